@@ -1,0 +1,136 @@
+// The engine's face: librsync's formats on bytes. Plain C++17: no N-API, no file system, no threads of its own.
+// Everything here is streaming and bounded; hostile input throws EngineError before memory is taken for it.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace ibt {
+
+enum class ErrorKind {
+  bad_magic,          // not a signature or delta
+  input_ended,        // a record is cut
+  signature_corrupt,  // a header that no signature can have (block or strong length 0 or too large)
+  delta_corrupt,      // a reserved or zero-length command
+  basis_mismatch,     // a COPY beyond the basis
+  parameter,          // the caller's mistake
+};
+
+struct EngineError : std::runtime_error {
+  ErrorKind kind;
+  EngineError(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind(kind) {}
+};
+
+using Bytes = std::vector<uint8_t>;
+
+enum class Weak { rollsum, rabinkarp };
+enum class Strong { md4, blake2 };
+
+constexpr int64_t SIZE_UNKNOWN = -1;
+constexpr uint32_t DELTA_MAGIC = 0x72730236;
+
+struct SignatureFormat {
+  Weak weak = Weak::rabinkarp;
+  Strong strong = Strong::blake2;
+  uint32_t block_len = 0;
+  uint32_t strong_len = 0;
+  uint32_t magic() const;
+};
+
+// librsync's rs_sig_args: block_len 0 = its default for the size; strong_len 0 = all, -1 = its minimum for the size.
+SignatureFormat resolve_format(Weak weak, Strong strong, int64_t block_len, int64_t strong_len, int64_t size_bytes);
+
+class Sha256 {
+ public:
+  Sha256();
+  void update(const uint8_t* bytes, size_t length);
+  std::array<uint8_t, 32> finish();
+
+ private:
+  std::array<uint32_t, 8> state_;
+  std::array<uint8_t, 64> block_;
+  uint64_t length_ = 0;
+};
+
+// Makes a signature. Output is appended to `out`: the header first, a record whenever a block is complete.
+class SignatureWriter {
+ public:
+  explicit SignatureWriter(const SignatureFormat& format);
+  ~SignatureWriter();
+  void update(const uint8_t* bytes, size_t length, Bytes& out);
+  void finish(Bytes& out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// A signature in memory, indexed for look-ups of weak sums. Immutable once loaded: may be shared by threads.
+class Signature {
+ public:
+  ~Signature();
+  const SignatureFormat& format() const;
+  size_t blocks() const;
+  size_t memory_bytes() const;
+  struct State;
+  const State& state() const { return *state_; }
+
+ private:
+  friend class SignatureLoader;
+  explicit Signature(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+class SignatureLoader {
+ public:
+  SignatureLoader();
+  ~SignatureLoader();
+  void update(const uint8_t* bytes, size_t length);
+  std::shared_ptr<const Signature> finish();
+
+ private:
+  std::unique_ptr<Signature::State> state_;
+  Bytes pending_;
+};
+
+// Makes a delta of what it is given against a signature. Output is appended to `out`.
+class DeltaEncoder {
+ public:
+  explicit DeltaEncoder(std::shared_ptr<const Signature> basis);
+  ~DeltaEncoder();
+  void update(const uint8_t* bytes, size_t length, Bytes& out);
+  void finish(Bytes& out);
+  uint64_t copies() const;
+  uint64_t copied_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Reads a delta. Feed bytes, then take commands until `need_input`.
+class DeltaDecoder {
+ public:
+  enum class Next { need_input, literal, copy, end };
+  DeltaDecoder();
+  ~DeltaDecoder();
+  // The bytes must stay valid until next() says need_input.
+  void feed(const uint8_t* bytes, size_t length);
+  Next next();
+  // Of a literal: the part of it that is at hand (a long literal comes in several).
+  const uint8_t* literal() const;
+  uint64_t position() const;  // of a copy
+  uint64_t length() const;    // of this part of a literal, or of a copy
+  // No more input comes. Throws input_ended if the END command was not seen.
+  void finish() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ibt

@@ -1,0 +1,38 @@
+/** Bytes of one artifact that are compressed as one frame, at most. */
+export const FRAME_BYTES = 1024 * 1024
+/** Bytes of one part: a content up to this size is held in memory; a longer delta is cut into parts of this size. */
+export const PART_BYTES = 8 * 1024 * 1024
+/** Bytes of one chunk when this package reads a content itself. */
+export const CHUNK_BYTES = 1024 * 1024
+/** Contents up to this size are opened, read, hashed and signed in batches. */
+export const SMALL_FILE_BYTES = 128 * 1024
+/** Files of one batch, at most. */
+export const BATCH_FILES = 256
+/** Bytes of one batch, at most. */
+export const BATCH_BYTES = 4 * 1024 * 1024
+/** Bytes in flight in one pipeline. */
+export const IN_FLIGHT_BYTES = 64 * 1024 * 1024
+/** Contents below this size are not signed: a delta of them would save little. */
+export const SIGNED_MIN_BYTES = 16 * 1024
+/** The smallest block that a sigvault's signatures use. */
+export const SIGVAULT_BLOCK_LEN_MIN = 2048
+/** Bytes of a strong sum in a sigvault: 8 are safe against chance only, 16 against a forger (CVE-2014-8242). */
+export const SIGVAULT_STRONG_LEN = 16
+/** A delta larger than this share of the content is not kept. */
+export const DELTA_MAX_SHARE = 0.75
+/** Milliseconds within which a timestamp cannot be trusted to have changed with the content. */
+export const RACY_MS = 2000
+/** Entries that `pack` holds back until their bytes have gone ahead, at most. */
+export const PACK_PENDING_ENTRIES = 16_384
+/** Archives that a restore keeps open at once, at most. */
+export const OPEN_ARCHIVES = 16
+/** Milliseconds after which a stage that serves from memory lets timers and abort run. */
+export const BREATHE_MS = 8
+/** Name of the ignore file that is looked for in every directory. */
+export const IGNORE_FILE = '.exclude'
+/** Bytes of one ignore file, at most. */
+export const IGNORE_FILE_BYTES = 1024 * 1024
+/** Milliseconds that the newest backup may lie in the future before the clock is distrusted. */
+export const CLOCK_AHEAD_MS = 24 * 60 * 60 * 1000
+/** Version of the written formats. */
+export const FORMAT_VERSION = 1

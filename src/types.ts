@@ -1,0 +1,307 @@
+import type { BackupError } from './errors.js'
+
+/** Anything that can be iterated: arrays, generators, Node, streamx and web readable streams. */
+export type Source<T> = AsyncIterable<T> | Iterable<T>
+
+export interface StageContext {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Turns the items it knows into others and passes every other item on, in order. Pulls nothing until it is pulled. */
+export type Stage<A, B = A> = (source: Source<A>, context?: StageContext) => AsyncGenerator<B, void, undefined>
+
+/** Consumes a whole source. */
+export type Sink<A, R = void> = (source: Source<A>, context?: StageContext) => Promise<R>
+
+/** `unreadable`: it is there, but what it is or holds could not be read; `Entry.error` says why. */
+export type EntryType =
+  | 'file'
+  | 'directory'
+  | 'symlink'
+  | 'fifo'
+  | 'socket'
+  | 'character-device'
+  | 'block-device'
+  | 'unreadable'
+
+/** What is known of an entry without its content. */
+export interface Metadata {
+  /**
+   * Relative, '/' between parts, no '.', '..' or empty part; the root itself is `.`.
+   * Bytes that are not UTF-8 are surrogate escapes (0xNN is U+DCNN): `path.ts` converts.
+   */
+  readonly path: string
+  readonly type: EntryType
+  /** Permission bits with setuid, setgid and sticky: `& 0o7777`. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly uname?: string | undefined
+  readonly gname?: string | undefined
+  readonly mtimeNs: bigint
+  readonly ctimeNs?: bigint | undefined
+  readonly ino?: bigint | undefined
+  /** Bytes of a file's content. */
+  readonly sizeBytes?: number | undefined
+  /** Target of a symlink, escaped as `path` is. */
+  readonly linkname?: string | undefined
+  /** Ordinal of the hard-link group that the entry belongs to; the same for all its members in one run. */
+  readonly link?: number | undefined
+  readonly devMajor?: number | undefined
+  readonly devMinor?: number | undefined
+  readonly xattrs?: ReadonlyMap<string, Uint8Array> | undefined
+}
+
+/** The bytes of a file. Opened at most once; a sequential one (out of a tar) dies at the next pull, which drains it. */
+export interface Content {
+  open(): Source<Uint8Array>
+}
+
+/** A thing in a tree. */
+export interface Entry extends Metadata {
+  readonly content?: Content | undefined
+  /** Why the entry is `unreadable`. */
+  readonly error?: BackupError | undefined
+}
+
+export type ChangeKind = 'created' | 'updated' | 'deleted' | 'unchanged' | 'touched'
+
+/** An entry compared with the previous state. `touched`: only metadata changed. A deleted one has its last metadata. */
+export interface Change extends Entry {
+  readonly change: ChangeKind
+  readonly previous?: StateEntry | undefined
+  /** Reads the signature (librsync's bytes) of the previous content; undefined if it is gone. */
+  readonly basis?: (() => Promise<Uint8Array | undefined>) | undefined
+  /** It could not be read: what was there before is kept. */
+  readonly carried?: boolean | undefined
+}
+
+/** What one pass over a content found. */
+export interface Summary {
+  readonly sizeBytes: number
+  /** Of the bytes that were read, in hex. */
+  readonly sha256: string
+  /** librsync's bytes; absent if the content is too small to be signed. */
+  readonly signature?: Uint8Array | undefined
+  /** COPY commands of a delta: one without any needs no basis. */
+  readonly copies: number
+  /** The content changed under the read. */
+  readonly dirty?: boolean | undefined
+}
+
+/** What is to be stored of a content. */
+export interface Body {
+  readonly form: 'whole' | 'delta'
+  /** Bytes of a whole body, known before the first part; a delta's are not. */
+  readonly sizeBytes?: number | undefined
+  /** Of a whole body: its bytes, exactly `sizeBytes`. Of a delta: parts of at most `PART_BYTES`, each stored as one entry. */
+  readonly parts: Source<Uint8Array>
+  /** After the last part. */
+  result(): Summary
+}
+
+/** A change with what is to be stored of it. */
+export interface Signed extends Change {
+  readonly body?: Body | undefined
+  /** An earlier member of the same hard-link group in this run, with the same content. */
+  readonly linkTo?: string | undefined
+  /** SHA-256 of the content in hex, where it is known without a body. */
+  readonly sha256?: string | undefined
+  /** Changed so shortly before the read that its times prove nothing. */
+  readonly racy?: boolean | undefined
+  /** It changed under every read. */
+  readonly dirty?: boolean | undefined
+}
+
+/** Kinds of artifact. A full backup has full, sigvault, state; an incremental created, updated, sigvault, state. */
+export type Kind = 'full' | 'created' | 'updated' | 'sigvault' | 'state'
+export type ArchiveKind = 'full' | 'created' | 'updated'
+
+/** Where a body is: an entry of an archive. */
+export interface Place {
+  /** Date of the backup that holds it. */
+  readonly date: string
+  readonly in: ArchiveKind
+  /** Of the entry's first header block in the uncompressed tar. */
+  readonly offset: number
+  /** The path that the entry had there, if another. */
+  readonly path?: string | undefined
+  /** Bytes of the delta; a whole content has the bytes that the state entry says. */
+  readonly sizeBytes?: number | undefined
+}
+
+/** Where a signature is: an entry of that date's sigvault. */
+export interface SignaturePlace {
+  readonly date: string
+  readonly offset: number
+}
+
+/** One entry of a state. */
+export interface StateEntry extends Metadata {
+  readonly sha256?: string | undefined
+  /** Oldest first: the whole and each delta on it. */
+  readonly places?: readonly Place[] | undefined
+  readonly signature?: SignaturePlace | undefined
+  readonly dirty?: boolean | undefined
+  readonly carried?: boolean | undefined
+  readonly racy?: boolean | undefined
+}
+
+/** A change whose bytes have gone ahead of it. */
+export interface Packed extends Change {
+  /** What the state is to say of it; undefined for a deleted one. */
+  readonly state: StateEntry | undefined
+  /** Bytes that were stored of it, before compression. */
+  readonly storedBytes: number
+}
+
+/** At most `FRAME_BYTES` of one artifact, cut at an entry border where it can be. */
+export interface Piece {
+  readonly kind: Kind
+  readonly frame: Uint8Array
+}
+
+/** Bytes of one artifact as they are stored. */
+export interface Chunk {
+  readonly name: string
+  readonly kind: Kind
+  readonly bytes: Uint8Array
+}
+
+/** An artifact is complete. `sha256` (hex) and `sizeBytes` are of the bytes as stored. */
+export interface Sealed {
+  readonly name: string
+  readonly kind: Kind
+  readonly sizeBytes: number
+  readonly sha256: string
+}
+
+/** An artifact that a state needs. */
+export interface Artifact extends Sealed {
+  readonly date: string
+}
+
+/** Counts of one run. */
+export interface Totals {
+  readonly entries: number
+  readonly files: number
+  readonly sizeBytes: number
+  readonly created: number
+  readonly updated: number
+  readonly touched: number
+  readonly deleted: number
+  readonly unchanged: number
+  readonly unreadable: number
+  readonly carried: number
+  readonly dirty: number
+}
+
+/** Says that a backup's entries are counted; the last item before the state is sealed. */
+export interface Counted {
+  readonly totals: Totals
+}
+
+/** Names a backup. */
+export interface BackupId {
+  readonly key: string
+  /** `YYYYMMDDTHHMMSS.mmmZ` */
+  readonly date: string
+}
+
+/** A backup that a state's places refer to. The last link is the state's own and has no digest. */
+export interface ChainLink {
+  readonly date: string
+  /** Of the state artifact as stored, in hex. */
+  readonly stateSha256?: string | undefined
+}
+
+/** First line of a state. */
+export interface StateHeader extends BackupId {
+  readonly kind: 'full' | 'incremental'
+  /** Wall clock at the start. */
+  readonly startedNs: bigint
+  /** Absolute path of the source, escaped as entry paths are. */
+  readonly root: string
+  readonly host: string
+  /** Names the source where path and host do not. */
+  readonly sourceId?: string | undefined
+  readonly options?: Readonly<Record<string, unknown>> | undefined
+  /** Oldest first: the full and each incremental up to this one. */
+  readonly chain: readonly ChainLink[]
+  /** Features without which a reader must not go on. */
+  readonly requires?: readonly string[] | undefined
+}
+
+/** Last line of a state. */
+export interface StateClosing {
+  readonly totals: Totals
+  /** Every artifact of any date that an entry needs, with the name, size and digest it was sealed with. */
+  readonly artifacts: readonly Artifact[]
+}
+
+/** Bytes `start` up to but not including `end`. */
+export interface ByteRange {
+  readonly start: number
+  readonly end?: number | undefined
+}
+
+export interface StoredName {
+  readonly name: string
+  readonly sizeBytes: number
+}
+
+export interface StoreOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Where artifacts live: four calls, and a fifth where it can be had. The conformance suite says what each promises. */
+export interface Store {
+  /** Tells this store from others, for the cache. */
+  readonly id: string
+  /** Publishes the bytes under the name, replacing what was there: atomically or, if it fails or is aborted, not at all. */
+  put(name: string, source: Source<Uint8Array>, options?: StoreOptions): Promise<void>
+  get(name: string, range?: ByteRange, options?: StoreOptions): AsyncIterable<Uint8Array>
+  list(prefix?: string, options?: StoreOptions): AsyncIterable<StoredName>
+  delete(name: string, options?: StoreOptions): Promise<void>
+  /** Publishes only if the name is free: true if it was. */
+  create?(name: string, bytes: Uint8Array, options?: StoreOptions): Promise<boolean>
+}
+
+/** Compresses the frames of artifacts, each by itself. */
+export interface Codec {
+  readonly name: string
+  /** What the names of artifacts end in: `.zst`; empty for none. */
+  readonly suffix: string
+  encode(frame: Uint8Array): Promise<Uint8Array>
+  /** Decodes one stored frame to exactly `sizeBytes`. @throws BackupError IBT_ARCHIVE_CORRUPT */
+  decode(stored: Uint8Array, sizeBytes: number): Promise<Uint8Array>
+  /** Bytes that close the artifact: the seek table. Readers that do not know it skip it. */
+  finish(frames: readonly FrameSize[]): Uint8Array
+}
+
+export interface FrameSize {
+  readonly storedBytes: number
+  readonly sizeBytes: number
+}
+
+export function isPiece(item: object): item is Piece {
+  return 'frame' in item
+}
+export function isChunk(item: object): item is Chunk {
+  return 'bytes' in item
+}
+export function isSealed(item: object): item is Sealed {
+  return 'sha256' in item && !('path' in item)
+}
+export function isCounted(item: object): item is Counted {
+  return 'totals' in item
+}
+export function isEntry(item: object): item is Entry {
+  return 'path' in item
+}
+export function isChange(item: object): item is Change {
+  return 'change' in item
+}
+export function isPacked(item: object): item is Packed {
+  return 'state' in item
+}
