@@ -1,0 +1,102 @@
+#include <algorithm>
+
+#include "../hash/bytes.h"
+#include "../hash/strong.h"
+#include "../hash/weak.h"
+#include "format.h"
+
+namespace ibt {
+
+// Blocks that lie whole in what is given are hashed where they are, several at once. One that is spread over several
+// calls is hashed as it comes: memory does not depend on the block length.
+struct SignatureWriter::State {
+  explicit State(const SignatureFormat& format) : format(format), weak(format.weak), strong(format.strong) {}
+
+  SignatureFormat format;
+  WeakStream weak;
+  StrongStream strong;
+  // Bytes of the current block that are hashed already.
+  size_t held = 0;
+  bool header_written = false;
+
+  void write_header(Bytes& out) {
+    if (header_written) return;
+    header_written = true;
+    append_be(out, format.magic(), 4);
+    append_be(out, format.block_len, 4);
+    append_be(out, format.strong_len, 4);
+  }
+
+  void write_record(uint32_t weak_sum, const uint8_t* digest, Bytes& out) {
+    append_be(out, weak_sum, 4);
+    out.insert(out.end(), digest, digest + format.strong_len);
+  }
+
+  void add_piece(const uint8_t* bytes, size_t length) {
+    weak.update(bytes, length);
+    strong.update(bytes, length);
+    held += length;
+  }
+
+  void end_block(Bytes& out) {
+    uint8_t digest[STRONG_MAX];
+    strong.finish(digest);
+    write_record(weak.finish(), digest, out);
+    held = 0;
+  }
+
+  void add_blocks(const uint8_t* bytes, size_t count, Bytes& out) {
+    const uint8_t* blocks[STRONG_LANES];
+    uint8_t digests[STRONG_LANES * STRONG_MAX];
+    while (count > 0) {
+      size_t lanes = std::min(count, STRONG_LANES);
+      for (size_t i = 0; i < lanes; i++) blocks[i] = bytes + i * format.block_len;
+      strong_many(format.strong, blocks, lanes, format.block_len, digests);
+      for (size_t i = 0; i < lanes; i++) {
+        weak.update(blocks[i], format.block_len);
+        write_record(weak.finish(), digests + i * STRONG_MAX, out);
+      }
+      bytes += lanes * format.block_len;
+      count -= lanes;
+    }
+  }
+};
+
+SignatureWriter::SignatureWriter(const SignatureFormat& format) {
+  if (format.block_len == 0 || format.block_len > BLOCK_LEN_MAX) {
+    throw EngineError(ErrorKind::parameter, "Block length " + std::to_string(format.block_len) + " is not in 1..2^31");
+  }
+  size_t digest = strong_digest(format.strong);
+  if (format.strong_len == 0 || format.strong_len > digest) {
+    throw EngineError(ErrorKind::parameter, "Strong length " + std::to_string(format.strong_len) + " is not in 1.." +
+                                                std::to_string(digest));
+  }
+  state_ = std::make_unique<State>(format);
+}
+
+SignatureWriter::~SignatureWriter() = default;
+
+void SignatureWriter::update(const uint8_t* bytes, size_t length, Bytes& out) {
+  State& s = *state_;
+  s.write_header(out);
+  const size_t block_len = s.format.block_len;
+  if (s.held > 0) {
+    size_t take = std::min(length, block_len - s.held);
+    s.add_piece(bytes, take);
+    bytes += take;
+    length -= take;
+    if (s.held < block_len) return;
+    s.end_block(out);
+  }
+  size_t whole = length / block_len;
+  s.add_blocks(bytes, whole, out);
+  size_t rest = length % block_len;
+  if (rest > 0) s.add_piece(bytes + length - rest, rest);
+}
+
+void SignatureWriter::finish(Bytes& out) {
+  state_->write_header(out);
+  if (state_->held > 0) state_->end_block(out);
+}
+
+}  // namespace ibt
