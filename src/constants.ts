@@ -22,8 +22,12 @@ export const SIGVAULT_STRONG_LEN = 16
 export const DELTA_MAX_SHARE = 0.75
 /** Milliseconds within which a timestamp cannot be trusted to have changed with the content. */
 export const RACY_MS = 2000
+/** Frames that `encode` has in the codec at the same time. */
+export const FRAMES_IN_FLIGHT = 8
 /** Entries that `pack` holds back until their bytes have gone ahead, at most. */
 export const PACK_PENDING_ENTRIES = 16_384
+/** Directories that `walk` lists ahead, of each open directory. */
+export const LISTINGS_AHEAD = 4
 /** Archives that a restore keeps open at once, at most. */
 export const OPEN_ARCHIVES = 16
 /** Milliseconds after which a stage that serves from memory lets timers and abort run. */
@@ -36,3 +40,11 @@ export const IGNORE_FILE_BYTES = 1024 * 1024
 export const CLOCK_AHEAD_MS = 24 * 60 * 60 * 1000
 /** Version of the written formats. */
 export const FORMAT_VERSION = 1
+/** Deltas on one whole content, at most: then it is stored whole again. */
+export const CHAIN_DELTAS = 200
+/** Entries that `sign` keeps in order behind one batch, at most. */
+export const SLOT_ENTRIES = 2048
+/** Batches that `sign` has under way or waiting, at most. */
+export const SLOTS = 8
+/** Bytes of one stored signature, at most: of a file of 2^53 bytes it has 2 GB; this is enough for 2,800 TB. */
+export const SIGNATURE_BYTES = 1024 * 1024 * 1024

@@ -79,7 +79,7 @@ export interface Change extends Entry {
 /** What one pass over a content found. */
 export interface Summary {
   readonly sizeBytes: number
-  /** Of the bytes that were read, in hex. */
+  /** Of the bytes that were read, in hex; empty if nobody computed it. */
   readonly sha256: string
   /** librsync's bytes; absent if the content is too small to be signed. */
   readonly signature?: Uint8Array | undefined
@@ -87,6 +87,10 @@ export interface Summary {
   readonly copies: number
   /** The content changed under the read. */
   readonly dirty?: boolean | undefined
+  /** Changed so shortly before the read that its times prove nothing. */
+  readonly racy?: boolean | undefined
+  /** The read broke off: what was stored of it (a whole body is filled up with zeros) is not to be used. */
+  readonly error?: BackupError | undefined
 }
 
 /** What is to be stored of a content. */
@@ -105,8 +109,6 @@ export interface Signed extends Change {
   readonly body?: Body | undefined
   /** An earlier member of the same hard-link group in this run, with the same content. */
   readonly linkTo?: string | undefined
-  /** SHA-256 of the content in hex, where it is known without a body. */
-  readonly sha256?: string | undefined
   /** Changed so shortly before the read that its times prove nothing. */
   readonly racy?: boolean | undefined
   /** It changed under every read. */
@@ -119,7 +121,7 @@ export type ArchiveKind = 'full' | 'created' | 'updated'
 
 /** Where a body is: an entry of an archive. */
 export interface Place {
-  /** Date of the backup that holds it. */
+  /** Date of the backup that holds it; empty in the one that is being made. */
   readonly date: string
   readonly in: ArchiveKind
   /** Of the entry's first header block in the uncompressed tar. */
@@ -146,6 +148,31 @@ export interface StateEntry extends Metadata {
   readonly carried?: boolean | undefined
   readonly racy?: boolean | undefined
 }
+
+/** One stored body of a content: the whole, or a delta on all that come before it. */
+export interface Layer {
+  readonly form: 'whole' | 'delta'
+  readonly sizeBytes: number
+  open(): Source<Uint8Array>
+}
+
+/** An entry of a backup with what is stored of its content, oldest first. */
+export interface Layered extends Entry {
+  readonly layers?: readonly Layer[] | undefined
+  /** Of the content, in hex. */
+  readonly sha256?: string | undefined
+}
+
+/** Random access to the bytes of an archive before compression. */
+export interface Archive {
+  readonly name: string
+  readonly sizeBytes: number
+  read(offset: number, length: number): Promise<Uint8Array>
+  bytes(offset: number, length: number): AsyncIterable<Uint8Array>
+}
+
+/** Finds the archive of a date. @throws BackupError IBT_BASIS_MISSING */
+export type OpenArchive = (date: string, kind: Kind) => Promise<Archive>
 
 /** A change whose bytes have gone ahead of it. */
 export interface Packed extends Change {
@@ -277,11 +304,34 @@ export interface Codec {
   decode(stored: Uint8Array, sizeBytes: number): Promise<Uint8Array>
   /** Bytes that close the artifact: the seek table. Readers that do not know it skip it. */
   finish(frames: readonly FrameSize[]): Uint8Array
+  /** Finds the frames of a stored artifact. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
+  index(read: ReadRange, storedBytes: number, name: string): Promise<FrameIndex>
+  /** Decodes a stored artifact from its first byte to its last. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
+  decodeAll(source: Source<Uint8Array>, name: string): AsyncGenerator<Uint8Array, void, undefined>
 }
 
 export interface FrameSize {
   readonly storedBytes: number
   readonly sizeBytes: number
+}
+
+/** Reads the stored bytes `start` up to but not including `end`. */
+export type ReadRange = (start: number, end: number) => Promise<Uint8Array>
+
+/** A frame and where it is: `storedStart` in the artifact, `start` in what it decodes to. */
+export interface PlacedFrame extends FrameSize {
+  readonly storedStart: number
+  readonly start: number
+}
+
+/** The frames of an artifact. */
+export interface FrameIndex {
+  readonly frames: number
+  /** Of the decoded artifact. */
+  readonly sizeBytes: number
+  frame(index: number): PlacedFrame
+  /** Index of the frame that holds the byte at an offset below `sizeBytes`. */
+  find(offset: number): number
 }
 
 export function isPiece(item: object): item is Piece {

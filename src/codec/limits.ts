@@ -1,0 +1,37 @@
+import { BackupError } from '../errors.js'
+
+/** Bytes of one decoded frame, at most: what a foreign archive can make a reader allocate. Ours have `FRAME_BYTES`. */
+export const FRAME_DECODED_MAX = 16 * 1024 * 1024
+/** Bytes of one stored frame, at most: what does not compress grows by its headers. */
+export const FRAME_STORED_MAX = FRAME_DECODED_MAX + 64 * 1024
+/** Frames of one artifact, at most: the limit of the zstd seekable format. */
+export const FRAMES_MAX = 0x8000000
+/** Bytes of a seek table that are read at once. */
+export const TABLE_READ_BYTES = 64 * 1024
+
+export function corrupt(name: string, found: string, cause?: unknown): BackupError {
+  return new BackupError('IBT_ARCHIVE_CORRUPT', `Archive ${name} is corrupt: ${found}`, { path: name, cause })
+}
+
+export function truncated(name: string, found: string): BackupError {
+  return new BackupError('IBT_ARCHIVE_TRUNCATED', `Archive ${name} is cut: ${found}`, { path: name })
+}
+
+/** An error of one frame, before a reader that knows the artifact's name says it. */
+export function corruptFrame(found: string, cause?: unknown): BackupError {
+  return new BackupError('IBT_ARCHIVE_CORRUPT', `A frame is corrupt: ${found}`, { cause })
+}
+
+/** @throws RangeError for a level out of range or no integer. */
+export function checkLevel(codec: string, level: number, min: number, max: number): void {
+  if (!Number.isInteger(level) || level < min || level > max) {
+    throw new RangeError(`${codec}: level is an integer from ${min} to ${max}, not ${level}`)
+  }
+}
+
+/** @throws RangeError for a frame that no reader would take. */
+export function checkFrame(codec: string, frame: Uint8Array): void {
+  if (frame.length > FRAME_DECODED_MAX) {
+    throw new RangeError(`${codec}: a frame has at most ${FRAME_DECODED_MAX} bytes, not ${frame.length}`)
+  }
+}

@@ -1,0 +1,78 @@
+import { BackupError } from '../errors.js'
+import { decodeEntryAt, type TarHeader } from '../format/tar-decode.js'
+import { printPath } from '../path.js'
+import type { Archive } from '../types.js'
+
+/** Bytes that hold the headers of nearly every entry. */
+const HEADER_BYTES = 2048
+
+interface Found {
+  readonly header: TarHeader
+  /** Offset of the body. */
+  readonly start: number
+}
+
+/**
+ * The body of the entry at an offset of an archive: `sizeBytes` bytes under the name `path`, or in parts below it.
+ *
+ * @throws BackupError IBT_ARCHIVE_CORRUPT if another entry is there.
+ */
+export async function* tarBody(
+  archive: Archive,
+  entry: { readonly path: string; readonly offset: number; readonly sizeBytes: number }
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { path, offset, sizeBytes } = entry
+  const first = await headerAt(archive, offset)
+  if (first.header.path === path) {
+    if (first.header.sizeBytes !== sizeBytes) throw mismatch(archive, entry, `${first.header.sizeBytes} bytes`)
+    if (sizeBytes > 0) yield* archive.bytes(first.start, sizeBytes)
+    return
+  }
+  let part = first
+  for (let number = 1, left = sizeBytes; ; number++) {
+    const name = `${path}/${String(number).padStart(8, '0')}`
+    if (part.header.path !== name) throw mismatch(archive, entry, printPath(part.header.path))
+    const { sizeBytes: partBytes } = part.header
+    if (partBytes === 0 || partBytes > left) throw mismatch(archive, entry, `a part of ${partBytes} bytes`)
+    yield* archive.bytes(part.start, partBytes)
+    left -= partBytes
+    if (left === 0) return
+    part = await headerAt(archive, part.start + Math.ceil(partBytes / 512) * 512)
+  }
+}
+
+async function headerAt(archive: Archive, offset: number): Promise<Found> {
+  let wanted = HEADER_BYTES
+  for (;;) {
+    const length = Math.min(wanted, archive.sizeBytes - offset)
+    if (length <= 0)
+      throw new BackupError('IBT_ARCHIVE_TRUNCATED', `${archive.name} ends before byte ${offset}`, {
+        path: archive.name
+      })
+    const found = decodeEntryAt(await archive.read(offset, length))
+    if ('header' in found) return { header: found.header, start: offset + found.headerBytes }
+    if (found.needBytes <= length || length < wanted) {
+      throw new BackupError('IBT_ARCHIVE_TRUNCATED', `${archive.name} ends in the header at byte ${offset}`, {
+        path: archive.name
+      })
+    }
+    wanted = found.needBytes
+  }
+}
+
+function mismatch(
+  archive: Archive,
+  entry: { path: string; offset: number; sizeBytes: number },
+  found: string
+): BackupError {
+  const message = `${archive.name} has ${found} at byte ${entry.offset}, not ${printPath(entry.path)} with ${entry.sizeBytes} bytes`
+  return new BackupError('IBT_ARCHIVE_CORRUPT', message, { path: entry.path })
+}
+
+/** The whole body of the entry at an offset, whatever its name. @throws BackupError IBT_ARCHIVE_CORRUPT above `maxBytes` */
+export async function readBody(archive: Archive, offset: number, maxBytes: number): Promise<Uint8Array> {
+  const { header, start } = await headerAt(archive, offset)
+  if (header.sizeBytes <= maxBytes) return archive.read(start, header.sizeBytes)
+  const message = `${archive.name} has a body of ${header.sizeBytes} bytes at byte ${offset}, at most ${maxBytes} are expected`
+  throw new BackupError('IBT_ARCHIVE_CORRUPT', message, { path: archive.name })
+}

@@ -1,0 +1,76 @@
+import type { BackupError } from '../errors.js'
+import {
+  FILE_DIRTY,
+  FILE_NOT_REGULAR,
+  FILE_RACY,
+  FILE_TOO_LARGE,
+  type FileBatch,
+  readFiles,
+  systemError
+} from '../native.js'
+import { encodePath } from '../path.js'
+import type { Entry, Signed } from '../types.js'
+import { batchOptions, type Policy } from './policy.js'
+import { type Held, noFile, readFailed, settleHeld, withStat } from './settle.js'
+
+/** A file that could not be read. Without an error, it is gone. */
+export class Failed {
+  constructor(
+    readonly entry: Entry,
+    readonly error?: BackupError
+  ) {}
+}
+
+/** An entry whose content streams when its turn comes. */
+export class Deferred {
+  constructor(readonly entry: Entry) {}
+}
+
+/** What became of one file of a batch. */
+export type BatchResult = Signed | Failed | Deferred
+
+/**
+ * Opens, reads, hashes and signs files below one root in one native job, in order.
+ * Memory: their contents, as views of one slab.
+ */
+export async function readBatch(
+  root: Uint8Array,
+  entries: readonly Entry[],
+  policy: Policy,
+  signal?: AbortSignal
+): Promise<BatchResult[]> {
+  const nul = Buffer.alloc(1)
+  const names = Buffer.concat(entries.flatMap(entry => [encodePath(entry.path), nul]))
+  const batch = await readFiles(root, names, entries.length, batchOptions(policy), signal)
+  const results: BatchResult[] = []
+  for (const [i, entry] of entries.entries()) {
+    results.push(
+      unread(entry, batch, i) ?? (await settleHeld(withStat(entry, batch, i), toHeld(batch, i), policy, signal))
+    )
+  }
+  return results
+}
+
+function unread(entry: Entry, batch: FileBatch, i: number): Failed | Deferred | undefined {
+  const errno = batch.errnos[i]!
+  const flags = batch.flags[i]!
+  if (flags & FILE_TOO_LARGE) return new Deferred(entry)
+  if (flags & FILE_NOT_REGULAR) return new Failed(entry, noFile(entry))
+  if (errno === 0) return undefined
+  const cause = systemError(errno, 'open', entry.path)
+  return cause.code === 'ENOENT' ? new Failed(entry) : new Failed(entry, readFailed(entry, cause))
+}
+
+function toHeld(batch: FileBatch, i: number): Held {
+  const bytes = batch.slab.subarray(batch.offsets[i]!, batch.offsets[i + 1]!)
+  const signature = batch.signatures.subarray(batch.signatureOffsets[i]!, batch.signatureOffsets[i + 1]!)
+  return {
+    bytes,
+    sizeBytes: bytes.length,
+    sha256: batch.sha256.toString('hex', i * 32, i * 32 + 32),
+    signature: signature.length === 0 ? undefined : signature,
+    copies: 0,
+    dirty: (batch.flags[i]! & FILE_DIRTY) !== 0 || undefined,
+    racy: (batch.flags[i]! & FILE_RACY) !== 0 || undefined
+  }
+}

@@ -1,0 +1,32 @@
+import type { ArchiveWriter } from '../format/archive-writer.js'
+import type { Piece } from '../types.js'
+
+/** Items in order, each held back until all bytes that were written before it are in frames. */
+export class HeldBack<T> {
+  readonly #items: { readonly item: T; readonly marks: readonly number[] }[] = []
+  #head = 0
+
+  constructor(readonly writers: readonly ArchiveWriter[]) {}
+
+  get length(): number {
+    return this.#items.length - this.#head
+  }
+
+  push(item: T): void {
+    this.#items.push({ item, marks: this.writers.map(writer => writer.offset) })
+  }
+
+  /** The frames that are full, then the items whose bytes have all gone ahead. */
+  *take(): Generator<Piece | T, void, undefined> {
+    for (const writer of this.writers) yield* writer.takePieces()
+    for (; this.length > 0; this.#head++) {
+      const { item, marks } = this.#items[this.#head]!
+      if (this.writers.some((writer, i) => writer.flushedBytes < marks[i]!)) break
+      yield item
+    }
+    if (this.#head > 1024 || this.length === 0) {
+      this.#items.splice(0, this.#head)
+      this.#head = 0
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
+import { BackupError } from '../errors.js'
+import { createPatcher } from '../native.js'
+import { printPath } from '../path.js'
+import type { Content, Layer, Layered, Source } from '../types.js'
+import { Version } from './version.js'
+
+/** The content of a file of a backup, made of its layers and proven by its digest. */
+export class PatchedContent implements Content {
+  constructor(
+    readonly entry: Layered,
+    readonly layers: readonly Layer[],
+    readonly spoolDirectory: string
+  ) {}
+
+  open(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { sizeBytes = Infinity } = this.entry
+    return sizeBytes <= PART_BYTES ? this.#held() : this.#proven()
+  }
+
+  /** Proven before the first byte leaves. */
+  async *#held(): AsyncGenerator<Uint8Array, void, undefined> {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of this.#proven()) chunks.push(chunk)
+    if (chunks.length > 0) yield chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  }
+
+  async *#proven(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { path, sha256, sizeBytes = Infinity } = this.entry
+    const hash = createHash('sha256')
+    let bytes = 0
+    for await (const chunk of this.#content()) {
+      bytes += chunk.length
+      if (bytes > sizeBytes) break
+      hash.update(chunk)
+      yield chunk
+    }
+    if (sha256 === undefined || (hash.digest('hex') === sha256 && bytes === sizeBytes)) return
+    const message = `${printPath(path)} is not what was backed up: its ${bytes} bytes do not have the SHA-256 ${sha256}`
+    throw new BackupError('IBT_HASH_MISMATCH', message, { path })
+  }
+
+  async *#content(): AsyncGenerator<Uint8Array, void, undefined> {
+    let version = new Version(this.spoolDirectory)
+    try {
+      for (const [i, layer] of this.layers.entries()) {
+        const next = layer.form === 'whole' ? layer.open() : applied(layer, version)
+        if (i === this.layers.length - 1) yield* next
+        else version = await replace(version, next)
+      }
+    } finally {
+      await version.close()
+    }
+  }
+}
+
+async function replace(old: Version, content: Source<Uint8Array>): Promise<Version> {
+  const version = new Version(old.directory)
+  try {
+    for await (const chunk of content) await version.append(chunk)
+    return version
+  } catch (error) {
+    await version.close()
+    throw error
+  } finally {
+    await old.close()
+  }
+}
+
+async function* applied(delta: Layer, basis: Version): AsyncGenerator<Uint8Array, void, undefined> {
+  const patcher = createPatcher(basis.readable())
+  for await (const bytes of delta.open()) {
+    patcher.push(bytes)
+    for (;;) {
+      const output = await patcher.pull(CHUNK_BYTES)
+      if (output === null) return
+      if (output.length === 0) break
+      yield output
+    }
+  }
+  patcher.end()
+}

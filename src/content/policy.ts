@@ -1,0 +1,71 @@
+import {
+  CHAIN_DELTAS,
+  DELTA_MAX_SHARE,
+  PART_BYTES,
+  RACY_MS,
+  SIGNED_MIN_BYTES,
+  SIGVAULT_BLOCK_LEN_MIN,
+  SIGVAULT_STRONG_LEN
+} from '../constants.js'
+import type { BatchOptions } from '../native.js'
+import type { StateEntry } from '../types.js'
+
+/** When a content is signed and when its delta is kept. Every default is in `constants.ts`. */
+export interface SignPolicy {
+  /** Smaller contents are not signed. Default: `SIGNED_MIN_BYTES`. */
+  readonly signedMinBytes?: number | undefined
+  /** Default: `SIGVAULT_BLOCK_LEN_MIN`. */
+  readonly blockLenMin?: number | undefined
+  /** Default: `SIGVAULT_STRONG_LEN`. */
+  readonly strongLen?: number | undefined
+  /** Default: `DELTA_MAX_SHARE`. */
+  readonly deltaMaxShare?: number | undefined
+  /** Default: `CHAIN_DELTAS`. */
+  readonly chainDeltas?: number | undefined
+}
+
+/** A policy with its defaults filled in. */
+export type Policy = { readonly [Name in keyof SignPolicy]-?: number }
+
+/** @throws RangeError for a value that makes no sense. */
+export function checkPolicy(options: SignPolicy): Policy {
+  const policy = {
+    signedMinBytes: options.signedMinBytes ?? SIGNED_MIN_BYTES,
+    blockLenMin: options.blockLenMin ?? SIGVAULT_BLOCK_LEN_MIN,
+    strongLen: options.strongLen ?? SIGVAULT_STRONG_LEN,
+    deltaMaxShare: options.deltaMaxShare ?? DELTA_MAX_SHARE,
+    chainDeltas: options.chainDeltas ?? CHAIN_DELTAS
+  }
+  if (!(policy.signedMinBytes >= 0)) throw new RangeError('signedMinBytes is not negative')
+  if (!(policy.blockLenMin >= 1)) throw new RangeError('blockLenMin is positive')
+  if (!(policy.strongLen >= 1 && policy.strongLen <= 32)) throw new RangeError('strongLen is 1 to 32')
+  if (!(policy.deltaMaxShare >= 0 && policy.deltaMaxShare <= 1)) throw new RangeError('deltaMaxShare is 0 to 1')
+  if (!(policy.chainDeltas >= 0)) throw new RangeError('chainDeltas is not negative')
+  return policy
+}
+
+export function batchOptions(policy: Policy): BatchOptions {
+  const { signedMinBytes: signMinBytes, blockLenMin, strongLen } = policy
+  return { maxBytes: PART_BYTES, signMinBytes, blockLenMin, strongLen, racyMs: RACY_MS }
+}
+
+/** Whether one more delta on what is stored may pay: a chain ends when its deltas cost more than the content. */
+export function mayPay(previous: StateEntry, sizeBytes: number, policy: Policy): boolean {
+  const { places = [] } = previous
+  return sizeBytes >= policy.signedMinBytes && places.length <= policy.chainDeltas && chainBytes(previous) < sizeBytes
+}
+
+/** Whether a delta of a content is kept. */
+export function pays(deltaBytes: number, previous: StateEntry, sizeBytes: number, policy: Policy): boolean {
+  return deltaBytes <= sizeBytes * policy.deltaMaxShare && chainBytes(previous) + deltaBytes <= sizeBytes
+}
+
+/** Bytes of the deltas that are stored on the whole content. */
+function chainBytes({ places = [] }: StateEntry): number {
+  return places.slice(1).reduce((sum, place) => sum + (place.sizeBytes ?? 0), 0)
+}
+
+/** librsync's default for the size (the root of it, a multiple of 128), but not below the policy's minimum. */
+export function sigvaultBlockLen(sizeBytes: number | undefined, { blockLenMin }: Policy): number {
+  return Math.max(blockLenMin, Math.floor(Math.sqrt(sizeBytes ?? 0) / 128) * 128)
+}

@@ -1,0 +1,95 @@
+import { BATCH_BYTES, BATCH_FILES, SLOT_ENTRIES, SLOTS } from '../constants.js'
+import type { Entry } from '../types.js'
+import { type BatchResult, readBatch } from './batch.js'
+import type { DiskContent } from './disk.js'
+import type { Policy } from './policy.js'
+
+/** Consecutive items: those to be read are one job, the others keep their places between them. */
+class Slot<T> {
+  readonly files: Entry[] = []
+  bytes = 0
+  readonly #items: (T | { readonly file: number })[] = []
+  #job: Promise<BatchResult[]> | undefined
+
+  constructor(readonly root: Uint8Array | undefined) {}
+
+  get isFull(): boolean {
+    return this.files.length >= BATCH_FILES || this.bytes >= BATCH_BYTES || this.#items.length >= SLOT_ENTRIES
+  }
+
+  add(item: T): void {
+    this.#items.push(item)
+  }
+
+  addFile(file: Entry): void {
+    this.#items.push({ file: this.files.push(file) - 1 })
+    this.bytes += file.sizeBytes ?? 0
+  }
+
+  start(policy: Policy, signal?: AbortSignal): void {
+    if (this.#job !== undefined || this.root === undefined) return
+    this.#job = readBatch(this.root, this.files, policy, signal)
+    this.#job.catch(() => {})
+  }
+
+  async results(): Promise<(T | BatchResult)[]> {
+    const results = (await this.#job) ?? []
+    return this.#items.map(item => (isFile(item) ? results[item.file] : item))
+  }
+}
+
+function isFile(item: unknown): item is { readonly file: number } {
+  return typeof item === 'object' && item !== null && 'file' in item
+}
+
+/** Items in order, of which some are files that are being read in batches. */
+export class ReadQueue<T extends object> {
+  readonly #slots: Slot<T>[] = []
+  #bytes = 0
+
+  constructor(
+    readonly policy: Policy,
+    readonly maxBytes: number,
+    readonly signal: AbortSignal | undefined
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.#slots.length === 0
+  }
+
+  get isFull(): boolean {
+    return this.#bytes > this.maxBytes || this.#slots.length > SLOTS
+  }
+
+  push(item: T): void {
+    const slot = this.#slots.at(-1)
+    if (slot !== undefined && !slot.isFull) slot.add(item)
+    else this.#open(undefined).add(item)
+  }
+
+  /** Takes a file whose content is a `DiskContent`. */
+  read(file: Entry): void {
+    const { root } = file.content as DiskContent
+    const last = this.#slots.at(-1)
+    const slot = last !== undefined && last.root === root && !last.isFull ? last : this.#open(root)
+    slot.addFile(file)
+    this.#bytes += file.sizeBytes ?? 0
+    if (slot.isFull) slot.start(this.policy, this.signal)
+  }
+
+  /** The oldest items, when all of them have been read. */
+  async shift(): Promise<(T | BatchResult)[]> {
+    const slot = this.#slots.shift()!
+    slot.start(this.policy, this.signal)
+    const results = await slot.results()
+    this.#bytes -= slot.bytes
+    return results
+  }
+
+  #open(root: Uint8Array | undefined): Slot<T> {
+    this.#slots.at(-1)?.start(this.policy, this.signal)
+    const slot = new Slot<T>(root)
+    this.#slots.push(slot)
+    return slot
+  }
+}

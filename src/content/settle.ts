@@ -1,0 +1,113 @@
+import { settleChange } from '../change.js'
+import { BackupError, isBackupError } from '../errors.js'
+import { createScanner, groupName, loadSignature, type StatColumns, userName } from '../native.js'
+import { printPath } from '../path.js'
+import type { Body, Change, Entry, Metadata, Signed, StateEntry, Summary } from '../types.js'
+import { mayPay, type Policy, pays } from './policy.js'
+
+/** What is known of a content that is held in memory. */
+export interface Held extends Summary {
+  readonly bytes: Uint8Array
+}
+
+/** Decides between whole, delta and nothing for a content in memory. */
+export async function settleHeld(entry: Entry, held: Held, policy: Policy, signal?: AbortSignal): Promise<Signed> {
+  const item = asChange(entry)
+  const { previous } = item
+  const { dirty, racy } = held
+  if (item.change === 'updated' && previous !== undefined) {
+    const change = settleChange(item, previous, held.sha256)
+    if (change !== 'updated') return { ...item, change, dirty, racy }
+    const delta = await heldDelta(item, held, policy, signal)
+    if (delta !== undefined) return { ...item, dirty, racy, body: delta }
+  }
+  const { bytes, ...summary } = held
+  return { ...item, dirty, racy, body: bodyOf('whole', bytes, summary) }
+}
+
+async function heldDelta(item: Change, held: Held, policy: Policy, signal?: AbortSignal): Promise<Body | undefined> {
+  const { previous } = item
+  if (previous === undefined || !mayPay(previous, held.sizeBytes, policy)) return undefined
+  const basis = await loadBasis(item, signal)
+  if (basis === undefined) return undefined
+  const scanner = createScanner({ basis })
+  const head = await scanner.update(held.bytes, signal)
+  const { delta: tail, copies } = await scanner.finish(signal)
+  if (copies === 0 || !pays(head.length + tail.length, previous, held.sizeBytes, policy)) return undefined
+  const { bytes: _, ...summary } = held
+  return bodyOf('delta', head.length === 0 ? tail : Buffer.concat([head, tail]), { ...summary, copies })
+}
+
+/** The basis' signature; undefined if it is gone or damaged: the content is stored whole then. */
+export async function loadBasis(item: Change, signal?: AbortSignal) {
+  const bytes = await item.basis?.()
+  if (bytes === undefined) return undefined
+  try {
+    return await loadSignature(bytes, signal)
+  } catch (error) {
+    if (isBackupError(error)) return undefined
+    throw error
+  }
+}
+
+function bodyOf(form: Body['form'], bytes: Uint8Array, summary: Summary): Body {
+  const parts = bytes.length === 0 ? [] : [bytes]
+  return { form, sizeBytes: form === 'whole' ? bytes.length : undefined, parts, result: () => summary }
+}
+
+/** An entry of a full is as good as created. */
+export function asChange(entry: Entry): Change {
+  return 'change' in entry ? (entry as Change) : { ...entry, change: 'created' }
+}
+
+/** What could not be read keeps what was there before; new, it is unreadable. */
+export function toUnreadable(entry: Entry, error: BackupError): Signed {
+  const { previous } = asChange(entry)
+  if (previous === undefined || previous.type === 'unreadable') {
+    return { ...metadataOf(entry), type: 'unreadable', error, change: 'created', previous }
+  }
+  return { ...metadataOf(previous), error, change: 'unchanged', previous, carried: true }
+}
+
+/** What was listed and is gone is deleted; new, it was never there. */
+export function toVanished(entry: Entry): Signed | undefined {
+  const { previous } = asChange(entry)
+  return previous === undefined ? undefined : { ...metadataOf(previous), change: 'deleted', previous }
+}
+
+export function readFailed({ path }: Entry, cause: unknown): BackupError {
+  return new BackupError('IBT_READ_FAILED', `Cannot read ${printPath(path)}`, { path, cause })
+}
+
+export function noFile({ path }: Entry): BackupError {
+  const message = `${printPath(path)} was a regular file when it was listed and is none now`
+  return new BackupError('IBT_FILE_CHANGED', message, { path })
+}
+
+/** The metadata alone, without what a stage added. */
+export function metadataOf(entry: Metadata): Metadata {
+  const { path, type, mode, uid, gid, uname, gname, mtimeNs, ctimeNs, ino, sizeBytes } = entry
+  const { linkname, link, devMajor, devMinor, xattrs } = entry
+  return {
+    ...{ path, type, mode, uid, gid, uname, gname, mtimeNs, ctimeNs, ino, sizeBytes },
+    ...{ linkname, link, devMajor, devMinor, xattrs }
+  }
+}
+
+/** The entry as it was when its bytes were read. */
+export function withStat<T extends Entry>(entry: T, stat: StatColumns, i: number): T {
+  const uid = stat.uids[i]!
+  const gid = stat.gids[i]!
+  return {
+    ...entry,
+    mode: stat.modes[i]! & 0o7777,
+    uid,
+    gid,
+    uname: userName(uid),
+    gname: groupName(gid),
+    mtimeNs: stat.mtimesNs[i]!,
+    ctimeNs: stat.ctimesNs[i]!,
+    ino: stat.inos[i]!,
+    sizeBytes: stat.sizes[i]!
+  }
+}

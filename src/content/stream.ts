@@ -1,0 +1,252 @@
+import { fstat } from 'node:fs'
+import { promisify } from 'node:util'
+import { PART_BYTES, RACY_MS } from '../constants.js'
+import { BackupError, isBackupError } from '../errors.js'
+import { createScanner, FileType, type LoadedSignature, type OpenFile, type Scanner } from '../native.js'
+import { printPath } from '../path.js'
+import type { Body, Change, Entry, Signed, Source, Summary } from '../types.js'
+import { Failed } from './batch.js'
+import { closeFile, DiskContent, readChunk } from './disk.js'
+import { mayPay, type Policy, sigvaultBlockLen } from './policy.js'
+import { asChange, loadBasis, noFile, settleHeld, withStat } from './settle.js'
+
+const statFile = promisify(fstat)
+
+/** Signs a content that is not read in a batch: a large file on disk, or a stream of whatever origin. */
+export async function* signStream(
+  entry: Entry,
+  policy: Policy,
+  signal?: AbortSignal
+): AsyncGenerator<Signed | Failed, void, undefined> {
+  if (!(entry.content instanceof DiskContent)) {
+    yield* signSequential(entry, policy, signal)
+    return
+  }
+  const file = await entry.content.openFile(signal).catch(error => {
+    if (signal?.aborted || !isBackupError(error)) throw error
+    return new Failed(entry, isVanished(error) ? undefined : error)
+  })
+  if (file instanceof Failed) yield file
+  else yield* signFile(entry, file, policy, signal)
+}
+
+async function* signFile(
+  entry: Entry,
+  file: OpenFile,
+  policy: Policy,
+  signal?: AbortSignal
+): AsyncGenerator<Signed | Failed> {
+  try {
+    if (file.stat.types[0] !== FileType.file) {
+      yield new Failed(entry, noFile(entry))
+      return
+    }
+    const item = withStat(asChange(entry), file.stat, 0)
+    const look = () => changedSince(file.fd, item)
+    yield { ...item, body: await openBody(item, readAhead(file.fd), look, policy, signal) }
+  } finally {
+    await closeFile(file.fd)
+  }
+}
+
+function isVanished({ cause }: BackupError): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+}
+
+/** Chunks of an open file; the next one is being read while one is used. */
+async function* readAhead(fd: number): AsyncGenerator<Uint8Array> {
+  let next = readChunk(fd)
+  for (;;) {
+    const chunk = await next
+    if (chunk.length === 0) return
+    next = readChunk(fd)
+    next.catch(() => {})
+    try {
+      yield chunk
+    } finally {
+      // The descriptor is closed after this: no read may be under way then.
+      await next.catch(() => {})
+    }
+  }
+}
+
+interface Look {
+  readonly dirty: boolean
+  readonly racy: boolean
+}
+
+async function changedSince(fd: number, item: Change): Promise<Look> {
+  const stat = await statFile(fd, { bigint: true })
+  const { mtimeNs, ctimeNs, ino } = stat
+  const dirty =
+    mtimeNs !== item.mtimeNs || ctimeNs !== item.ctimeNs || ino !== item.ino || Number(stat.size) !== item.sizeBytes
+  const newestMs = Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n)
+  return { dirty, racy: Date.now() - newestMs < RACY_MS }
+}
+
+/** A content that can only be read once, now: held up to one part, streamed beyond. */
+async function* signSequential(entry: Entry, policy: Policy, signal?: AbortSignal): AsyncGenerator<Signed> {
+  const item = asChange(entry)
+  const chunks = entry.content!.open()
+  const iterator = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]()
+  const held: Uint8Array[] = []
+  let heldBytes = 0
+  let ended = false
+  try {
+    while (!ended && heldBytes <= PART_BYTES) {
+      const { value, done } = await iterator.next()
+      if (done) ended = true
+      else {
+        held.push(value)
+        heldBytes += value.length
+      }
+    }
+    if (ended) {
+      const bytes = held.length === 1 ? held[0]! : Buffer.concat(held)
+      yield await settleBytes({ ...item, sizeBytes: bytes.length }, bytes, policy, signal)
+    } else yield { ...item, body: await openBody(item, resume(held, iterator), undefined, policy, signal) }
+  } finally {
+    if (!ended) await iterator.return?.()
+  }
+}
+
+async function* resume(
+  held: Uint8Array[],
+  rest: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
+): AsyncGenerator<Uint8Array> {
+  while (held.length > 0) yield held.shift()!
+  for (;;) {
+    const { value, done } = await rest.next()
+    if (done) return
+    yield value
+  }
+}
+
+async function settleBytes(item: Change, bytes: Uint8Array, policy: Policy, signal?: AbortSignal): Promise<Signed> {
+  const scanner = createScanner(scanOptions(bytes.length, policy))
+  await scanner.update(bytes, signal)
+  const { sha256, signature } = await scanner.finish(signal)
+  const held = { bytes, sizeBytes: bytes.length, sha256: sha256.toString('hex'), copies: 0 }
+  return settleHeld(item, { ...held, signature: signature.length === 0 ? undefined : signature }, policy, signal)
+}
+
+function scanOptions(sizeBytes: number | undefined, policy: Policy) {
+  const sign = sizeBytes === undefined || sizeBytes >= policy.signedMinBytes
+  return { sizeBytes, sign, blockLen: sigvaultBlockLen(sizeBytes, policy), strongLen: policy.strongLen }
+}
+
+async function openBody(
+  item: Change,
+  chunks: Source<Uint8Array>,
+  look: (() => Promise<Look>) | undefined,
+  policy: Policy,
+  signal?: AbortSignal
+): Promise<Body> {
+  const { previous, sizeBytes } = item
+  const isWorthIt = previous !== undefined && mayPay(previous, sizeBytes ?? Infinity, policy)
+  const basis = isWorthIt ? await loadBasis(item, signal) : undefined
+  if (sizeBytes === undefined && basis === undefined) {
+    const message = `${printPath(item.path)} is larger than ${PART_BYTES} bytes and its size is not known`
+    throw new BackupError('IBT_SIZE_UNKNOWN', message, { path: item.path })
+  }
+  return new StreamBody(item, chunks, look, basis, policy, signal)
+}
+
+/** A content on its way from where it is read into an archive; never whole in memory. */
+class StreamBody implements Body {
+  readonly form: Body['form']
+  readonly sizeBytes: number | undefined
+  readonly parts: AsyncGenerator<Uint8Array>
+  readonly #scanner: Scanner
+  #summary: Summary | undefined
+  #error: BackupError | undefined
+  #isCut = false
+
+  constructor(
+    readonly item: Change,
+    readonly chunks: Source<Uint8Array>,
+    readonly look: (() => Promise<Look>) | undefined,
+    basis: LoadedSignature | undefined,
+    policy: Policy,
+    readonly signal: AbortSignal | undefined
+  ) {
+    this.form = basis === undefined ? 'whole' : 'delta'
+    this.sizeBytes = item.sizeBytes
+    this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, policy), basis })
+    this.parts = basis === undefined ? this.#whole() : this.#delta()
+  }
+
+  result(): Summary {
+    if (this.#summary === undefined) throw new TypeError('result() comes after the last part')
+    return this.#summary
+  }
+
+  async *#whole(): AsyncGenerator<Uint8Array> {
+    let left = this.sizeBytes!
+    for await (const chunk of this.#read()) {
+      left -= chunk.length
+      await this.#scanner.update(chunk, this.signal)
+      yield chunk
+    }
+    this.#isCut = left > 0
+    while (left > 0) {
+      const zeros = Buffer.alloc(Math.min(left, PART_BYTES))
+      left -= zeros.length
+      await this.#scanner.update(zeros, this.signal)
+      yield zeros
+    }
+    await this.#finish()
+  }
+
+  async *#delta(): AsyncGenerator<Uint8Array> {
+    let part: Buffer[] = []
+    let partBytes = 0
+    for await (const chunk of this.#read()) {
+      let delta = await this.#scanner.update(chunk, this.signal)
+      while (partBytes + delta.length >= PART_BYTES) {
+        const room = PART_BYTES - partBytes
+        yield Buffer.concat([...part, delta.subarray(0, room)])
+        delta = delta.subarray(room)
+        part = []
+        partBytes = 0
+      }
+      if (delta.length > 0) part.push(delta)
+      partBytes += delta.length
+    }
+    part.push(await this.#finish())
+    for (let rest = Buffer.concat(part); rest.length > 0; rest = rest.subarray(PART_BYTES))
+      yield rest.subarray(0, PART_BYTES)
+  }
+
+  /** The chunks up to the declared size. An error ends them and is kept: the archive must go on. */
+  async *#read(): AsyncGenerator<Uint8Array> {
+    let left = this.sizeBytes ?? Infinity
+    try {
+      for await (const chunk of this.chunks) {
+        const taken = chunk.length > left ? chunk.subarray(0, left) : chunk
+        left -= taken.length
+        if (taken.length > 0) yield taken
+        if (left === 0) return
+      }
+    } catch (cause) {
+      if (this.signal?.aborted) throw cause
+      const { path } = this.item
+      this.#error = new BackupError('IBT_READ_FAILED', `Cannot read ${printPath(path)} to its end`, { path, cause })
+    }
+  }
+
+  async #finish(): Promise<Buffer> {
+    const { delta, sha256, signature, sizeBytes, copies } = await this.#scanner.finish(this.signal)
+    const look = await this.look?.()
+    this.#summary = {
+      sizeBytes,
+      sha256: sha256.toString('hex'),
+      signature: signature.length === 0 ? undefined : signature,
+      copies,
+      dirty: this.#isCut || look?.dirty || undefined,
+      racy: look?.racy || undefined,
+      error: this.#error
+    }
+    return delta
+  }
+}

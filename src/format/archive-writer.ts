@@ -1,0 +1,88 @@
+import { FRAME_BYTES } from '../constants.js'
+import type { Kind, Piece } from '../types.js'
+import { END_OF_ARCHIVE, encodeEntry, padding, type TarHeader } from './tar-encode.js'
+
+/**
+ * Writes one tar as frames of at most `FRAME_BYTES`, cut at an entry border where they can be.
+ * Frames that are full wait until they are taken. Memory: one frame, and those not taken.
+ */
+export class ArchiveWriter {
+  #pieces: Piece[] = []
+  #frame: Buffer | undefined
+  #used = 0
+  #flushed = 0
+
+  constructor(readonly kind: Kind) {}
+
+  /** Offset of the next entry in the uncompressed tar. */
+  get offset(): number {
+    return this.#flushed + this.#used
+  }
+
+  /** Bytes that are in frames already. */
+  get flushedBytes(): number {
+    return this.#flushed
+  }
+
+  /** The frames that are full. */
+  takePieces(): readonly Piece[] {
+    const pieces = this.#pieces
+    if (pieces.length > 0) this.#pieces = []
+    return pieces
+  }
+
+  /** Writes a header; the body of `sizeBytes` follows by `body` calls and `endBody`. Returns the entry's offset. */
+  header(header: TarHeader): number {
+    const bytes = encodeEntry(header)
+    if (this.#used + bytes.length + header.sizeBytes > FRAME_BYTES && bytes.length + header.sizeBytes <= FRAME_BYTES)
+      this.flush()
+    const { offset } = this
+    this.#append(bytes)
+    if (header.sizeBytes > FRAME_BYTES) this.flush()
+    return offset
+  }
+
+  /** Takes bytes over: large ones become frames as they are. */
+  body(bytes: Uint8Array): void {
+    if (this.#used > 0 || bytes.length < FRAME_BYTES / 2) {
+      this.#append(bytes)
+      return
+    }
+    for (let at = 0; at < bytes.length; at += FRAME_BYTES) this.#push(bytes.subarray(at, at + FRAME_BYTES))
+  }
+
+  endBody(sizeBytes: number): void {
+    const zeros = padding(sizeBytes)
+    if (zeros > 0) this.#append(Buffer.alloc(zeros))
+  }
+
+  /** Ends the archive. */
+  end(): void {
+    this.#append(END_OF_ARCHIVE)
+    this.flush()
+  }
+
+  flush(): void {
+    if (this.#used === 0) return
+    const frame = this.#frame!.subarray(0, this.#used)
+    this.#used = 0
+    this.#frame = undefined
+    this.#push(frame)
+  }
+
+  #push(frame: Uint8Array): void {
+    this.#flushed += frame.length
+    this.#pieces.push({ kind: this.kind, frame })
+  }
+
+  #append(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      this.#frame ??= Buffer.allocUnsafeSlow(FRAME_BYTES)
+      const taken = Math.min(bytes.length - at, FRAME_BYTES - this.#used)
+      this.#frame.set(bytes.subarray(at, at + taken), this.#used)
+      this.#used += taken
+      at += taken
+      if (this.#used === FRAME_BYTES) this.flush()
+    }
+  }
+}

@@ -1,0 +1,22 @@
+export { gzip, none, zstd } from './codec/index.js'
+export { BackupError, type ErrorCode, isBackupError } from './errors.js'
+export { compose } from './interop/compose.js'
+export { pipe } from './interop/pipe.js'
+export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js'
+export type { BackupRun, Parent } from './pipelines/backup-run.js'
+export {
+  type AtOptions,
+  type BackupSummary,
+  type CompareOptions,
+  compareBackups,
+  listBackups,
+  listEntries
+} from './pipelines/catalog.js'
+export { type FullStages, fullStages } from './pipelines/full.js'
+export { type IncrementalStages, incrementalStages } from './pipelines/incremental.js'
+export type { BackupOptions, BackupReport, PlaceOptions, Progress } from './pipelines/options.js'
+export { type RestoreOptions, type RestoreReport, type RestoreStages, restoreBackup } from './pipelines/restore.js'
+export { type VerifyOptions, type VerifyReport, verifyBackup } from './pipelines/verify.js'
+export { createRules, createSelection, type Rules, type RulesOptions } from './rules.js'
+export { Chain, type StoredBackup } from './stores/chain.js'
+export type * from './types.js'

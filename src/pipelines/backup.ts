@@ -1,0 +1,139 @@
+import { resolve } from 'node:path'
+import { zstd } from '../codec/index.js'
+import { BackupError } from '../errors.js'
+import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
+import { pipe } from '../interop/pipe.js'
+import { createRules } from '../rules.js'
+import { observe } from '../stages/observe.js'
+import type { Published } from '../stages/publish.js'
+import { pruneCache } from '../stores/cached-store.js'
+import { Chain } from '../stores/chain.js'
+import type { DirectoryStore } from '../stores/directory.js'
+import { acquireLock } from '../stores/lock.js'
+import { nullStore } from '../stores/null-store.js'
+import { type Entry, isPacked, type Packed, type Piece, type Stage, type Store, type Totals } from '../types.js'
+import { type BackupRun, makeHeader, openParent, type Parent, type Source } from './backup-run.js'
+import { type FullStages, fullStages, runFull } from './full.js'
+import { type IncrementalStages, incrementalStages, runIncremental } from './incremental.js'
+import type { BackupOptions, BackupReport } from './options.js'
+import { openPlaces, type Places, placesInside } from './places.js'
+import { watcher } from './watch.js'
+
+/** Backs a directory up whole. @throws BackupError */
+export function fullBackup(source: string, options: BackupOptions<FullStages> = {}): Promise<BackupReport> {
+  return backup(source, 'full', options)
+}
+
+/** Backs up what has changed since the newest backup. @throws BackupError IBT_NO_BACKUP if there is none */
+export function incrementalBackup(
+  source: string,
+  options: BackupOptions<IncrementalStages> = {}
+): Promise<BackupReport> {
+  return backup(source, 'incremental', options)
+}
+
+/** A full if there is none yet, else an incremental. */
+export function autoBackup(source: string, options: BackupOptions<IncrementalStages> = {}): Promise<BackupReport> {
+  return backup(source, 'auto', options)
+}
+
+type Mode = 'full' | 'incremental' | 'auto'
+
+async function backup(path: string, mode: Mode, options: BackupOptions<IncrementalStages>): Promise<BackupReport> {
+  const { signal, dryRun = false } = options
+  signal?.throwIfAborted()
+  const root = resolve(path)
+  const key = options.key ?? keyFromPath(root)
+  checkKey(key)
+  const places = openPlaces(options)
+  const lock = dryRun ? undefined : await acquireLock(places.store, key, { signal })
+  try {
+    await checkKeyCase(places.store, key)
+    const chain = await Chain.open(places.cached, key, { signal })
+    if (!dryRun) await clean(chain, places)
+    const source = { root, sourceId: options.sourceId, allowSourceMismatch: options.allowSourceMismatch ?? false }
+    const newest = await openParent(chain, source)
+    if (mode === 'incremental' && newest === undefined) {
+      throw new BackupError('IBT_NO_BACKUP', `No backup of ${key} to build on: make a full one first`, { path: key })
+    }
+    const parent = mode === 'full' ? undefined : newest
+    const leftOut = placesInside(places, root)
+    const prepared = {
+      root,
+      rules: createRules({ ...options.rules, excludePaths: leftOut }),
+      codec: options.codec ?? zstd(),
+      header: makeHeader(key, source, chain.newest?.date, parent),
+      store: dryRun ? nullStore() : places.cached,
+      detection: options.detection,
+      commits: (totals: Totals) => !options.skipUnchanged || hasChanges(totals),
+      signal
+    }
+    const report = await run(prepared, parent, options)
+    if (report.isStored && report.kind === 'full') await tidy(chain, places, options)
+    return { ...report, leftOut }
+  } finally {
+    await lock?.release()
+  }
+}
+
+/** Removes what an interrupted run left. */
+async function clean(chain: Chain, { cached, store }: Places): Promise<void> {
+  for (const name of chain.leftovers) await cached.delete(name)
+  if ('clean' in store) await (store as DirectoryStore).clean(chain.key)
+}
+
+async function run(
+  run: BackupRun,
+  parent: Parent | undefined,
+  options: BackupOptions<IncrementalStages>
+): Promise<BackupReport> {
+  const { header, signal } = run
+  const watch = observe(watcher(options))
+  const { artifacts, totals, isCommitted } =
+    parent === undefined
+      ? await runFull({ ...fullStages(run), ...options.stages }, watch, signal)
+      : await runIncremental({ ...incrementalStages(run, parent), ...options.stages }, watch, signal)
+  return {
+    key: header.key,
+    date: header.date,
+    kind: header.kind,
+    parent: parent?.date,
+    files: artifacts,
+    storedBytes: artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    totals,
+    skippedEntries: totals.unreadable + totals.dirty,
+    isStored: isCommitted && !options.dryRun,
+    leftOut: []
+  }
+}
+
+function hasChanges({ created, updated, touched, deleted, unreadable, dirty }: Totals): boolean {
+  return created + updated + touched + deleted + unreadable + dirty > 0
+}
+
+/** Two keys that a file system or a person could take for one are refused. */
+async function checkKeyCase(store: Store, key: string): Promise<void> {
+  for await (const { name } of store.list()) {
+    const other = parseArtifactName(name)?.key
+    if (other !== undefined && other !== key && other.toLowerCase() === key.toLowerCase()) {
+      throw new BackupError(
+        'IBT_NAME_INVALID',
+        `The store has backups under ${other}, which differs from ${key} only in case`,
+        {
+          path: key
+        }
+      )
+    }
+  }
+}
+
+/** What a new full makes superfluous: sigvaults and cached states of older chains. */
+async function tidy(chain: Chain, places: Places, options: BackupOptions<IncrementalStages>): Promise<void> {
+  if (options.deleteOldSigvaults) {
+    const old = chain.artifacts.filter(({ kind }) => kind === 'sigvault')
+    for (const { name } of old) await places.store.delete(name)
+  }
+  const newest = await Chain.open(places.store, chain.key)
+  const wanted = new Set(newest.artifacts.filter(({ date }) => date === newest.newest?.date).map(({ name }) => name))
+  if (places.cache !== undefined) await pruneCache(places.cache, chain.key, name => wanted.has(name))
+}

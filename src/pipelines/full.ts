@@ -1,0 +1,42 @@
+import { pipe } from '../interop/pipe.js'
+import { encode } from '../stages/encode.js'
+import { filter } from '../stages/filter.js'
+import { pack } from '../stages/pack.js'
+import { type Published, publish } from '../stages/publish.js'
+import { sign } from '../stages/sign.js'
+import { stateEmit } from '../stages/state-emit.js'
+import { walk } from '../stages/walk.js'
+import type { Chunk, Counted, Entry, Packed, Piece, Sealed, Signed, Sink, Source, Stage } from '../types.js'
+import type { BackupRun } from './backup-run.js'
+
+/** The stages of a full backup, by name. */
+export interface FullStages {
+  readonly walk: Source<Entry>
+  readonly filter: Stage<Entry>
+  readonly sign: Stage<Entry, Signed>
+  readonly pack: Stage<Entry, Packed | Piece>
+  readonly encode: Stage<Packed | Piece, Packed | Chunk | Sealed>
+  readonly stateEmit: Stage<Packed | Chunk | Sealed, Chunk | Sealed | Piece | Counted>
+  readonly encodeState: Stage<Chunk | Sealed | Piece | Counted, Chunk | Sealed | Counted>
+  readonly publish: Sink<Chunk | Sealed | Counted, Published>
+}
+
+/** Every entry whole: walk → filter → sign → pack → encode → state-emit → encode → publish. */
+export function fullStages({ root, rules, codec, header, store, commits, signal }: BackupRun): FullStages {
+  return {
+    walk: walk(root, rules, { signal }),
+    filter: filter(rules),
+    sign: sign(),
+    pack: pack({ whole: 'full' }),
+    encode: encode(codec, header),
+    stateEmit: stateEmit(header),
+    encodeState: encode(codec, header),
+    publish: publish(store, { commits })
+  }
+}
+
+/** Runs the stages; `watch` sees what has been packed. */
+export function runFull(stages: FullStages, watch: Stage<Packed | Piece>, signal?: AbortSignal): Promise<Published> {
+  const { walk, filter, sign, pack, encode, stateEmit, encodeState, publish } = stages
+  return pipe(walk, filter, sign, pack, watch, encode, stateEmit, encodeState, publish, { signal })
+}

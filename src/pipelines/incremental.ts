@@ -1,0 +1,34 @@
+import { pipe } from '../interop/pipe.js'
+import { diff } from '../stages/diff.js'
+import { pack } from '../stages/pack.js'
+import type { Published } from '../stages/publish.js'
+import { stateEmit } from '../stages/state-emit.js'
+import type { Change, Entry, Packed, Piece, Stage } from '../types.js'
+import type { BackupRun, Parent } from './backup-run.js'
+import { type FullStages, fullStages } from './full.js'
+
+/** The stages of an incremental backup, by name. */
+export interface IncrementalStages extends FullStages {
+  readonly diff: Stage<Entry, Change>
+}
+
+/** What has changed since the parent: as a full, with diff behind filter, and deltas in an archive of their own. */
+export function incrementalStages(run: BackupRun, parent: Parent): IncrementalStages {
+  const { detection, header } = run
+  return {
+    ...fullStages(run),
+    diff: diff(parent.state.entries(), { ...detection, signature: parent.signature }),
+    pack: pack({ whole: 'created', delta: 'updated' }),
+    stateEmit: stateEmit(header, { inherited: () => parent.state.closing().artifacts })
+  }
+}
+
+/** Runs the stages; `watch` sees what has been packed. */
+export function runIncremental(
+  stages: IncrementalStages,
+  watch: Stage<Packed | Piece>,
+  signal?: AbortSignal
+): Promise<Published> {
+  const { walk, filter, diff, sign, pack, encode, stateEmit, encodeState, publish } = stages
+  return pipe(walk, filter, diff, sign, pack, watch, encode, stateEmit, encodeState, publish, { signal })
+}

@@ -1,0 +1,67 @@
+import type { ChangeDetection } from '../change.js'
+import type { BackupError } from '../errors.js'
+import type { RulesOptions } from '../rules.js'
+import type { Codec, Sealed, Store, Totals } from '../types.js'
+
+/** Where the backups of a key are. */
+export interface PlaceOptions {
+  /** A store, or the path of a directory. Default: `IBT_STORE`, else the directory for temporary files. */
+  readonly store?: Store | string | undefined
+  /** Local copies of states and sigvaults. Default: `IBT_CACHE`, else the user's cache directory; false: none. */
+  readonly cache?: Store | string | false | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a run has done so far. */
+export interface Progress {
+  readonly path: string
+  readonly entries: number
+  readonly files: number
+  /** Bytes of the contents of the files that have passed. */
+  readonly sizeBytes: number
+  /** Bytes written, before compression. */
+  readonly storedBytes: number
+}
+
+export interface BackupOptions<Stages> extends PlaceOptions {
+  /** Names the chain. Default: made of the source's base name. */
+  readonly key?: string | undefined
+  /** Default: `zstd()`. */
+  readonly codec?: Codec | undefined
+  /** What is left out. */
+  readonly rules?: RulesOptions | undefined
+  readonly detection?: ChangeDetection | undefined
+  /** Names the source where its path and host do not. */
+  readonly sourceId?: string | undefined
+  /** Go on if the backups of the key are of another source. */
+  readonly allowSourceMismatch?: boolean | undefined
+  /** Store nothing at all if nothing has changed. */
+  readonly skipUnchanged?: boolean | undefined
+  /** Do all but store. */
+  readonly dryRun?: boolean | undefined
+  /** After a full, delete the sigvaults of older chains in the store: no delta will ever need them. */
+  readonly deleteOldSigvaults?: boolean | undefined
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** Observes what could not be read; the run ends if it throws. */
+  readonly onError?: ((error: BackupError) => void) | undefined
+  /** Replaces stages of the pipeline, by name. */
+  readonly stages?: Partial<Stages> | undefined
+}
+
+/** What a backup has done. */
+export interface BackupReport {
+  readonly key: string
+  readonly date: string
+  readonly kind: 'full' | 'incremental'
+  /** Date of the backup that this one builds on. */
+  readonly parent?: string | undefined
+  readonly files: readonly Sealed[]
+  readonly storedBytes: number
+  readonly totals: Totals
+  /** Entries that could not be read, or changed while they were read. */
+  readonly skippedEntries: number
+  /** False if nothing was stored: a dry run, or nothing had changed. */
+  readonly isStored: boolean
+  /** Directories inside the source that were left out because they are the store or the cache. */
+  readonly leftOut: readonly string[]
+}

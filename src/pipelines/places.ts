@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cachedStore } from '../stores/cached-store.js'
+import { directoryStore } from '../stores/directory.js'
+import type { Store } from '../types.js'
+import type { PlaceOptions } from './options.js'
+
+/** The ancestor's place for backups: the directory for temporary files. */
+export function defaultStorePath(): string {
+  return process.env.IBT_STORE || process.env.TMPDIR || process.env.TMP || tmpdir()
+}
+
+export function defaultCachePath(): string {
+  const base = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
+  return process.env.IBT_CACHE || join(base, 'incremental-backups-tools')
+}
+
+export function toStore(store: Store | string | undefined): Store {
+  return typeof store === 'object' ? store : directoryStore(store ?? defaultStorePath())
+}
+
+/** The part of a cache that belongs to a store. */
+export function toCache(cache: Store | string | false | undefined, store: Store): Store | undefined {
+  if (cache === false) return undefined
+  if (typeof cache === 'object') return cache
+  const id = /^[A-Za-z0-9_.-]{1,100}$/.test(store.id) ? store.id : createHash('sha256').update(store.id).digest('hex')
+  return directoryStore(join(cache ?? defaultCachePath(), id))
+}
+
+/** The store, its cache, and the two as one. */
+export interface Places {
+  readonly store: Store
+  readonly cache: Store | undefined
+  readonly cached: Store
+}
+
+export function openPlaces(options: PlaceOptions): Places {
+  const store = toStore(options.store)
+  const cache = toCache(options.cache, store)
+  return { store, cache, cached: cache === undefined ? store : cachedStore(store, cache) }
+}
+
+/** The directories of store and cache that lie inside a source: they are left out. */
+export function placesInside({ store, cache }: Places, root: string): string[] {
+  const paths = [store, cache].flatMap(place => (place !== undefined && 'path' in place ? [String(place.path)] : []))
+  return paths.filter(path => path.startsWith(root === '/' ? root : `${root}/`))
+}

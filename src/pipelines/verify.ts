@@ -1,0 +1,118 @@
+import { BackupError, isBackupError } from '../errors.js'
+import { patch } from '../stages/patch.js'
+import { unpack } from '../stages/unpack.js'
+import { Chain } from '../stores/chain.js'
+import type { Artifact, Entry, StateClosing, StateHeader, StoreOptions } from '../types.js'
+import { parseAt } from './at.js'
+import type { AtOptions } from './catalog.js'
+import type { Progress } from './options.js'
+import { openPlaces } from './places.js'
+
+export interface VerifyOptions extends AtOptions {
+  /** Read every artifact and make every file: proves each digest. Default: names, sizes, states and their digests. */
+  readonly readData?: boolean | undefined
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** Observes every problem. */
+  readonly onError?: ((error: BackupError) => void) | undefined
+}
+
+/** What a verification found. */
+export interface VerifyReport {
+  readonly key: string
+  readonly date: string
+  readonly artifacts: number
+  readonly entries: number
+  /** Files whose content was made and proven. */
+  readonly files: number
+  readonly sizeBytes: number
+  readonly problems: readonly BackupError[]
+}
+
+/** Proves a backup: its chain of states, the artifacts that it needs and, on request, every byte of every file. */
+export async function verifyBackup(key: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const chain = await Chain.open(openPlaces(options).store, key, options)
+  const { date } = chain.at(await parseAt(options.at))
+  const problems: BackupError[] = []
+  const report = (error: unknown) => {
+    if (options.signal?.aborted || !isBackupError(error)) throw error
+    problems.push(error)
+    options.onError?.(error)
+  }
+  const counts = { entries: 0, files: 0, sizeBytes: 0 }
+  let artifacts = 0
+  try {
+    const { header, closing } = await chain.ends(date)
+    artifacts = closing.artifacts.length
+    await checkLinks(chain, header, report)
+    await checkArtifacts(chain, closing, options, report)
+    await checkEntries(chain, date, closing, counts, options, report)
+  } catch (error) {
+    report(error)
+  }
+  return { key, date, artifacts, ...counts, problems }
+}
+
+type Report = (error: unknown) => void
+
+async function checkLinks(chain: Chain, header: StateHeader, report: Report): Promise<void> {
+  for (const { date, stateSha256 } of header.chain) {
+    if (stateSha256 === undefined) continue
+    const found = await chain.digest(date, 'state').catch(report)
+    if (found !== undefined && found !== stateSha256) report(digestMismatch(`The state of ${date}`, found, stateSha256))
+  }
+}
+
+async function checkArtifacts(
+  chain: Chain,
+  { artifacts }: StateClosing,
+  { readData = false, signal }: VerifyOptions & StoreOptions,
+  report: Report
+): Promise<void> {
+  for (const artifact of artifacts) {
+    signal?.throwIfAborted()
+    const { name, sizeBytes } = artifact
+    const stored = chain.artifacts.find(candidate => candidate.name === name)
+    if (stored === undefined)
+      report(new BackupError('IBT_BASIS_MISSING', `${name} is not in the store`, { path: name }))
+    else if (stored.sizeBytes !== sizeBytes) {
+      const message = `${name} has ${stored.sizeBytes} bytes, not the ${sizeBytes} that were stored`
+      report(new BackupError('IBT_ARCHIVE_TRUNCATED', message, { path: name }))
+    } else if (readData) await checkDigest(chain, artifact, report)
+  }
+}
+
+async function checkDigest(chain: Chain, { name, date, kind, sha256 }: Artifact, report: Report): Promise<void> {
+  const found = await chain.digest(date, kind).catch(report)
+  if (found !== undefined && found !== sha256) report(digestMismatch(name, found, sha256))
+}
+
+async function checkEntries(
+  chain: Chain,
+  date: string,
+  { totals }: StateClosing,
+  counts: { entries: number; files: number; sizeBytes: number },
+  options: VerifyOptions,
+  report: Report
+): Promise<void> {
+  const state = await chain.state(date)
+  for await (const entry of patch()(unpack(state.entries(), chain.openArchive))) {
+    options.signal?.throwIfAborted()
+    counts.entries++
+    if (options.readData && entry.type === 'file') await checkContent(entry, counts).catch(report)
+    options.onProgress?.({ path: entry.path, ...counts, storedBytes: 0 })
+  }
+  if (counts.entries === totals.entries) return
+  const message = `The state of ${date} has ${counts.entries} entries, not the ${totals.entries} that it counts`
+  report(new BackupError('IBT_STATE_INVALID', message, { path: chain.key }))
+}
+
+async function checkContent({ content }: Entry, counts: { files: number; sizeBytes: number }): Promise<void> {
+  let sizeBytes = 0
+  for await (const chunk of content?.open() ?? []) sizeBytes += chunk.length
+  counts.files++
+  counts.sizeBytes += sizeBytes
+}
+
+function digestMismatch(what: string, found: string, wanted: string): BackupError {
+  return new BackupError('IBT_HASH_MISMATCH', `${what} has the SHA-256 ${found}, not ${wanted}`, { path: what })
+}

@@ -1,0 +1,215 @@
+import { settleChange } from '../change.js'
+import { PACK_PENDING_ENTRIES } from '../constants.js'
+import { HeldBack } from '../content/held-back.js'
+import { LinkGroups } from '../content/link-groups.js'
+import { recordKept, recordLink, recordStored } from '../content/record.js'
+import { asChange, toUnreadable } from '../content/settle.js'
+import { BackupError } from '../errors.js'
+import { ArchiveWriter } from '../format/archive-writer.js'
+import { toTarHeader } from '../format/tar-header.js'
+import { printPath } from '../path.js'
+import type {
+  ArchiveKind,
+  Body,
+  Entry,
+  Packed,
+  Piece,
+  Place,
+  SignaturePlace,
+  Signed,
+  Stage,
+  Summary
+} from '../types.js'
+import { isEntry } from '../types.js'
+
+export interface PackOptions {
+  /** The archive for whole contents and for all that is no file. */
+  readonly whole: ArchiveKind
+  /** The archive for deltas. */
+  readonly delta?: ArchiveKind | undefined
+}
+
+/**
+ * Writes bodies into tar archives: whole ones into `whole`, deltas into `delta`, signatures into the sigvault.
+ *
+ * Consumes `Signed` (or plain `Entry`: then it opens the contents itself, and there is no digest and no signature);
+ * yields `Piece` and `Packed`. Other items pass on. Order kept: an entry comes after the pieces that hold its bytes.
+ * Reads the parts of a body before it pulls the next item.
+ * Memory: one frame of each archive, one part of a delta, `PACK_PENDING_ENTRIES` entries that wait for their bytes,
+ * and one table entry for each hard-link group.
+ *
+ * @throws BackupError IBT_SIZE_UNKNOWN for a whole content of unknown size, IBT_FILE_CHANGED if one has another size
+ * than it says.
+ * @throws TypeError at the call without `whole`.
+ */
+export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
+  if (options?.whole === undefined) throw new TypeError('pack: whole names the archive for whole contents')
+  return async function* packStage(source) {
+    const packer = new Packer(options)
+    const held = new HeldBack<Packed>(packer.writers)
+    for await (const item of source) {
+      if (!isEntry(item)) held.push(item)
+      else {
+        const signed = asChange(item) as Signed
+        const body = packer.bodyOf(signed)
+        held.push(body === undefined ? packer.keep(signed) : yield* packer.store(signed, body))
+      }
+      if (held.length > PACK_PENDING_ENTRIES) packer.flush()
+      for (const ready of held.take()) yield ready
+    }
+    packer.end()
+    for (const ready of held.take()) yield ready
+  }
+}
+
+class Packer {
+  readonly whole: ArchiveWriter
+  readonly delta: ArchiveWriter | undefined
+  readonly sigvault = new ArchiveWriter('sigvault')
+  readonly writers: readonly ArchiveWriter[]
+  readonly #groups = new LinkGroups()
+
+  constructor(readonly options: PackOptions) {
+    const { whole, delta } = options
+    this.whole = new ArchiveWriter(whole)
+    this.delta = delta === undefined ? undefined : new ArchiveWriter(delta)
+    this.writers = [this.whole, ...(this.delta === undefined ? [] : [this.delta]), this.sigvault]
+  }
+
+  flush(): void {
+    for (const writer of this.writers) writer.flush()
+  }
+
+  end(): void {
+    for (const writer of this.writers) if (writer.offset > 0) writer.end()
+  }
+
+  /** The body of an item; for a file that `sign` has not seen, its content. */
+  bodyOf(item: Signed): Body | undefined {
+    if (item.type !== 'file' || item.linkTo !== undefined) return undefined
+    if (item.body !== undefined) return item.body
+    if (item.change !== 'created' && item.change !== 'updated') return undefined
+    if (item.sizeBytes === undefined) throw sizeUnknown(item)
+    return plainBody(item)
+  }
+
+  /** Takes an item that has no body. */
+  keep(item: Signed): Packed {
+    if (item.change === 'deleted') return { ...item, state: undefined, storedBytes: 0 }
+    if (item.linkTo !== undefined) return this.#keepLink(item, item.linkTo)
+    const isNew = item.change === 'created' || item.change === 'updated'
+    if (isNew && item.type !== 'unreadable' && item.type !== 'socket') this.whole.header(toTarHeader(item))
+    return { ...item, state: this.#groups.add(item, recordKept(item)), storedBytes: 0 }
+  }
+
+  #keepLink(item: Signed, linkTo: string): Packed {
+    const first = this.#groups.find(item)
+    if (first === undefined) {
+      const message = `${printPath(item.path)} is a link to ${printPath(linkTo)}, whose content is not at hand`
+      return this.keep(toUnreadable(item, new BackupError('IBT_READ_FAILED', message, { path: item.path })))
+    }
+    const { change, state } = recordLink(item, first.state)
+    const isNew = change === 'created' || change === 'updated'
+    if (isNew && first.isInArchive)
+      this.whole.header({ ...toTarHeader(state), type: 'link', linkname: first.state.path, sizeBytes: 0 })
+    return { ...item, change, state, storedBytes: 0 }
+  }
+
+  /** Takes an item with a body, part by part. */
+  async *store(item: Signed, body: Body): AsyncGenerator<Piece, Packed, undefined> {
+    const written = yield* body.form === 'whole' ? this.#storeWhole(item, body) : this.#storeDelta(item, body)
+    const summary = body.result()
+    if (summary.error !== undefined) return this.keep(toUnreadable(item, summary.error))
+    const { previous } = item
+    const change = previous === undefined ? item.change : settleChange(item, previous, summary.sha256)
+    const isKept = written === undefined || (change !== 'created' && change !== 'updated')
+    if (isKept) return this.keep({ ...item, change, dirty: summary.dirty, racy: summary.racy, body: undefined })
+    const signature = this.#storeSignature(item, summary)
+    const state = recordStored(item, summary, { place: written, signature })
+    const storedBytes = written.sizeBytes ?? summary.sizeBytes
+    return { ...item, change, state: this.#groups.add(item, state, body.form === 'whole'), storedBytes }
+  }
+
+  async *#storeWhole(item: Signed, body: Body): AsyncGenerator<Piece, Place, undefined> {
+    const { sizeBytes } = body
+    if (sizeBytes === undefined) throw sizeUnknown(item)
+    const offset = this.whole.header(toTarHeader(item, { sizeBytes }))
+    let left = sizeBytes
+    for await (const part of body.parts) {
+      left -= part.length
+      if (left < 0) break
+      this.whole.body(part)
+      yield* this.whole.takePieces()
+    }
+    if (left !== 0) {
+      const message = `${printPath(item.path)} has ${left < 0 ? 'more' : 'fewer'} bytes than the ${sizeBytes} it says`
+      throw new BackupError('IBT_FILE_CHANGED', message, { path: item.path })
+    }
+    this.whole.endBody(sizeBytes)
+    return { date: '', in: this.options.whole, offset }
+  }
+
+  /** The first part is held: a delta that turns out to change nothing is not written, and one part needs no number. */
+  async *#storeDelta(item: Signed, body: Body): AsyncGenerator<Piece, Place | undefined, undefined> {
+    const { delta } = this
+    if (delta === undefined) throw new TypeError('pack: delta names the archive for deltas')
+    let first: Uint8Array | undefined
+    let offset: number | undefined
+    let parts = 0
+    let sizeBytes = 0
+    for await (const part of body.parts) {
+      sizeBytes += part.length
+      if (first === undefined) {
+        first = part
+        continue
+      }
+      offset ??= this.#storePart(item, first, ++parts)
+      this.#storePart(item, part, ++parts)
+      yield* delta.takePieces()
+    }
+    const summary = body.result()
+    if (offset === undefined) {
+      const { previous } = item
+      if (summary.error !== undefined || previous?.sha256 === summary.sha256) return undefined
+      offset = this.#storePart(item, first!, undefined, summary)
+    }
+    return { date: '', in: this.options.delta!, offset, sizeBytes }
+  }
+
+  /** `part` is undefined for a delta of one part. */
+  #storePart(item: Signed, bytes: Uint8Array, part: number | undefined, summary?: Summary): number {
+    const delta = this.delta!
+    const basis = item.previous?.places?.at(-1)
+    const facts = { basis, part, sizeBytes: summary?.sizeBytes, sha256: summary?.sha256 }
+    const path = part === undefined ? item.path : `${item.path}/${String(part).padStart(8, '0')}`
+    const offset = delta.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment: JSON.stringify(facts) }))
+    delta.body(bytes)
+    delta.endBody(bytes.length)
+    return offset
+  }
+
+  #storeSignature(item: Signed, { signature, sizeBytes, sha256 }: Summary): SignaturePlace | undefined {
+    if (signature === undefined) return undefined
+    const comment = JSON.stringify({ sizeBytes, sha256 })
+    const offset = this.sigvault.header(toTarHeader(item, { sizeBytes: signature.length, comment }))
+    this.sigvault.body(signature)
+    this.sigvault.endBody(signature.length)
+    return { date: '', offset }
+  }
+}
+
+/** The body of a file that no stage has signed. */
+function plainBody({ content, sizeBytes = 0 }: Entry): Body {
+  return {
+    form: 'whole',
+    sizeBytes,
+    parts: content?.open() ?? [],
+    result: () => ({ sizeBytes, sha256: '', copies: 0 })
+  }
+}
+
+function sizeUnknown({ path }: Entry): BackupError {
+  return new BackupError('IBT_SIZE_UNKNOWN', `The size of ${printPath(path)} has to be known to store it whole`, {
+    path
+  })
+}

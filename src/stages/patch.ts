@@ -1,0 +1,27 @@
+import { tmpdir } from 'node:os'
+import { PatchedContent } from '../content/patched.js'
+import type { Entry, Layered, Stage } from '../types.js'
+
+export interface PatchOptions {
+  /** Where versions of large files that are neither first nor last wait, unnamed. Default: the system's temporary directory. */
+  readonly spoolDirectory?: string | undefined
+}
+
+/**
+ * Makes contents of stored bodies: applies the deltas of a file to its whole, in order, and proves the result.
+ *
+ * Consumes `Layered`, yields `Entry`. Other items pass on. Order kept. Reads nothing before a content is opened.
+ * Memory for each content that is open: two versions of up to `PART_BYTES`; longer ones are spooled.
+ *
+ * @throws when a content is read: BackupError IBT_HASH_MISMATCH if it is not what was backed up (before its first byte
+ * for contents of up to `PART_BYTES`, else after its last), and what the engine says of a delta.
+ */
+export function patch(options: PatchOptions = {}): Stage<Layered, Entry> {
+  const { spoolDirectory = tmpdir() } = options
+  return async function* patchStage(source) {
+    for await (const item of source) {
+      if (item.layers === undefined) yield item
+      else yield { ...item, layers: undefined, content: new PatchedContent(item, item.layers, spoolDirectory) }
+    }
+  }
+}

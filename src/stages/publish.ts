@@ -1,0 +1,127 @@
+import { Channel } from '../channel.js'
+import { Tally } from '../content/tally.js'
+import { BackupError } from '../errors.js'
+import {
+  type Chunk,
+  type Counted,
+  isChunk,
+  isCounted,
+  isSealed,
+  type Packed,
+  type Sealed,
+  type Sink,
+  type Store,
+  type Totals
+} from '../types.js'
+
+export interface PublishOptions {
+  /** Asked when everything but the state is stored: false withdraws all. Default: true. */
+  readonly commits?: ((totals: Totals) => boolean) | undefined
+}
+
+/** What a pipeline has stored. */
+export interface Published {
+  readonly artifacts: readonly Sealed[]
+  /** All zero if no `stateEmit` was in the pipeline. */
+  readonly totals: Totals
+  /** False if `commits` said so: nothing is stored then. */
+  readonly isCommitted: boolean
+}
+
+/**
+ * Stores artifacts, several at a time: one `put` each. The state's ends after all others have resolved.
+ *
+ * Consumes `Chunk`, `Sealed` and `Counted`; ignores other items. Back-pressure: the slowest `put` holds its source.
+ * Memory: one chunk for each artifact. On an error or abort, what was put is deleted again, unless the state is there.
+ *
+ * @throws what the store throws; BackupError IBT_STORE_FAILED for an artifact that was never sealed.
+ */
+export function publish(
+  store: Store,
+  options: PublishOptions = {}
+): Sink<Packed | Chunk | Sealed | Counted, Published> {
+  return async function publishSink(source, { signal } = {}) {
+    const puts = new Puts(store, signal)
+    const artifacts: Sealed[] = []
+    let { totals } = new Tally()
+    try {
+      for await (const item of source) {
+        if (isChunk(item)) await puts.open(item).push(item.bytes)
+        else if (isSealed(item)) {
+          artifacts.push(item)
+          puts.seal(item)
+        } else if (isCounted(item)) totals = item.totals
+      }
+      if (await puts.commit(() => options.commits?.(totals) ?? true)) return { artifacts, totals, isCommitted: true }
+      return { artifacts: [], totals, isCommitted: false }
+    } catch (error) {
+      await puts.withdraw(error)
+      throw signal?.aborted ? signal.reason : error
+    }
+  }
+}
+
+interface Put {
+  readonly name: string
+  readonly isState: boolean
+  readonly channel: Channel<Uint8Array>
+  readonly done: Promise<void>
+  isSealed: boolean
+}
+
+class Puts {
+  readonly #puts = new Map<string, Put>()
+
+  constructor(
+    readonly store: Store,
+    readonly signal: AbortSignal | undefined
+  ) {}
+
+  open({ name, kind }: Chunk | Sealed): Channel<Uint8Array> {
+    const open = this.#puts.get(name)
+    if (open !== undefined) return open.channel
+    const channel = new Channel<Uint8Array>()
+    const done = this.store.put(name, channel, { signal: this.signal })
+    // Whatever ends a put ends its channel: a push that comes after it throws.
+    done.then(
+      () =>
+        channel.fail(new BackupError('IBT_STORE_FAILED', `The store ended ${name} before its source`, { path: name })),
+      error => channel.fail(error)
+    )
+    this.#puts.set(name, { name, isState: kind === 'state', channel, done, isSealed: false })
+    return channel
+  }
+
+  seal(sealed: Sealed): void {
+    this.open(sealed)
+    const put = this.#puts.get(sealed.name)!
+    put.isSealed = true
+    if (!put.isState) put.channel.end()
+  }
+
+  /** Ends the state's put when all others have resolved; false if all has been withdrawn instead. */
+  async commit(commits: () => boolean): Promise<boolean> {
+    const puts = [...this.#puts.values()]
+    const open = puts.find(put => !put.isSealed)
+    if (open !== undefined)
+      throw new BackupError('IBT_STORE_FAILED', `Artifact ${open.name} was never sealed`, { path: open.name })
+    await Promise.all(puts.filter(put => !put.isState).map(put => put.done))
+    if (!commits()) {
+      await this.withdraw(new Error('Not committed'))
+      return false
+    }
+    for (const put of puts) put.channel.end()
+    await Promise.all(puts.map(put => put.done))
+    return true
+  }
+
+  /** Deletes what was stored, unless the state is there. */
+  async withdraw(error: unknown): Promise<void> {
+    const puts = [...this.#puts.values()]
+    for (const { channel } of puts) channel.fail(error)
+    const outcomes = await Promise.allSettled(puts.map(put => put.done))
+    const stored = puts.filter((_, i) => outcomes[i]!.status === 'fulfilled')
+    if (stored.some(put => put.isState)) return
+    await Promise.allSettled(stored.map(({ name }) => this.store.delete(name)))
+  }
+}

@@ -1,0 +1,114 @@
+import { IN_FLIGHT_BYTES, PART_BYTES } from '../constants.js'
+import { type BatchResult, Deferred, Failed } from '../content/batch.js'
+import { DiskContent } from '../content/disk.js'
+import { checkPolicy, type Policy, type SignPolicy } from '../content/policy.js'
+import { ReadQueue } from '../content/read-queue.js'
+import { asChange, toUnreadable, toVanished } from '../content/settle.js'
+import { signStream } from '../content/stream.js'
+import { type Change, type Entry, isEntry, type Signed, type Stage } from '../types.js'
+
+export interface SignOptions extends SignPolicy {
+  /** Bytes of contents that are read ahead, at most. Default: `IN_FLIGHT_BYTES`. */
+  readonly inFlightBytes?: number | undefined
+}
+
+/**
+ * Reads every content that has to be looked at, once: SHA-256, signature and, where there is a basis, its delta.
+ *
+ * Consumes `Entry` (a full) or `Change`; yields `Signed`. Other items pass on. Order kept.
+ * A file is opened once and read once; a small one that changes under the read is read again, up to three times, and
+ * is `dirty` then; a large one is `dirty` at once. Same bytes as before: `touched` or `unchanged`, without a body.
+ * What vanished is `deleted`, or left out if it is new; what cannot be read is `unreadable`, or `carried` if it was
+ * there before. A further member of a hard-link group is not read: `linkTo` names the first.
+ * Files on disk of up to `PART_BYTES` are read ahead in batches; larger ones and all other contents stream when their
+ * turn comes. Memory: `inFlightBytes` of contents, `SLOTS` times `SLOT_ENTRIES` entries, one table entry for each
+ * hard-link group, and 20 bytes for each block of the content that streams.
+ *
+ * @throws BackupError IBT_SIZE_UNKNOWN for a content of unknown size above `PART_BYTES` that has no basis.
+ * @throws RangeError at the call for an option that makes no sense.
+ */
+export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
+  const policy = checkPolicy(options)
+  const { inFlightBytes = IN_FLIGHT_BYTES } = options
+  if (!(inFlightBytes > 0)) throw new RangeError('sign: inFlightBytes is positive')
+  return async function* signStage(source, { signal } = {}) {
+    const queue = new ReadQueue<Signed>(policy, inFlightBytes, signal)
+    const links = new Links()
+    for await (const item of source) {
+      const linkTo = isEntry(item) ? links.find(item) : undefined
+      const isRead = isEntry(item) && linkTo === undefined && needsRead(item)
+      if (!isRead) {
+        const passed = linkTo === undefined ? toSigned(item) : { ...asChange(item), linkTo }
+        if (queue.isEmpty && linkTo === undefined) {
+          yield passed
+          continue
+        }
+        queue.push(passed)
+      } else if (isBatchable(item)) queue.read(item)
+      else queue.push(new Deferred(item))
+      const drains = isRead && !isBatchable(item)
+      while (queue.isFull || (drains && !queue.isEmpty)) yield* settle(await queue.shift(), links, policy, signal)
+    }
+    while (!queue.isEmpty) yield* settle(await queue.shift(), links, policy, signal)
+  }
+}
+
+async function* settle(
+  results: readonly (Signed | BatchResult)[],
+  links: Links,
+  policy: Policy,
+  signal?: AbortSignal
+): AsyncGenerator<Signed, void, undefined> {
+  for (const result of results) {
+    if (result instanceof Failed) yield* fail(result, links)
+    else if (result instanceof Deferred || links.isBroken(result)) {
+      const entry = result instanceof Deferred ? result.entry : { ...result, linkTo: undefined }
+      for await (const signed of signStream(entry, policy, signal)) {
+        if (signed instanceof Failed) yield* fail(signed, links)
+        else yield signed
+      }
+    } else yield result
+  }
+}
+
+function* fail({ entry, error }: Failed, links: Links): Generator<Signed> {
+  links.break(entry)
+  const kept = error === undefined ? toVanished(entry) : toUnreadable(entry, error)
+  if (kept !== undefined) yield kept
+}
+
+function toSigned(item: Entry): Signed {
+  return isEntry(item) ? asChange(item) : item
+}
+
+function needsRead(item: Entry & Partial<Change>): boolean {
+  if (item.content === undefined) return false
+  return item.change === undefined || item.change === 'created' || item.change === 'updated'
+}
+
+function isBatchable(item: Entry): boolean {
+  return item.content instanceof DiskContent && (item.sizeBytes ?? Infinity) <= PART_BYTES
+}
+
+/** The first member of each hard-link group: the others share its content, unless it could not be read. */
+class Links {
+  readonly #first = new Map<number, string>()
+  readonly #broken = new Set<number>()
+
+  /** The first member of the entry's group; undefined if it is the first itself. */
+  find(item: Entry & Partial<Change>): string | undefined {
+    if (item.link === undefined || item.type !== 'file' || item.carried || item.change === 'deleted') return undefined
+    const first = this.#first.get(item.link)
+    if (first === undefined) this.#first.set(item.link, item.path)
+    return first
+  }
+
+  /** The first member could not be read: the next one is read. */
+  break({ link }: Entry): void {
+    if (link !== undefined) this.#broken.add(link)
+  }
+
+  isBroken({ link, linkTo }: Signed): boolean {
+    return linkTo !== undefined && link !== undefined && this.#broken.has(link)
+  }
+}

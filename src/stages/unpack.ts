@@ -1,0 +1,36 @@
+import { createBreather } from '../breathe.js'
+import { tarBody } from '../codec/tar-body.js'
+import type { Layer, Layered, OpenArchive, Place, Source, StateEntry } from '../types.js'
+
+/**
+ * Joins the state of a date with the archives that it names.
+ *
+ * Yields `Layered` in the state's path order. Files have the bodies that make their content, whole first, then deltas;
+ * nothing is read before a body is opened, so that what a filter drops costs nothing.
+ * Look-ahead: none. Memory: constant; `archives` decides how many archives are open.
+ *
+ * @throws whatever `state` and `archives` throw; when a body is opened, BackupError IBT_ARCHIVE_CORRUPT or
+ * IBT_ARCHIVE_TRUNCATED.
+ */
+export async function* unpack(
+  state: Source<StateEntry>,
+  archives: OpenArchive
+): AsyncGenerator<Layered, void, undefined> {
+  const breather = createBreather()
+  for await (const entry of state) {
+    if (breather.due()) await breather.pause()
+    const { places, signature: _, ...rest } = entry
+    yield places === undefined
+      ? rest
+      : { ...rest, layers: places.map((place, i) => toLayer(entry, place, i, archives)) }
+  }
+}
+
+function toLayer(entry: StateEntry, place: Place, i: number, archives: OpenArchive): Layer {
+  const sizeBytes = place.sizeBytes ?? entry.sizeBytes ?? 0
+  const { date, in: kind, offset } = place
+  async function* open() {
+    yield* tarBody(await archives(date, kind), { path: place.path ?? entry.path, offset, sizeBytes })
+  }
+  return { form: kind === 'updated' ? 'delta' : 'whole', sizeBytes, open }
+}

@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto'
+import { openArchive } from '../codec/archive-reader.js'
+import { decodeFrames } from '../codec/decode-frames.js'
+import { codecFromSuffixes } from '../codec/index.js'
+import { readBody } from '../codec/tar-body.js'
+import { OPEN_ARCHIVES, SIGNATURE_BYTES } from '../constants.js'
+import { BackupError } from '../errors.js'
+import { parseDate } from '../format/dates.js'
+import { parseArtifactName } from '../format/names.js'
+import { decodeStateClosing, decodeStateHeader } from '../format/state-decode.js'
+import { openState, type StateReader } from '../format/state-reader.js'
+import type {
+  Archive,
+  Codec,
+  Kind,
+  OpenArchive,
+  SignaturePlace,
+  StateClosing,
+  StateHeader,
+  Store,
+  StoredName,
+  StoreOptions
+} from '../types.js'
+
+/** An artifact as the store lists it. */
+interface Stored extends StoredName {
+  readonly kind: Kind
+  readonly date: string
+  readonly codec: () => Codec
+}
+
+/** A backup of a chain that has its state: one that is complete. */
+export interface StoredBackup {
+  readonly date: string
+  readonly kind: 'full' | 'incremental'
+  readonly sizeBytes: number
+}
+
+/** The backups of a key in a store, oldest first. Memory: the names of one key. */
+export class Chain {
+  readonly backups: readonly StoredBackup[]
+  readonly #archives = new Map<string, Promise<Archive>>()
+
+  private constructor(
+    readonly store: Store,
+    readonly key: string,
+    readonly artifacts: readonly Stored[],
+    readonly options: StoreOptions
+  ) {
+    const dates = artifacts.filter(({ kind }) => kind === 'state').map(({ date }) => date)
+    this.backups = dates.sort().map(date => {
+      const own = artifacts.filter(artifact => artifact.date === date)
+      const kind = own.some(artifact => artifact.kind === 'full') ? 'full' : 'incremental'
+      return { date, kind, sizeBytes: own.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
+    })
+  }
+
+  static async open(store: Store, key: string, options: StoreOptions = {}): Promise<Chain> {
+    const artifacts: Stored[] = []
+    for await (const stored of store.list(`${key}.`, options)) {
+      const parsed = parseArtifactName(stored.name)
+      if (parsed?.key !== key) continue
+      const { kind, date, suffixes } = parsed
+      artifacts.push({ ...stored, kind, date, codec: () => codecFromSuffixes(suffixes) })
+    }
+    return new Chain(store, key, artifacts, options)
+  }
+
+  get newest(): StoredBackup | undefined {
+    return this.backups.at(-1)
+  }
+
+  /** The newest backup that is not younger than `atMs`. @throws BackupError IBT_NO_BACKUP */
+  at(atMs = Infinity): StoredBackup {
+    const found = this.backups.findLast(({ date }) => parseDate(date) <= atMs)
+    if (found !== undefined) return found
+    const { key, backups } = this
+    const oldest = backups[0] === undefined ? 'there is none' : `the oldest is of ${backups[0].date}`
+    const wanted =
+      atMs === Infinity ? `No backup of ${key}` : `No backup of ${key} as old as ${new Date(atMs).toISOString()}`
+    throw new BackupError('IBT_NO_BACKUP', `${wanted}: ${oldest}`, { path: key })
+  }
+
+  /** What an interrupted run left: artifacts younger than the newest state. */
+  get leftovers(): readonly string[] {
+    const newest = this.newest?.date ?? ''
+    return this.artifacts.filter(({ date }) => date > newest).map(({ name }) => name)
+  }
+
+  /** Reads the state of a date. @throws BackupError IBT_BASIS_MISSING, IBT_STATE_INVALID, IBT_STATE_VERSION */
+  async state(date: string): Promise<StateReader> {
+    const { name, codec } = this.#find(date, 'state')
+    return openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
+  }
+
+  /** First and last line of the state of a date, without what is between. */
+  async ends(date: string): Promise<{ readonly header: StateHeader; readonly closing: StateClosing }> {
+    const archive = await this.openArchive(date, 'state')
+    const first = await lineOf(
+      archive,
+      length => ({ at: 0, length }),
+      text => text.slice(0, text.indexOf('\n') + 1)
+    )
+    const last = await lineOf(
+      archive,
+      length => ({ at: Math.max(0, archive.sizeBytes - length), length }),
+      text => text.slice(text.lastIndexOf('\n', text.length - 2) + 1 || text.length)
+    )
+    return { header: decodeStateHeader(first), closing: decodeStateClosing(last) }
+  }
+
+  /** SHA-256 of an artifact as it is stored, in hex. */
+  async digest(date: string, kind: Kind): Promise<string> {
+    const hash = createHash('sha256')
+    for await (const bytes of this.store.get(this.#find(date, kind).name, undefined, this.options)) hash.update(bytes)
+    return hash.digest('hex')
+  }
+
+  /** Opens archives, and keeps the `OPEN_ARCHIVES` that were used last. */
+  readonly openArchive: OpenArchive = (date, kind) => {
+    const id = `${kind} ${date}`
+    const archive = this.#archives.get(id) ?? this.#open(date, kind)
+    this.#archives.delete(id)
+    this.#archives.set(id, archive)
+    archive.catch(() => this.#archives.delete(id))
+    if (this.#archives.size > OPEN_ARCHIVES) this.#archives.delete(this.#archives.keys().next().value!)
+    return archive
+  }
+
+  /** A signature; undefined if its sigvault is gone: what it was for is stored whole. */
+  readonly signature = async ({ date, offset }: SignaturePlace): Promise<Uint8Array | undefined> => {
+    if (!this.has(date, 'sigvault')) return undefined
+    return readBody(await this.openArchive(date, 'sigvault'), offset, SIGNATURE_BYTES)
+  }
+
+  has(date: string, kind: Kind): boolean {
+    return this.artifacts.some(artifact => artifact.date === date && artifact.kind === kind)
+  }
+
+  async #open(date: string, kind: Kind): Promise<Archive> {
+    const { name, sizeBytes, codec } = this.#find(date, kind)
+    const read = async (start: number, end: number) => {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of this.store.get(name, { start, end }, this.options)) chunks.push(chunk)
+      return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    }
+    return openArchive(read, sizeBytes, codec(), name)
+  }
+
+  #find(date: string, kind: Kind): Stored {
+    const found = this.artifacts.find(artifact => artifact.date === date && artifact.kind === kind)
+    if (found !== undefined) return found
+    throw new BackupError('IBT_BASIS_MISSING', `The ${kind} of ${date} of ${this.key} is not in the store`, {
+      path: this.key
+    })
+  }
+}
+
+/** A line at one end of an archive, of whatever length: looks at more and more bytes until it is whole. */
+async function lineOf(
+  archive: Archive,
+  range: (length: number) => { readonly at: number; readonly length: number },
+  pick: (text: string) => string
+): Promise<string> {
+  for (let length = 65_536; ; length *= 4) {
+    const { at, length: wanted } = range(length)
+    const bytes = await archive.read(at, Math.min(wanted, archive.sizeBytes - at))
+    const line = pick(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
+    if (line !== '') return line.trimEnd()
+    if (length >= archive.sizeBytes) {
+      throw new BackupError('IBT_STATE_INVALID', `${archive.name} is no state: it has no lines`, { path: archive.name })
+    }
+  }
+}
