@@ -34,7 +34,7 @@ class Slot<T> {
 
   async results(): Promise<(T | BatchResult)[]> {
     const results = (await this.#job) ?? []
-    return this.#items.map(item => (isFile(item) ? results[item.file] : item))
+    return this.#items.map(item => (isFile(item) ? results[item.file]! : item))
   }
 }
 

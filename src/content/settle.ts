@@ -2,7 +2,7 @@ import { settleChange } from '../change.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { createScanner, groupName, loadSignature, type StatColumns, userName } from '../native.js'
 import { printPath } from '../path.js'
-import type { Body, Change, Entry, Metadata, Signed, StateEntry, Summary } from '../types.js'
+import type { Body, Change, Entry, Metadata, Signed, Summary } from '../types.js'
 import { mayPay, type Policy, pays } from './policy.js'
 
 /** What is known of a content that is held in memory. */

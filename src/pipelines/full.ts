@@ -1,5 +1,5 @@
 import { pipe } from '../interop/pipe.js'
-import { encode } from '../stages/encode.js'
+import { type EncodeStage, encode } from '../stages/encode.js'
 import { filter } from '../stages/filter.js'
 import { pack } from '../stages/pack.js'
 import { type Published, publish } from '../stages/publish.js'
@@ -15,9 +15,9 @@ export interface FullStages {
   readonly filter: Stage<Entry>
   readonly sign: Stage<Entry, Signed>
   readonly pack: Stage<Entry, Packed | Piece>
-  readonly encode: Stage<Packed | Piece, Packed | Chunk | Sealed>
+  readonly encode: EncodeStage
   readonly stateEmit: Stage<Packed | Chunk | Sealed, Chunk | Sealed | Piece | Counted>
-  readonly encodeState: Stage<Chunk | Sealed | Piece | Counted, Chunk | Sealed | Counted>
+  readonly encodeState: EncodeStage
   readonly publish: Sink<Chunk | Sealed | Counted, Published>
 }
 

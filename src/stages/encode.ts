@@ -5,14 +5,13 @@ import {
   type BackupId,
   type Chunk,
   type Codec,
-  type Counted,
   type FrameSize,
   isPiece,
   type Kind,
-  type Packed,
   type Piece,
   type Sealed,
-  type Stage
+  type Source,
+  type StageContext
 } from '../types.js'
 
 export interface EncodeOptions {
@@ -20,7 +19,11 @@ export interface EncodeOptions {
   readonly concurrency?: number | undefined
 }
 
-type Item = Packed | Piece | Chunk | Sealed | Counted
+/** Every `Piece` becomes chunks; whatever else there is stays what it is. */
+export type EncodeStage = <T extends object>(
+  source: Source<T>,
+  context?: StageContext
+) => AsyncGenerator<Exclude<T, Piece> | Chunk | Sealed, void, undefined>
 
 /**
  * Compresses the frames of every artifact, several at a time, and seals the artifacts at the end of its source.
@@ -31,26 +34,26 @@ type Item = Packed | Piece | Chunk | Sealed | Counted
  *
  * @throws RangeError at the call for a concurrency that is no positive integer.
  */
-export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = {}): Stage<Item, Exclude<Item, Piece>> {
+export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = {}): EncodeStage {
   const { concurrency = FRAMES_IN_FLIGHT } = options
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new RangeError('encode: concurrency is a positive integer')
-  return async function* encodeStage(source) {
+  return async function* encodeStage<T extends object>(source: Source<T>) {
     const artifacts = new Map<Kind, Artifact>()
-    const queue: (Exclude<Item, Piece> | InFlight)[] = []
+    const queue: (Exclude<T, Piece> | InFlight)[] = []
     let inFlight = 0
     for await (const item of source) {
-      if (!isPiece(item)) {
-        if (queue.length === 0) yield item
-        else queue.push(item)
-      } else {
+      if (isPiece(item)) {
         queue.push(new InFlight(artifactOf(artifacts, item.kind, codec, backup), item.frame, codec))
         inFlight++
-      }
+      } else if (queue.length === 0) yield item as Exclude<T, Piece>
+      else queue.push(item as Exclude<T, Piece>)
       while (queue.length > 0 && (inFlight > concurrency || isReady(queue[0]!))) {
         const head = queue.shift()!
-        if (head instanceof InFlight) inFlight--
-        yield head instanceof InFlight ? await head.chunk() : head
+        if (head instanceof InFlight) {
+          inFlight--
+          yield await head.chunk()
+        } else yield head
       }
     }
     for (const item of queue) yield item instanceof InFlight ? await item.chunk() : item

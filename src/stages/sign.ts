@@ -32,7 +32,7 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
   const { inFlightBytes = IN_FLIGHT_BYTES } = options
   if (!(inFlightBytes > 0)) throw new RangeError('sign: inFlightBytes is positive')
   return async function* signStage(source, { signal } = {}) {
-    const queue = new ReadQueue<Signed>(policy, inFlightBytes, signal)
+    const queue = new ReadQueue<Signed | Deferred>(policy, inFlightBytes, signal)
     const links = new Links()
     for await (const item of source) {
       const linkTo = isEntry(item) ? links.find(item) : undefined
@@ -54,7 +54,7 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
 }
 
 async function* settle(
-  results: readonly (Signed | BatchResult)[],
+  results: readonly BatchResult[],
   links: Links,
   policy: Policy,
   signal?: AbortSignal

@@ -20,13 +20,11 @@ export async function* unpack(
   for await (const entry of state) {
     if (breather.due()) await breather.pause()
     const { places, signature: _, ...rest } = entry
-    yield places === undefined
-      ? rest
-      : { ...rest, layers: places.map((place, i) => toLayer(entry, place, i, archives)) }
+    yield places === undefined ? rest : { ...rest, layers: places.map(place => toLayer(entry, place, archives)) }
   }
 }
 
-function toLayer(entry: StateEntry, place: Place, i: number, archives: OpenArchive): Layer {
+function toLayer(entry: StateEntry, place: Place, archives: OpenArchive): Layer {
   const sizeBytes = place.sizeBytes ?? entry.sizeBytes ?? 0
   const { date, in: kind, offset } = place
   async function* open() {

@@ -124,7 +124,9 @@ class Walker {
   #level(path: string, listing: Listing, parent: Scope | undefined): Level {
     const names = splitNames(listing.names)
     const captured = new Map<string, Uint8Array>()
-    listing.captured.forEach((bytes, i) => bytes && captured.set(this.rules.captures[i]!, bytes))
+    for (const [i, bytes] of listing.captured.entries()) {
+      if (bytes !== undefined) captured.set(this.rules.captures[i]!, bytes)
+    }
     const scope = parent === undefined ? this.rules.root(captured, names) : parent.enter(path, captured, names)
     const skipped = scope.skipsContents ? names.length : 0
     const linknames = splitNames(listing.linknames)

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { basename } from 'node:path'
+import { BackupError } from '../errors.js'
+import { encodePath } from '../path.js'
+import type { BackupId, Kind } from '../types.js'
+import { isDate } from './dates.js'
+
+/** What the name of an artifact says. */
+export interface ArtifactName extends BackupId {
+  readonly kind: Kind
+  /** Names of codecs in the order of their application, without the dot. */
+  readonly suffixes: readonly string[]
+}
+
+const KEY_LENGTH_MAX = 100
+const KEY = /^(?!\.)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+(?<!\.)$/
+const SUFFIX = /^(?:\.[a-z0-9]+)*$/
+// Suffixes hold no capital, dates do: so only one split is possible, whatever the key holds.
+const ARTIFACT = /^(.+)\.(full|created|updated|sigvault|state)\.(\d{8}T\d{6}\.\d{3}Z)\.(tar|json)((?:\.[a-z0-9]+)*)$/
+
+/**
+ * The name of an artifact: `KEY.KIND.DATE.(tar|json)[.SUFFIX]…`.
+ *
+ * @throws BackupError IBT_NAME_INVALID for a key or date that no name can hold.
+ * @throws TypeError for a suffix that is not lower-case letters and digits after dots.
+ */
+export function artifactName({ key, date }: BackupId, kind: Kind, suffix: string): string {
+  checkKey(key)
+  if (!isDate(date)) throw new BackupError('IBT_NAME_INVALID', `${JSON.stringify(date)} is no date of a backup`)
+  if (!SUFFIX.test(suffix)) throw new TypeError(`A suffix is like .zst or .zst.age, not ${JSON.stringify(suffix)}`)
+  return `${key}.${kind}.${date}.${extension(kind)}${suffix}`
+}
+
+/** Reads what `artifactName` writes; undefined for every other name. */
+export function parseArtifactName(name: string): ArtifactName | undefined {
+  const match = ARTIFACT.exec(name)
+  if (match === null) return undefined
+  const [, key, kind, date, ext, suffix] = match as unknown as [string, string, Kind, string, string, string]
+  if (!isKey(key) || !isDate(date) || ext !== extension(kind)) return undefined
+  return { key, kind, date, suffixes: suffix === '' ? [] : suffix.slice(1).split('.') }
+}
+
+function extension(kind: Kind): string {
+  return kind === 'state' ? 'json' : 'tar'
+}
+
+/** Name of the lock on a key. */
+export function lockName(key: string): string {
+  checkKey(key)
+  return `${key}.lock`
+}
+
+function isKey(key: string): boolean {
+  return key.length <= KEY_LENGTH_MAX && KEY.test(key)
+}
+
+/** Refuses a key that names of artifacts cannot hold. @throws BackupError IBT_NAME_INVALID */
+export function checkKey(key: string): void {
+  if (isKey(key)) return
+  const message = `Key ${JSON.stringify(key)} is not 1 to ${KEY_LENGTH_MAX} letters, digits, '_', '-', inner dots and %XX`
+  throw new BackupError('IBT_NAME_INVALID', message, { path: key })
+}
+
+/**
+ * The key of a source: its base name, bytes that a key cannot hold as %XX; `root` for the root directory.
+ * One that would be too long keeps its beginning and gets a digest, so that different names stay different.
+ */
+export function keyFromPath(path: string): string {
+  const name = basename(path)
+  if (name === '') return 'root'
+  const bytes = encodePath(name)
+  const parts = Array.from(bytes, (byte, i) => keyPart(byte, i === 0 || i === bytes.length - 1))
+  const key = parts.join('')
+  if (key.length <= KEY_LENGTH_MAX) return key
+  const digest = `_${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}`
+  let start = ''
+  for (const part of parts) {
+    if (start.length + part.length + digest.length > KEY_LENGTH_MAX) break
+    start += part
+  }
+  return start + digest
+}
+
+function keyPart(byte: number, isOuter: boolean): string {
+  const character = String.fromCharCode(byte)
+  if (/[A-Za-z0-9_-]/.test(character) || (character === '.' && !isOuter)) return character
+  return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+}
