@@ -29,7 +29,8 @@ export function decodeRecords(bytes: Uint8Array): Map<string, Uint8Array> {
     const space = bytes.indexOf(SPACE, at)
     const length = readLength(bytes, at, space)
     const end = at + length
-    if (Number.isNaN(length) || end > bytes.length || end <= space + 1) throw badRecord(`at byte ${at} has a wrong length`)
+    if (Number.isNaN(length) || end > bytes.length || end <= space + 1)
+      throw badRecord(`at byte ${at} has a wrong length`)
     if (bytes[end - 1] !== NEWLINE) throw badRecord(`at byte ${at} does not end where its length says`)
     const equals = bytes.indexOf(EQUALS, space)
     if (equals <= space + 1 || equals >= end) throw badRecord(`at byte ${at} has no key`)

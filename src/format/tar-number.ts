@@ -37,7 +37,10 @@ export function readNumber(block: Uint8Array, at: number, length: number, field:
   const value = block[at]! & 0x80 ? readBase256(block, at, length) : readOctal(block, at, length)
   if (Number.isSafeInteger(value)) return value
   const found = Buffer.from(block.subarray(at, at + length)).toString('latin1')
-  throw new BackupError('IBT_ARCHIVE_CORRUPT', `A tar header has ${JSON.stringify(found)} as its ${field}, which is no number`)
+  throw new BackupError(
+    'IBT_ARCHIVE_CORRUPT',
+    `A tar header has ${JSON.stringify(found)} as its ${field}, which is no number`
+  )
 }
 
 /** NaN if it is none. */

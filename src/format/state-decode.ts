@@ -1,0 +1,195 @@
+import { FORMAT_VERSION } from '../constants.js'
+import { BackupError } from '../errors.js'
+import { checkPath, printPath } from '../path.js'
+import type {
+  ArchiveKind,
+  Artifact,
+  ChainLink,
+  EntryType,
+  Kind,
+  Place,
+  StateClosing,
+  StateEntry,
+  StateHeader,
+  Totals
+} from '../types.js'
+import { isDate } from './dates.js'
+import { Fields, invalid, parseLine } from './fields.js'
+import { checkKey, parseArtifactName } from './names.js'
+import { STATE_FORMAT } from './state-encode.js'
+
+/** How the first line of a state ends, and the last begins. */
+const HEADER_END = '"entries":['
+export const CLOSING_START = '],'
+
+const MODE_MAX = 0o7777
+const UINT32_MAX = 0xffff_ffff
+const SAFE_MAX = Number.MAX_SAFE_INTEGER
+const BLOCK_BYTES = 512
+const SIGNED_64 = { signed: 64 }
+const UNSIGNED_64 = { unsigned: 64 }
+const TYPES: readonly EntryType[] = [
+  'file',
+  'directory',
+  'symlink',
+  'fifo',
+  'socket',
+  'character-device',
+  'block-device',
+  'unreadable'
+]
+const ARCHIVE_KINDS: readonly ArchiveKind[] = ['full', 'created', 'updated']
+const KINDS: readonly Kind[] = [...ARCHIVE_KINDS, 'sigvault', 'state']
+const TOTALS: readonly (keyof Totals)[] = [
+  'entries',
+  'files',
+  'sizeBytes',
+  'created',
+  'updated',
+  'touched',
+  'deleted',
+  'unchanged',
+  'unreadable',
+  'carried',
+  'dirty'
+]
+
+/**
+ * Decodes the first line of a state.
+ *
+ * @throws BackupError IBT_STATE_VERSION for a version or a required feature that is unknown; IBT_STATE_INVALID.
+ */
+export function decodeStateHeader(line: string): StateHeader {
+  const text = line.trimEnd()
+  if (!text.endsWith(HEADER_END)) throw invalid(line, `the header, which ends in ${HEADER_END}`)
+  const fields = parseLine(`${text}]}`, line)
+  checkVersion(fields)
+  const key = fields.text('key')
+  checkKey(key)
+  const date = fields.text('date')
+  const chain = fields.list('chain').map(link => decodeLink(new Fields(link, line, 'a link of the chain')))
+  const isOrdered = chain.every((link, i) => i === 0 || chain[i - 1]!.date < link.date)
+  if (!isOrdered || chain.at(-1)?.date !== date || !isDate(date))
+    throw fields.expected('chain', `dates in order up to ${date}`)
+  return {
+    key,
+    kind: fields.oneOf('kind', ['full', 'incremental'] as const),
+    date,
+    startedNs: fields.bigint('startedNs', SIGNED_64),
+    root: fields.bytesText('root'),
+    host: fields.text('host'),
+    ...(fields.has('sourceId') && { sourceId: fields.text('sourceId') }),
+    ...(fields.has('options') && { options: fields.object('options').all() }),
+    chain,
+    requires: []
+  }
+}
+
+function checkVersion(fields: Fields): void {
+  if (!fields.has('format') || fields.text('format') !== STATE_FORMAT)
+    throw fields.expected('format', JSON.stringify(STATE_FORMAT))
+  const version = fields.integer('version', SAFE_MAX)
+  const [feature] = fields.has('requires') ? fields.list('requires') : []
+  if (version === FORMAT_VERSION && feature === undefined) return
+  const what =
+    version === FORMAT_VERSION ? `requires ${printPath(String(feature)).slice(0, 100)}` : `is of version ${version}`
+  throw new BackupError(
+    'IBT_STATE_VERSION',
+    `The state ${what}: this program knows version ${FORMAT_VERSION} without additions`
+  )
+}
+
+function decodeLink(fields: Fields): ChainLink {
+  const date = fields.text('date')
+  if (!isDate(date)) throw fields.expected('date', 'a date')
+  return fields.has('stateSha256') ? { date, stateSha256: fields.sha256('stateSha256') } : { date }
+}
+
+/** Decodes the line of an entry. `chain`: that of the header. @throws BackupError IBT_STATE_INVALID, IBT_UNSAFE_PATH */
+export function decodeStateEntry(line: string, chain: readonly ChainLink[]): StateEntry {
+  const text = line.trimEnd()
+  const fields = parseLine(text.endsWith(',') ? text.slice(0, -1) : text, line)
+  const path = fields.bytesText('path')
+  checkPath(path)
+  const type = fields.oneOf('type', TYPES)
+  const linkname = fields.optionalBytesText('linkname')
+  if (linkname === '' || (linkname === undefined && type === 'symlink')) throw fields.expected('linkname', 'a target')
+  return {
+    path,
+    type,
+    mode: fields.integer('mode', MODE_MAX),
+    uid: fields.integer('uid', UINT32_MAX),
+    gid: fields.integer('gid', UINT32_MAX),
+    uname: fields.optionalBytesText('uname'),
+    gname: fields.optionalBytesText('gname'),
+    mtimeNs: fields.bigint('mtimeNs', SIGNED_64),
+    ctimeNs: fields.has('ctimeNs') ? fields.bigint('ctimeNs', SIGNED_64) : undefined,
+    ino: fields.has('ino') ? fields.bigint('ino', UNSIGNED_64) : undefined,
+    sizeBytes: fields.optionalInteger('sizeBytes', SAFE_MAX),
+    linkname,
+    link: fields.optionalInteger('link', SAFE_MAX),
+    devMajor: fields.optionalInteger('devMajor', UINT32_MAX),
+    devMinor: fields.optionalInteger('devMinor', UINT32_MAX),
+    xattrs: fields.has('xattrs') ? decodeXattrs(fields.object('xattrs')) : undefined,
+    sha256: fields.has('sha256') ? fields.sha256('sha256') : undefined,
+    places: fields.has('content') ? decodePlaces(fields, chain) : undefined,
+    signature: fields.has('signature') ? decodeAt(fields.object('signature'), chain) : undefined,
+    dirty: fields.flag('dirty'),
+    carried: fields.flag('carried'),
+    racy: fields.flag('racy')
+  }
+}
+
+function decodeXattrs(fields: Fields): ReadonlyMap<string, Uint8Array> {
+  return new Map(fields.names().map(name => [name, fields.base64(name)]))
+}
+
+function decodePlaces(fields: Fields, chain: readonly ChainLink[]): readonly Place[] {
+  const places = fields.list('content').map(place => decodePlace(new Fields(place, fields.line, 'a place'), chain))
+  const isWhole = (place: Place) => place.in !== 'updated'
+  if (places[0] !== undefined && isWhole(places[0]) && !places.slice(1).some(isWhole)) return places
+  throw fields.expected('content', 'a whole and deltas on it')
+}
+
+function decodePlace(fields: Fields, chain: readonly ChainLink[]): Place {
+  const at = decodeAt(fields, chain)
+  const path = fields.optionalBytesText('path')
+  if (path !== undefined) checkPath(path)
+  const sizeBytes = fields.optionalInteger('sizeBytes', SAFE_MAX)
+  return {
+    date: at.date,
+    in: fields.oneOf('in', ARCHIVE_KINDS),
+    offset: at.offset,
+    ...(path !== undefined && { path }),
+    ...(sizeBytes !== undefined && { sizeBytes })
+  }
+}
+
+function decodeAt(fields: Fields, chain: readonly ChainLink[]): { readonly date: string; readonly offset: number } {
+  const link = chain[fields.integer('date', SAFE_MAX)]
+  if (link === undefined) throw fields.expected('date', `a place in the chain of ${chain.length}`)
+  const offset = fields.integer('offset', SAFE_MAX)
+  if (offset % BLOCK_BYTES !== 0) throw fields.expected('offset', 'a multiple of 512')
+  return { date: link.date, offset }
+}
+
+/** Decodes the last line of a state. @throws BackupError IBT_STATE_INVALID */
+export function decodeStateClosing(line: string): StateClosing {
+  const text = line.trimEnd()
+  if (!text.startsWith(CLOSING_START)) throw invalid(line, 'the closing line, which begins with ]')
+  const fields = parseLine(`{${text.slice(CLOSING_START.length)}`, line)
+  const counts = fields.object('totals')
+  const totals = Object.fromEntries(TOTALS.map(name => [name, counts.integer(name, SAFE_MAX)]))
+  const artifacts = fields.list('artifacts').map(artifact => decodeArtifact(new Fields(artifact, line, 'an artifact')))
+  return { totals: totals as unknown as Totals, artifacts }
+}
+
+function decodeArtifact(fields: Fields): Artifact {
+  const name = fields.text('name')
+  const kind = fields.oneOf('kind', KINDS)
+  const date = fields.text('date')
+  const parsed = parseArtifactName(name)
+  if (parsed?.kind !== kind || parsed.date !== date)
+    throw fields.expected('name', `the name of an artifact of kind ${kind} and date ${date}`)
+  return { name, kind, date, sizeBytes: fields.integer('sizeBytes', SAFE_MAX), sha256: fields.sha256('sha256') }
+}

@@ -1,0 +1,243 @@
+import { BackupError } from '../errors.js'
+import { checkPath, decodePath, printPath, ROOT_PATH } from '../path.js'
+import { badRecord, decodeInteger, decodeRecords, decodeTime } from './pax.js'
+import {
+  BLOCK_BYTES,
+  Field,
+  LONG_FIELD,
+  NAME_BYTES,
+  padding,
+  RECORDS_BYTES,
+  SHORT_FIELD,
+  type TarHeader,
+  type TarType
+} from './tar.js'
+import { readNumber } from './tar-number.js'
+
+export { BLOCK_BYTES, padding, type TarHeader }
+
+/** An entry's header, with the records before it. Its body begins `headerBytes` after the first of them. */
+export interface DecodedEntry {
+  readonly header: TarHeader
+  readonly headerBytes: number
+}
+
+/** More bytes are needed: this many at least, counted from the entry's first. */
+export interface NeedBytes {
+  readonly needBytes: number
+}
+
+/** Headers of records before one entry, at most: L, K and x, and as many that repeat them. */
+const EXTENSIONS_MAX = 6
+const ID_MAX = 0xffff_ffff
+const OWNER_FIELD = 32
+const PREFIX_BYTES = 155
+const NS_PER_SECOND = 1_000_000_000n
+const XATTR = 'SCHILY.xattr.'
+const TYPES: Readonly<Record<string, TarType>> = {
+  '\0': 'file',
+  0: 'file',
+  1: 'link',
+  2: 'symlink',
+  3: 'character-device',
+  4: 'block-device',
+  5: 'directory',
+  6: 'fifo',
+  7: 'file'
+}
+
+/** What the records before a header say; these win over its fields. */
+interface Extensions {
+  name?: Uint8Array
+  linkname?: Uint8Array
+  records?: ReadonlyMap<string, Uint8Array>
+}
+
+/**
+ * Decodes the entry that begins at the first of the bytes: PAX and GNU records, if it has any, and its header.
+ *
+ * @throws BackupError IBT_ARCHIVE_CORRUPT for what is no header, also for a block of zeros (`isEndBlock` tells it);
+ * IBT_UNSUPPORTED_TYPE for sparse files, volumes and other special entries; IBT_UNSAFE_PATH.
+ */
+export function decodeEntryAt(bytes: Uint8Array): DecodedEntry | NeedBytes {
+  const extensions: Extensions = {}
+  let at = 0
+  for (let count = 0; count <= EXTENSIONS_MAX; count++) {
+    if (bytes.length < at + BLOCK_BYTES) return { needBytes: at + BLOCK_BYTES }
+    const block = bytes.subarray(at, (at += BLOCK_BYTES))
+    checkSum(block)
+    const flag = String.fromCharCode(block[Field.type]!)
+    if (flag !== 'x' && flag !== 'L' && flag !== 'K')
+      return { header: toHeader(block, flag, extensions), headerBytes: at }
+    const sizeBytes = readNumber(block, Field.size, LONG_FIELD, 'size')
+    if (sizeBytes < 0 || sizeBytes > RECORDS_BYTES)
+      throw corrupt(`has ${sizeBytes} bytes of records, at most ${RECORDS_BYTES} are allowed`)
+    const end = at + sizeBytes
+    at = end + padding(sizeBytes)
+    if (bytes.length < at) return { needBytes: at + BLOCK_BYTES }
+    addExtension(extensions, flag, bytes.subarray(end - sizeBytes, end))
+  }
+  throw corrupt(`has more than ${EXTENSIONS_MAX} records before it`)
+}
+
+/** Decodes a header that has no records before it. @throws as `decodeEntryAt` does */
+export function decodeHeader(block: Uint8Array): TarHeader {
+  checkSum(block)
+  return toHeader(block, String.fromCharCode(block[Field.type]!), {})
+}
+
+/** Whether the block is all zeros: two of them end an archive. */
+export function isEndBlock(block: Uint8Array): boolean {
+  return block.every(byte => byte === 0)
+}
+
+/** Old writers sum signed bytes. */
+function checkSum(block: Uint8Array): void {
+  let unsigned = 8 * 0x20
+  let high = 0
+  for (let i = 0; i < BLOCK_BYTES; i++) {
+    const byte = i >= Field.checksum && i < Field.type ? 0 : block[i]!
+    unsigned += byte
+    high += byte >> 7
+  }
+  const stored = readNumber(block, Field.checksum, SHORT_FIELD, 'checksum')
+  if (stored === unsigned || stored === unsigned - 256 * high) return
+  throw corrupt(
+    isEndBlock(block)
+      ? 'is expected, the end of the archive is there'
+      : `has the checksum ${stored}, its bytes have ${unsigned}`
+  )
+}
+
+function addExtension(extensions: Extensions, flag: 'x' | 'L' | 'K', body: Uint8Array): void {
+  if (flag === 'x') extensions.records = decodeRecords(body)
+  else if (flag === 'L') extensions.name = untilNul(body)
+  else extensions.linkname = untilNul(body)
+}
+
+function toHeader(block: Uint8Array, flag: string, extensions: Extensions): TarHeader {
+  const records = new Records(extensions.records)
+  const known = TYPES[flag]
+  if (known === undefined || records.isSparse) {
+    const what = known === undefined ? `the type ${JSON.stringify(flag)}` : 'a sparse file'
+    throw new BackupError('IBT_UNSUPPORTED_TYPE', `A tar header is of ${what}, which is not supported`)
+  }
+  const name = decodePath(records.bytes('path') ?? extensions.name ?? ustarName(block))
+  const type = known === 'file' && name.endsWith('/') ? 'directory' : known
+  const path = cleanPath(name)
+  const sizeBytes =
+    records.integer('size', Number.MAX_SAFE_INTEGER) ?? readNumber(block, Field.size, LONG_FIELD, 'size')
+  if (sizeBytes < 0 || (type !== 'file' && sizeBytes > 0))
+    throw corrupt(`of the ${type} ${printPath(path)} has the size ${sizeBytes}`)
+  const isDevice = type === 'character-device' || type === 'block-device'
+  return {
+    path,
+    type,
+    mode: readNumber(block, Field.mode, SHORT_FIELD, 'mode') & 0o7777,
+    uid: records.integer('uid', ID_MAX) ?? readId(block, Field.uid, 'uid'),
+    gid: records.integer('gid', ID_MAX) ?? readId(block, Field.gid, 'gid'),
+    mtimeNs: records.time('mtime') ?? BigInt(readNumber(block, Field.mtime, LONG_FIELD, 'mtime')) * NS_PER_SECOND,
+    sizeBytes,
+    ...optional('uname', records.text('uname') ?? ustarText(block, Field.uname, OWNER_FIELD)),
+    ...optional('gname', records.text('gname') ?? ustarText(block, Field.gname, OWNER_FIELD)),
+    ...(type === 'symlink' || type === 'link'
+      ? { linkname: readLinkname(block, type, records, extensions) }
+      : undefined),
+    ...(isDevice && { devMajor: readId(block, Field.devMajor, 'major device number') }),
+    ...(isDevice && { devMinor: readId(block, Field.devMinor, 'minor device number') }),
+    ...optional('comment', records.text('comment')),
+    ...records.xattrs()
+  }
+}
+
+function optional<K extends 'uname' | 'gname' | 'comment'>(
+  key: K,
+  text: string | undefined
+): { readonly [P in K]?: string } | undefined {
+  return text === undefined || text === '' ? undefined : ({ [key]: text } as { readonly [P in K]?: string })
+}
+
+function readLinkname(block: Uint8Array, type: TarType, records: Records, extensions: Extensions): string {
+  const field = untilNul(block.subarray(Field.linkname, Field.linkname + NAME_BYTES))
+  const linkname = decodePath(records.bytes('linkpath') ?? extensions.linkname ?? field)
+  if (linkname === '') throw corrupt(`of a ${type} names no target`)
+  return type === 'link' ? cleanPath(linkname) : linkname
+}
+
+function readId(block: Uint8Array, at: number, field: string): number {
+  const value = readNumber(block, at, SHORT_FIELD, field)
+  if (value < 0 || value > ID_MAX) throw corrupt(`has ${value} as its ${field}`)
+  return value
+}
+
+function ustarName(block: Uint8Array): Uint8Array {
+  const name = untilNul(block.subarray(Field.name, Field.name + NAME_BYTES))
+  const isPosix = ustarText(block, Field.magic, 6) === 'ustar'
+  const prefix = isPosix ? untilNul(block.subarray(Field.prefix, Field.prefix + PREFIX_BYTES)) : []
+  return prefix.length === 0 ? name : Buffer.concat([prefix as Uint8Array, Buffer.from('/'), name])
+}
+
+function ustarText(block: Uint8Array, at: number, length: number): string {
+  return decodePath(untilNul(block.subarray(at, at + length)))
+}
+
+function untilNul(bytes: Uint8Array): Uint8Array {
+  const end = bytes.indexOf(0)
+  return end < 0 ? bytes : bytes.subarray(0, end)
+}
+
+/** Paths in tars begin with './' or not, and those of directories end in '/'. */
+function cleanPath(name: string): string {
+  const path = name.replace(/^(?:\.\/+)+/, '').replace(/\/+$/, '')
+  if (path === '' && /^[./]+$/.test(name) && name.startsWith('.')) return ROOT_PATH
+  checkPath(path)
+  return path
+}
+
+/** PAX records by type. An empty value takes a record back. */
+class Records {
+  constructor(readonly records: ReadonlyMap<string, Uint8Array> = new Map()) {}
+
+  get isSparse(): boolean {
+    return [...this.records.keys()].some(key => key.startsWith('GNU.sparse.'))
+  }
+
+  bytes(key: string): Uint8Array | undefined {
+    const value = this.records.get(key)
+    if (value?.includes(0)) throw badRecord(`has a NUL in its ${key}`)
+    return value?.length === 0 ? undefined : value
+  }
+
+  text(key: string): string | undefined {
+    const value = this.bytes(key)
+    return value === undefined ? undefined : decodePath(value)
+  }
+
+  integer(key: string, max: number): number | undefined {
+    const text = this.text(key)
+    return text === undefined ? undefined : decodeInteger(key, text, max)
+  }
+
+  time(key: string): bigint | undefined {
+    const text = this.text(key)
+    return text === undefined ? undefined : decodeTime(text)
+  }
+
+  xattrs(): { readonly xattrs: ReadonlyMap<string, Uint8Array> } | undefined {
+    const xattrs = new Map<string, Uint8Array>()
+    for (const [key, value] of this.records) {
+      if (key.startsWith(XATTR)) xattrs.set(xattrName(key.slice(XATTR.length)), value.slice())
+    }
+    return xattrs.size === 0 ? undefined : { xattrs }
+  }
+}
+
+/** Turns back '=' and '%', which cannot stand in a key. */
+function xattrName(latin1: string): string {
+  const name = decodePath(Buffer.from(latin1, 'latin1'))
+  return name.replace(/%3D|%25/g, sign => (sign === '%25' ? '%' : '='))
+}
+
+function corrupt(what: string): BackupError {
+  return new BackupError('IBT_ARCHIVE_CORRUPT', `A tar header ${what}`)
+}

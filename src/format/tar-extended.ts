@@ -1,0 +1,102 @@
+import { BackupError } from '../errors.js'
+import { encodePath, isUtf8Path, printPath } from '../path.js'
+import { encodeRecord, encodeTime } from './pax.js'
+import { LONG_FIELD, NAME_BYTES, OWNER_BYTES, RECORDS_BYTES, SHORT_FIELD, type TarHeader } from './tar.js'
+import { octalMax } from './tar-number.js'
+
+const ID_MAX = octalMax(SHORT_FIELD)
+const SIZE_MAX = octalMax(LONG_FIELD)
+const SECONDS_MAX = octalMax(LONG_FIELD)
+const NS_PER_SECOND = 1_000_000_000n
+const NOTHING = Buffer.alloc(0)
+
+/** Names as the fields of a ustar header hold them, and those that stand in a GNU record besides. */
+export interface HeaderNames {
+  readonly name: Buffer
+  readonly linkname: Buffer
+  readonly uname: Buffer
+  readonly gname: Buffer
+  readonly long: readonly LongName[]
+}
+
+/** A GNU record: `L` holds a name, `K` a link target. */
+export interface LongName {
+  readonly flag: 'L' | 'K'
+  readonly bytes: Buffer
+}
+
+/** Whether a ustar header cannot hold the entry, whatever its names and times are. */
+export function needsRecords({ path, uid, gid, sizeBytes, comment, xattrs }: TarHeader): boolean {
+  const isRoot = path === '.'
+  return isRoot || uid > ID_MAX || gid > ID_MAX || sizeBytes > SIZE_MAX || comment !== undefined || xattrs !== undefined
+}
+
+export function headerNames(header: TarHeader): HeaderNames {
+  const long: LongName[] = []
+  const path = archivePath(header)
+  const linkname = header.linkname ?? ''
+  const nameBytes = encodePath(path)
+  const linkBytes = encodePath(linkname)
+  // bsdtar fails on a PAX path that is not UTF-8, and GNU tar warns of the record that would allow it.
+  if (nameBytes.length > NAME_BYTES && !isUtf8Path(path)) long.push({ flag: 'L', bytes: nameBytes })
+  if (linkBytes.length > NAME_BYTES && !isUtf8Path(linkname)) long.push({ flag: 'K', bytes: linkBytes })
+  return {
+    name: cutName(nameBytes),
+    linkname: linkBytes.subarray(0, NAME_BYTES),
+    uname: ownerField(header.uname),
+    gname: ownerField(header.gname),
+    long
+  }
+}
+
+function archivePath({ path, type }: TarHeader): string {
+  return type === 'directory' ? `${path}/` : path
+}
+
+/** A reader that does not know the records takes a name that ends in '/' for a directory's. */
+function cutName(bytes: Buffer): Buffer {
+  if (bytes.length <= NAME_BYTES) return bytes
+  let end = NAME_BYTES
+  while (bytes[end - 1] === 0x2f) end--
+  return bytes.subarray(0, end)
+}
+
+function ownerField(name = ''): Buffer {
+  const bytes = encodePath(name)
+  // Half a name may be another user's: the number alone is better.
+  return bytes.length <= OWNER_BYTES ? bytes : NOTHING
+}
+
+/** All that the fields cannot hold, as PAX records. @throws BackupError IBT_UNSUPPORTED_TYPE above `RECORDS_BYTES` */
+export function paxRecords(header: TarHeader, { long }: HeaderNames): Buffer {
+  const { uid, gid, uname = '', gname = '', mtimeNs, sizeBytes, linkname = '', comment, xattrs } = header
+  const records: Buffer[] = []
+  const path = archivePath(header)
+  if (!long.some(({ flag }) => flag === 'L')) addLonger(records, 'path', path, NAME_BYTES)
+  if (!long.some(({ flag }) => flag === 'K')) addLonger(records, 'linkpath', linkname, NAME_BYTES)
+  if (isUtf8Path(uname)) addLonger(records, 'uname', uname, OWNER_BYTES)
+  if (isUtf8Path(gname)) addLonger(records, 'gname', gname, OWNER_BYTES)
+  if (uid > ID_MAX) records.push(encodeRecord('uid', String(uid)))
+  if (gid > ID_MAX) records.push(encodeRecord('gid', String(gid)))
+  if (sizeBytes > SIZE_MAX) records.push(encodeRecord('size', String(sizeBytes)))
+  if (mtimeNs < 0n || mtimeNs % NS_PER_SECOND !== 0n || mtimeNs / NS_PER_SECOND > SECONDS_MAX) {
+    records.push(encodeRecord('mtime', encodeTime(mtimeNs)))
+  }
+  if (comment !== undefined) records.push(encodeRecord('comment', comment))
+  for (const [name, value] of xattrs ?? []) records.push(encodeRecord(xattrKey(name), value))
+  const bytes = Buffer.concat(records)
+  if (bytes.length <= RECORDS_BYTES) return bytes
+  const message = `${printPath(header.path)} has ${bytes.length} bytes of attributes, a tar takes ${RECORDS_BYTES}`
+  throw new BackupError('IBT_UNSUPPORTED_TYPE', message, { path: header.path })
+}
+
+function addLonger(records: Buffer[], key: string, text: string, maxBytes: number): void {
+  if (text.length * 3 <= maxBytes) return
+  const bytes = encodePath(text)
+  if (bytes.length > maxBytes) records.push(encodeRecord(key, bytes))
+}
+
+/** '=' ends a key: GNU tar writes it and '%' as hexadecimal digits, and reads them so. */
+function xattrKey(name: string): Buffer {
+  return encodePath(`SCHILY.xattr.${name.replace(/[%=]/g, sign => (sign === '%' ? '%25' : '%3D'))}`)
+}
