@@ -10,12 +10,14 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 function worksPrebuilt() {
   const load = 'require("node-gyp-build")(process.cwd())'
   const env = { ...process.env, PREBUILDS_ONLY: '1' }
-  return existsSync(join(root, 'prebuilds')) && spawnSync(process.execPath, ['-e', load], { cwd: root, env }).status === 0
+  return (
+    existsSync(join(root, 'prebuilds')) && spawnSync(process.execPath, ['-e', load], { cwd: root, env }).status === 0
+  )
 }
 
 function compile() {
   const prefix = dirname(dirname(process.execPath))
-  const args = ['rebuild']
+  const args = ['rebuild', '--jobs=max']
   if (existsSync(join(prefix, 'include/node/node_api.h'))) args.push(`--nodedir=${prefix}`)
   const scripts = [process.env.npm_config_node_gyp, join(root, 'node_modules/node-gyp/bin/node-gyp.js')]
   const script = scripts.find(path => path !== undefined && path !== '' && existsSync(path))

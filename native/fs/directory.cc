@@ -1,0 +1,125 @@
+#include "directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "beneath.h"
+#include "system_error.h"
+
+namespace ibt {
+namespace {
+
+constexpr size_t LOOKS_BETWEEN_CHECKS = 256;
+constexpr size_t CAPTURE_STEP_BYTES = 65536;
+
+struct Name {
+  std::string bytes;
+  ino_t ino;
+  size_t stat = 0;
+};
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+[[noreturn]] void fail(int error, const char* syscall) { throw SystemError{error, syscall, SystemError::What::read}; }
+
+std::vector<Name> read_names(DIR* directory, const CancelToken& cancel) {
+  std::vector<Name> names;
+  for (;;) {
+    errno = 0;
+    const struct dirent* entry = readdir(directory);
+    if (entry == nullptr) {
+      if (errno != 0) fail(errno, "scandir");
+      return names;
+    }
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back({name, entry->d_ino});
+    if (names.size() % LOOKS_BETWEEN_CHECKS == 0) cancel.check();
+  }
+}
+
+std::string read_link(int directory, const char* name, off_t size, FileStat& stat) {
+  std::string target(std::max<size_t>(static_cast<size_t>(size) + 1, 256), '\0');
+  for (;;) {
+    const ssize_t length = readlinkat(directory, name, &target[0], target.size());
+    if (length < 0) {
+      stat = failed_stat(errno);
+      return {};
+    }
+    if (static_cast<size_t>(length) < target.size()) {
+      target.resize(static_cast<size_t>(length));
+      return target;
+    }
+    target.resize(target.size() * 2);
+  }
+}
+
+std::optional<RawBytes> capture_file(int directory, const std::string& name, size_t max) {
+  if (name.find('/') != std::string::npos || name.find('\0') != std::string::npos) return std::nullopt;
+  Fd file(open_at(directory, name.c_str(), READ_FLAGS));
+  struct stat status;
+  if (file.get() < 0 || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  RawBytes bytes;
+  while (bytes.size() < max) {
+    const size_t step = std::min(max - bytes.size(), CAPTURE_STEP_BYTES);
+    bytes.reserve_more(step);
+    const ssize_t count = read(file.get(), bytes.end(), step);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return std::nullopt;
+    if (count == 0) break;
+    bytes.added(static_cast<size_t>(count));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+DirectoryListing list_directory(const std::string& root, const std::string& path,
+                                const std::vector<std::string>& capture, size_t capture_max,
+                                const CancelToken& cancel) {
+  const Fd top = open_root(root);
+  const int fd = open_beneath(top.get(), path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_NOFOLLOW);
+  if (fd < 0) fail(-fd, "open");
+  Fd opened(fd);
+  struct stat status;
+  if (fstat(fd, &status) != 0) fail(errno, "fstat");
+  const Directory directory(fdopendir(fd));
+  if (directory == nullptr) fail(errno, "opendir");
+  opened.release();
+
+  DirectoryListing listing;
+  listing.self = to_file_stat(status);
+  std::vector<Name> names = read_names(directory.get(), cancel);
+  // Inodes are read from a disk faster in their own order than in that of the names.
+  std::sort(names.begin(), names.end(), [](const Name& a, const Name& b) { return a.ino < b.ino; });
+  std::vector<FileStat> stats(names.size());
+  std::vector<std::string> targets(names.size());
+  for (size_t i = 0; i < names.size(); i++) {
+    if (i % LOOKS_BETWEEN_CHECKS == 0) cancel.check();
+    const char* name = names[i].bytes.c_str();
+    names[i].stat = i;
+    if (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      stats[i] = failed_stat(errno);
+      continue;
+    }
+    stats[i] = to_file_stat(status);
+    if (S_ISLNK(status.st_mode)) targets[i] = read_link(fd, name, status.st_size, stats[i]);
+  }
+  // std::string compares as unsigned bytes.
+  std::sort(names.begin(), names.end(), [](const Name& a, const Name& b) { return a.bytes < b.bytes; });
+  listing.stats.reserve(names.size());
+  for (const Name& name : names) {
+    listing.stats.push_back(stats[name.stat]);
+    listing.names.append(name.bytes.c_str(), name.bytes.size() + 1);
+    listing.linknames.append(targets[name.stat].c_str(), targets[name.stat].size() + 1);
+  }
+  for (const std::string& name : capture) listing.captured.push_back(capture_file(fd, name, capture_max));
+  return listing;
+}
+
+}  // namespace ibt

@@ -1,0 +1,27 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cancel.h"
+#include "raw_bytes.h"
+#include "stat.h"
+
+namespace ibt {
+
+struct DirectoryListing {
+  std::vector<FileStat> stats;
+  RawBytes names;
+  RawBytes linknames;
+  std::vector<std::optional<RawBytes>> captured;
+  FileStat self;
+};
+
+// Lists a directory below the root: names in bytewise order, metadata, link targets.
+// `capture` names regular files whose first `capture_max` bytes come along.
+// Throws SystemError if the directory itself cannot be read.
+DirectoryListing list_directory(const std::string& root, const std::string& path,
+                                const std::vector<std::string>& capture, size_t capture_max,
+                                const CancelToken& cancel);
+
+}  // namespace ibt

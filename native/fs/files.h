@@ -1,0 +1,37 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "../engine.h"
+#include "cancel.h"
+#include "raw_bytes.h"
+#include "stat.h"
+
+namespace ibt {
+
+// `FILE_…` in src/native.ts.
+enum FileFlag : uint8_t { FILE_DIRTY = 1, FILE_RACY = 2, FILE_TOO_LARGE = 4, FILE_NOT_REGULAR = 8 };
+
+struct BatchOptions {
+  double max_bytes;
+  double sign_min_bytes;
+  uint32_t block_len_min;
+  uint32_t strong_len;
+  double racy_ms;
+};
+
+struct FileBatch {
+  std::vector<FileStat> stats;
+  RawBytes slab;
+  std::vector<double> offsets;
+  std::vector<uint8_t> flags;
+  Bytes sha256;
+  Bytes signatures;
+  std::vector<double> signature_offsets;
+};
+
+// Reads each file to its end, up to three times if it changes under the read, and hashes and signs what was read.
+FileBatch read_files(const std::string& root, const std::vector<std::string>& paths, const BatchOptions& options,
+                     const CancelToken& cancel);
+
+}  // namespace ibt

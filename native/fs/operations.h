@@ -1,0 +1,40 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cancel.h"
+
+namespace ibt {
+
+// `Operation` in src/native.ts.
+enum OperationCode : uint8_t {
+  MAKE_DIRECTORY = 1,
+  WRITE_FILE = 2,
+  MAKE_SYMLINK = 3,
+  MAKE_LINK = 4,
+  SET_METADATA = 5,
+  REMOVE = 6,
+  RENAME = 7
+};
+
+constexpr uint32_t LEAVE = 0xffffffff;
+constexpr int64_t LEAVE_TIME = INT64_MIN;
+
+struct Operation {
+  uint8_t code;
+  std::string path;
+  std::string other;
+  uint32_t mode;
+  uint32_t uid;
+  uint32_t gid;
+  int64_t mtime_ns;
+  const uint8_t* body;
+  size_t body_length;
+};
+
+// Does them in order; one that fails does not stop the others. Returns an errno for each.
+std::vector<int32_t> operate(const std::string& root, const std::vector<Operation>& operations,
+                             const CancelToken& cancel);
+
+}  // namespace ibt

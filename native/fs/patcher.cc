@@ -1,0 +1,65 @@
+#include "patcher.h"
+
+#include <algorithm>
+
+#include "stream_io.h"
+
+namespace ibt {
+namespace {
+
+// A cancelled job stops after one step.
+constexpr uint64_t STEP_BYTES = 1 << 20;
+
+[[noreturn]] void mismatch(uint64_t position, uint64_t length) {
+  throw EngineError(ErrorKind::basis_mismatch, "Delta copies " + std::to_string(length) + " bytes at " +
+                                                   std::to_string(position) + ", beyond the basis");
+}
+
+}  // namespace
+
+void FileBasis::read(uint64_t position, uint8_t* bytes, size_t length) const {
+  if (read_at(fd_, position, bytes, length) < length) mismatch(position, length);
+}
+
+void MemoryBasis::read(uint64_t position, uint8_t* bytes, size_t length) const {
+  if (position > size_ || length > size_ - position) mismatch(position, length);
+  std::memcpy(bytes, bytes_ + position, length);
+}
+
+void Patcher::feed(const uint8_t* bytes, size_t length) {
+  if (length == 0 || ended_) return;
+  decoder_.feed(bytes, length);
+  hungry_ = false;
+}
+
+void Patcher::pull(const Basis& basis, size_t max, RawBytes& out, const CancelToken& cancel) {
+  const size_t start = out.size();
+  for (;;) {
+    if (left_ == 0) {
+      if (hungry_ || ended_) return;
+      command_ = decoder_.next();
+      hungry_ = command_ == DeltaDecoder::Next::need_input;
+      ended_ = command_ == DeltaDecoder::Next::end;
+      if (hungry_ || ended_) return;
+      left_ = decoder_.length();
+      if (command_ == DeltaDecoder::Next::literal) literal_ = decoder_.literal();
+      else position_ = decoder_.position();
+    }
+    const uint64_t room = max - (out.size() - start);
+    if (room == 0) return;
+    cancel.check();
+    const size_t step = static_cast<size_t>(std::min({left_, room, STEP_BYTES}));
+    out.reserve_more(step);
+    if (command_ == DeltaDecoder::Next::literal) {
+      std::memcpy(out.end(), literal_, step);
+      literal_ += step;
+    } else {
+      basis.read(position_, out.end(), step);
+      position_ += step;
+    }
+    out.added(step);
+    left_ -= step;
+  }
+}
+
+}  // namespace ibt

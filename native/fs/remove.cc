@@ -1,0 +1,135 @@
+#include "remove.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <memory>
+#include <vector>
+
+#include "beneath.h"
+
+namespace ibt {
+namespace {
+
+constexpr int OPEN_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+// A directory on the way down. Its device and inode tell whether ".." led back to it.
+struct Level {
+  std::string name;
+  dev_t dev = 0;
+  ino_t ino = 0;
+  std::vector<std::string> directories;
+};
+
+class Remover {
+ public:
+  Remover(int parent, const CancelToken& cancel) : parent_(parent), cancel_(cancel) {}
+
+  int remove(const std::string& name) {
+    enter(parent_, name);
+    while (!levels_.empty()) {
+      cancel_.check();
+      std::vector<std::string>& directories = levels_.back().directories;
+      if (directories.empty()) {
+        if (!leave()) break;
+        continue;
+      }
+      const std::string next = std::move(directories.back());
+      directories.pop_back();
+      enter(current_.get(), next);
+    }
+    return error_;
+  }
+
+ private:
+  void note(int error) {
+    if (error_ == 0 && error != ENOENT) error_ = error;
+  }
+
+  void enter(int directory, const std::string& name) {
+    const int fd = open_at(directory, name.c_str(), OPEN_FLAGS);
+    if (fd < 0) return note(-fd);
+    Fd opened(fd);
+    struct stat status;
+    if (fstat(fd, &status) != 0) return note(errno);
+    Level level{name, status.st_dev, status.st_ino, {}};
+    remove_files(fd, level.directories);
+    levels_.push_back(std::move(level));
+    current_ = std::move(opened);
+  }
+
+  // Unlinks all but directories, which it collects.
+  void remove_files(int fd, std::vector<std::string>& directories) {
+    const int copy = open_at(fd, ".", OPEN_FLAGS);
+    if (copy < 0) return note(-copy);
+    const auto close = [](DIR* directory) { closedir(directory); };
+    const std::unique_ptr<DIR, decltype(close)> listing(fdopendir(copy), close);
+    if (listing == nullptr) {
+      ::close(copy);
+      return note(ENOMEM);
+    }
+    for (;;) {
+      cancel_.check();
+      errno = 0;
+      const struct dirent* entry = readdir(listing.get());
+      if (entry == nullptr) {
+        if (errno != 0) note(errno);
+        return;
+      }
+      const std::string name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      if (is_directory(fd, entry)) directories.push_back(name);
+      else if (unlinkat(fd, name.c_str(), 0) != 0) note(errno);
+    }
+  }
+
+  static bool is_directory(int fd, const struct dirent* entry) {
+    if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
+    struct stat status;
+    return fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+  }
+
+  // Removes the emptied directory from the one above. False if that is not where it was any more.
+  bool leave() {
+    const std::string name = std::move(levels_.back().name);
+    levels_.pop_back();
+    if (levels_.empty()) {
+      current_.reset();
+      if (unlinkat(parent_, name.c_str(), AT_REMOVEDIR) != 0) note(errno);
+      return true;
+    }
+    const int fd = open_at(current_.get(), "..", OPEN_FLAGS);
+    if (fd < 0) {
+      note(-fd);
+      return false;
+    }
+    current_ = Fd(fd);
+    struct stat status;
+    if (fstat(fd, &status) != 0 || status.st_dev != levels_.back().dev || status.st_ino != levels_.back().ino) {
+      note(EAGAIN);
+      return false;
+    }
+    if (unlinkat(fd, name.c_str(), AT_REMOVEDIR) != 0) note(errno);
+    return true;
+  }
+
+  const int parent_;
+  const CancelToken& cancel_;
+  std::vector<Level> levels_;
+  Fd current_;
+  int error_ = 0;
+};
+
+}  // namespace
+
+int remove_tree(int parent, const std::string& name, const CancelToken& cancel) {
+  struct stat status;
+  if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? 0 : errno;
+  if (S_ISDIR(status.st_mode)) return Remover(parent, cancel).remove(name);
+  return unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+}  // namespace ibt

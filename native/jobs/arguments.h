@@ -1,0 +1,40 @@
+// Arguments from JavaScript. Numbers are read before pointers: nothing may run between taking a pointer and its use.
+#pragma once
+#include <napi.h>
+
+#include <string>
+
+#include "../fs/cancel.h"
+#include "start.h"
+
+namespace ibt {
+
+struct Span {
+  const uint8_t* data = nullptr;
+  size_t size = 0;
+};
+
+// What JavaScript aborts a job with.
+struct Canceller {
+  static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x63616e63656c0001};
+  std::shared_ptr<CancelToken> token;
+};
+
+// An integer within the bounds. Throws TypeError and RangeError.
+double integer(const Napi::CallbackInfo& info, size_t index, const char* name, double min, double max);
+// A number that is not NaN, also infinite.
+double number(const Napi::CallbackInfo& info, size_t index, const char* name);
+int descriptor(const Napi::CallbackInfo& info, size_t index, const char* name);
+
+// The elements of a typed array. Refuses detached, resizable and shared memory. The array is held.
+Span typed(Napi::Value value, const char* name, napi_typedarray_type type, Held* held);
+Span bytes(const Napi::CallbackInfo& info, size_t index, const char* name, Held* held);
+std::string string_of(Span span);
+std::string byte_string(const Napi::CallbackInfo& info, size_t index, const char* name);
+// Strings that end in NUL each, exactly `count` of them.
+std::vector<std::string> strings(Napi::Env env, Span span, size_t count, const char* name);
+
+// The last argument of a job: a Canceller or undefined.
+std::shared_ptr<CancelToken> token(const Napi::CallbackInfo& info, size_t index);
+
+}  // namespace ibt

@@ -1,0 +1,31 @@
+#include "arguments.h"
+#include "engine_jobs.h"
+#include "wrapped.h"
+
+namespace ibt {
+namespace {
+
+constexpr double THREADS_MAX = 256;
+
+}  // namespace
+
+// (count)
+Napi::Value set_threads(const Napi::CallbackInfo& info) {
+  const size_t count = static_cast<size_t>(integer(info, 0, "count", 1, THREADS_MAX));
+  Runtime::of(info.Env()).set_threads(info.Env(), count);
+  return info.Env().Undefined();
+}
+
+// ()
+Napi::Value make_canceller(const Napi::CallbackInfo& info) {
+  auto canceller = std::make_shared<Canceller>(Canceller{std::make_shared<CancelToken>()});
+  return Wrapped<Canceller>::make(info.Env(), std::move(canceller), sizeof(CancelToken));
+}
+
+// (canceller)
+Napi::Value cancel(const Napi::CallbackInfo& info) {
+  Wrapped<Canceller>::get(info.Env(), info[0], "canceller")->token->cancel();
+  return info.Env().Undefined();
+}
+
+}  // namespace ibt

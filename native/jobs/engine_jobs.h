@@ -1,0 +1,27 @@
+// The engine as functions for JavaScript.
+#pragma once
+#include <napi.h>
+
+namespace ibt {
+
+Napi::Value set_threads(const Napi::CallbackInfo& info);
+Napi::Value make_canceller(const Napi::CallbackInfo& info);
+Napi::Value cancel(const Napi::CallbackInfo& info);
+
+Napi::Value load_signature_job(const Napi::CallbackInfo& info);
+
+Napi::Value create_scanner(const Napi::CallbackInfo& info);
+Napi::Value scanner_update_job(const Napi::CallbackInfo& info);
+Napi::Value scanner_finish_job(const Napi::CallbackInfo& info);
+
+Napi::Value create_patcher(const Napi::CallbackInfo& info);
+Napi::Value patcher_push(const Napi::CallbackInfo& info);
+Napi::Value patcher_pull_job(const Napi::CallbackInfo& info);
+Napi::Value patcher_end(const Napi::CallbackInfo& info);
+Napi::Value patch_bytes_job(const Napi::CallbackInfo& info);
+
+Napi::Value signature_file_job(const Napi::CallbackInfo& info);
+Napi::Value delta_file_job(const Napi::CallbackInfo& info);
+Napi::Value patch_file_job(const Napi::CallbackInfo& info);
+
+}  // namespace ibt

@@ -1,0 +1,45 @@
+#include "errors.h"
+
+namespace ibt {
+namespace {
+
+const char* code_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::bad_magic:
+      return "IBT_BAD_MAGIC";
+    case ErrorKind::input_ended:
+      return "IBT_INPUT_ENDED";
+    case ErrorKind::signature_corrupt:
+      return "IBT_SIGNATURE_CORRUPT";
+    case ErrorKind::delta_corrupt:
+      return "IBT_DELTA_CORRUPT";
+    case ErrorKind::basis_mismatch:
+      return "IBT_BASIS_MISMATCH";
+    case ErrorKind::parameter:
+      break;
+  }
+  return "IBT_NATIVE";
+}
+
+}  // namespace
+
+Napi::Error coded_error(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  return error;
+}
+
+Napi::Error to_js(Napi::Env env, const EngineError& error) {
+  if (error.kind == ErrorKind::parameter) return Napi::RangeError::New(env, error.what());
+  return coded_error(env, code_of(error.kind), error.what());
+}
+
+Napi::Error to_js(Napi::Env env, const SystemError& error) {
+  const bool is_write = error.what == SystemError::What::write;
+  Napi::Error js = coded_error(env, is_write ? "IBT_WRITE_FAILED" : "IBT_READ_FAILED", error.syscall);
+  js.Set("errno", Napi::Number::New(env, error.number));
+  js.Set("syscall", Napi::String::New(env, error.syscall));
+  return js;
+}
+
+}  // namespace ibt

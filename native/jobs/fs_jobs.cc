@@ -1,0 +1,181 @@
+#include "fs_jobs.h"
+
+#include <errno.h>
+
+#include "../fs/beneath.h"
+#include "../fs/directory.h"
+#include "../fs/files.h"
+#include "../fs/operations.h"
+#include "arguments.h"
+#include "results.h"
+
+namespace ibt {
+namespace {
+
+constexpr double COUNT_MAX = 0x7fffffff;
+constexpr double SAFE_MAX = 9007199254740991.0;
+
+Napi::Value to_js(Napi::Env env, DirectoryListing& listing) {
+  Napi::Array captured = Napi::Array::New(env, listing.captured.size());
+  for (size_t i = 0; i < listing.captured.size(); i++) {
+    std::optional<RawBytes>& bytes = listing.captured[i];
+    captured.Set(static_cast<uint32_t>(i), bytes ? to_buffer(env, std::move(*bytes)) : env.Undefined());
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("count", Napi::Number::New(env, static_cast<double>(listing.stats.size())));
+  result.Set("columns", to_array_buffer(env, pack_columns(listing.stats)));
+  result.Set("names", to_buffer(env, std::move(listing.names)));
+  result.Set("linknames", to_buffer(env, std::move(listing.linknames)));
+  result.Set("captured", captured);
+  result.Set("dev", Napi::BigInt::New(env, listing.self.dev));
+  result.Set("ino", Napi::BigInt::New(env, listing.self.ino));
+  return result;
+}
+
+Napi::Value to_js(Napi::Env env, FileBatch& batch) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("count", Napi::Number::New(env, static_cast<double>(batch.stats.size())));
+  result.Set("columns", to_array_buffer(env, pack_columns(batch.stats)));
+  result.Set("slab", to_buffer(env, std::move(batch.slab)));
+  result.Set("offsets", to_float64_array(env, batch.offsets));
+  result.Set("flags", to_uint8_array(env, batch.flags));
+  result.Set("sha256", to_buffer(env, std::move(batch.sha256)));
+  result.Set("signatures", to_buffer(env, std::move(batch.signatures)));
+  result.Set("signatureOffsets", to_float64_array(env, batch.signature_offsets));
+  return result;
+}
+
+struct Opened {
+  Fd fd;
+  FileStat stat;
+};
+
+Opened open_file(const std::string& root, const std::string& path, bool create) {
+  const SystemError::What what = create ? SystemError::What::write : SystemError::What::read;
+  const Fd top = open_root(root);
+  const int flags = create ? O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW : READ_FLAGS;
+  const int fd = open_beneath(top.get(), path, flags, 0600);
+  if (fd < 0) throw SystemError{-fd, "open", what};
+  Opened opened{Fd(fd), {}};
+  struct stat status;
+  if (fstat(fd, &status) != 0) throw SystemError{errno, "fstat", what};
+  opened.stat = to_file_stat(status);
+  return opened;
+}
+
+// A column of operations, copied: JavaScript could change it while the job runs.
+template <class T>
+std::vector<T> column(const Napi::CallbackInfo& info, size_t index, const char* name, napi_typedarray_type type,
+                      size_t count) {
+  const Span span = typed(info[index], name, type, nullptr);
+  if (span.size != count * sizeof(T)) {
+    throw Napi::RangeError::New(info.Env(), std::string(name) + " does not have " + std::to_string(count) +
+                                                " elements");
+  }
+  std::vector<T> values(count);
+  if (count > 0) std::memcpy(values.data(), span.data, span.size);
+  return values;
+}
+
+std::vector<Operation> operations(const Napi::CallbackInfo& info, Held& held) {
+  const Napi::Env env = info.Env();
+  const size_t count = typed(info[1], "codes", napi_uint8_array, nullptr).size;
+  const auto codes = column<uint8_t>(info, 1, "codes", napi_uint8_array, count);
+  const auto paths = strings(env, bytes(info, 2, "paths", nullptr), count, "paths");
+  const auto others = strings(env, bytes(info, 3, "others", nullptr), count, "others");
+  const auto modes = column<uint32_t>(info, 4, "modes", napi_uint32_array, count);
+  const auto uids = column<uint32_t>(info, 5, "uids", napi_uint32_array, count);
+  const auto gids = column<uint32_t>(info, 6, "gids", napi_uint32_array, count);
+  const auto mtimes = column<int64_t>(info, 7, "mtimesNs", napi_bigint64_array, count);
+  const auto offsets = column<double>(info, 9, "offsets", napi_float64_array, count + 1);
+  const Span slab = bytes(info, 8, "slab", &held);
+  std::vector<Operation> all;
+  all.reserve(count);
+  for (size_t i = 0; i < count; i++) {
+    // Written so that NaN is refused too.
+    if (!(offsets[i] >= 0 && offsets[i] <= offsets[i + 1] && offsets[i + 1] <= static_cast<double>(slab.size))) {
+      throw Napi::RangeError::New(env, "offsets do not ascend within slab");
+    }
+    const size_t start = static_cast<size_t>(offsets[i]);
+    all.push_back({codes[i], paths[i], others[i], modes[i], uids[i], gids[i], mtimes[i], slab.data + start,
+                   static_cast<size_t>(offsets[i + 1]) - start});
+  }
+  return all;
+}
+
+}  // namespace
+
+// (root, path, capture, captureMaxBytes, token)
+Napi::Value list_directory_job(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const double max = integer(info, 3, "captureMaxBytes", 0, COUNT_MAX);
+  if (!info[2].IsArray()) throw Napi::TypeError::New(env, "capture is not an array");
+  const Napi::Array names = info[2].As<Napi::Array>();
+  std::vector<std::string> capture;
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    capture.push_back(string_of(typed(names.Get(i), "capture", napi_uint8_array, nullptr)));
+  }
+  std::string root = byte_string(info, 0, "root");
+  std::string path = byte_string(info, 1, "path");
+  return start(
+      env, token(info, 4), {},
+      [root = std::move(root), path = std::move(path), capture = std::move(capture), max](const CancelToken& cancel) {
+        return list_directory(root, path, capture, static_cast<size_t>(max), cancel);
+      },
+      [](Napi::Env env, DirectoryListing& listing) { return to_js(env, listing); });
+}
+
+// (root, names, count, maxBytes, signMinBytes, blockLenMin, strongLen, racyMs, token)
+Napi::Value read_files_job(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const double count = integer(info, 2, "count", 0, COUNT_MAX);
+  BatchOptions options;
+  options.max_bytes = integer(info, 3, "maxBytes", 0, SAFE_MAX);
+  options.sign_min_bytes = number(info, 4, "signMinBytes");
+  options.block_len_min = static_cast<uint32_t>(integer(info, 5, "blockLenMin", 0, COUNT_MAX));
+  options.strong_len = static_cast<uint32_t>(integer(info, 6, "strongLen", 0, COUNT_MAX));
+  options.racy_ms = number(info, 7, "racyMs");
+  if (options.strong_len > 32) options.strong_len = 32;
+  std::string root = byte_string(info, 0, "root");
+  auto paths = strings(env, bytes(info, 1, "names", nullptr), static_cast<size_t>(count), "names");
+  return start(
+      env, token(info, 8), {},
+      [root = std::move(root), paths = std::move(paths), options](const CancelToken& cancel) {
+        return read_files(root, paths, options, cancel);
+      },
+      [](Napi::Env env, FileBatch& batch) { return to_js(env, batch); });
+}
+
+// (root, path, create, token)
+Napi::Value open_file_job(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[2].IsBoolean()) throw Napi::TypeError::New(env, "create is not a boolean");
+  const bool create = info[2].As<Napi::Boolean>().Value();
+  std::string root = byte_string(info, 0, "root");
+  std::string path = byte_string(info, 1, "path");
+  return start(
+      env, token(info, 3), {},
+      [root = std::move(root), path = std::move(path), create](const CancelToken&) {
+        return open_file(root, path, create);
+      },
+      [](Napi::Env env, Opened& opened) -> Napi::Value {
+        Napi::Object result = Napi::Object::New(env);
+        result.Set("columns", to_array_buffer(env, pack_columns({opened.stat})));
+        result.Set("fd", Napi::Number::New(env, opened.fd.get()));
+        opened.fd.release();
+        return result;
+      });
+}
+
+// (root, codes, paths, others, modes, uids, gids, mtimesNs, slab, offsets, token)
+Napi::Value operate_job(const Napi::CallbackInfo& info) {
+  Held held;
+  auto all = operations(info, held);
+  std::string root = byte_string(info, 0, "root");
+  return start(
+      info.Env(), token(info, 10), std::move(held),
+      [root = std::move(root), all = std::move(all)](const CancelToken& cancel) { return operate(root, all, cancel); },
+      [](Napi::Env env, std::vector<int32_t>& errors) { return to_int32_array(env, errors); });
+}
+
+}  // namespace ibt

@@ -1,0 +1,18 @@
+// Jobs on the file system, as functions for JavaScript.
+#pragma once
+#include <napi.h>
+
+namespace ibt {
+
+Napi::Value list_directory_job(const Napi::CallbackInfo& info);
+Napi::Value read_files_job(const Napi::CallbackInfo& info);
+Napi::Value open_file_job(const Napi::CallbackInfo& info);
+Napi::Value operate_job(const Napi::CallbackInfo& info);
+
+// Look-ups that are done at once: undefined for what is unknown.
+Napi::Value user_name(const Napi::CallbackInfo& info);
+Napi::Value group_name(const Napi::CallbackInfo& info);
+Napi::Value user_id(const Napi::CallbackInfo& info);
+Napi::Value group_id(const Napi::CallbackInfo& info);
+
+}  // namespace ibt

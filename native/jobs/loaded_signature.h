@@ -1,0 +1,15 @@
+#pragma once
+#include <napi.h>
+
+#include <memory>
+
+#include "../engine.h"
+
+namespace ibt {
+
+struct LoadedSignature {
+  static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x7369676e61740002};
+  std::shared_ptr<const Signature> signature;
+};
+
+}  // namespace ibt

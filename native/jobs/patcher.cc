@@ -1,0 +1,120 @@
+#include "../fs/patcher.h"
+
+#include "busy.h"
+#include "engine_jobs.h"
+#include "results.h"
+#include "wrapped.h"
+#include "arguments.h"
+
+namespace ibt {
+namespace {
+
+constexpr double SAFE_MAX = 9007199254740991.0;
+constexpr size_t STEP_BYTES = 1 << 20;
+
+struct PatcherObject {
+  static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x7061746368650004};
+
+  std::shared_ptr<CallState> calls = std::make_shared<CallState>();
+  Patcher patcher;
+  // A copy of what was pushed: the decoder goes on reading it after the call.
+  RawBytes delta;
+};
+
+std::shared_ptr<PatcherObject> free_patcher(const Napi::CallbackInfo& info) {
+  auto patcher = Wrapped<PatcherObject>::get(info.Env(), info[0], "patcher");
+  patcher->calls->check_free(info.Env(), "The patcher");
+  return patcher;
+}
+
+// A descriptor or bytes.
+std::unique_ptr<Basis> basis(const Napi::CallbackInfo& info, size_t index, Held& held) {
+  if (info[index].IsNumber()) return std::make_unique<FileBasis>(descriptor(info, index, "basis"));
+  const Span span = bytes(info, index, "basis", &held);
+  return std::make_unique<MemoryBasis>(span.data, span.size);
+}
+
+RawBytes patch_bytes(const Basis& basis, Span delta, double max, const CancelToken& cancel) {
+  Patcher patcher;
+  RawBytes out;
+  patcher.feed(delta.data, delta.size);
+  while (!patcher.hungry() && !patcher.ended()) {
+    patcher.pull(basis, STEP_BYTES, out, cancel);
+    if (static_cast<double>(out.size()) > max) {
+      throw EngineError(ErrorKind::delta_corrupt,
+                        "Delta makes more than " + std::to_string(static_cast<uint64_t>(max)) + " bytes");
+    }
+  }
+  patcher.finish();
+  return out;
+}
+
+}  // namespace
+
+// ()
+Napi::Value create_patcher(const Napi::CallbackInfo& info) {
+  return Wrapped<PatcherObject>::make(info.Env(), std::make_shared<PatcherObject>(), sizeof(PatcherObject));
+}
+
+// (patcher, delta)
+Napi::Value patcher_push(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto object = free_patcher(info);
+  const Span delta = bytes(info, 1, "delta", nullptr);
+  if (!object->patcher.hungry() && !object->patcher.ended()) {
+    throw coded_error(env, "IBT_JOB_BUSY", "The patcher has output: pull until it is empty before the next push");
+  }
+  return translated(env, [&] {
+    object->delta.truncate(0);
+    object->delta.append(delta.data, delta.size);
+    object->patcher.feed(object->delta.data(), object->delta.size());
+    return env.Undefined();
+  });
+}
+
+// (patcher, basis, maxBytes, token)
+Napi::Value patcher_pull_job(const Napi::CallbackInfo& info) {
+  auto object = free_patcher(info);
+  const size_t max = static_cast<size_t>(integer(info, 2, "maxBytes", 1, SAFE_MAX));
+  auto stop = token(info, 3);
+  Held held;
+  auto from = basis(info, 1, held);
+  return start(
+      info.Env(), std::move(stop), std::move(held),
+      [object, from = std::move(from), max](const CancelToken& cancel) {
+        RawBytes out;
+        object->patcher.pull(*from, max, out, cancel);
+        return out;
+      },
+      [object, call = Call(object->calls)](Napi::Env env, RawBytes& out) mutable -> Napi::Value {
+        call.done();
+        if (out.size() == 0 && object->patcher.ended()) return env.Null();
+        return to_buffer(env, std::move(out));
+      });
+}
+
+// (patcher)
+Napi::Value patcher_end(const Napi::CallbackInfo& info) {
+  auto object = free_patcher(info);
+  return translated(info.Env(), [&] {
+    object->patcher.finish();
+    return info.Env().Undefined();
+  });
+}
+
+// (basis, delta, maxBytes, token)
+Napi::Value patch_bytes_job(const Napi::CallbackInfo& info) {
+  const double max = integer(info, 2, "maxBytes", 0, SAFE_MAX);
+  auto stop = token(info, 3);
+  Held held;
+  const Span from = bytes(info, 0, "basis", &held);
+  const Span delta = bytes(info, 1, "delta", &held);
+  return start(
+      info.Env(), std::move(stop), std::move(held),
+      [from, delta, max](const CancelToken& cancel) {
+        return patch_bytes(MemoryBasis(from.data, from.size), delta, max, cancel);
+      },
+      [](Napi::Env env, RawBytes& out) { return to_buffer(env, std::move(out)); });
+}
+
+}  // namespace ibt

@@ -1,0 +1,53 @@
+// What the addon keeps for one JavaScript environment: its pool and the way back to its thread.
+#pragma once
+#include <napi.h>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "../fs/cancel.h"
+#include "pool.h"
+
+namespace ibt {
+
+// A task with a promise. Made, settled and destroyed on JavaScript's thread.
+class Job : public Task {
+ public:
+  Job(Napi::Env env, std::shared_ptr<CancelToken> token)
+      : deferred_(Napi::Promise::Deferred::New(env)), token_(std::move(token)) {}
+  void cancel() override { token_->cancel(); }
+  Napi::Promise promise() const { return deferred_.Promise(); }
+  virtual void settle(Napi::Env env) = 0;
+
+ protected:
+  const Napi::Promise::Deferred deferred_;
+  const std::shared_ptr<CancelToken> token_;
+};
+
+class Runtime {
+ public:
+  explicit Runtime(Napi::Env env) : env_(env) {}
+  ~Runtime() { stop(); }
+  static Runtime& of(Napi::Env env) { return *env.GetInstanceData<Runtime>(); }
+
+  // Before the first job.
+  void set_threads(Napi::Env env, size_t threads);
+  Napi::Promise add(Napi::Env env, std::unique_ptr<Job> job);
+
+ private:
+  void start();
+  void stop();
+  void done(std::unique_ptr<Task> task);
+  void settle_done();
+
+  const Napi::Env env_;
+  size_t threads_ = 0;
+  std::unique_ptr<Pool> pool_;
+  napi_threadsafe_function notify_ = nullptr;
+  size_t jobs_ = 0;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Job>> done_;
+};
+
+}  // namespace ibt

@@ -1,0 +1,154 @@
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BackupError } from '../errors.js'
+
+declare const handle: unique symbol
+/** An object that only the addon can make and look into. */
+export interface Handle<Kind extends string> {
+  readonly [handle]: Kind
+}
+export type Canceller = Handle<'canceller'>
+type Token = Canceller | undefined
+
+/** `columns`: see `columns.ts`. */
+export interface RawListing {
+  readonly count: number
+  readonly columns: ArrayBuffer
+  readonly names: Buffer
+  readonly linknames: Buffer
+  readonly captured: (Buffer | undefined)[]
+  readonly dev: bigint
+  readonly ino: bigint
+}
+
+export interface RawBatch {
+  readonly count: number
+  readonly columns: ArrayBuffer
+  readonly slab: Buffer
+  readonly offsets: Float64Array
+  readonly flags: Uint8Array
+  readonly sha256: Buffer
+  readonly signatures: Buffer
+  readonly signatureOffsets: Float64Array
+}
+
+export interface RawScanResult {
+  readonly delta: Buffer
+  readonly sha256: Buffer
+  readonly signature: Buffer
+  readonly sizeBytes: number
+  readonly copies: number
+  readonly copiedBytes: number
+}
+
+interface RawSignature {
+  readonly blockLen: number
+  readonly strongLen: number
+  readonly blocks: number
+  readonly handle: Handle<'signature'>
+}
+
+interface RawStats {
+  readonly inBytes: number
+  readonly outBytes: number
+}
+
+/** weak (0 rollsum, 1 rabinkarp), strong (0 md4, 1 blake2), blockLen, strongLen. */
+export type FormatArguments = readonly [weak: number, strong: number, blockLen: number, strongLen: number]
+
+/** What native/binding.cc exports: plain arguments in order, checked there; jobs end in a token and return promises. */
+export interface Addon {
+  setThreads(count: number): void
+  canceller(): Canceller
+  cancel(canceller: Canceller): void
+
+  listDirectory(
+    root: Uint8Array,
+    path: Uint8Array,
+    capture: readonly Uint8Array[],
+    captureMaxBytes: number,
+    token: Token
+  ): Promise<RawListing>
+  readFiles(
+    root: Uint8Array,
+    names: Uint8Array,
+    count: number,
+    maxBytes: number,
+    signMinBytes: number,
+    blockLenMin: number,
+    strongLen: number,
+    racyMs: number,
+    token: Token
+  ): Promise<RawBatch>
+  openFile(
+    root: Uint8Array,
+    path: Uint8Array,
+    create: boolean,
+    token: Token
+  ): Promise<{ fd: number; columns: ArrayBuffer }>
+  operate(
+    root: Uint8Array,
+    codes: Uint8Array,
+    paths: Uint8Array,
+    others: Uint8Array,
+    modes: Uint32Array,
+    uids: Uint32Array,
+    gids: Uint32Array,
+    mtimesNs: BigInt64Array,
+    slab: Uint8Array,
+    offsets: Float64Array,
+    token: Token
+  ): Promise<Int32Array>
+  userName(uid: number): string | undefined
+  groupName(gid: number): string | undefined
+  userId(name: string): number | undefined
+  groupId(name: string): number | undefined
+
+  loadSignature(bytes: Uint8Array, token: Token): Promise<RawSignature>
+  createScanner(
+    sizeBytes: number,
+    sign: boolean,
+    ...rest: [...FormatArguments, basis: Handle<'signature'> | undefined]
+  ): Handle<'scanner'>
+  scannerUpdate(scanner: Handle<'scanner'>, chunk: Uint8Array, token: Token): Promise<Buffer>
+  scannerFinish(scanner: Handle<'scanner'>, token: Token): Promise<RawScanResult>
+  createPatcher(): Handle<'patcher'>
+  patcherPush(patcher: Handle<'patcher'>, delta: Uint8Array): void
+  patcherPull(
+    patcher: Handle<'patcher'>,
+    basis: number | Uint8Array,
+    maxBytes: number,
+    token: Token
+  ): Promise<Buffer | null>
+  patcherEnd(patcher: Handle<'patcher'>): void
+  patchBytes(basis: Uint8Array, delta: Uint8Array, maxBytes: number, token: Token): Promise<Buffer>
+  signatureFile(inFd: number, outFd: number, ...rest: [...FormatArguments, token: Token]): Promise<RawStats>
+  deltaFile(signatureFd: number, newFd: number, outFd: number, token: Token): Promise<RawStats>
+  patchFile(basisFd: number, deltaFd: number, outFd: number, token: Token): Promise<RawStats>
+}
+
+// From dist/src/native/ to the package.
+const packageRoot = dirname(fileURLToPath(new URL('../../../package.json', import.meta.url)))
+let loaded: Addon | undefined
+
+/** Loads the addon on the first call. @throws BackupError IBT_NATIVE if there is none that works here. */
+export function addon(): Addon {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): Addon {
+  const require = createRequire(import.meta.url)
+  try {
+    return require('node-gyp-build')(packageRoot) as Addon
+  } catch (cause) {
+    throw new BackupError(
+      'IBT_NATIVE',
+      `Cannot load the addon librsync-native for ${process.platform}-${process.arch}. ` +
+        'Build it with `npm rebuild incremental-backups-tools` (in a checkout: `npm run build`); ' +
+        'that takes a C++17 compiler, make and Python 3',
+      { cause }
+    )
+  }
+}

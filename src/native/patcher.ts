@@ -1,0 +1,64 @@
+import { addon, type Handle } from './addon.js'
+import { callNative, runJob } from './job.js'
+
+/**
+ * Applies a delta piece by piece. The basis is a descriptor that can be read at any position, or bytes.
+ * One call at a time: IBT_JOB_BUSY otherwise. After a call that failed or was aborted it cannot be used: IBT_NATIVE.
+ * Memory: the piece that was pushed and the output that was pulled.
+ */
+export interface Patcher {
+  /** Takes a copy of the next bytes of the delta. Call `pull` until it is empty before the next: IBT_JOB_BUSY otherwise. */
+  push(delta: Uint8Array): void
+  /**
+   * Up to `maxBytes` of output; empty: push more; null: the delta has ended.
+   * @throws BackupError IBT_BAD_MAGIC, IBT_DELTA_CORRUPT, IBT_BASIS_MISMATCH, IBT_READ_FAILED (of the basis)
+   */
+  pull(maxBytes: number, signal?: AbortSignal): Promise<Buffer | null>
+  /** No more delta comes. @throws BackupError IBT_INPUT_ENDED if its END was not seen. */
+  end(): void
+}
+
+const SUBJECT = { action: 'read basis' }
+
+class NativePatcher implements Patcher {
+  readonly #handle: Handle<'patcher'>
+  readonly #basis: number | Uint8Array
+
+  constructor(basis: number | Uint8Array) {
+    if (!(basis instanceof Uint8Array) && !(Number.isInteger(basis) && basis >= 0)) {
+      throw new TypeError('basis is neither a descriptor nor a Uint8Array')
+    }
+    this.#basis = basis
+    this.#handle = callNative(SUBJECT, () => addon().createPatcher())
+  }
+
+  push(delta: Uint8Array): void {
+    callNative(SUBJECT, () => addon().patcherPush(this.#handle, delta))
+  }
+
+  pull(maxBytes: number, signal?: AbortSignal): Promise<Buffer | null> {
+    return runJob(SUBJECT, signal, token => addon().patcherPull(this.#handle, this.#basis, maxBytes, token))
+  }
+
+  end(): void {
+    callNative(SUBJECT, () => addon().patcherEnd(this.#handle))
+  }
+}
+
+/** Makes a patcher. Bytes of a basis must not change while it is used. @throws TypeError for a wrong basis. */
+export function createPatcher(basis: number | Uint8Array): Patcher {
+  return new NativePatcher(basis)
+}
+
+/**
+ * Applies a whole delta in memory, in one job. Both must not change until the promise settles.
+ * @throws BackupError IBT_DELTA_CORRUPT also if the output would exceed `maxBytes`; else as `Patcher`.
+ */
+export function patchBytes(
+  basis: Uint8Array,
+  delta: Uint8Array,
+  maxBytes: number,
+  signal?: AbortSignal
+): Promise<Buffer> {
+  return runJob({ action: 'patch' }, signal, token => addon().patchBytes(basis, delta, maxBytes, token))
+}
