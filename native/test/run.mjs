@@ -1,5 +1,5 @@
 // Builds and runs the engine's C++ programs: `node native/test/run.mjs unit|rdiff|rates [arguments]`.
-// `unit` runs under the address and undefined-behaviour sanitizers. Objects are kept in build/engine by what they were
+// `unit` runs under the address and undefined-behaviour sanitizers. Objects are kept in node_modules/.cache by what they were
 // made of. With --build it only prints the program's path. Exits 77 if there is no compiler.
 import { execFile, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -11,7 +11,8 @@ import { promisify } from 'node:util'
 
 const native = join(dirname(fileURLToPath(import.meta.url)), '..')
 const root = join(native, '..')
-const objects = join(root, 'build', 'engine')
+// Not in build/, which node-gyp empties.
+const objects = join(root, 'node_modules', '.cache', 'engine')
 const warnings = ['-Wall', '-Wextra', '-Werror']
 const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 const programs = {

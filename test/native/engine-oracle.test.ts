@@ -132,7 +132,7 @@ function judge(pairs: readonly Pair[], sums: Sums, blockLen: number, strongLen: 
     `patch ${file(`basis${i}`)} ${file(`delta${i}`)} ${file(`ours-content${i}`)} ${chunk}`
   ])
   const run = spawnSync(engine ?? '', ['-'], { input: commands.join('\n'), encoding: 'utf8' })
-  assert.equal(run.status, 0, run.stderr)
+  assert.equal(run.status, 0, run.error?.message ?? run.stderr)
   for (const [i, { name, content }] of pairs.entries()) {
     const what = `${name}, ${weak}, ${strong}, blockLen ${blockLen}, strongLen ${strongLen}, seed ${SEED}`
     const same = (left: string, right: string): void =>
