@@ -55,6 +55,7 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
       throw new BackupError('IBT_NO_BACKUP', `No backup of ${key} to build on: make a full one first`, { path: key })
     }
     const parent = mode === 'full' ? undefined : newest
+    if (parent === undefined) await newest?.state.close()
     const leftOut = placesInside(places, root)
     const prepared = {
       root,

@@ -110,8 +110,7 @@ class Packer {
     }
     const { change, state } = recordLink(item, first.state)
     const isNew = change === 'created' || change === 'updated'
-    if (isNew && first.isInArchive)
-      this.whole.header({ ...toTarHeader(state), type: 'link', linkname: first.state.path, sizeBytes: 0 })
+    if (isNew && first.isInArchive) this.whole.header(toTarHeader(state, { type: 'link', linkname: first.state.path }))
     return { ...item, change, state, storedBytes: 0 }
   }
 
