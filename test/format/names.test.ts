@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { formatDate } from '../../src/format/dates.js'
+import { artifactName, checkKey, keyFromPath, lockName, parseArtifactName } from '../../src/format/names.js'
+import type { Kind } from '../../src/types.js'
+
+const DATE = '20261101T123015.007Z'
+const KINDS: readonly Kind[] = ['full', 'created', 'updated', 'sigvault', 'state']
+const isKey = (key: string) => {
+  try {
+    checkKey(key)
+    return true
+  } catch {
+    return false
+  }
+}
+
+test('names are key, kind, date, extension and suffixes', () => {
+  assert.equal(artifactName({ key: 'home', date: DATE }, 'full', '.zst'), `home.full.${DATE}.tar.zst`)
+  assert.equal(artifactName({ key: 'home', date: DATE }, 'sigvault', ''), `home.sigvault.${DATE}.tar`)
+  assert.equal(artifactName({ key: 'a.b', date: DATE }, 'state', '.zst.age'), `a.b.state.${DATE}.json.zst.age`)
+  assert.deepEqual(parseArtifactName(`a.b.state.${DATE}.json.zst.age`), {
+    key: 'a.b',
+    kind: 'state',
+    date: DATE,
+    suffixes: ['zst', 'age']
+  })
+  assert.equal(lockName('home'), 'home.lock')
+})
+
+test('every name is read back, also if the key looks like a name itself', () => {
+  const part = fc.constantFrom(
+    'a',
+    'full',
+    'state',
+    'tar',
+    'json',
+    'zst',
+    DATE,
+    '20131225T000000.000Z',
+    'v00001',
+    '%2F',
+    '-',
+    'lock'
+  )
+  const key = fc
+    .array(part, { minLength: 1, maxLength: 6 })
+    .map(parts => parts.join('.'))
+    .filter(isKey)
+  const date = fc.integer({ min: 0, max: Date.UTC(2100, 0) }).map(formatDate)
+  const suffixes = fc.array(fc.constantFrom('zst', 'gz', 'age', 'full', 'tar', 'v00001'), { maxLength: 3 })
+  fc.assert(
+    fc.property(key, fc.constantFrom(...KINDS), date, suffixes, (key, kind, date, suffixes) => {
+      const name = artifactName({ key, date }, kind, suffixes.map(suffix => `.${suffix}`).join(''))
+      assert.deepEqual(parseArtifactName(name), { key, kind, date, suffixes })
+    }),
+    { seed: 2, numRuns: 2000 }
+  )
+})
+
+test('what is not exactly a name is none', () => {
+  for (const name of [
+    '',
+    'home.lock',
+    `home.full.${DATE}.json`,
+    `home.state.${DATE}.tar`,
+    `home.full.${DATE}.tgz`,
+    `home.full.${DATE}.v00001.tar`,
+    `home.full.20260230T000000.000Z.tar`,
+    `home.full.${DATE}.tar.ZST`,
+    `home.full.${DATE}.tar.`,
+    `home.full.${DATE}.tar.zst\n`,
+    `ho/me.full.${DATE}.tar`,
+    `../home.full.${DATE}.tar`,
+    `.home.full.${DATE}.tar`,
+    `.full.${DATE}.tar`,
+    `${'k'.repeat(101)}.full.${DATE}.tar`,
+    `home.delta.${DATE}.tar`
+  ]) {
+    assert.equal(parseArtifactName(name), undefined, name)
+  }
+})
+
+test('keys are 1 to 100 letters, digits, underscores, hyphens, inner dots and %XX', () => {
+  for (const key of ['a', 'A-b_c.d', 'a..b', '%2Egit', 'k'.repeat(100)]) checkKey(key)
+  for (const key of ['', '.', '.a', 'a.', 'a/b', 'a b', 'ä', '%', '%2', '%2g', '%2e', 'a\n', 'k'.repeat(101)]) {
+    assert.throws(() => checkKey(key), { code: 'IBT_NAME_INVALID' }, key)
+    assert.throws(() => artifactName({ key, date: DATE }, 'full', ''), { code: 'IBT_NAME_INVALID' })
+    assert.throws(() => lockName(key), { code: 'IBT_NAME_INVALID' })
+  }
+})
+
+test('a wrong suffix or date is refused', () => {
+  for (const suffix of ['zst', '.', '.ZST', '.zst/', '.a b'])
+    assert.throws(() => artifactName({ key: 'a', date: DATE }, 'full', suffix), TypeError)
+  assert.throws(() => artifactName({ key: 'a', date: '2026' }, 'full', ''), { code: 'IBT_NAME_INVALID' })
+})
+
+test('the key of a source is its base name, with what a key cannot hold as %XX', () => {
+  for (const [path, key] of [
+    ['/', 'root'],
+    ['/home/me', 'me'],
+    ['/home/me/', 'me'],
+    ['/srv/a.b', 'a.b'],
+    ['/home/me/.config', '%2Econfig'],
+    ['/srv/dot.', 'dot%2E'],
+    ['/srv/a b%', 'a%20b%25'],
+    ['/srv/é', '%C3%A9'],
+    ['/srv/\udcff', '%FF'],
+    ['/srv/.', '%2E']
+  ] as const) {
+    assert.equal(keyFromPath(path), key)
+  }
+})
+
+test('every base name gives a valid key, and different names different keys', () => {
+  const name = fc
+    .string({ unit: 'binary', minLength: 1, maxLength: 120 })
+    .filter(text => !text.includes('/') && text.isWellFormed())
+  fc.assert(
+    fc.property(name, name, (a, b) => {
+      checkKey(keyFromPath(`/srv/${a}`))
+      assert.equal(keyFromPath(`/srv/${a}`) === keyFromPath(`/srv/${b}`), a === b)
+    }),
+    { seed: 3, numRuns: 1000 }
+  )
+  const long = 'x'.repeat(254)
+  assert.notEqual(keyFromPath(`/${long}a`), keyFromPath(`/${long}b`))
+  assert.equal(keyFromPath(`/${long}a`).length, 100)
+})
