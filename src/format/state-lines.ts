@@ -30,7 +30,7 @@ export async function* stateLines(source: Source<Uint8Array>): AsyncGenerator<re
         yield text.split('\n')
       }
       if (end === window.length) continue
-      pending.push(window.slice(end))
+      pending.push(Buffer.from(window.subarray(end)))
       pendingBytes += window.length - end
       if (pendingBytes > STATE_LINE_BYTES) throw invalidBytes(`has a line of more than ${STATE_LINE_BYTES} bytes`)
     }

@@ -226,7 +226,7 @@ class Records {
   xattrs(): { readonly xattrs: ReadonlyMap<string, Uint8Array> } | undefined {
     const xattrs = new Map<string, Uint8Array>()
     for (const [key, value] of this.records) {
-      if (key.startsWith(XATTR)) xattrs.set(xattrName(key.slice(XATTR.length)), value.slice())
+      if (key.startsWith(XATTR)) xattrs.set(xattrName(key.slice(XATTR.length)), new Uint8Array(value))
     }
     return xattrs.size === 0 ? undefined : { xattrs }
   }
