@@ -7,7 +7,7 @@ namespace ibt {
 
 constexpr uint32_t NO_BLOCK = 0xffffffff;
 
-// Memory of a block: 4 bytes for its key, its strong sum, and 8 to 12 bytes to find it by. The blocks are sorted by
+// Memory of a block: 4 bytes for its key, its strong sum, and 9 to 13 bytes to find it by. The blocks are sorted by
 // key, strong sum and number below a table of where each run of leading key bits begins. A look-up is a binary search
 // there: no signature, made with whatever intent, costs more than n log n to load and log n to look up.
 struct Signature::State {
@@ -17,6 +17,10 @@ struct Signature::State {
   Bytes strong;
 
   WeakFilter filter;
+  // A bit for each key, mixed otherwise than in the filter: what passes that by chance seldom passes this, and then the
+  // three looks into tables that a search takes are spared.
+  std::vector<uint64_t> seen;
+  int seen_shift = 26;
   // Block numbers; those whose keys begin with the bits b are at order[starts[b]..starts[b + 1]].
   std::vector<uint32_t> order;
   std::vector<uint32_t> starts;
@@ -33,6 +37,7 @@ struct Signature::State {
   uint32_t find(uint32_t key, const uint8_t* digest) const;
 
  private:
+  uint32_t seen_bit(uint32_t key) const { return key * 0x9e3779b1u >> seen_shift; }
   // Below 0: block `number` sorts before these sums; 0: it has them.
   int compare(uint32_t number, uint32_t key, const uint8_t* digest) const;
 };

@@ -1,6 +1,6 @@
 // Builds and runs the engine's C++ programs: `node native/test/run.mjs unit|rdiff|rates [arguments]`.
-// `unit` runs under the address and undefined-behaviour sanitizers. Objects are kept in node_modules/.cache by what they were
-// made of. With --build it only prints the program's path. Exits 77 if there is no compiler.
+// `unit` runs under the address and undefined-behaviour sanitizers. Objects are kept in node_modules/.cache by what
+// they were made of. With --build it only prints the program's path. Exits 77 if there is no compiler.
 import { execFile, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
