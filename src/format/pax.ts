@@ -8,14 +8,15 @@ const NEWLINE = 0x0a
 const LENGTH_DIGITS = 8
 const NS_PER_SECOND = 1_000_000_000n
 
-/** One PAX record: `LENGTH KEY=VALUE\n`, the length being its own, too. Source: POSIX.1-2017 pax. */
-export function encodeRecord(key: string | Uint8Array, value: string | Uint8Array): Buffer {
-  const keyBytes = Buffer.from(key as string)
-  const valueBytes = Buffer.from(value as string)
-  const rest = keyBytes.length + valueBytes.length + 3
+/**
+ * One PAX record: `LENGTH KEY=VALUE\n`, the length being its own, too. Here and in the result a character is a byte.
+ * Source: POSIX.1-2017 pax.
+ */
+export function encodeRecord(key: string, value: string): string {
+  const rest = key.length + value.length + 3
   let length = rest + String(rest).length
   length = rest + String(length).length
-  return Buffer.concat([Buffer.from(`${length} `), keyBytes, Buffer.from('='), valueBytes, Buffer.from('\n')])
+  return `${length} ${key}=${value}\n`
 }
 
 /**

@@ -1,6 +1,6 @@
 import { ROOT_PATH } from '../path.js'
 import { BLOCK_BYTES, Field, LONG_FIELD, NAME_BYTES, OWNER_BYTES, padding, SHORT_FIELD, type TarHeader } from './tar.js'
-import { type HeaderNames, headerNames, type LongName, needsRecords, paxRecords } from './tar-extended.js'
+import { type HeaderNames, headerNames, needsRecords, paxRecords } from './tar-extended.js'
 import { octalMax, writeNumber, writeOctal } from './tar-number.js'
 
 export { padding, type TarHeader }
@@ -23,18 +23,22 @@ const SPACE = 0x20
 const CHECKSUM_OF_SPACES = 8 * SPACE
 const NS_PER_SECOND = 1_000_000_000n
 const TIME_RECORD = '30 mtime='
+const TIME_RECORD_BYTES = 30
 /** Seconds of ten digits, which a ustar header can hold. */
 const SECONDS_MIN = 1_000_000_000
 const SECONDS_MAX = octalMax(LONG_FIELD)
 
 /** A ustar header whose fields are all empty. */
 const BLANK = blankHeader()
-/** A PAX header with one record of 30 bytes, and a blank header after it. */
-const BLANK_WITH_TIME = Buffer.concat([
-  extensionHeader('x', '././@PaxHeader', TIME_RECORD.length + 21),
-  Buffer.alloc(BLOCK_BYTES).fill(TIME_RECORD, 0, TIME_RECORD.length),
-  BLANK
-])
+/** Headers of records, but for size and checksum. */
+const BLANK_EXTENSIONS = {
+  x: blankExtension('x', '././@PaxHeader'),
+  L: blankExtension('L', '././@LongLink'),
+  K: blankExtension('K', '././@LongLink')
+} as const
+/** Their names are not longer. */
+const EXTENSION_NAME_BYTES = 16
+const BLANK_WITH_TIME = blankWithTime()
 
 /**
  * The header of an entry, whole blocks; its body and `padding(sizeBytes)` zeros follow it.
@@ -83,23 +87,38 @@ function encodePlain(header: TarHeader): Buffer | undefined {
 function encodeExtended(header: TarHeader): Buffer {
   const names = headerNames(header)
   const records = paxRecords(header, names)
-  const blocks = names.long.flatMap(longName)
-  if (records.length > 0) blocks.push(extensionHeader('x', '././@PaxHeader', records.length), ...padded(records))
-  blocks.push(extendedHeader(header, names))
-  return Buffer.concat(blocks)
+  const longBytes = names.long.reduce((sum, { bytes }) => sum + extensionBytes(bytes.length + 1), 0)
+  const recordBytes = records === '' ? 0 : extensionBytes(records.length)
+  const bytes = Buffer.allocUnsafe(longBytes + recordBytes + BLOCK_BYTES).fill(0)
+  let at = 0
+  for (const { flag, bytes: name } of names.long) {
+    writeExtension(bytes, at, flag, name.length + 1)
+    bytes.set(name, at + BLOCK_BYTES)
+    at += extensionBytes(name.length + 1)
+  }
+  if (records !== '') {
+    writeExtension(bytes, at, 'x', records.length)
+    bytes.write(records, at + BLOCK_BYTES, 'latin1')
+  }
+  writeExtended(bytes, longBytes + recordBytes, header, names)
+  return bytes
 }
 
-function extendedHeader(header: TarHeader, { name, linkname, uname, gname }: HeaderNames): Buffer {
-  const block = Buffer.from(BLANK)
-  block.set(name, Field.name)
-  block.set(linkname, Field.linkname)
-  block.set(uname, Field.uname)
-  block.set(gname, Field.gname)
+function writeExtended(
+  bytes: Buffer,
+  block: number,
+  header: TarHeader,
+  { name, linkname, uname, gname }: HeaderNames
+): void {
+  bytes.set(BLANK, block)
+  bytes.set(name, block + Field.name)
+  bytes.set(linkname, block + Field.linkname)
+  bytes.set(uname, block + Field.uname)
+  bytes.set(gname, block + Field.gname)
   const { mtimeNs } = header
   const seconds = mtimeNs / NS_PER_SECOND - (mtimeNs % NS_PER_SECOND < 0n ? 1n : 0n)
-  writeNumbers(block, 0, header, Number(seconds))
-  writeChecksum(block, 0, name.length, linkname.length)
-  return block
+  writeNumbers(bytes, block, header, Number(seconds))
+  writeChecksum(bytes, block, name.length, linkname.length)
 }
 
 function writeNumbers(bytes: Uint8Array, block: number, header: TarHeader, seconds: number): void {
@@ -160,23 +179,33 @@ function writeDecimal(bytes: Uint8Array, at: number, digits: number, value: numb
   }
 }
 
-function longName({ flag, bytes }: LongName): Buffer[] {
-  const body = Buffer.concat([bytes, Buffer.alloc(1)])
-  return [extensionHeader(flag, '././@LongLink', body.length), ...padded(body)]
+/** Bytes of records with their header, in whole blocks. */
+function extensionBytes(sizeBytes: number): number {
+  return BLOCK_BYTES + sizeBytes + padding(sizeBytes)
 }
 
-function padded(bytes: Buffer): Buffer[] {
-  return [bytes, Buffer.alloc(padding(bytes.length))]
+/** Writes the header of records that belong to the entry after them. */
+function writeExtension(bytes: Buffer, block: number, flag: 'x' | 'L' | 'K', sizeBytes: number): void {
+  bytes.set(BLANK_EXTENSIONS[flag], block)
+  writeNumber(bytes, block + Field.size, LONG_FIELD, sizeBytes)
+  writeChecksum(bytes, block, EXTENSION_NAME_BYTES, 0)
 }
 
-/** The header of records that belong to the entry after them. */
-function extensionHeader(flag: string, name: string, sizeBytes: number): Buffer {
+function blankExtension(flag: string, name: string): Buffer {
   const block = Buffer.from(BLANK)
   block.write(name, Field.name, 'latin1')
-  writeNumbers(block, 0, { path: ROOT_PATH, type: 'file', mode: 0o644, uid: 0, gid: 0, mtimeNs: 0n, sizeBytes }, 0)
+  writeNumbers(block, 0, { path: ROOT_PATH, type: 'file', mode: 0o644, uid: 0, gid: 0, mtimeNs: 0n, sizeBytes: 0 }, 0)
   block.write(flag, Field.type, 'latin1')
-  writeChecksum(block, 0, name.length, 0)
   return block
+}
+
+/** A PAX header with one record of 30 bytes, and a blank header after it. */
+function blankWithTime(): Buffer {
+  const blank = Buffer.alloc(3 * BLOCK_BYTES)
+  writeExtension(blank, 0, 'x', TIME_RECORD_BYTES)
+  blank.write(TIME_RECORD, BLOCK_BYTES, 'latin1')
+  blank.set(BLANK, 2 * BLOCK_BYTES)
+  return blank
 }
 
 function blankHeader(): Buffer {

@@ -36,7 +36,7 @@ export function headerNames(header: TarHeader): HeaderNames {
   const path = archivePath(header)
   const linkname = header.linkname ?? ''
   const nameBytes = encodePath(path)
-  const linkBytes = encodePath(linkname)
+  const linkBytes = linkname === '' ? NOTHING : encodePath(linkname)
   // bsdtar fails on a PAX path that is not UTF-8, and GNU tar warns of the record that would allow it.
   if (nameBytes.length > NAME_BYTES && !isUtf8Path(path)) long.push({ flag: 'L', bytes: nameBytes })
   if (linkBytes.length > NAME_BYTES && !isUtf8Path(linkname)) long.push({ flag: 'K', bytes: linkBytes })
@@ -62,41 +62,46 @@ function cutName(bytes: Buffer): Buffer {
 }
 
 function ownerField(name = ''): Buffer {
+  if (name === '') return NOTHING
   const bytes = encodePath(name)
   // Half a name may be another user's: the number alone is better.
   return bytes.length <= OWNER_BYTES ? bytes : NOTHING
 }
 
-/** All that the fields cannot hold, as PAX records. @throws BackupError IBT_UNSUPPORTED_TYPE above `RECORDS_BYTES` */
-export function paxRecords(header: TarHeader, { long }: HeaderNames): Buffer {
-  const { uid, gid, uname = '', gname = '', mtimeNs, sizeBytes, linkname = '', comment, xattrs } = header
-  const records: Buffer[] = []
-  const path = archivePath(header)
-  if (!long.some(({ flag }) => flag === 'L')) addLonger(records, 'path', path, NAME_BYTES)
-  if (!long.some(({ flag }) => flag === 'K')) addLonger(records, 'linkpath', linkname, NAME_BYTES)
-  if (isUtf8Path(uname)) addLonger(records, 'uname', uname, OWNER_BYTES)
-  if (isUtf8Path(gname)) addLonger(records, 'gname', gname, OWNER_BYTES)
-  if (uid > ID_MAX) records.push(encodeRecord('uid', String(uid)))
-  if (gid > ID_MAX) records.push(encodeRecord('gid', String(gid)))
-  if (sizeBytes > SIZE_MAX) records.push(encodeRecord('size', String(sizeBytes)))
+/** All that the fields cannot hold, as PAX records, a character a byte. @throws BackupError IBT_UNSUPPORTED_TYPE above `RECORDS_BYTES` */
+export function paxRecords(header: TarHeader, { long }: HeaderNames): string {
+  const { uid, gid, uname, gname, mtimeNs, sizeBytes, linkname, comment, xattrs } = header
+  let records = ''
+  if (!long.some(({ flag }) => flag === 'L')) records += longerRecord('path', archivePath(header), NAME_BYTES)
+  if (!long.some(({ flag }) => flag === 'K')) records += longerRecord('linkpath', linkname, NAME_BYTES)
+  records += longerRecord('uname', uname, OWNER_BYTES)
+  records += longerRecord('gname', gname, OWNER_BYTES)
+  if (uid > ID_MAX) records += encodeRecord('uid', String(uid))
+  if (gid > ID_MAX) records += encodeRecord('gid', String(gid))
+  if (sizeBytes > SIZE_MAX) records += encodeRecord('size', String(sizeBytes))
   if (mtimeNs < 0n || mtimeNs % NS_PER_SECOND !== 0n || mtimeNs / NS_PER_SECOND > SECONDS_MAX) {
-    records.push(encodeRecord('mtime', encodeTime(mtimeNs)))
+    records += encodeRecord('mtime', encodeTime(mtimeNs))
   }
-  if (comment !== undefined) records.push(encodeRecord('comment', comment))
-  for (const [name, value] of xattrs ?? []) records.push(encodeRecord(xattrKey(name), value))
-  const bytes = Buffer.concat(records)
-  if (bytes.length <= RECORDS_BYTES) return bytes
-  const message = `${printPath(header.path)} has ${bytes.length} bytes of attributes, a tar takes ${RECORDS_BYTES}`
+  if (comment !== undefined) records += encodeRecord('comment', toBytes(comment))
+  for (const [name, value] of xattrs ?? [])
+    records += encodeRecord(xattrKey(name), Buffer.from(value).toString('latin1'))
+  if (records.length <= RECORDS_BYTES) return records
+  const message = `${printPath(header.path)} has ${records.length} bytes of attributes, a tar takes ${RECORDS_BYTES}`
   throw new BackupError('IBT_UNSUPPORTED_TYPE', message, { path: header.path })
 }
 
-function addLonger(records: Buffer[], key: string, text: string, maxBytes: number): void {
-  if (text.length * 3 <= maxBytes) return
-  const bytes = encodePath(text)
-  if (bytes.length > maxBytes) records.push(encodeRecord(key, bytes))
+function longerRecord(key: string, text = '', maxBytes: number): string {
+  if (text.length * 3 <= maxBytes || !isUtf8Path(text)) return ''
+  const bytes = toBytes(text)
+  return bytes.length > maxBytes ? encodeRecord(key, bytes) : ''
 }
 
 /** '=' ends a key: GNU tar writes it and '%' as hexadecimal digits, and reads them so. */
-function xattrKey(name: string): Buffer {
-  return encodePath(`SCHILY.xattr.${name.replace(/[%=]/g, sign => (sign === '%' ? '%25' : '%3D'))}`)
+function xattrKey(name: string): string {
+  return `SCHILY.xattr.${toBytes(name).replace(/[%=]/g, sign => (sign === '%' ? '%25' : '%3D'))}`
+}
+
+/** UTF-8 or escaped bytes, a character each. */
+function toBytes(text: string): string {
+  return encodePath(text).toString('latin1')
 }

@@ -45,7 +45,7 @@ function withRecords(records: Uint8Array, flag = 'x'): Buffer {
 }
 
 function record(key: string, value: string | Uint8Array): Buffer {
-  return withRecords(encodeRecord(key, value))
+  return withRecords(Buffer.from(encodeRecord(key, Buffer.from(value as string).toString('latin1')), 'latin1'))
 }
 
 test('headers are whole blocks, and everything that is encoded is decoded again', () => {
@@ -159,8 +159,8 @@ for (const [what, bytes] of [
   ['a record without key', withRecords(Buffer.from('6 =ab\n'))],
   ['a record without value', withRecords(Buffer.from('8 path\n\n'))],
   ['a record that does not end in a line feed', withRecords(Buffer.from('9 path=a '))],
-  ['a NUL in a PAX key', withRecords(encodeRecord('pa\0th', 'a'))],
-  ['bytes after the last record', withRecords(Buffer.concat([encodeRecord('path', 'a'), Buffer.from('\0')]))],
+  ['a NUL in a PAX key', withRecords(Buffer.from(encodeRecord('pa\0th', 'a')))],
+  ['bytes after the last record', withRecords(Buffer.from(`${encodeRecord('path', 'a')}\0`))],
   ['records upon records', Buffer.concat(Array.from({ length: 10 }, () => record('path', 'a').subarray(0, 1024)))]
 ] as const) {
   test(`${what} is a corrupt archive`, () => {
