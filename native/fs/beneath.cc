@@ -31,13 +31,6 @@ int open_component(int directory, const std::string& name, int flags, mode_t mod
   const int fd = open_at(directory, name.c_str(), flags | O_NOFOLLOW, mode);
   // O_DIRECTORY on a link says ENOTDIR: say what it is, as openat2 does.
   if ((fd == -ENOTDIR || fd == -EMLINK) && is_link(directory, name.c_str())) return -ELOOP;
-#ifdef O_PATH
-  // O_PATH opens a link itself.
-  if (fd >= 0 && (flags & O_PATH) != 0 && (flags & O_DIRECTORY) == 0 && is_link(fd, "")) {
-    ::close(fd);
-    return -ELOOP;
-  }
-#endif
   return fd;
 }
 
@@ -66,7 +59,8 @@ int open_piece(int directory, const std::string& path, int flags, mode_t mode) {
     if (fd >= 0) return static_cast<int>(fd);
     if (errno == EINTR) continue;
     // Kernels before 5.6 say ENOSYS, sandboxes that do not know the call say EPERM.
-    if (errno != ENOSYS && errno != EPERM) return -errno;
+    // ENOTDIR may stand for a link in the last place: a second look tells.
+    if (errno != ENOSYS && errno != EPERM && errno != ENOTDIR) return -errno;
     break;
   }
 #endif
@@ -130,9 +124,15 @@ int Parents::open(const std::string& path, std::string& name) {
     return root_;
   }
   name = path.substr(slash + 1);
-  if (fd_.get() >= 0 && path.compare(0, slash, parent_) == 0) return fd_.get();
   std::string parent = path.substr(0, slash);
-  const int fd = open_beneath(root_, parent, DIRECTORY_FLAGS);
+  const bool is_open = fd_.get() >= 0;
+  if (is_open && parent == parent_) return fd_.get();
+  // Often a directory in the last one: what is open need not be looked up again.
+  const size_t shared = parent_.size() + 1;
+  const bool is_below = is_open && parent.size() > shared && parent[shared - 1] == '/' &&
+                        parent.compare(0, parent_.size(), parent_) == 0;
+  const int fd = is_below ? open_beneath(fd_.get(), parent.substr(shared), DIRECTORY_FLAGS)
+                          : open_beneath(root_, parent, DIRECTORY_FLAGS);
   if (fd < 0) return fd;
   fd_ = Fd(fd);
   parent_ = std::move(parent);

@@ -96,7 +96,10 @@ class Operator {
   int apply(const Operation& operation) {
     std::string name;
     const int parent = parents_.open(operation.path, name);
-    if (parent < 0) return -parent;
+    if (parent < 0) {
+      const bool is_nowhere = parent == -ENOENT || parent == -ENOTDIR;
+      return operation.code == REMOVE && is_nowhere ? 0 : -parent;
+    }
     if (name == "." && operation.code != SET_METADATA) return operation.code == MAKE_DIRECTORY ? EEXIST : EINVAL;
     switch (operation.code) {
       case MAKE_DIRECTORY:

@@ -86,7 +86,7 @@ size_t Output::write_some(const uint8_t* bytes, size_t length) {
     struct iovec part = {const_cast<uint8_t*>(bytes), step};
     count = pwritev2(fd_, &part, 1, -1, RWF_NOWAIT);
 #endif
-    if (count < 0 && (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS || errno == ESPIPE)) {
+    if (count < 0 && (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS || errno == ESPIPE || errno == EAGAIN)) {
       step = std::min(step, PIPE_STEP_BYTES);
       count = ::write(fd_, bytes, step);
     }

@@ -1,10 +1,10 @@
 #include "../fs/patcher.h"
 
+#include "arguments.h"
 #include "busy.h"
 #include "engine_jobs.h"
 #include "results.h"
 #include "wrapped.h"
-#include "arguments.h"
 
 namespace ibt {
 namespace {

@@ -30,8 +30,9 @@ void Runtime::set_threads(Napi::Env env, size_t threads) {
 
 void Runtime::start() {
   if (threads_ == 0) threads_ = default_threads();
-  const auto notified = [](napi_env, napi_value, void* context, void*) {
-    static_cast<Runtime*>(context)->settle_done();
+  const auto notified = [](napi_env env, napi_value, void* context, void*) {
+    // Without an environment: it is being torn down, and the runtime may be gone.
+    if (env != nullptr) static_cast<Runtime*>(context)->settle_done();
   };
   const auto name = Napi::String::New(env_, "librsync-native");
   check(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, notified,
@@ -82,7 +83,11 @@ void Runtime::settle_done() {
   }
   for (std::unique_ptr<Job>& job : done) {
     const Napi::HandleScope scope(env_);
-    job->settle(env_);
+    try {
+      job->settle(env_);
+    } catch (...) {
+      // A worker that is being terminated runs no JavaScript any more: nobody waits for the promise.
+    }
     job.reset();
     if (--jobs_ == 0) napi_unref_threadsafe_function(env_, notify_);
   }

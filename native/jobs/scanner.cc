@@ -122,8 +122,9 @@ Napi::Value scanner_update_job(const Napi::CallbackInfo& info) {
 // (scanner, token)
 Napi::Value scanner_finish_job(const Napi::CallbackInfo& info) {
   auto scanner = free_scanner(info);
+  auto stop = token(info, 1);
   return start(
-      info.Env(), token(info, 1), {}, [scanner](const CancelToken&) { return scanner->finish(); },
+      info.Env(), std::move(stop), {}, [scanner](const CancelToken&) { return scanner->finish(); },
       [call = Call(scanner->calls)](Napi::Env env, Scanner::Result& result) { return to_js(env, result); });
 }
 

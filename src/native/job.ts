@@ -46,24 +46,48 @@ function runAbortable<T>(
   const job = start(token)
   return new Promise<T>((resolve, reject) => {
     let aborted = false
-    const abort = () => {
+    const forget = onAbort(signal, () => {
       aborted = true
       native.cancel(token)
       reject(signal.reason)
-    }
-    signal.addEventListener('abort', abort, { once: true })
+    })
     job.then(
       result => {
-        signal.removeEventListener('abort', abort)
+        forget()
         if (aborted) discard?.(result)
         else resolve(result)
       },
       error => {
-        signal.removeEventListener('abort', abort)
+        forget()
         reject(error)
       }
     )
   })
+}
+
+const waiting = new WeakMap<AbortSignal, { readonly calls: Set<() => void>; readonly listener: () => void }>()
+
+/** Has one listener a signal, for a pipeline's many jobs at once: Node warns of a leak at the eleventh. */
+function onAbort(signal: AbortSignal, call: () => void): () => void {
+  let entry = waiting.get(signal)
+  if (entry === undefined) {
+    const calls = new Set<() => void>()
+    const listener = () => {
+      waiting.delete(signal)
+      for (const each of calls) each()
+    }
+    entry = { calls, listener }
+    waiting.set(signal, entry)
+    signal.addEventListener('abort', listener, { once: true })
+  }
+  const { calls, listener } = entry
+  calls.add(call)
+  return () => {
+    calls.delete(call)
+    if (calls.size > 0 || waiting.get(signal)?.calls !== calls) return
+    waiting.delete(signal)
+    signal.removeEventListener('abort', listener)
+  }
 }
 
 /** Calls the addon where no job is needed. */

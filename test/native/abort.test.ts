@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { getEventListeners } from 'node:events'
+import { closeSync, openSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isBackupError } from '../../src/errors.js'
+import {
+  createScanner,
+  listDirectory,
+  Operation,
+  openFile,
+  operate,
+  readFiles,
+  type StatColumns,
+  signatureFile
+} from '../../src/native.js'
+import { oracle } from '../helpers/oracle.js'
+import { columnsOf, randomBytes, temporaryDirectory, terminated } from './tree.js'
+
+const openDescriptors = () => readdirSync('/proc/self/fd').length
+const hasProc = process.platform === 'linux' ? {} : { skip: 'needs /proc' }
+
+test('an aborted signal refuses at once, with its reason', async () => {
+  const reason = { any: 'value' }
+  const signal = AbortSignal.abort(reason)
+  await assert.rejects(listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0, signal), error => error === reason)
+})
+
+test('an abort rejects with the reason, leaves no listener, and the job stops', oracle('mkfifo'), async t => {
+  const directory = temporaryDirectory(t)
+  spawnSync('mkfifo', [join(directory, 'fifo')])
+  // Both ends are open: the job waits for bytes that never come.
+  const fifo = openSync(join(directory, 'fifo'), 'r+')
+  const out = openSync(join(directory, 'out'), 'w')
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const job = signatureFile(fifo, out, {}, controller.signal)
+  assert.equal(getEventListeners(controller.signal, 'abort').length, 1)
+  await sleep(30)
+  controller.abort(reason)
+  await assert.rejects(job, error => error === reason)
+  assert.equal(getEventListeners(controller.signal, 'abort').length, 0)
+  closeSync(fifo)
+  closeSync(out)
+})
+
+test('a finished call leaves no listener', async t => {
+  const root = Buffer.from(temporaryDirectory(t))
+  const { signal } = new AbortController()
+  for (let i = 0; i < 20; i++) await listDirectory(root, Buffer.from('.'), [], 0, signal)
+  await assert.rejects(listDirectory(root, Buffer.from('none'), [], 0, signal), isBackupError)
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+})
+
+test('one listener serves all jobs of a signal, and those that wait are dropped too', async t => {
+  const directory = temporaryDirectory(t)
+  writeFileSync(join(directory, 'file'), randomBytes(1 << 20, 1))
+  const names = terminated(Array(200).fill('file'))
+  const options = { maxBytes: 1 << 20, signMinBytes: 1, blockLenMin: 0, strongLen: 16, racyMs: 0 }
+  const controller = new AbortController()
+  const jobs = Array.from({ length: 100 }, () =>
+    readFiles(Buffer.from(directory), names, 200, options, controller.signal)
+  )
+  assert.equal(getEventListeners(controller.signal, 'abort').length, 1)
+  controller.abort()
+  const results = await Promise.allSettled(jobs)
+  assert.ok(results.every(({ status }) => status === 'rejected'))
+  // The pool is free again: this would wait behind 20 GiB otherwise.
+  await listDirectory(Buffer.from(directory), Buffer.from('.'), [], 0)
+})
+
+test('operations stop in the middle', async t => {
+  const root = temporaryDirectory(t)
+  const steps = Array.from({ length: 50_000 }, (_, i) => ({ code: Operation.makeDirectory, path: `d${i}` }))
+  const controller = new AbortController()
+  const job = operate(Buffer.from(root), columnsOf(steps), controller.signal)
+  while (readdirSync(root).length === 0) await sleep(1)
+  controller.abort()
+  await assert.rejects(job, error => error === controller.signal.reason)
+  // Every thread of the pool takes a job of these, so that the one before is over.
+  const looks = Array.from({ length: 64 }, () => listDirectory(Buffer.from(root), Buffer.from('.'), [], 0))
+  await Promise.all(looks)
+  const done = readdirSync(root).length
+  await sleep(20)
+  assert.equal(readdirSync(root).length, done)
+  assert.ok(done < steps.length)
+})
+
+test('a scanner that was aborted is over', async () => {
+  const scanner = createScanner({ sign: true })
+  const controller = new AbortController()
+  const job = scanner.update(randomBytes(1 << 22, 1), controller.signal)
+  controller.abort()
+  await assert.rejects(job, error => error === controller.signal.reason)
+  const codes = new Set<string>()
+  for (;;) {
+    const error = await scanner.finish().then(
+      () => assert.fail('it goes on'),
+      (error: unknown) => error
+    )
+    assert.ok(isBackupError(error))
+    codes.add(error.code)
+    if (error.code === 'IBT_NATIVE') break
+    await sleep(1)
+  }
+  assert.ok([...codes].every(code => code === 'IBT_JOB_BUSY' || code === 'IBT_NATIVE'))
+})
+
+test('a file that was opened for nobody is closed again', hasProc, async t => {
+  const root = temporaryDirectory(t)
+  writeFileSync(join(root, 'file'), '')
+  await openFile(Buffer.from(root), Buffer.from('file'), 'read').then(({ fd }) => closeSync(fd))
+  const before = openDescriptors()
+  const won: { fd: number; stat: StatColumns }[] = []
+  for (let i = 0; i < 300; i++) {
+    const controller = new AbortController()
+    const job = openFile(Buffer.from(root), Buffer.from('file'), 'read', controller.signal)
+    if (i % 3 === 0) controller.abort()
+    else setTimeout(() => controller.abort(), i % 3 === 1 ? 0 : 1)
+    await job.then(
+      opened => won.push(opened),
+      () => {}
+    )
+  }
+  for (const { fd } of won) closeSync(fd)
+  for (let i = 0; openDescriptors() > before && i < 500; i++) await sleep(10)
+  assert.equal(openDescriptors(), before)
+})
+
+test('a file job on a large file stops early', async t => {
+  const directory = temporaryDirectory(t)
+  writeFileSync(join(directory, 'large'), '')
+  truncateSync(join(directory, 'large'), 64 * 2 ** 30)
+  const inFd = openSync(join(directory, 'large'), 'r')
+  const outFd = openSync(join(directory, 'out'), 'w')
+  const controller = new AbortController()
+  const job = signatureFile(inFd, outFd, { blockLen: 65_536 }, controller.signal)
+  await sleep(50)
+  controller.abort()
+  await assert.rejects(job, error => error === controller.signal.reason)
+  await sleep(100)
+  const { size } = statSync(join(directory, 'out'))
+  await sleep(100)
+  assert.equal(statSync(join(directory, 'out')).size, size)
+  closeSync(inFd)
+  closeSync(outFd)
+})

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Operation, operate } from '../../src/native.js'
+import { oracle } from '../helpers/oracle.js'
+import { columnsOf, randomBytes, run, type Step, temporaryDirectory } from './tree.js'
+
+const { EEXIST, EINVAL, ELOOP, ENOENT, ENOTEMPTY, EISDIR } = constants.errno
+const { makeDirectory, writeFile, makeSymlink, makeLink, setMetadata, remove, rename } = Operation
+const isRoot = process.getuid?.() === 0
+
+test('a tree is made in one job', async t => {
+  const root = temporaryDirectory(t)
+  const body = randomBytes(3 << 20, 1)
+  const errnos = await run(
+    root,
+    { code: makeDirectory, path: 'd', mode: 0o755 },
+    { code: writeFile, path: 'd/file', body, mode: 0o640, mtimeNs: 1_600_000_000_123_456_789n },
+    { code: writeFile, path: 'd/empty', mode: 0o4711, mtimeNs: -1n },
+    { code: writeFile, path: 'd/plain' },
+    { code: makeSymlink, path: 'd/symlink', other: '../nowhere', mtimeNs: 5_000_000_001n },
+    { code: makeLink, path: 'hard', other: 'd/file' },
+    { code: makeDirectory, path: 'private' },
+    { code: setMetadata, path: 'd', mode: 0o1777, mtimeNs: 42n }
+  )
+  assert.deepEqual(errnos, [0, 0, 0, 0, 0, 0, 0, 0])
+  const stat = (path: string) => lstatSync(join(root, path), { bigint: true })
+  const mode = (path: string) => Number(stat(path).mode & 0o7777n)
+  assert.ok(readFileSync(join(root, 'd/file')).equals(body))
+  assert.equal(mode('d/file'), 0o640)
+  assert.equal(stat('d/file').mtimeNs, 1_600_000_000_123_456_789n)
+  assert.equal(mode('d/empty'), 0o4711)
+  assert.equal(stat('d/empty').mtimeNs, -1n)
+  assert.equal(mode('d/plain'), 0o600)
+  assert.equal(readlinkSync(join(root, 'd/symlink')), '../nowhere')
+  assert.equal(stat('d/symlink').mtimeNs, 5_000_000_001n)
+  assert.equal(stat('hard').ino, stat('d/file').ino)
+  assert.equal(mode('private'), 0o700)
+  assert.equal(mode('d'), 0o1777)
+  assert.equal(stat('d').mtimeNs, 42n)
+})
+
+test('one failure does not stop the others', async t => {
+  const root = temporaryDirectory(t)
+  writeFileSync(join(root, 'there'), 'old')
+  const errnos = await run(
+    root,
+    { code: writeFile, path: 'there', body: Buffer.from('new') },
+    { code: makeDirectory, path: 'there' },
+    { code: makeDirectory, path: '.' },
+    { code: makeSymlink, path: 'there', other: 'x' },
+    { code: makeLink, path: 'there', other: 'there' },
+    { code: writeFile, path: 'none/file' },
+    { code: setMetadata, path: 'none', mode: 0o600 },
+    { code: rename, path: 'none', other: 'some' },
+    { code: 99, path: 'x' },
+    { code: writeFile, path: 'good', body: Buffer.from('good') }
+  )
+  assert.deepEqual(errnos, [EEXIST, EEXIST, EEXIST, EEXIST, EEXIST, ENOENT, ENOENT, ENOENT, EINVAL, 0])
+  assert.equal(readFileSync(join(root, 'there'), 'utf8'), 'old')
+  assert.equal(readFileSync(join(root, 'good'), 'utf8'), 'good')
+})
+
+test('nothing is written through a link or outside the root', async t => {
+  const outside = temporaryDirectory(t)
+  const root = temporaryDirectory(t)
+  writeFileSync(join(outside, 'target'), 'target')
+  chmodSync(join(outside, 'target'), 0o644)
+  const before = lstatSync(join(outside, 'target'), { bigint: true })
+  symlinkSync(outside, join(root, 'out'))
+  symlinkSync(join(outside, 'target'), join(root, 'link'))
+  writeFileSync(join(root, 'file'), 'file')
+  const through: Step[] = [
+    { code: writeFile, path: 'out/new' },
+    { code: makeDirectory, path: 'out/new' },
+    { code: makeSymlink, path: 'out/new', other: 'x' },
+    { code: makeLink, path: 'out/new', other: 'file' },
+    { code: makeLink, path: 'new', other: 'out/target' },
+    { code: setMetadata, path: 'out/target', mode: 0o777 },
+    { code: remove, path: 'out/target' },
+    { code: rename, path: 'out/target', other: 'new' },
+    { code: rename, path: 'file', other: 'out/new' }
+  ]
+  assert.deepEqual(
+    await run(root, ...through),
+    through.map(() => ELOOP)
+  )
+  const around: Step[] = [
+    { code: writeFile, path: '../new' },
+    { code: remove, path: '..' },
+    { code: remove, path: '.' },
+    { code: rename, path: 'file', other: '../file' },
+    { code: makeLink, path: 'new', other: '/etc/passwd' },
+    { code: setMetadata, path: '/etc', mode: 0 },
+    { code: makeDirectory, path: 'a//b' },
+    { code: makeDirectory, path: '' }
+  ]
+  assert.deepEqual(
+    await run(root, ...around),
+    around.map(() => EINVAL)
+  )
+  assert.deepEqual(await run(root, { code: writeFile, path: 'link' }), [EEXIST])
+  assert.deepEqual(await run(root, { code: setMetadata, path: 'link', mode: 0o777, mtimeNs: 7n }), [0])
+  assert.equal(lstatSync(join(root, 'link'), { bigint: true }).mtimeNs, 7n)
+  assert.deepEqual(await run(root, { code: makeLink, path: 'copy', other: 'link' }), [0])
+  assert.ok(lstatSync(join(root, 'copy')).isSymbolicLink())
+  const after = lstatSync(join(outside, 'target'), { bigint: true })
+  assert.deepEqual([after.mode, after.mtimeNs, after.ctimeNs], [before.mode, before.mtimeNs, before.ctimeNs])
+  assert.deepEqual(readdirSync(outside), ['target'])
+})
+
+test('a directory that becomes a link in the same job is not followed', async t => {
+  const outside = temporaryDirectory(t)
+  const root = temporaryDirectory(t)
+  const errnos = await run(
+    root,
+    { code: makeDirectory, path: 'd' },
+    { code: writeFile, path: 'd/a' },
+    { code: remove, path: 'd' },
+    { code: makeSymlink, path: 'd', other: outside },
+    { code: writeFile, path: 'd/b' },
+    { code: makeDirectory, path: 'e' },
+    { code: writeFile, path: 'e/a' },
+    { code: rename, path: 'e', other: 'f' },
+    { code: writeFile, path: 'e/b' },
+    { code: writeFile, path: 'f/b' }
+  )
+  assert.deepEqual(errnos, [0, 0, 0, 0, ELOOP, 0, 0, 0, ENOENT, 0])
+  assert.deepEqual(readdirSync(outside), [])
+  assert.deepEqual(readdirSync(join(root, 'f')), ['a', 'b'])
+})
+
+test('remove takes everything but what links lead to', async t => {
+  const outside = temporaryDirectory(t)
+  const root = temporaryDirectory(t)
+  writeFileSync(join(outside, 'kept'), 'kept')
+  mkdirSync(join(root, 'tree/a/b'), { recursive: true })
+  mkdirSync(join(root, 'tree/c'))
+  for (const path of ['tree/1', 'tree/a/2', 'tree/a/b/3']) writeFileSync(join(root, path), '')
+  symlinkSync(outside, join(root, 'tree/a/link'))
+  symlinkSync(outside, join(root, 'link'))
+  linkSync(join(root, 'tree/1'), join(root, 'kept'))
+  assert.deepEqual(
+    await run(
+      root,
+      { code: remove, path: 'tree' },
+      { code: remove, path: 'tree' },
+      { code: remove, path: 'link' },
+      { code: remove, path: 'no/ne' }
+    ),
+    [0, 0, 0, 0]
+  )
+  assert.deepEqual(readdirSync(root), ['kept'])
+  assert.deepEqual(readdirSync(outside), ['kept'])
+})
+
+test('a tree of 1,500 levels with files is removed', async t => {
+  const root = temporaryDirectory(t)
+  const steps: Step[] = []
+  let path = ''
+  for (let i = 0; i < 1500; i++) {
+    path = path === '' ? 'level' : `${path}/level`
+    steps.push({ code: makeDirectory, path }, { code: writeFile, path: `${path}/file` })
+  }
+  assert.ok((await run(root, ...steps)).every(errno => errno === 0))
+  assert.deepEqual(await run(root, { code: remove, path: 'level' }), [0])
+  assert.deepEqual(readdirSync(root), [])
+})
+
+test('rename replaces a file, and a directory only if it is empty', async t => {
+  const root = temporaryDirectory(t)
+  for (const name of ['d1', 'd2', 'd3']) mkdirSync(join(root, name))
+  for (const name of ['a', 'b', 'd2/x']) writeFileSync(join(root, name), name)
+  const errnos = await run(
+    root,
+    { code: rename, path: 'a', other: 'b' },
+    { code: rename, path: 'd1', other: 'd2' },
+    { code: rename, path: 'b', other: 'd2' },
+    { code: rename, path: 'd2', other: 'd3' }
+  )
+  assert.deepEqual(errnos, [0, ENOTEMPTY, EISDIR, 0])
+  assert.equal(readFileSync(join(root, 'b'), 'utf8'), 'a')
+  assert.deepEqual(readdirSync(join(root, 'd3')), ['x'])
+})
+
+test('owners are set before modes, so that setuid survives', { skip: !isRoot && 'needs root' }, async t => {
+  const root = temporaryDirectory(t)
+  const errnos = await run(
+    root,
+    { code: writeFile, path: 'file', uid: 1234, gid: 4321, mode: 0o6755 },
+    { code: makeDirectory, path: 'd', uid: 1234, gid: 4321, mode: 0o2750 },
+    { code: makeSymlink, path: 'l', other: 'none', uid: 1234, gid: 4321 },
+    { code: writeFile, path: 'group', gid: 4321, mode: 0o600 },
+    { code: setMetadata, path: '.', mode: 0o711, mtimeNs: 9n }
+  )
+  assert.deepEqual(errnos, [0, 0, 0, 0, 0])
+  const owner = (path: string) => {
+    const { uid, gid, mode } = lstatSync(join(root, path))
+    return [uid, gid, mode & 0o7777]
+  }
+  assert.deepEqual(owner('file'), [1234, 4321, 0o6755])
+  assert.deepEqual(owner('d'), [1234, 4321, 0o2750])
+  assert.deepEqual(owner('l').slice(0, 2), [1234, 4321])
+  assert.deepEqual(owner('group'), [0, 4321, 0o600])
+  assert.equal(owner('.')[2], 0o711)
+  assert.equal(lstatSync(root, { bigint: true }).mtimeNs, 9n)
+})
+
+test('a file that did not get its owner does not get setuid', { skip: !isRoot && 'needs root' }, t => {
+  const root = temporaryDirectory(t)
+  chmodSync(root, 0o777)
+  const script = `
+    process.setgid(65534); process.setuid(65534)
+    import(${JSON.stringify(new URL('./tree.js', import.meta.url).href)}).then(async ({ run }) => {
+      const file = { code: 2, path: 'file', uid: 0, mode: 0o6755, mtimeNs: 5n }
+      console.log(JSON.stringify(await run(${JSON.stringify(root)}, file)))
+    })`
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' })
+  assert.equal(stdout, `[${constants.errno.EPERM}]\n`, stderr)
+  const stat = lstatSync(join(root, 'file'), { bigint: true })
+  assert.deepEqual([stat.mode & 0o7777n, stat.mtimeNs], [0o755n, 5n])
+})
+
+test('a file that cannot be written whole is removed again', oracle('mount', 'umount'), async t => {
+  const root = temporaryDirectory(t)
+  const small = join(root, 'small')
+  mkdirSync(small)
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small]).status !== 0) return t.skip('cannot mount')
+  try {
+    const errnos = await run(
+      root,
+      { code: writeFile, path: 'small/large', body: Buffer.alloc(4 << 20) },
+      { code: writeFile, path: 'small/file', body: Buffer.alloc(1000) }
+    )
+    assert.deepEqual(errnos, [constants.errno.ENOSPC, 0])
+    assert.ok(!existsSync(join(small, 'large')))
+  } finally {
+    spawnSync('umount', [small])
+  }
+})
+
+test('columns that do not fit together are refused', async t => {
+  const root = Buffer.from(temporaryDirectory(t))
+  const good = columnsOf([{ code: writeFile, path: 'a', body: Buffer.from('abc') }])
+  const bad = [
+    { paths: Buffer.from('a') },
+    { paths: Buffer.from('a\0b\0') },
+    { others: Buffer.alloc(0) },
+    { modes: new Uint32Array(2) },
+    { mtimesNs: new BigInt64Array(0) },
+    { offsets: Float64Array.of(0) },
+    { offsets: Float64Array.of(0, 4) },
+    { offsets: Float64Array.of(2, 1) },
+    { offsets: Float64Array.of(-1, 1) },
+    { offsets: Float64Array.of(Number.NaN, 1) }
+  ]
+  for (const column of bad) await assert.rejects(operate(root, { ...good, ...column }), RangeError)
+  await assert.rejects(operate(root, { ...good, modes: new Int32Array(1) as unknown as Uint32Array }), TypeError)
+  assert.deepEqual([...(await operate(root, columnsOf([])))], [])
+})

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { openSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { createScanner, listDirectory } from '../../src/native.js'
+import { oracle } from '../helpers/oracle.js'
+import { randomBytes, temporaryDirectory } from './tree.js'
+
+const NATIVE = JSON.stringify(new URL('../../src/native.js', import.meta.url).href)
+const BUSY = `
+  const { parentPort } = require('node:worker_threads')
+  import(${NATIVE}).then(async ({ createScanner, listDirectory, loadSignature }) => {
+    const bytes = Buffer.alloc(1 << 24)
+    const work = async () => {
+      for (;;) {
+        const scanner = createScanner({ sign: true, blockLen: 512 })
+        await scanner.update(bytes)
+        await loadSignature((await scanner.finish()).signature)
+        await listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0)
+      }
+    }
+    for (let i = 0; i < 8; i++) work()
+    parentPort?.postMessage('busy')
+  })`
+
+test('each worker thread has a pool of its own', async () => {
+  const script = `
+    const { parentPort } = require('node:worker_threads')
+    import(${NATIVE}).then(async ({ listDirectory, setJobs }) => {
+      setJobs(1)
+      parentPort.postMessage((await listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0)).count)
+    })`
+  const expected = (await listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0)).count
+  const counts = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const worker = new Worker(script, { eval: true })
+      const [count] = await once(worker, 'message')
+      assert.equal((await once(worker, 'exit'))[0], 0)
+      return count
+    })
+  )
+  assert.deepEqual(counts, [expected, expected, expected])
+})
+
+test('a worker thread that is terminated while its jobs run takes nothing with it', async () => {
+  for (let i = 0; i < 10; i++) {
+    const worker = new Worker(BUSY, { eval: true })
+    await once(worker, 'message')
+    await sleep(i * 5)
+    await worker.terminate()
+  }
+  const scanner = createScanner({})
+  await scanner.update(Buffer.from('abc'))
+  assert.equal((await scanner.finish()).sizeBytes, 3)
+})
+
+test('a worker thread that waits for a pipe can be terminated', oracle('mkfifo'), async t => {
+  const directory = temporaryDirectory(t)
+  spawnSync('mkfifo', [join(directory, 'fifo')])
+  const fd = openSync(join(directory, 'fifo'), 'r+')
+  const script = `
+    const { parentPort } = require('node:worker_threads')
+    import(${NATIVE}).then(({ signatureFile }) => {
+      signatureFile(${fd}, ${fd})
+      parentPort.postMessage('waits')
+    })`
+  const worker = new Worker(script, { eval: true })
+  await once(worker, 'message')
+  await worker.terminate()
+})
+
+const runNode = (script: string) =>
+  spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20_000, killSignal: 'SIGKILL' })
+
+test('a process that exits while jobs run ends cleanly', () => {
+  for (const delay of [0, 20, 50]) {
+    const { status, signal, stderr } = runNode(
+      `${BUSY.replace("const { parentPort } = require('node:worker_threads')", 'const parentPort = undefined')}
+       setTimeout(() => process.exit(7), 150 + ${delay})`
+    )
+    assert.deepEqual([status, signal, stderr], [7, null, ''])
+  }
+})
+
+test('a pending job keeps the process alive, an idle pool does not', () => {
+  const { status, stdout, stderr } = runNode(`
+    import(${NATIVE}).then(async ({ listDirectory }) => {
+      await listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0)
+      setTimeout(() => listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0).then(() => console.log('done')), 50)
+    })`)
+  assert.deepEqual([status, stdout, stderr], [0, 'done\n', ''])
+})
+
+test('importing the module loads no addon', () => {
+  const { stdout } = runNode(`
+    import(${NATIVE}).then(() => {
+      console.log(process.report.getReport().sharedObjects.some(path => path.includes('librsync-native')))
+    })`)
+  assert.equal(stdout, 'false\n')
+})
+
+test('many jobs at once all settle, each with its own result', async t => {
+  const directory = temporaryDirectory(t)
+  writeFileSync(join(directory, 'file'), '')
+  const root = Buffer.from(directory)
+  const jobs = Array.from({ length: 5000 }, async (_, i) => {
+    if (i % 2 === 0) return (await listDirectory(root, Buffer.from('.'), [], 0)).count === 1
+    const scanner = createScanner({ sign: true })
+    await scanner.update(randomBytes(i, i))
+    return (await scanner.finish()).sizeBytes === i
+  })
+  assert.ok((await Promise.all(jobs)).every(Boolean))
+})
