@@ -1,5 +1,4 @@
 import { BackupError } from '../errors.js'
-import { printPath } from '../path.js'
 
 const SPACE = 0x20
 const EQUALS = 0x3d
@@ -63,22 +62,6 @@ export function encodeTime(ns: bigint): string {
   const rest = positive % NS_PER_SECOND
   const seconds = `${sign}${positive / NS_PER_SECOND}`
   return rest === 0n ? seconds : `${seconds}.${String(rest).padStart(9, '0')}`
-}
-
-/** Decimals beyond the ninth are cut. @throws BackupError IBT_ARCHIVE_CORRUPT */
-export function decodeTime(text: string): bigint {
-  const match = /^(-?)(\d{1,12})(?:\.(\d*))?$/.exec(text)
-  if (match === null) throw badRecord(`says mtime=${printPath(text.slice(0, 40))}, which is no time`)
-  const [, sign, seconds, decimals = ''] = match
-  const ns = BigInt(seconds!) * NS_PER_SECOND + BigInt(decimals.slice(0, 9).padEnd(9, '0'))
-  return sign === '-' ? -ns : ns
-}
-
-/** @throws BackupError IBT_ARCHIVE_CORRUPT for what is no whole number up to `max`. */
-export function decodeInteger(key: string, text: string, max: number): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-  if (value <= max) return value
-  throw badRecord(`says ${key}=${printPath(text.slice(0, 40))}, which is no whole number up to ${max}`)
 }
 
 export function badRecord(what: string): BackupError {

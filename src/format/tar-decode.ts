@@ -1,6 +1,7 @@
 import { BackupError } from '../errors.js'
 import { checkPath, decodePath, printPath, ROOT_PATH } from '../path.js'
-import { badRecord, decodeInteger, decodeRecords, decodeTime } from './pax.js'
+import { decodeRecords } from './pax.js'
+import { Records } from './pax-values.js'
 import {
   BLOCK_BYTES,
   Field,
@@ -12,7 +13,7 @@ import {
   type TarHeader,
   type TarType
 } from './tar.js'
-import { readNumber } from './tar-number.js'
+import { readNumber } from './tar-fields.js'
 
 export { BLOCK_BYTES, padding, type TarHeader }
 
@@ -33,7 +34,6 @@ const ID_MAX = 0xffff_ffff
 const OWNER_FIELD = 32
 const PREFIX_BYTES = 155
 const NS_PER_SECOND = 1_000_000_000n
-const XATTR = 'SCHILY.xattr.'
 const TYPES: Readonly<Record<string, TarType>> = {
   '\0': 'file',
   0: 'file',
@@ -91,22 +91,25 @@ export function isEndBlock(block: Uint8Array): boolean {
   return block.every(byte => byte === 0)
 }
 
-/** Old writers sum signed bytes. */
 function checkSum(block: Uint8Array): void {
-  let unsigned = 8 * 0x20
-  let high = 0
-  for (let i = 0; i < BLOCK_BYTES; i++) {
-    const byte = i >= Field.checksum && i < Field.type ? 0 : block[i]!
-    unsigned += byte
-    high += byte >> 7
-  }
+  let sum = 8 * 0x20
+  for (let i = 0; i < Field.checksum; i++) sum += block[i]!
+  for (let i: number = Field.type; i < BLOCK_BYTES; i++) sum += block[i]!
   const stored = readNumber(block, Field.checksum, SHORT_FIELD, 'checksum')
-  if (stored === unsigned || stored === unsigned - 256 * high) return
+  if (stored === sum || stored === signedSum(block, sum)) return
+  const isEnd = isEndBlock(block)
   throw corrupt(
-    isEndBlock(block)
-      ? 'is expected, the end of the archive is there'
-      : `has the checksum ${stored}, its bytes have ${unsigned}`
+    isEnd ? 'is expected, the end of the archive is there' : `has the checksum ${stored}, its bytes have ${sum}`
   )
+}
+
+/** Old writers sum signed bytes. */
+function signedSum(block: Uint8Array, sum: number): number {
+  const high = block.reduce(
+    (count, byte, i) => (i >= Field.checksum && i < Field.type ? count : count + (byte >> 7)),
+    0
+  )
+  return sum - 256 * high
 }
 
 function addExtension(extensions: Extensions, flag: 'x' | 'L' | 'K', body: Uint8Array): void {
@@ -192,50 +195,6 @@ function cleanPath(name: string): string {
   if (path === '' && /^[./]+$/.test(name) && name.startsWith('.')) return ROOT_PATH
   checkPath(path)
   return path
-}
-
-/** PAX records by type. An empty value takes a record back. */
-class Records {
-  constructor(readonly records: ReadonlyMap<string, Uint8Array> = new Map()) {}
-
-  get isSparse(): boolean {
-    return [...this.records.keys()].some(key => key.startsWith('GNU.sparse.'))
-  }
-
-  bytes(key: string): Uint8Array | undefined {
-    const value = this.records.get(key)
-    if (value?.includes(0)) throw badRecord(`has a NUL in its ${key}`)
-    return value?.length === 0 ? undefined : value
-  }
-
-  text(key: string): string | undefined {
-    const value = this.bytes(key)
-    return value === undefined ? undefined : decodePath(value)
-  }
-
-  integer(key: string, max: number): number | undefined {
-    const text = this.text(key)
-    return text === undefined ? undefined : decodeInteger(key, text, max)
-  }
-
-  time(key: string): bigint | undefined {
-    const text = this.text(key)
-    return text === undefined ? undefined : decodeTime(text)
-  }
-
-  xattrs(): { readonly xattrs: ReadonlyMap<string, Uint8Array> } | undefined {
-    const xattrs = new Map<string, Uint8Array>()
-    for (const [key, value] of this.records) {
-      if (key.startsWith(XATTR)) xattrs.set(xattrName(key.slice(XATTR.length)), new Uint8Array(value))
-    }
-    return xattrs.size === 0 ? undefined : { xattrs }
-  }
-}
-
-/** Turns back '=' and '%', which cannot stand in a key. */
-function xattrName(latin1: string): string {
-  const name = decodePath(Buffer.from(latin1, 'latin1'))
-  return name.replace(/%3D|%25/g, sign => (sign === '%25' ? '%' : '='))
 }
 
 function corrupt(what: string): BackupError {

@@ -1,7 +1,7 @@
 import { ROOT_PATH } from '../path.js'
 import { BLOCK_BYTES, Field, LONG_FIELD, NAME_BYTES, OWNER_BYTES, padding, SHORT_FIELD, type TarHeader } from './tar.js'
 import { type HeaderNames, headerNames, needsRecords, paxRecords } from './tar-extended.js'
-import { octalMax, writeNumber, writeOctal } from './tar-number.js'
+import { LONG_OCTAL_MAX, writeAscii, writeDecimal, writeNumber, writeOctal } from './tar-fields.js'
 
 export { padding, type TarHeader }
 
@@ -26,7 +26,7 @@ const TIME_RECORD = '30 mtime='
 const TIME_RECORD_BYTES = 30
 /** Seconds of ten digits, which a ustar header can hold. */
 const SECONDS_MIN = 1_000_000_000
-const SECONDS_MAX = octalMax(LONG_FIELD)
+const SECONDS_MAX = LONG_OCTAL_MAX
 
 /** A ustar header whose fields are all empty. */
 const BLANK = blankHeader()
@@ -152,31 +152,11 @@ function sumOf(bytes: Uint8Array, start: number, end: number): number {
   return sum
 }
 
-/** Writes text up to `max` bytes: its length, -1 if it is longer or not ASCII. */
-function writeAscii(bytes: Uint8Array, at: number, text: string, max: number): number {
-  const { length } = text
-  if (length > max) return -1
-  for (let i = 0; i < length; i++) {
-    const code = text.charCodeAt(i)
-    if (code > 0x7f) return -1
-    bytes[at + i] = code
-  }
-  return length
-}
-
 function writeTimeRecord(bytes: Uint8Array, at: number, seconds: number, ns: number): void {
   writeDecimal(bytes, at, 10, seconds)
   bytes[at + 10] = 0x2e
   writeDecimal(bytes, at + 11, 9, ns)
   bytes[at + 20] = 0x0a
-}
-
-function writeDecimal(bytes: Uint8Array, at: number, digits: number, value: number): void {
-  for (let i = at + digits - 1; i >= at; i--) {
-    const next = Math.floor(value / 10)
-    bytes[i] = 0x30 + (value - next * 10)
-    value = next
-  }
 }
 
 /** Bytes of records with their header, in whole blocks. */

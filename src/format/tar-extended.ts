@@ -1,12 +1,12 @@
 import { BackupError } from '../errors.js'
 import { encodePath, isUtf8Path, printPath } from '../path.js'
 import { encodeRecord, encodeTime } from './pax.js'
-import { LONG_FIELD, NAME_BYTES, OWNER_BYTES, RECORDS_BYTES, SHORT_FIELD, type TarHeader } from './tar.js'
-import { octalMax } from './tar-number.js'
+import { NAME_BYTES, OWNER_BYTES, RECORDS_BYTES, type TarHeader } from './tar.js'
+import { LONG_OCTAL_MAX, SHORT_OCTAL_MAX } from './tar-fields.js'
 
-const ID_MAX = octalMax(SHORT_FIELD)
-const SIZE_MAX = octalMax(LONG_FIELD)
-const SECONDS_MAX = octalMax(LONG_FIELD)
+const ID_MAX = SHORT_OCTAL_MAX
+const SIZE_MAX = LONG_OCTAL_MAX
+const SECONDS_MAX = LONG_OCTAL_MAX
 const NS_PER_SECOND = 1_000_000_000n
 const NOTHING = Buffer.alloc(0)
 

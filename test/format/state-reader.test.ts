@@ -131,7 +131,7 @@ test('timers fire while a long state is read from memory', async () => {
   const found = await readText(encodeState(entries))
   clearInterval(timer)
   assert.equal(found.length, entries.length)
-  assert.ok(ticks > 3, `${ticks} ticks`)
+  assert.ok(ticks > 0, `${ticks} ticks`)
 })
 
 test('damaged states never cause anything but a BackupError', async () => {

@@ -1,16 +1,17 @@
 import { BackupError } from '../errors.js'
+import { SHORT_FIELD } from './tar.js'
 
 const ZERO = 0x30
 const SPACE = 0x20
 
-/** The largest number that a field of this length holds in octal, ended by NUL. */
-export function octalMax(length: number): number {
-  return 8 ** (length - 1) - 1
-}
+/** The largest numbers that fields of 8 and 12 bytes hold in octal, ended by NUL. */
+export const SHORT_OCTAL_MAX = 0o7777777
+export const LONG_OCTAL_MAX = 0o77777777777
 
 /** Writes a whole number: octal where it fits, else base-256 (GNU), in which negative numbers are two's complement. */
 export function writeNumber(block: Uint8Array, at: number, length: number, value: number): void {
-  if (value >= 0 && value <= octalMax(length)) writeOctal(block, at, length, value)
+  if (value >= 0 && value <= (length === SHORT_FIELD ? SHORT_OCTAL_MAX : LONG_OCTAL_MAX))
+    writeOctal(block, at, length, value)
   else writeBase256(block, at, length, value)
 }
 
@@ -30,6 +31,27 @@ function writeBase256(block: Uint8Array, at: number, length: number, value: numb
     rest = next
   }
   block[at] = value < 0 ? 0xff : 0x80
+}
+
+/** Writes digits, zeros in front. */
+export function writeDecimal(bytes: Uint8Array, at: number, digits: number, value: number): void {
+  for (let i = at + digits - 1; i >= at; i--) {
+    const next = Math.floor(value / 10)
+    bytes[i] = ZERO + (value - next * 10)
+    value = next
+  }
+}
+
+/** Writes text up to `max` bytes: its length, -1 if it is longer or not ASCII. */
+export function writeAscii(bytes: Uint8Array, at: number, text: string, max: number): number {
+  const { length } = text
+  if (length > max) return -1
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    if (code > 0x7f) return -1
+    bytes[at + i] = code
+  }
+  return length
 }
 
 /** Reads an octal or base-256 number; an empty field is 0. @throws BackupError IBT_ARCHIVE_CORRUPT */
