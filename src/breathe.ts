@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { BREATHE_MS } from './constants.js'
 
 /** Items between two looks at the clock. */
-const ITEMS_PER_LOOK = 64
+const ITEMS_PER_LOOK = 16
 
 /** Says when a loop that serves from memory has to let timers and abort run. */
 export interface Breather {

@@ -1,4 +1,5 @@
-import type { Codec, Source } from '../types.js'
+import { type BackupError, isBackupError } from '../errors.js'
+import type { Source } from '../types.js'
 import { ByteReader } from './byte-reader.js'
 import { corrupt, truncated } from './limits.js'
 
@@ -24,9 +25,11 @@ export type Scanned =
  */
 export type Scan = Generator<number, Scanned, Uint8Array>
 
-export interface FrameScanner {
+export interface FrameDecoder {
   /** `read` are the sums of all frames that came before. @throws BackupError IBT_ARCHIVE_CORRUPT */
   scan(name: string, read: FrameTotals): Scan
+  /** Decodes one frame to what the scan found: exactly or at most `maxBytes`. */
+  decodeFrame(stored: Uint8Array, maxBytes: number): Promise<Uint8Array>
 }
 
 export const NO_FRAMES: FrameTotals = { frames: 0, storedBytes: 0, sizeBytes: 0 }
@@ -49,7 +52,7 @@ export function scanBytes(scan: Scan, bytes: Uint8Array): Scanned | undefined {
  * @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED
  */
 export async function* decodeScanned(
-  codec: Pick<Codec, 'decode'> & FrameScanner & { readonly decodeFrame: DecodeFrame },
+  decoder: FrameDecoder,
   source: Source<Uint8Array>,
   name: string
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -60,7 +63,7 @@ export async function* decodeScanned(
     let hasTable = false
     for (let isLast = false; !isLast; ) {
       if (await reader.isAtEnd()) throw truncated(name, 'it ends without its seek table')
-      const scanned = await scanNext(codec.scan(name, read), reader, name)
+      const scanned = await scanNext(decoder.scan(name, read), reader, name, read.frames)
       if (scanned.type === 'table') {
         hasTable = true
         isLast = scanned.isLast
@@ -70,7 +73,7 @@ export async function* decodeScanned(
         read = sum(read, { frames: 1, storedBytes: scanned.storedBytes, sizeBytes: 0 })
       else {
         const stored = scanned.parts.length === 1 ? scanned.parts[0]! : Buffer.concat(scanned.parts)
-        const frame = await named(codec.decodeFrame(stored, scanned.maxBytes), name, read.frames)
+        const frame = await decodeNamed(decoder.decodeFrame(stored, scanned.maxBytes), name, read.frames)
         read = sum(read, { frames: 1, storedBytes: stored.length, sizeBytes: frame.length })
         if (frame.length > 0) yield frame
       }
@@ -82,24 +85,40 @@ export async function* decodeScanned(
   }
 }
 
-/** Decodes one scanned frame to at most `maxBytes`. */
-export type DecodeFrame = (stored: Uint8Array, maxBytes: number) => Promise<Uint8Array>
-
-async function scanNext(scan: Scan, reader: ByteReader, name: string): Promise<Scanned> {
-  for (let step = scan.next(); ; ) {
+async function scanNext(scan: Scan, reader: ByteReader, name: string, index: number): Promise<Scanned> {
+  for (let step = advance(scan, undefined, name, index); ; ) {
     if (step.done === true) return step.value
     const bytes = await reader.take(step.value)
     if (bytes.length < step.value) throw truncated(name, 'it ends within a frame or its seek table')
-    step = scan.next(bytes)
+    step = advance(scan, bytes, name, index)
   }
 }
 
-/** Says in which frame of which artifact a decoder failed. */
-export async function named<T>(decoded: Promise<T>, name: string, index: number): Promise<T> {
+function advance(
+  scan: Scan,
+  bytes: Uint8Array | undefined,
+  name: string,
+  index: number
+): IteratorResult<number, Scanned> {
+  try {
+    return bytes === undefined ? scan.next() : scan.next(bytes)
+  } catch (error) {
+    throw inFrame(error, name, index)
+  }
+}
+
+/** Says in which frame of which artifact a scan or a decoder failed. */
+export function inFrame(error: unknown, name: string, index: number): BackupError {
+  if (isBackupError(error) && error.path !== undefined) return error as BackupError
+  const cause = isBackupError(error) && error.cause !== undefined ? error.cause : error
+  return corrupt(name, `frame ${index}: ${error instanceof Error ? error.message : error}`, cause)
+}
+
+export async function decodeNamed(decoded: Promise<Uint8Array>, name: string, index: number): Promise<Uint8Array> {
   try {
     return await decoded
   } catch (error) {
-    throw corrupt(name, `frame ${index} cannot be decoded: ${error instanceof Error ? error.message : error}`, error)
+    throw inFrame(error, name, index)
   }
 }
 

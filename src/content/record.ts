@@ -9,8 +9,7 @@ export function recordStored(
   stored: { readonly place: Place; readonly signature?: SignaturePlace | undefined }
 ): StateEntry {
   const isDelta = stored.place.in === 'updated' && summary.copies > 0
-  return {
-    ...metadataOf(item),
+  return Object.assign(metadataOf(item), {
     sizeBytes: summary.sizeBytes,
     sha256: summary.sha256 === '' ? undefined : summary.sha256,
     // A delta without a COPY needs no basis: the chain of the content starts anew.
@@ -18,7 +17,7 @@ export function recordStored(
     signature: stored.signature,
     dirty: summary.dirty,
     racy: summary.racy
-  }
+  })
 }
 
 /** What the state says of an entry of which nothing was stored: its content is where it was. */
@@ -28,7 +27,7 @@ export function recordKept(item: Signed): StateEntry {
   const metadata = metadataOf(item)
   if (item.type !== 'file' || previous === undefined) return metadata
   const { sha256, places, signature } = previous
-  return { ...metadata, sha256, places, signature, dirty: item.dirty, racy: item.racy }
+  return Object.assign(metadata, { sha256, places, signature, dirty: item.dirty, racy: item.racy })
 }
 
 /** What the state says of a further link to the content of `first`. */

@@ -1,3 +1,4 @@
+import { type Breather, createBreather } from '../breathe.js'
 import { IN_FLIGHT_BYTES, PART_BYTES } from '../constants.js'
 import { type BatchResult, Deferred, Failed } from '../content/batch.js'
 import { DiskContent } from '../content/disk.js'
@@ -34,6 +35,7 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
   return async function* signStage(source, { signal } = {}) {
     const queue = new ReadQueue<Signed | Deferred>(policy, inFlightBytes, signal)
     const links = new Links()
+    const breather = createBreather()
     for await (const item of source) {
       const linkTo = isEntry(item) ? links.find(item) : undefined
       const isRead = isEntry(item) && linkTo === undefined && needsRead(item)
@@ -47,19 +49,22 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
       } else if (isBatchable(item)) queue.read(item)
       else queue.push(new Deferred(item))
       const drains = isRead && !isBatchable(item)
-      while (queue.isFull || (drains && !queue.isEmpty)) yield* settle(await queue.shift(), links, policy, signal)
+      while (queue.isFull || (drains && !queue.isEmpty))
+        yield* settle(await queue.shift(), links, breather, policy, signal)
     }
-    while (!queue.isEmpty) yield* settle(await queue.shift(), links, policy, signal)
+    while (!queue.isEmpty) yield* settle(await queue.shift(), links, breather, policy, signal)
   }
 }
 
 async function* settle(
   results: readonly BatchResult[],
   links: Links,
+  breather: Breather,
   policy: Policy,
   signal?: AbortSignal
 ): AsyncGenerator<Signed, void, undefined> {
   for (const result of results) {
+    if (breather.due()) await breather.pause()
     if (result instanceof Failed) yield* fail(result, links)
     else if (result instanceof Deferred || links.isBroken(result)) {
       const entry = result instanceof Deferred ? result.entry : { ...result, linkTo: undefined }

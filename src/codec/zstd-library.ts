@@ -1,0 +1,58 @@
+import { createRequire } from 'node:module'
+import * as nodeZlib from 'node:zlib'
+import { asBuffer } from './byte-reader.js'
+
+/** One-shot zstd in libuv's pool. */
+export interface ZstdLibrary {
+  compress(bytes: Uint8Array, level: number): Promise<Uint8Array>
+  /** `maxBytes` need not be honoured: the caller has bounded the frame. */
+  decompress(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>
+}
+
+type Callback = (error: Error | null, result: Buffer) => void
+
+/** What Node has from 22.15 on. */
+interface ZlibWithZstd {
+  readonly constants: { readonly ZSTD_c_compressionLevel: number }
+  zstdCompress(bytes: Uint8Array, options: { params: Record<number, number> }, callback: Callback): void
+  zstdDecompress(bytes: Uint8Array, options: { maxOutputLength: number }, callback: Callback): void
+}
+
+interface MongoZstd {
+  compress(bytes: Buffer, level: number): Promise<Buffer>
+  decompress(bytes: Buffer): Promise<Buffer>
+}
+
+let loaded: ZstdLibrary | undefined
+
+/** Node's own zstd where it has one, else `@mongodb-js/zstd`, loaded at the first call. */
+export function zstdLibrary(zlib: object = nodeZlib): ZstdLibrary {
+  if (zlib !== nodeZlib) return fromZlib(zlib) ?? fromMongo()
+  return (loaded ??= fromZlib(zlib) ?? fromMongo())
+}
+
+function fromZlib(zlib: object): ZstdLibrary | undefined {
+  if (!('zstdCompress' in zlib)) return undefined
+  const { constants, zstdCompress, zstdDecompress } = zlib as ZlibWithZstd
+  return {
+    compress: (bytes, level) =>
+      settle(done => zstdCompress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level } }, done)),
+    decompress: (bytes, maxBytes) =>
+      settle(done => zstdDecompress(bytes, { maxOutputLength: Math.max(1, maxBytes) }, done))
+  }
+}
+
+function settle(start: (done: Callback) => void): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    start((error, result) => (error === null ? resolve(result) : reject(error)))
+  })
+}
+
+/** The bindings themselves: the package's own wrapper drops the level. */
+function fromMongo(): ZstdLibrary {
+  const { compress, decompress } = createRequire(import.meta.url)('@mongodb-js/zstd/bindings.js') as MongoZstd
+  return {
+    compress: (bytes, level) => compress(asBuffer(bytes), level),
+    decompress: bytes => decompress(asBuffer(bytes))
+  }
+}

@@ -1,0 +1,87 @@
+import type { Codec } from '../types.js'
+import { asBuffer } from './byte-reader.js'
+import { decodeScanned, type FrameDecoder, type Scan, scanBytes } from './frame-scan.js'
+import { checkFrame, checkLevel, corrupt, corruptFrame } from './limits.js'
+import { scanZstdFrame, storeZstdFrame, ZSTD_MAGIC } from './zstd-frame.js'
+import { zstdLibrary } from './zstd-library.js'
+import { encodeZstdTable, readZstdTable, scanZstdTable, TABLE_MAGIC } from './zstd-table.js'
+
+export interface ZstdOptions {
+  /** 1 to 19; higher ones want windows that readers refuse. Default: `ZSTD_LEVEL`. */
+  readonly level?: number | undefined
+}
+
+export const ZSTD_LEVEL = 3
+const SKIPPABLE_MAGIC = 0x184d2a50
+const SKIP_BYTES = 64 * 1024
+
+/**
+ * zstd frames, each by itself, and zstd's published seek table behind them. `zstd -d` and tar read them.
+ * Uses Node's zstd where it has one (22.15), else `@mongodb-js/zstd`. Frames carry no checksum: the artifact's digest does.
+ * Source: RFC 8878; zstd's seekable format 0.1.0.
+ *
+ * @throws RangeError at the call for a level out of range.
+ */
+export function zstd(options: ZstdOptions = {}): Codec {
+  const { level = ZSTD_LEVEL } = options
+  checkLevel('zstd', level, 1, 19)
+  return {
+    name: 'zstd',
+    suffix: '.zst',
+    async encode(frame) {
+      checkFrame('zstd', frame)
+      const stored = await zstdLibrary().compress(frame, level)
+      return isReadable(stored) ? stored : storeZstdFrame(frame)
+    },
+    decode,
+    finish: encodeZstdTable,
+    index: readZstdTable,
+    decodeAll: (source, name) => decodeScanned(decoder, source, name)
+  }
+}
+
+const decoder: FrameDecoder = { scan, decodeFrame }
+
+async function decode(stored: Uint8Array, sizeBytes: number): Promise<Uint8Array> {
+  const scanned = scanBytes(scan(''), stored)
+  if (scanned?.type !== 'frame') throw corruptFrame('these bytes are not one zstd frame')
+  if (scanned.maxBytes < sizeBytes) throw corruptFrame(`at most ${scanned.maxBytes} bytes, not ${sizeBytes}`)
+  const frame = await decodeFrame(stored, scanned.maxBytes)
+  if (frame.length !== sizeBytes) throw corruptFrame(`${frame.length} bytes, not ${sizeBytes}`)
+  return frame
+}
+
+async function decodeFrame(stored: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+  let frame: Uint8Array
+  try {
+    frame = await zstdLibrary().decompress(stored, maxBytes)
+  } catch (error) {
+    throw corruptFrame('zstd refuses it', error)
+  }
+  if (frame.length > maxBytes) throw corruptFrame(`${frame.length} bytes, more than ${maxBytes}`)
+  return frame
+}
+
+/** An encoder may cut a frame into more blocks than a reader can bound. */
+function isReadable(stored: Uint8Array): boolean {
+  try {
+    return scanBytes(scan(''), stored)?.type === 'frame'
+  } catch {
+    return false
+  }
+}
+
+function* scan(name: string): Scan {
+  const magicBytes = yield 4
+  const magic = asBuffer(magicBytes).readUInt32LE(0)
+  if (magic === ZSTD_MAGIC) return yield* scanZstdFrame(magicBytes)
+  if (magic === TABLE_MAGIC) return yield* scanZstdTable(name)
+  if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC) return yield* skip()
+  throw corrupt(name, `no zstd frame begins with 0x${magic.toString(16)}`)
+}
+
+function* skip(): Scan {
+  const bodyBytes = asBuffer(yield 4).readUInt32LE(0)
+  for (let left = bodyBytes; left > 0; ) left -= (yield Math.min(left, SKIP_BYTES)).length
+  return { type: 'skipped', storedBytes: 8 + bodyBytes }
+}

@@ -1,0 +1,29 @@
+import type { Sink, Stage } from '../types.js'
+import {
+  fromNodeTransform,
+  isNodeTransform,
+  isNodeWritable,
+  type NodeTransform,
+  type NodeWritable,
+  toNodeSink
+} from './node.js'
+import { fromWebTransform, isWebTransform, isWebWritable, toWebSink, type WebTransform } from './web.js'
+
+/** A transform of another kind: Node's, streamx's or the web's. Its items are not typed. */
+export type ForeignTransform = NodeTransform | WebTransform
+/** A writable of another kind. */
+export type ForeignSink = NodeWritable | WritableStream
+
+/** A step in the middle as a stage. @throws TypeError for what is none */
+export function toStage(step: unknown): Stage<unknown, unknown> {
+  if (typeof step === 'function') return step as Stage<unknown, unknown>
+  if (isNodeTransform(step)) return fromNodeTransform(step)
+  if (isWebTransform(step)) return fromWebTransform(step)
+  throw new TypeError('A step of a pipeline is a function, or a Node, streamx or web transform')
+}
+
+/** The last step as a sink, if it is a foreign one. A duplex that is no transform is a sink there: a socket. */
+export function toSink(step: unknown): Sink<unknown> | undefined {
+  if (isWebWritable(step)) return toWebSink(step)
+  return isNodeWritable(step) ? toNodeSink(step) : undefined
+}
