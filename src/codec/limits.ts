@@ -19,7 +19,7 @@ export function truncated(name: string, found: string): BackupError {
 
 /** An error of one frame, before a reader that knows the artifact's name says it. */
 export function corruptFrame(found: string, cause?: unknown): BackupError {
-  return new BackupError('IBT_ARCHIVE_CORRUPT', `Corrupt frame: ${found}`, { cause })
+  return new BackupError('IBT_ARCHIVE_CORRUPT', `Corrupt frame, ${found}`, { cause })
 }
 
 /** @throws RangeError for a level out of range or no integer. */

@@ -1,7 +1,7 @@
 import type { Codec } from '../types.js'
 import { asBuffer } from './byte-reader.js'
 import { decodeScanned, type FrameDecoder, type Scan, scanBytes } from './frame-scan.js'
-import { checkFrame, checkLevel, corrupt, corruptFrame } from './limits.js'
+import { checkFrame, checkLevel, corruptFrame } from './limits.js'
 import { scanZstdFrame, storeZstdFrame, ZSTD_MAGIC } from './zstd-frame.js'
 import { zstdLibrary } from './zstd-library.js'
 import { encodeZstdTable, readZstdTable, scanZstdTable, TABLE_MAGIC } from './zstd-table.js'
@@ -43,7 +43,7 @@ export function zstd(options: ZstdOptions = {}): Codec {
 const decoder: FrameDecoder = { scan, decodeFrame }
 
 async function decode(stored: Uint8Array, sizeBytes: number): Promise<Uint8Array> {
-  const scanned = scanBytes(scan(''), stored)
+  const scanned = scanBytes(scanFrame(), stored)
   if (scanned?.type !== 'frame') throw corruptFrame('these bytes are not one zstd frame')
   if (scanned.maxBytes < sizeBytes) throw corruptFrame(`at most ${scanned.maxBytes} bytes, not ${sizeBytes}`)
   const frame = await decodeFrame(stored, scanned.maxBytes)
@@ -65,10 +65,16 @@ async function decodeFrame(stored: Uint8Array, maxBytes: number): Promise<Uint8A
 /** An encoder may cut a frame into more blocks than a reader can bound. */
 function isReadable(stored: Uint8Array): boolean {
   try {
-    return scanBytes(scan(''), stored)?.type === 'frame'
+    return scanBytes(scanFrame(), stored)?.type === 'frame'
   } catch {
     return false
   }
+}
+
+function* scanFrame(): Scan {
+  const magicBytes = yield 4
+  if (asBuffer(magicBytes).readUInt32LE(0) !== ZSTD_MAGIC) throw corruptFrame('it does not begin as zstd frames do')
+  return yield* scanZstdFrame(magicBytes)
 }
 
 function* scan(name: string): Scan {
@@ -77,7 +83,7 @@ function* scan(name: string): Scan {
   if (magic === ZSTD_MAGIC) return yield* scanZstdFrame(magicBytes)
   if (magic === TABLE_MAGIC) return yield* scanZstdTable(name)
   if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC) return yield* skip()
-  throw corrupt(name, `no zstd frame begins with 0x${magic.toString(16)}`)
+  throw corruptFrame(`it begins with 0x${magic.toString(16)}, as zstd frames do not`)
 }
 
 function* skip(): Scan {
