@@ -146,6 +146,7 @@ export function checkPath(path: string): void {
   }
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f"\\\ud800-\udfff]/gu
 
 /** A path for people and logs: quoted where it holds what a terminal would act on; bytes that are not UTF-8 as \xNN. */

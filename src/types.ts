@@ -152,7 +152,6 @@ export interface StateEntry extends Metadata {
 /** One stored body of a content: the whole, or a delta on all that come before it. */
 export interface Layer {
   readonly form: 'whole' | 'delta'
-  readonly sizeBytes: number
   open(): Source<Uint8Array>
 }
 

@@ -13,21 +13,24 @@ interface Found {
 }
 
 /**
- * The body of the entry at an offset of an archive: `sizeBytes` bytes under the name `path`, or in parts below it.
+ * The body of the entry at an offset of an archive: `sizeBytes` bytes (unless they are not known) under the name `path`,
+ * or in parts below it.
  *
  * @throws BackupError IBT_ARCHIVE_CORRUPT if another entry is there.
  */
 export async function* tarBody(
   archive: Archive,
-  entry: { readonly path: string; readonly offset: number; readonly sizeBytes: number }
+  entry: { readonly path: string; readonly offset: number; readonly sizeBytes: number | undefined }
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { path, offset, sizeBytes } = entry
   const first = await headerAt(archive, offset)
   if (first.header.path === path) {
-    if (first.header.sizeBytes !== sizeBytes) throw mismatch(archive, entry, `${first.header.sizeBytes} bytes`)
-    if (sizeBytes > 0) yield* archive.bytes(first.start, sizeBytes)
+    const found = first.header.sizeBytes
+    if (sizeBytes !== undefined && found !== sizeBytes) throw mismatch(archive, entry, `${found} bytes`)
+    if (found > 0) yield* archive.bytes(first.start, found)
     return
   }
+  if (sizeBytes === undefined) throw mismatch(archive, entry, printPath(first.header.path))
   let part = first
   for (let number = 1, left = sizeBytes; ; number++) {
     const name = `${path}/${String(number).padStart(8, '0')}`
@@ -62,10 +65,10 @@ async function headerAt(archive: Archive, offset: number): Promise<Found> {
 
 function mismatch(
   archive: Archive,
-  entry: { path: string; offset: number; sizeBytes: number },
+  entry: { path: string; offset: number; sizeBytes: number | undefined },
   found: string
 ): BackupError {
-  const message = `${archive.name} has ${found} at byte ${entry.offset}, not ${printPath(entry.path)} with ${entry.sizeBytes} bytes`
+  const message = `${archive.name} has ${found} at byte ${entry.offset}, not ${printPath(entry.path)} with ${entry.sizeBytes ?? 'its'} bytes`
   return new BackupError('IBT_ARCHIVE_CORRUPT', message, { path: entry.path })
 }
 

@@ -80,7 +80,7 @@ async function changedSince(fd: number, item: Change): Promise<Look> {
   const { mtimeNs, ctimeNs, ino } = stat
   const dirty =
     mtimeNs !== item.mtimeNs || ctimeNs !== item.ctimeNs || ino !== item.ino || Number(stat.size) !== item.sizeBytes
-  const newestMs = Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n)
+  const newestMs = Math.max(Number(mtimeNs / 1_000_000n), Number(ctimeNs / 1_000_000n))
   return { dirty, racy: Date.now() - newestMs < RACY_MS }
 }
 

@@ -146,9 +146,9 @@ function decodeXattrs(fields: Fields): ReadonlyMap<string, Uint8Array> {
 
 function decodePlaces(fields: Fields, chain: readonly ChainLink[]): readonly Place[] {
   const places = fields.list('content').map(place => decodePlace(new Fields(place, fields.line, 'a place'), chain))
-  const isWhole = (place: Place) => place.in !== 'updated'
-  if (places[0] !== undefined && isWhole(places[0]) && !places.slice(1).some(isWhole)) return places
-  throw fields.expected('content', 'a whole and deltas on it')
+  // The first may be a delta, too: one without a COPY is a whole content.
+  if (places.length > 0 && places.slice(1).every(place => place.in === 'updated')) return places
+  throw fields.expected('content', 'a whole content and deltas on it')
 }
 
 function decodePlace(fields: Fields, chain: readonly ChainLink[]): Place {

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { zstd } from '../codec/index.js'
 import { BackupError } from '../errors.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
@@ -59,7 +59,7 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
     const leftOut = placesInside(places, root)
     const prepared = {
       root,
-      rules: createRules({ ...options.rules, excludePaths: leftOut }),
+      rules: createRules({ ...options.rules, excludePaths: leftOut.map(path => relative(root, path)) }),
       codec: options.codec ?? zstd(),
       header: makeHeader(key, source, chain.newest?.date, parent),
       store: dryRun ? nullStore() : places.cached,

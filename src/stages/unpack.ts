@@ -25,10 +25,12 @@ export async function* unpack(
 }
 
 function toLayer(entry: StateEntry, place: Place, archives: OpenArchive): Layer {
-  const sizeBytes = place.sizeBytes ?? entry.sizeBytes ?? 0
+  // What the whole had is not known any more once there are deltas on it.
+  const isOnly = entry.places?.length === 1
+  const sizeBytes = place.sizeBytes ?? (isOnly ? entry.sizeBytes : undefined)
   const { date, in: kind, offset } = place
   async function* open() {
     yield* tarBody(await archives(date, kind), { path: place.path ?? entry.path, offset, sizeBytes })
   }
-  return { form: kind === 'updated' ? 'delta' : 'whole', sizeBytes, open }
+  return { form: kind === 'updated' ? 'delta' : 'whole', open }
 }

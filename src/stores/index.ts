@@ -1,0 +1,5 @@
+export { cachedStore } from './cached-store.js'
+export { Chain, type StoredBackup } from './chain.js'
+export { type DirectoryStore, directoryStore } from './directory.js'
+export { acquireLock, type Lock } from './lock.js'
+export { nullStore } from './null-store.js'
