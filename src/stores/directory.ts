@@ -1,24 +1,36 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { CHUNK_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
+import { parseArtifactName } from '../format/names.js'
+import { abortable } from '../interop/abortable.js'
+import { decodePath } from '../path.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
+import { checkChunk, checkRange, checkSource, checkStoredName, compareStoredNames } from './stored-name.js'
 
 export interface DirectoryStore extends Store {
   /** Absolute path of the directory. */
   readonly path: string
-  /** Removes temporary files of names that start so: what a run that was killed has left. */
-  clean(prefix: string): Promise<void>
+  create(name: string, bytes: Uint8Array, options?: StoreOptions): Promise<boolean>
+  /**
+   * Removes the temporary files of a key's artifacts: what a run that was killed has left. Resolves to how many there were.
+   * For the holder of the key's lock: it also takes those of a `put` under way.
+   */
+  clean(key: string): Promise<number>
 }
 
 /** `.NAME.RANDOM.tmp` */
 const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.tmp$/
+/** What a file system without hard links answers. */
+const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
 
 /**
  * A directory as a store: one file for each artifact, readable by its owner only.
  * A file appears under its name when it is whole and on disk: temporary name, fsync, rename, fsync of the directory.
- * The directory is made when it is first needed. Memory: one chunk for each call.
+ * The directory is made when it is first needed. Hidden files and what is no file are not listed.
+ * Memory: one chunk of `CHUNK_BYTES` for each `get`, the names for each `list`.
  *
  * @throws TypeError at the call for anything but a path.
  */
@@ -34,98 +46,100 @@ class Directory implements DirectoryStore {
     this.id = `directory-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`
   }
 
-  async put(name: string, source: Source<Uint8Array>, options: StoreOptions = {}): Promise<void> {
-    checkName(name)
-    await this.#publish(name, source, options, async temporary => {
-      await rename(temporary, join(this.path, name))
-      return true
-    })
-  }
-
-  async create(name: string, bytes: Uint8Array, options: StoreOptions = {}): Promise<boolean> {
-    checkName(name)
-    return this.#publish(name, [bytes], options, async temporary => {
-      try {
-        await link(temporary, join(this.path, name))
-        return true
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-        throw error
-      } finally {
-        await unlink(temporary)
-      }
-    })
-  }
-
-  async *get(name: string, range: ByteRange = { start: 0 }, { signal }: StoreOptions = {}) {
-    checkName(name)
-    const file = await open(join(this.path, name)).catch(cause => failed('read', name, cause))
+  async put(name: string, source: Source<Uint8Array>, { signal }: StoreOptions = {}): Promise<void> {
+    checkStoredName(name)
+    checkSource(source)
+    signal?.throwIfAborted()
+    const temporary = this.#temporary(name)
     try {
-      for (let at = range.start; at < (range.end ?? Infinity); ) {
-        signal?.throwIfAborted()
-        const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, (range.end ?? Infinity) - at))
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, at).catch(cause => failed('read', name, cause))
-        if (bytesRead === 0) return
-        at += bytesRead
-        yield buffer.subarray(0, bytesRead) as Uint8Array
-      }
-    } finally {
-      await file.close()
+      await this.#write(name, temporary, abortable(source, signal))
+      signal?.throwIfAborted()
+      await failing('publish', name, rename(temporary, this.#file(name)))
+    } catch (error) {
+      await unlink(temporary).catch(() => {})
+      throw error
     }
+    await failing('publish', name, syncDirectory(this.path))
+  }
+
+  async create(name: string, bytes: Uint8Array, { signal }: StoreOptions = {}): Promise<boolean> {
+    checkStoredName(name)
+    checkChunk(bytes)
+    signal?.throwIfAborted()
+    const temporary = this.#temporary(name)
+    try {
+      await this.#write(name, temporary, [bytes])
+      signal?.throwIfAborted()
+      const isFirst = await failing('create', name, publishNew(temporary, this.#file(name), bytes))
+      if (isFirst) await failing('create', name, syncDirectory(this.path))
+      return isFirst
+    } finally {
+      await unlink(temporary).catch(() => {})
+    }
+  }
+
+  get(name: string, range: ByteRange = { start: 0 }, { signal }: StoreOptions = {}): AsyncGenerator<Uint8Array, void> {
+    checkStoredName(name)
+    checkRange(range)
+    return readRange(name, this.#file(name), range, signal)
   }
 
   async *list(prefix = '', { signal }: StoreOptions = {}): AsyncGenerator<StoredName, void, undefined> {
     for (const name of await this.#names()) {
       if (name.startsWith('.') || !name.startsWith(prefix)) continue
       signal?.throwIfAborted()
-      const stats = await stat(join(this.path, name)).catch(() => undefined)
-      if (stats?.isFile()) yield { name, sizeBytes: stats.size }
+      const found = await statIfThere(name, this.#file(name))
+      if (found?.isFile()) yield { name, sizeBytes: found.size }
     }
   }
 
-  async delete(name: string): Promise<void> {
-    checkName(name)
-    await unlink(join(this.path, name)).catch(cause => (isMissing(cause) ? undefined : failed('delete', name, cause)))
-  }
-
-  async clean(prefix: string): Promise<void> {
-    for (const name of await this.#names()) {
-      if (TEMPORARY.exec(name)?.[1]?.startsWith(prefix)) await unlink(join(this.path, name)).catch(() => {})
-    }
-  }
-
-  /** In byte order, which is that of the names: they are ASCII but for foreign files. */
-  async #names(): Promise<string[]> {
-    const names = await readdir(this.path).catch(cause => (isMissing(cause) ? [] : failed('list', this.path, cause)))
-    return names.sort()
-  }
-
-  async #publish(
-    name: string,
-    source: Source<Uint8Array>,
-    { signal }: StoreOptions,
-    appear: (temporary: string) => Promise<boolean>
-  ): Promise<boolean> {
+  async delete(name: string, { signal }: StoreOptions = {}): Promise<void> {
+    checkStoredName(name)
     signal?.throwIfAborted()
-    const temporary = join(this.path, `.${name}.${randomBytes(8).toString('hex')}.tmp`)
-    const file = await this.#openNew(temporary).catch(cause => failed('write', name, cause))
+    const isDeleted = await failing('delete', name, unlinkIfThere(this.#file(name)))
+    if (isDeleted) await failing('delete', name, syncDirectory(this.path))
+  }
+
+  async clean(key: string): Promise<number> {
+    let removed = 0
+    for (const name of await this.#names()) {
+      if (parseArtifactName(TEMPORARY.exec(name)?.[1] ?? '')?.key !== key) continue
+      if (await failing('delete', name, unlinkIfThere(this.#file(name)))) removed++
+    }
+    return removed
+  }
+
+  #file(name: string): string {
+    return join(this.path, name)
+  }
+
+  #temporary(name: string): string {
+    return this.#file(`.${name}.${randomBytes(8).toString('hex')}.tmp`)
+  }
+
+  /** Names that are UTF-8, in byte order: others were not made by a store. */
+  async #names(): Promise<string[]> {
+    const names = await failing(
+      'list',
+      this.path,
+      readdir(this.path, { encoding: 'buffer' }).catch(error => (isCode(error, 'ENOENT') ? [] : raise(error)))
+    )
+    return names
+      .map(decodePath)
+      .filter(name => name.isWellFormed())
+      .sort(compareStoredNames)
+  }
+
+  async #write(name: string, path: string, source: Source<Uint8Array>): Promise<void> {
+    const file = await failing('write', name, this.#openNew(path))
     try {
-      try {
-        for await (const chunk of source) {
-          signal?.throwIfAborted()
-          await writeAll(file, chunk).catch(cause => failed('write', name, cause))
-        }
-        signal?.throwIfAborted()
-        await file.sync().catch(cause => failed('write', name, cause))
-      } finally {
-        await file.close()
+      for await (const chunk of source) {
+        checkChunk(chunk)
+        await failing('write', name, writeAll(file, chunk))
       }
-      const hasAppeared = await appear(temporary).catch(cause => failed('publish', name, cause))
-      await syncDirectory(this.path)
-      return hasAppeared
-    } catch (error) {
-      await unlink(temporary).catch(() => {})
-      throw error
+      await failing('write', name, file.sync())
+    } finally {
+      await file.close()
     }
   }
 
@@ -133,15 +147,72 @@ class Directory implements DirectoryStore {
     try {
       return await open(path, 'wx', 0o600)
     } catch (error) {
-      if (!isMissing(error)) throw error
+      if (!isCode(error, 'ENOENT')) throw error
       await mkdir(this.path, { recursive: true, mode: 0o700 })
       return open(path, 'wx', 0o600)
     }
   }
 }
 
+async function* readRange(
+  name: string,
+  path: string,
+  { start, end = Infinity }: ByteRange,
+  signal: AbortSignal | undefined
+): AsyncGenerator<Uint8Array, void, undefined> {
+  signal?.throwIfAborted()
+  const file = await failing('read', name, open(path))
+  try {
+    const { size } = await failing('read', name, file.stat())
+    const stop = Math.min(end, size)
+    for (let at = start; at < stop; ) {
+      signal?.throwIfAborted()
+      const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, stop - at))
+      const { bytesRead } = await failing('read', name, file.read(buffer, 0, buffer.length, at))
+      if (bytesRead === 0) return
+      at += bytesRead
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten
+}
+
+/** Gives a whole file its name if that is free. */
+async function publishNew(temporary: string, path: string, bytes: Uint8Array): Promise<boolean> {
+  try {
+    await link(temporary, path)
+    return true
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return false
+    if (NO_LINKS.includes((error as NodeJS.ErrnoException).code)) return createExclusively(path, bytes)
+    throw error
+  }
+}
+
+/** Where there are no hard links: only one can create the file, but for a moment it is empty. */
+async function createExclusively(path: string, bytes: Uint8Array): Promise<boolean> {
+  let file: FileHandle
+  try {
+    file = await open(path, 'wx', 0o600)
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return false
+    throw error
+  }
+  try {
+    await writeAll(file, bytes)
+    await file.sync()
+    return true
+  } catch (error) {
+    await unlink(path)
+    throw error
+  } finally {
+    await file.close()
+  }
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -153,15 +224,38 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-function checkName(name: string): void {
-  if (name !== '' && !name.startsWith('.') && !/[/\0]/.test(name)) return
-  throw new BackupError('IBT_NAME_INVALID', `${JSON.stringify(name)} is no name for an artifact`, { path: name })
+async function unlinkIfThere(path: string): Promise<boolean> {
+  try {
+    await unlink(path)
+    return true
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return false
+    throw error
+  }
 }
 
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+/** A name may go between the listing and the look at it. */
+function statIfThere(name: string, path: string): Promise<Stats | undefined> {
+  return failing(
+    'list',
+    name,
+    stat(path).catch(error => (isCode(error, 'ENOENT') ? undefined : raise(error)))
+  )
 }
 
-function failed(action: string, name: string, cause: unknown): never {
-  throw new BackupError('IBT_STORE_FAILED', `Cannot ${action} ${name}`, { path: name, cause })
+function isCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code
+}
+
+function raise(error: unknown): never {
+  throw error
+}
+
+/** Says which of the store's actions a system error ended. */
+async function failing<T>(action: string, name: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    throw new BackupError('IBT_STORE_FAILED', `Cannot ${action} ${name}`, { path: name, cause })
+  }
 }

@@ -1,5 +1,7 @@
 export { cachedStore } from './cached-store.js'
 export { Chain, type StoredBackup } from './chain.js'
+export { type ConformanceOptions, storeConformance } from './conformance.js'
 export { type DirectoryStore, directoryStore } from './directory.js'
 export { acquireLock, type Lock } from './lock.js'
+export { memoryStore } from './memory.js'
 export { nullStore } from './null-store.js'

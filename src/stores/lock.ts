@@ -1,111 +1,118 @@
-import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
-import { BackupError } from '../errors.js'
+import { BackupError, isBackupError } from '../errors.js'
 import { lockName } from '../format/names.js'
 import type { Store, StoreOptions } from '../types.js'
+import { decodeHolder, encodeHolder, isGone, type LockHolder, printHolder, thisProcess } from './lock-holder.js'
 
 /** A lock that is held. */
 export interface Lock {
-  /** Gives it back. A lock that somebody else holds by now stays. */
+  /** Gives it back, once. A lock that somebody else holds by now stays. */
   release(): Promise<void>
 }
 
-interface Holder {
-  readonly pid: number
-  /** When the process began, in the system's own count: tells it from a later one with the same number. */
-  readonly began?: string | undefined
-  readonly host: string
-  readonly since: string
-  readonly token: string
-}
+/** Bytes of a lock's file that are read. */
+const HOLDER_BYTES_MAX = 4096
+/** How often a lock that goes while it is looked at is tried again. */
+const ATTEMPTS = 10
 
 /**
- * Locks a key of a store: a file that says who holds it. One that a process of this host left when it died is taken over.
+ * Locks a key of a store: `KEY.lock` says who holds it. One that a process of this host left when it died is taken over.
  * A store without `create` is only asked, not made to decide: two runs at the same moment may both be let in.
  *
  * @throws BackupError IBT_LOCKED, with the holder and the name to delete if it is gone for good.
  */
 export async function acquireLock(store: Store, key: string, options: StoreOptions = {}): Promise<Lock> {
+  options.signal?.throwIfAborted()
   const name = lockName(key)
   const holder = await thisProcess()
-  if (!(await take(store, name, holder, options))) {
-    const other = await readHolder(store, name, options)
-    if (other !== undefined && !(await isDead(other))) throw locked(key, name, other)
-    await takeOver(store, key, name, holder, options)
+  await take(store, name, holder, options)
+  const lock = lockOf(store, name, holder)
+  if (options.signal?.aborted) {
+    await lock.release()
+    throw options.signal.reason
   }
-  return {
-    async release() {
-      if ((await readHolder(store, name))?.token === holder.token) await store.delete(name)
-    }
-  }
+  return lock
 }
 
-async function take(store: Store, name: string, holder: Holder, options: StoreOptions): Promise<boolean> {
-  const bytes = Buffer.from(`${JSON.stringify(holder)}\n`)
-  if (store.create !== undefined) return store.create(name, bytes, options)
-  if ((await readHolder(store, name, options)) !== undefined) return false
-  await store.put(name, [bytes], options)
-  return (await readHolder(store, name, options))?.token === holder.token
+function lockOf(store: Store, name: string, holder: LockHolder): Lock {
+  let released: Promise<void> | undefined
+  const release = async () => {
+    const found = await readLock(store, name)
+    if (found?.holder?.token === holder.token) await store.delete(name)
+  }
+  return { release: () => (released ??= release()) }
 }
 
-/** Of several that find a dead holder, the one that gets the second lock looks again and decides. */
-async function takeOver(store: Store, key: string, name: string, holder: Holder, options: StoreOptions): Promise<void> {
-  const gate = `${name}.takeover`
-  if (!(await take(store, gate, holder, options))) {
-    const other = await readHolder(store, gate, options)
-    if (other === undefined || !(await isDead(other))) throw locked(key, gate, other ?? holder)
-    await store.delete(gate, options)
-    throw locked(key, gate, other)
+async function take(store: Store, name: string, holder: LockHolder, options: StoreOptions): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (await claim(store, name, holder, options)) return
+    const found = await readLock(store, name, options)
+    if (found === undefined) continue
+    if (found.holder === undefined || !(await isGone(found.holder))) throw locked(name, found.holder)
+    if (await takeOver(store, name, found.holder, holder, options)) return
   }
+  throw locked(name, undefined)
+}
+
+/**
+ * Replaces a lock whose holder is gone. Of several takers, one gets the lock on that very lock, which is named by its
+ * token; then it looks again, since an earlier taker may be done. If that taker died, its lock is taken over likewise.
+ */
+async function takeOver(
+  store: Store,
+  name: string,
+  gone: LockHolder,
+  holder: LockHolder,
+  options: StoreOptions
+): Promise<boolean> {
+  const gate = `${name}.${gone.token.slice(0, 16)}`
+  await take(store, gate, holder, options)
   try {
-    const other = await readHolder(store, name, options)
-    if (other !== undefined && !(await isDead(other))) throw locked(key, name, other)
-    await store.delete(name, options)
-    if (!(await take(store, name, holder, options))) throw locked(key, name, (await readHolder(store, name)) ?? holder)
+    const found = await readLock(store, name, options)
+    if (found?.holder?.token !== gone.token) return false
+    await store.put(name, [encodeHolder(holder)], options)
+    return true
   } finally {
-    await store.delete(gate)
+    await lockOf(store, gate, holder).release()
   }
 }
 
-async function readHolder(store: Store, name: string, options?: StoreOptions): Promise<Holder | undefined> {
+/** Takes a lock that nobody has. */
+async function claim(store: Store, name: string, holder: LockHolder, options: StoreOptions): Promise<boolean> {
+  if (store.create !== undefined) return store.create(name, encodeHolder(holder), options)
+  if ((await readLock(store, name, options)) !== undefined) return false
+  await store.put(name, [encodeHolder(holder)], options)
+  const found = await readLock(store, name, options)
+  return found?.holder?.token === holder.token
+}
+
+/** Undefined if there is no such lock; without a holder if its file says none. */
+async function readLock(
+  store: Store,
+  name: string,
+  options?: StoreOptions
+): Promise<{ readonly holder: LockHolder | undefined } | undefined> {
   for await (const stored of store.list(name, options)) {
     if (stored.name !== name) continue
-    const chunks: Uint8Array[] = []
-    try {
-      for await (const chunk of store.get(name, undefined, options)) chunks.push(chunk)
-      return JSON.parse(Buffer.concat(chunks).toString('utf8')) as Holder
-    } catch {
-      return undefined
-    }
+    const bytes = await readIfThere(store, name, options)
+    return bytes && { holder: decodeHolder(bytes) }
   }
   return undefined
 }
 
-async function thisProcess(): Promise<Holder> {
-  const { pid } = process
-  const token = randomBytes(16).toString('hex')
-  return { pid, began: await beginOf(pid), host: hostname(), since: new Date().toISOString(), token }
-}
-
-/** Only a process of this host can be known to be dead. */
-async function isDead({ pid, began, host }: Holder): Promise<boolean> {
-  if (host !== hostname()) return false
+/** It may have been released since it was listed. */
+async function readIfThere(store: Store, name: string, options?: StoreOptions): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = []
   try {
-    process.kill(pid, 0)
+    for await (const chunk of store.get(name, { start: 0, end: HOLDER_BYTES_MAX }, options)) chunks.push(chunk)
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+    if (isBackupError(error) && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return undefined
+    throw error
   }
-  return began !== undefined && (await beginOf(pid)) !== began
+  return Buffer.concat(chunks)
 }
 
-/** Field 22 of /proc/PID/stat; undefined where there is none. */
-async function beginOf(pid: number): Promise<string | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19]
-}
-
-function locked(key: string, name: string, { pid, host, since }: Holder): BackupError {
-  const message = `The backups of ${key} are locked by process ${pid} of ${host} since ${since}; if it is gone, delete ${name}`
+function locked(name: string, holder: LockHolder | undefined): BackupError {
+  const by = holder === undefined ? 'somebody whom its file does not name' : printHolder(holder)
+  const message = `${name} is held by ${by}; if that is gone for good, delete ${name} from the store`
   return new BackupError('IBT_LOCKED', message, { path: name })
 }

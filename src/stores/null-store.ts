@@ -1,18 +1,22 @@
-import { BackupError } from '../errors.js'
+import { abortable } from '../interop/abortable.js'
 import type { Store } from '../types.js'
+import { checkSource, checkStoredName, missingName } from './stored-name.js'
 
-/** A store that takes everything and keeps nothing: for dry runs. */
-export function nullStore(): Store {
+/** A store that takes everything and keeps nothing: for dry runs. Memory: none. */
+export function nullStore(): Required<Store> {
   return {
     id: 'null',
-    async put(_name, source) {
-      for await (const _ of source);
+    async put(name, source, { signal } = {}) {
+      checkStoredName(name)
+      checkSource(source)
+      for await (const _ of abortable(source, signal));
     },
     // biome-ignore lint/correctness/useYield: it has nothing to yield
     async *get(name: string) {
-      throw new BackupError('IBT_STORE_FAILED', `${name} was not kept`, { path: name })
+      throw missingName(name)
     },
     async *list() {},
-    async delete() {}
+    async delete() {},
+    create: async () => true
   }
 }

@@ -1,0 +1,51 @@
+import { BackupError } from '../errors.js'
+import type { ByteRange } from '../types.js'
+
+/** Bytes of a name, at most: file systems take 255, and a temporary name is 22 longer. */
+const NAME_BYTES_MAX = 230
+
+/**
+ * Refuses what is no name in every store: empty, hidden, a path, longer than 230 bytes, or not UTF-8.
+ * @throws BackupError IBT_NAME_INVALID
+ */
+export function checkStoredName(name: string): void {
+  const isName =
+    typeof name === 'string' &&
+    name !== '' &&
+    !name.startsWith('.') &&
+    !/[/\0]/.test(name) &&
+    name.isWellFormed() &&
+    Buffer.byteLength(name) <= NAME_BYTES_MAX
+  if (isName) return
+  const message = `${JSON.stringify(name)} is no name in a store: 1 to ${NAME_BYTES_MAX} bytes, no '/', NUL or leading '.'`
+  throw new BackupError('IBT_NAME_INVALID', message, { path: name })
+}
+
+/** @throws RangeError for a range that ends before it starts or is not of whole bytes. */
+export function checkRange({ start, end = start }: ByteRange): void {
+  if (Number.isSafeInteger(start) && start >= 0 && (end === Infinity || Number.isSafeInteger(end)) && end >= start)
+    return
+  throw new RangeError(`No range of bytes: from ${start} to ${end}`)
+}
+
+/** @throws TypeError for bytes instead of a source of them, which would iterate as numbers. */
+export function checkSource(source: unknown): void {
+  if (source instanceof Uint8Array)
+    throw new TypeError('A source of chunks is wanted, not one chunk: put it into an array')
+}
+
+/** @throws TypeError for a chunk that is not bytes. */
+export function checkChunk(chunk: unknown): void {
+  if (!(chunk instanceof Uint8Array)) throw new TypeError(`A store takes chunks of bytes, not ${typeof chunk}`)
+}
+
+/** Order of `list`: that of the names' bytes. */
+export function compareStoredNames(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+/** The error of a name that is not there: its cause has the code `ENOENT`, as a directory's has. */
+export function missingName(name: string): BackupError {
+  const cause = Object.assign(new Error(`No such name: ${name}`), { code: 'ENOENT' })
+  return new BackupError('IBT_STORE_FAILED', `Cannot read ${name}: the store does not have it`, { path: name, cause })
+}

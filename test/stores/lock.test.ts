@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { directoryStore } from '../../src/stores/directory.js'
+import { acquireLock, type Lock } from '../../src/stores/lock.js'
+import { memoryStore } from '../../src/stores/memory.js'
+import type { Store } from '../../src/types.js'
+
+const made: string[] = []
+after(() => Promise.all(made.map(path => rm(path, { recursive: true, force: true }))))
+
+const STORES: Record<string, () => Promise<Store>> = {
+  directoryStore: async () => {
+    const path = await mkdtemp(join(tmpdir(), 'ibt-lock-'))
+    made.push(path)
+    return directoryStore(path)
+  },
+  memoryStore: async () => memoryStore(),
+  'a store without create': async () => ({ ...bound(memoryStore()) })
+}
+
+function bound(store: Required<Store>): Store {
+  return {
+    id: store.id,
+    put: store.put.bind(store),
+    get: store.get.bind(store),
+    list: store.list.bind(store),
+    delete: store.delete.bind(store)
+  }
+}
+
+async function names(store: Store): Promise<string[]> {
+  const found: string[] = []
+  for await (const { name } of store.list()) found.push(name)
+  return found
+}
+
+/** A lock as a process that is gone has left it. */
+async function leave(store: Store, fields: object = {}, name = 'key.lock'): Promise<void> {
+  const { pid } = spawnSync('true')
+  const holder = { pid, host: hostname(), startedNs: '1700000000000000000', token: 'a'.repeat(32), ...fields }
+  await store.put(name, [Buffer.from(JSON.stringify(holder))])
+}
+
+for (const [kind, makeStore] of Object.entries(STORES)) {
+  test(`${kind}: a key is locked once, and free again after its release`, async () => {
+    const store = await makeStore()
+    const lock = await acquireLock(store, 'key')
+    assert.deepEqual(await names(store), ['key.lock'])
+    await assert.rejects(acquireLock(store, 'key'), error => {
+      const { code, path, message } = error as { code: string; path: string; message: string }
+      assert.equal(code, 'IBT_LOCKED')
+      assert.equal(path, 'key.lock')
+      assert.match(message, new RegExp(`process ${process.pid} of ${hostname()} since \\d{4}-.*delete key.lock`))
+      return true
+    })
+    const other = await acquireLock(store, 'key2')
+    await lock.release()
+    await lock.release()
+    assert.deepEqual(await names(store), ['key2.lock'])
+    await (await acquireLock(store, 'key')).release()
+    await other.release()
+    assert.deepEqual(await names(store), [])
+  })
+
+  test(`${kind}: the lock of a process that is gone is taken over`, async () => {
+    const store = await makeStore()
+    await leave(store)
+    const lock = await acquireLock(store, 'key')
+    assert.deepEqual(await names(store), ['key.lock'])
+    await assert.rejects(acquireLock(store, 'key'), { code: 'IBT_LOCKED' })
+    await lock.release()
+    assert.deepEqual(await names(store), [])
+  })
+
+  test(`${kind}: the lock of another host, of a live process or of nobody is not taken over`, async () => {
+    for (const fields of [{ host: 'elsewhere' }, { pid: process.ppid }, { pid: 'x' }, { token: 5 }, { pid: -1 }]) {
+      const store = await makeStore()
+      await leave(store, fields)
+      await assert.rejects(acquireLock(store, 'key'), { code: 'IBT_LOCKED' }, JSON.stringify(fields))
+      assert.deepEqual(await names(store), ['key.lock'])
+    }
+    for (const text of ['', '{', 'null', '[]']) {
+      const store = await makeStore()
+      await store.put('key.lock', [Buffer.from(text)])
+      await assert.rejects(acquireLock(store, 'key'), { code: 'IBT_LOCKED', message: /does not name/ })
+    }
+  })
+
+  test(`${kind}: a release leaves a lock that is somebody else’s by now`, async () => {
+    const store = await makeStore()
+    const lock = await acquireLock(store, 'key')
+    await leave(store, { pid: 1, host: 'elsewhere' })
+    await lock.release()
+    assert.deepEqual(await names(store), ['key.lock'])
+  })
+
+  test(`${kind}: an aborted wait takes no lock`, async () => {
+    const store = await makeStore()
+    const reason = new Error('Enough')
+    await assert.rejects(acquireLock(store, 'key', { signal: AbortSignal.abort(reason) }), error => error === reason)
+    assert.deepEqual(await names(store), [])
+  })
+}
+
+test('a process number that is used again holds no lock', { skip: process.platform !== 'linux' }, async () => {
+  const store = memoryStore()
+  await leave(store, { pid: process.ppid, began: '1' })
+  await (await acquireLock(store, 'key')).release()
+})
+
+for (const kind of ['directoryStore', 'memoryStore']) {
+  test(`${kind}: of many that ask at the same time, one gets a free lock and one takes over a dead one`, async () => {
+    for (const isDead of [false, true]) {
+      for (let round = 0; round < 10; round++) {
+        const store = await STORES[kind]!()
+        if (isDead) await leave(store)
+        const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => acquireLock(store, 'key')))
+        const locks = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+        const refusals = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason] : []))
+        for (const { code, message } of refusals) assert.equal(code, 'IBT_LOCKED', message)
+        assert.ok(locks.length <= 1, `${locks.length} hold the lock`)
+        // All may be refused only where each met another one's take-over.
+        await (locks[0] ?? (await acquireLock(store, 'key'))).release()
+        assert.deepEqual(await names(store), [])
+      }
+    }
+  })
+}
+
+test('a slow taker does not replace the lock of one that was faster', async () => {
+  const store = memoryStore()
+  await leave(store)
+  let first: Lock | undefined
+  const slow: Store = {
+    ...bound(store),
+    create: async (name, bytes) => {
+      if (name !== 'key.lock') first ??= await acquireLock(store, 'key')
+      return store.create(name, bytes)
+    }
+  }
+  await assert.rejects(acquireLock(slow, 'key'), { code: 'IBT_LOCKED' })
+  assert.deepEqual(await names(store), ['key.lock'])
+  await first!.release()
+  assert.deepEqual(await names(store), [])
+})
+
+test('a take-over whose taker died is taken over', async () => {
+  const store = memoryStore()
+  await leave(store)
+  await leave(store, { token: 'b'.repeat(32) }, `key.lock.${'a'.repeat(16)}`)
+  await (await acquireLock(store, 'key')).release()
+  assert.deepEqual(await names(store), [])
+})
+
+test('a lock that its process could not release is taken over when that was killed', async () => {
+  const store = (await STORES.directoryStore!()) as ReturnType<typeof directoryStore>
+  const lockFile = new URL('../../src/stores/lock.js', import.meta.url)
+  const directoryFile = new URL('../../src/stores/directory.js', import.meta.url)
+  const script = `
+    const { acquireLock } = await import(${JSON.stringify(lockFile)})
+    const { directoryStore } = await import(${JSON.stringify(directoryFile)})
+    await acquireLock(directoryStore(${JSON.stringify(store.path)}), 'key')
+    console.log('locked')
+    setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(child.stdout, 'data')
+  await assert.rejects(acquireLock(store, 'key'), { code: 'IBT_LOCKED', message: new RegExp(`process ${child.pid} `) })
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  await (await acquireLock(store, 'key')).release()
+  assert.deepEqual(await readdir(store.path), [])
+})
+
+test('a key that no name can hold is refused', async () => {
+  await assert.rejects(acquireLock(memoryStore(), 'a/b'), { code: 'IBT_NAME_INVALID' })
+})
