@@ -14,6 +14,7 @@ const BAD_NAMES: readonly string[] = ['', '.', '..', '.hidden', 'a/b', '/a', 'a\
 /**
  * Declares the tests of what a store promises, for stores of your own too:
  * `storeConformance('mine', () => myStore(), { test })`. Each test gets an empty store.
+ * A store that does not hear an abort leaves a test waiting for ever: give yours a time limit.
  */
 export function storeConformance(
   name: string,
