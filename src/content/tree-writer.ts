@@ -109,8 +109,8 @@ export class TreeWriter {
   async #leave(): Promise<void> {
     const { entry, symlinks } = this.#open.pop()!
     for (const symlink of symlinks) {
-      await this.#do({ code: Operation.makeSymlink, path: symlink.path, other: symlink.linkname })
-      await this.#do({ code: Operation.setMetadata, ...this.#metadata(symlink), mode: undefined })
+      const metadata = { ...this.#metadata(symlink), mode: undefined }
+      await this.#do({ code: Operation.makeSymlink, other: symlink.linkname, ...metadata })
     }
     await this.#do({ code: Operation.setMetadata, ...this.#metadata(entry) })
   }

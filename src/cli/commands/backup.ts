@@ -1,0 +1,75 @@
+import { resolve } from 'node:path'
+import { keyFromPath } from '../../format/names.js'
+import { autoBackup, fullBackup, incrementalBackup } from '../../pipelines/backup.js'
+import { listBackups } from '../../pipelines/catalog.js'
+import type { BackupReport } from '../../pipelines/options.js'
+import { defaultStorePath } from '../../pipelines/places.js'
+import { Exit } from '../exit.js'
+import { formatBytes, formatCount, formatSeconds } from '../format.js'
+import { type BackupValues, toBackupOptions } from '../options.js'
+import { Reporter } from '../reporter.js'
+
+const RUN = { full: fullBackup, incremental: incrementalBackup, backup: autoBackup }
+
+/** `ibt full`, `ibt incremental`, `ibt backup`. */
+export async function runBackup(
+  name: keyof typeof RUN,
+  source: string,
+  values: BackupValues,
+  signal: AbortSignal
+): Promise<number> {
+  const reporter = new Reporter(values)
+  if (values.store === undefined && !process.env.IBT_STORE) {
+    reporter.warn(`No --store and no IBT_STORE: backups go to ${defaultStorePath()}, which a restart may empty`)
+  }
+  const options = toBackupOptions(values, signal)
+  try {
+    reporter.expect(await newestBytes(source, values, signal))
+    const { onProgress, onError } = reporter
+    const report = await RUN[name](source, { ...options, onProgress, onError })
+    for (const path of report.leftOut) reporter.warn(`Left out ${path}: it holds the backups or their cache`)
+    reporter.report(report, describe(report, reporter.elapsedMs, values))
+    return report.skippedEntries > 0 ? Exit.partial : Exit.done
+  } finally {
+    reporter.end()
+  }
+}
+
+/** Bytes of the files of the newest backup: about what is to come. */
+async function newestBytes(source: string, values: BackupValues, signal: AbortSignal): Promise<number> {
+  if (!process.stderr.isTTY) return 0
+  const { store, cache } = toBackupOptions(values, signal)
+  let sizeBytes = 0
+  const key = values.key ?? keyFromPath(resolve(source))
+  try {
+    for await (const { totals } of listBackups(key, { store, cache, signal })) sizeBytes = totals.sizeBytes
+  } catch {
+    // The run itself says what is wrong with the store.
+  }
+  return sizeBytes
+}
+
+function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchanged }: BackupValues): string[] {
+  const { key, date, kind, parent, totals, files } = report
+  const { created, updated, touched, deleted, unchanged, unreadable, dirty } = totals
+  const size = `${formatCount(totals.files, 'file')}, ${formatBytes(totals.sizeBytes)}`
+  const changes =
+    kind === 'full'
+      ? `${formatCount(totals.entries, 'entry').replace('entrys', 'entries')}: ${size}`
+      : `${created} created, ${updated} updated, ${touched} touched, ${deleted} deleted, ${unchanged} unchanged: ${size}`
+  const lines = [
+    `${kind === 'full' ? 'Full' : 'Incremental'} backup of ${key}, ${date}${parent ? ` on ${parent}` : ''}`
+  ]
+  lines.push(`  ${changes}`)
+  if (unreadable + dirty > 0) lines.push(`  ${unreadable} unreadable, ${dirty} changed while they were read`)
+  for (const { name, sizeBytes } of files) lines.push(`  ${formatBytes(sizeBytes).padStart(9)}  ${name}`)
+  const what = report.isStored
+    ? `${formatBytes(report.storedBytes)} stored`
+    : dryRun
+      ? 'Nothing stored: a dry run'
+      : 'Nothing stored'
+  lines.push(
+    `  ${what}${!report.isStored && skipUnchanged && !dryRun ? ': nothing has changed' : ''}, ${formatSeconds(elapsedMs)}`
+  )
+  return lines
+}

@@ -1,0 +1,84 @@
+import { printPath } from '../../path.js'
+import { compareBackups, listBackups, listEntries } from '../../pipelines/catalog.js'
+import type { ChangeKind, StateEntry } from '../../types.js'
+import { Exit } from '../exit.js'
+import { formatBytes, formatMode, formatTime } from '../format.js'
+import { toJsonLine } from '../json.js'
+import { type CommonValues, toPlaceOptions } from '../options.js'
+import { Output } from '../output.js'
+
+/** `ibt list`. */
+export async function runList(key: string | undefined, values: CommonValues, signal: AbortSignal): Promise<number> {
+  const output = new Output()
+  let isEmpty = true
+  for await (const backup of listBackups(key, toPlaceOptions(values, signal))) {
+    isEmpty = false
+    const { date, kind, parent, storedBytes, totals } = backup
+    const columns = [
+      backup.key.padEnd(16),
+      date,
+      kind.padEnd(11),
+      `${totals.files.toLocaleString('en')} files`.padStart(16),
+      formatBytes(totals.sizeBytes).padStart(9),
+      `${formatBytes(storedBytes).padStart(9)} stored`,
+      parent === undefined ? '' : `on ${parent}`
+    ]
+    await output.write(values.json ? toJsonLine(backup) : `${columns.join('  ').trimEnd()}\n`)
+  }
+  await output.end()
+  if (isEmpty && !values.quiet)
+    process.stderr.write(`ibt: No backup${key === undefined ? '' : ` of ${key}`} in the store\n`)
+  return isEmpty && key !== undefined ? Exit.failed : Exit.done
+}
+
+/** `ibt ls`. */
+export async function runLs(key: string, values: CommonValues & { at?: string }, signal: AbortSignal): Promise<number> {
+  const output = new Output()
+  for await (const entry of listEntries(key, { ...toPlaceOptions(values, signal), at: values.at })) {
+    await output.write(values.json ? toJsonLine(entry) : `${describeEntry(entry)}\n`)
+  }
+  await output.end()
+  return Exit.done
+}
+
+function describeEntry(entry: StateEntry): string {
+  const { type, mode, uid, gid, uname = String(uid), gname = String(gid), sizeBytes, mtimeNs, path, linkname } = entry
+  const size = sizeBytes === undefined ? '-' : String(sizeBytes)
+  const flags = [entry.dirty && 'dirty', entry.carried && 'carried'].filter(Boolean).join(' ')
+  const columns = [
+    formatMode(type, mode),
+    `${uname} ${gname}`.padEnd(12),
+    size.padStart(12),
+    formatTime(mtimeNs),
+    printPath(path)
+  ]
+  return columns.join('  ') + (linkname === undefined ? '' : ` -> ${printPath(linkname)}`) + (flags && `  (${flags})`)
+}
+
+const LETTERS: Readonly<Record<ChangeKind, string>> = {
+  created: '+',
+  deleted: '-',
+  updated: 'M',
+  touched: 'm',
+  unchanged: ' '
+}
+
+/** `ibt diff`. */
+export async function runDiff(
+  key: string,
+  values: CommonValues & { from?: string; to?: string },
+  signal: AbortSignal
+): Promise<number> {
+  const output = new Output()
+  const { from, to } = values
+  for await (const { change, path, type, sizeBytes } of compareBackups(key, {
+    ...toPlaceOptions(values, signal),
+    from,
+    to
+  })) {
+    const line = `${LETTERS[change]} ${printPath(path)}${type === 'directory' ? '/' : ''}\n`
+    await output.write(values.json ? toJsonLine({ change, path, type, sizeBytes }) : line)
+  }
+  await output.end()
+  return Exit.done
+}

@@ -1,0 +1,29 @@
+import { verifyBackup } from '../../pipelines/verify.js'
+import { Exit } from '../exit.js'
+import { formatBytes, formatCount, formatSeconds } from '../format.js'
+import { type CommonValues, toPlaceOptions } from '../options.js'
+import { Reporter } from '../reporter.js'
+
+/** `ibt verify`. */
+export async function runVerify(
+  key: string,
+  values: CommonValues & { at?: string; readData?: boolean },
+  signal: AbortSignal
+): Promise<number> {
+  const reporter = new Reporter(values)
+  try {
+    const { at, readData } = values
+    const { onProgress, onError } = reporter
+    const report = await verifyBackup(key, { ...toPlaceOptions(values, signal), at, readData, onProgress, onError })
+    const { date, artifacts, entries, files, sizeBytes, problems } = report
+    const read = readData ? `, ${formatCount(files, 'file')} made and proven, ${formatBytes(sizeBytes)}` : ''
+    const verdict = problems.length === 0 ? 'is complete' : `has ${formatCount(problems.length, 'problem')}`
+    reporter.report(report, [
+      `Backup of ${key}, ${date}, ${verdict}`,
+      `  ${formatCount(artifacts, 'artifact')}, ${entries.toLocaleString('en')} entries${read}, ${formatSeconds(reporter.elapsedMs)}`
+    ])
+    return problems.length === 0 ? Exit.done : Exit.integrity
+  } finally {
+    reporter.end()
+  }
+}

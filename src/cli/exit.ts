@@ -1,0 +1,58 @@
+import { type ErrorCode, isBackupError } from '../errors.js'
+
+/** What `ibt` exits with. */
+export const Exit = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** Done, but some entries of the source could not be read or changed under the read. */
+  partial: 3,
+  /** What is stored is not what was stored. */
+  integrity: 4,
+  /** Locked, another source, an unknown version, a clock that is off, a destination that is not empty. */
+  refused: 5,
+  cancelled: 130,
+  terminated: 143
+} as const
+
+/** A mistake in what was typed. */
+export class UsageError extends Error {}
+
+const INTEGRITY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'IBT_ARCHIVE_CORRUPT',
+  'IBT_ARCHIVE_TRUNCATED',
+  'IBT_BAD_MAGIC',
+  'IBT_BASIS_MISMATCH',
+  'IBT_BASIS_MISSING',
+  'IBT_DELTA_CORRUPT',
+  'IBT_HASH_MISMATCH',
+  'IBT_INPUT_ENDED',
+  'IBT_OUT_OF_ORDER',
+  'IBT_SIGNATURE_CORRUPT',
+  'IBT_STATE_INVALID',
+  'IBT_UNSAFE_PATH'
+])
+
+const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'IBT_CLOCK',
+  'IBT_LOCKED',
+  'IBT_NOT_EMPTY',
+  'IBT_SOURCE_MISMATCH',
+  'IBT_STATE_VERSION'
+])
+
+/** The exit code for what a command threw. */
+export function exitCode(error: unknown): number {
+  if (error instanceof UsageError || error instanceof RangeError) return Exit.usage
+  if (!isBackupError(error)) return Exit.failed
+  if (INTEGRITY.has(error.code)) return Exit.integrity
+  if (REFUSED.has(error.code)) return Exit.refused
+  return error.code === 'IBT_NAME_INVALID' ? Exit.usage : Exit.failed
+}
+
+/** A message for people: what happened, and what the system said. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { cause } = error
+  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message
+}

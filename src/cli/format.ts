@@ -1,0 +1,49 @@
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+
+/** Bytes for people: three digits that matter. */
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${UNITS[unit]}`
+}
+
+export function formatCount(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+}
+
+export function formatSeconds(ms: number): string {
+  const seconds = ms / 1000
+  if (seconds < 60) return `${seconds.toFixed(1)} s`
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
+}
+
+const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i
+
+/** Bytes of `10M`, `1.5GiB`, `4096`; undefined if the text is no size. */
+export function parseSize(text: string): number | undefined {
+  const match = SIZE.exec(text.trim())
+  if (match === null) return undefined
+  const power = ['', 'k', 'm', 'g', 't'].indexOf(match[2]!.toLowerCase())
+  return Math.round(Number(match[1]) * 1024 ** power)
+}
+
+/** `-rwxr-xr-x`, as ls prints it. */
+export function formatMode(type: string, mode: number): string {
+  const letter = { directory: 'd', symlink: 'l', fifo: 'p', socket: 's', 'character-device': 'c', 'block-device': 'b' }[
+    type
+  ]
+  const bits = [...'rwxrwxrwx'].map((bit, i) => (mode & (0o400 >> i) ? bit : '-'))
+  if (mode & 0o4000) bits[2] = bits[2] === 'x' ? 's' : 'S'
+  if (mode & 0o2000) bits[5] = bits[5] === 'x' ? 's' : 'S'
+  if (mode & 0o1000) bits[8] = bits[8] === 'x' ? 't' : 'T'
+  return `${letter ?? (type === 'unreadable' ? '?' : '-')}${bits.join('')}`
+}
+
+export function formatTime(ns: bigint): string {
+  const ms = Number(ns / 1_000_000n)
+  return Math.abs(ms) > 8.64e15 ? String(ns) : new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
+}

@@ -1,0 +1,125 @@
+import type { Command } from 'commander'
+import { gzip, none, zstd } from '../codec/index.js'
+import { setJobs } from '../native.js'
+import type { BackupOptions, PlaceOptions } from '../pipelines/options.js'
+import type { Codec } from '../types.js'
+import { UsageError } from './exit.js'
+import { parseSize } from './format.js'
+import type { ReporterOptions } from './reporter.js'
+
+/** Where backups are, and how a run talks: what every command takes. */
+export interface CommonValues extends ReporterOptions {
+  readonly store?: string
+  readonly cache?: string | false
+  readonly jobs?: number
+}
+
+/** What a command that makes a backup takes. */
+export interface BackupValues extends CommonValues {
+  readonly key?: string
+  readonly exclude?: readonly string[]
+  readonly ignoreFile?: readonly string[]
+  readonly excludeIfPresent?: readonly string[]
+  readonly excludeCaches?: boolean
+  readonly excludeLargerThan?: number
+  readonly oneFileSystem?: boolean
+  readonly compress?: Codec
+  readonly checksum?: boolean
+  readonly dryRun?: boolean
+  readonly skipUnchanged?: boolean
+  readonly allowSourceMismatch?: boolean
+  readonly sourceId?: string
+  readonly deleteOldSigvaults?: boolean
+}
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .option('--store <dir>', 'directory that holds the backups (default: IBT_STORE, else the temporary directory)')
+    .option(
+      '--cache <dir>',
+      'local copies of states and signatures (default: IBT_CACHE, else the user cache directory)'
+    )
+    .option('--no-cache', 'do without them')
+    .option('--json', 'events and a final report as lines of JSON on stdout')
+    .option('--quiet', 'no report, no warnings')
+    .option('--no-progress', 'no progress line')
+    .option('--jobs <n>', 'threads that read, hash and sign', parseCount)
+}
+
+export function addBackupOptions(command: Command): Command {
+  return addCommonOptions(command)
+    .option('--key <key>', "names the chain (default: the source's base name)")
+    .option('--exclude <pattern>', 'leave out what matches, as in an ignore file; may be repeated', collect)
+    .option(
+      '--ignore-file <name>',
+      'name of ignore files in the source, like .gitignore; may be repeated (default: .exclude)',
+      collect
+    )
+    .option(
+      '--exclude-if-present <name>',
+      'leave out the contents of directories that hold such an entry; may be repeated',
+      collect
+    )
+    .option('--exclude-caches', 'leave out the contents of directories with a CACHEDIR.TAG')
+    .option('--exclude-larger-than <size>', 'leave out larger files: 500M, 2G', parseBytes)
+    .option('--one-file-system', 'do not enter other file systems')
+    .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
+    .option('--checksum', 'read and compare every file, whatever its times say')
+    .option('--dry-run', 'do all but store')
+    .option('--skip-unchanged', 'store nothing if nothing has changed')
+    .option('--allow-source-mismatch', 'go on if the backups of the key are of another directory or host')
+    .option('--source-id <id>', 'names the source where its path and host change')
+    .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
+}
+
+export function toPlaceOptions(values: CommonValues, signal: AbortSignal): PlaceOptions {
+  if (values.jobs !== undefined) setJobs(values.jobs)
+  return { store: values.store, cache: values.cache, signal }
+}
+
+export function toBackupOptions(values: BackupValues, signal: AbortSignal): BackupOptions<object> {
+  return {
+    ...toPlaceOptions(values, signal),
+    key: values.key,
+    codec: values.compress,
+    rules: {
+      exclude: values.exclude,
+      ignoreFiles: values.ignoreFile,
+      excludeIfPresent: values.excludeIfPresent,
+      excludeCaches: values.excludeCaches,
+      excludeLargerThanBytes: values.excludeLargerThan,
+      oneFileSystem: values.oneFileSystem
+    },
+    detection: { checksum: values.checksum },
+    dryRun: values.dryRun,
+    skipUnchanged: values.skipUnchanged,
+    allowSourceMismatch: values.allowSourceMismatch,
+    sourceId: values.sourceId,
+    deleteOldSigvaults: values.deleteOldSigvaults
+  }
+}
+
+/** For an option that may be repeated. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value]
+}
+
+function parseCount(text: string): number {
+  const count = Number(text)
+  if (Number.isInteger(count) && count >= 1 && count <= 256) return count
+  throw new UsageError(`'${text}' is no number of threads: 1 to 256`)
+}
+
+function parseBytes(text: string): number {
+  const bytes = parseSize(text)
+  if (bytes === undefined) throw new UsageError(`'${text}' is no size: give bytes, or 500K, 20M, 2G`)
+  return bytes
+}
+
+function parseCodec(text: string): Codec {
+  const [name, level] = text.split(':', 2)
+  const make = { zstd, gzip, none }[name as 'zstd']
+  if (make === undefined) throw new UsageError(`'${name}' is no codec: zstd, gzip or none`)
+  if (level !== undefined && !/^-?\d+$/.test(level)) throw new UsageError(`'${level}' is no level`)
+  return make(level === undefined ? {} : { level: Number(level) })
+}

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { Exit } from './exit.js'
+import { addBackupOptions, addCommonOptions, collect } from './options.js'
+
+const AT = 'the newest backup not younger than: an ISO time, a date of a backup, or words such as "3 days ago"'
+
+/** Runs a command of the backup kind. Each command's code is loaded when it runs. */
+export async function runProgram(args: readonly string[], signal: AbortSignal): Promise<number> {
+  let code: number = Exit.done
+  const program = buildProgram(signal, answer => {
+    code = answer
+  })
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    return error.exitCode === 0 ? Exit.done : Exit.usage
+  }
+  return code
+}
+
+function buildProgram(signal: AbortSignal, answer: (code: number) => void): Command {
+  const program = new Command('ibt')
+    .description('Incremental backups as plain archives: tar, zstd, JSON and librsync deltas.')
+    .version(version(), '--version', 'print the version')
+    .helpOption('--help', 'print help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .showHelpAfterError('(ibt help tells the commands, ibt help COMMAND their options)')
+    .exitOverride()
+  for (const [name, summary] of BACKUPS) {
+    backupCommand(program, name, summary).action(async (source, values) => {
+      const { runBackup } = await import('./commands/backup.js')
+      answer(await runBackup(name, source, values, signal))
+    })
+  }
+  addReaders(program, signal, answer)
+  addRdiff(program)
+  return program.addHelpText('after', EXAMPLES)
+}
+
+const BACKUPS = [
+  ['full', 'back up everything'],
+  ['incremental', 'back up what has changed since the newest backup'],
+  ['backup', 'a full if there is none yet, else an incremental']
+] as const
+
+function backupCommand(program: Command, name: string, summary: string): Command {
+  return addBackupOptions(program.command(`${name} <source>`).description(summary)).addHelpText(
+    'after',
+    `
+Examples:
+  ibt ${name} ~/photos --store /mnt/backups
+  ibt ${name} ~/project --store /mnt/backups --ignore-file .gitignore --exclude '*.o'
+  ibt ${name} /srv --key server --skip-unchanged --json
+
+Exit codes: 0 done, 3 done but something could not be read, 5 refused (locked, another source), 1 failed.`
+  )
+}
+
+function addReaders(program: Command, signal: AbortSignal, answer: (code: number) => void): void {
+  const reader = (usage: string, summary: string) => addCommonOptions(program.command(usage).description(summary))
+  reader('restore <key> <dest>', 'restore into a directory that is empty or not there yet')
+    .option('--at <date>', AT)
+    .option('--path <glob>', 'only what matches, with all below; may be repeated', collect)
+    .option('--numeric-owner', 'owners by number, not by name')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  ibt restore photos /tmp/photos --store /mnt/backups
+  ibt restore photos /tmp/photos --at '2026-11-01T12:00' --path '2025/**/*.jpg'`
+    )
+    .action(async (key, dest, values) => {
+      const { runRestore } = await import('./commands/restore.js')
+      answer(await runRestore(key, dest, values, signal))
+    })
+  reader('list [key]', 'backups: date, kind, files, bytes, parent').action(async (key, values) => {
+    const { runList } = await import('./commands/list.js')
+    answer(await runList(key, values, signal))
+  })
+  reader('ls <key>', 'entries of a backup')
+    .option('--at <date>', AT)
+    .action(async (key, values) => {
+      const { runLs } = await import('./commands/list.js')
+      answer(await runLs(key, values, signal))
+    })
+  reader('diff <key>', 'what differs between two backups: + created, - deleted, M updated, m only metadata')
+    .option('--from <date>', 'the older one (default: the backup before the newer)')
+    .option('--to <date>', 'the newer one (default: the newest)')
+    .action(async (key, values) => {
+      const { runDiff } = await import('./commands/list.js')
+      answer(await runDiff(key, values, signal))
+    })
+  reader('verify <key>', 'prove that a backup is complete')
+    .option('--at <date>', AT)
+    .option('--read-data', 'read every artifact, and make and prove every file')
+    .action(async (key, values) => {
+      const { runVerify } = await import('./commands/verify.js')
+      answer(await runVerify(key, values, signal))
+    })
+}
+
+/** They are run elsewhere; here they are for the list of commands. */
+function addRdiff(program: Command): void {
+  program.command('signature <basis> <signature>').description("librsync signature of a file, as rdiff's")
+  program.command('delta <signature> <new> <delta>').description("librsync delta against a signature, as rdiff's")
+  program.command('patch <basis> <delta> <out>').description("apply a delta, as rdiff's")
+}
+
+const EXAMPLES = `
+Examples:
+  ibt backup ~/photos --store /mnt/backups      a full, later incrementals
+  ibt list --store /mnt/backups                 what there is
+  ibt restore photos /tmp/photos --store /mnt/backups --at '3 days ago'
+  ibt verify photos --store /mnt/backups --read-data
+
+Environment: IBT_STORE, IBT_CACHE. Exit codes: 0 done, 1 failed, 2 usage, 3 done but some files could not be read,
+4 integrity failure, 5 refused, 130 cancelled.`
+
+function version(): string {
+  return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version
+}

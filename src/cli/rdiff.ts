@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { BackupError } from '../errors.js'
+import { deltaFile, patchFile, type SignatureOptions, type StrongSum, signatureFile, type WeakSum } from '../native.js'
+import { Exit, UsageError } from './exit.js'
+
+const USAGE = {
+  signature: `Usage: ibt signature [options] BASIS SIGNATURE
+
+Writes the librsync signature of BASIS, as rdiff does.
+
+  --block-len N         bytes of a block (default: by the size of BASIS)
+  --strong-len N        bytes of a strong sum (default: all; -1: librsync's minimum)
+  --strong blake2|md4   strong sum (default: blake2)
+  --weak rabinkarp|rollsum   weak sum (default: rabinkarp)
+  --force               replace SIGNATURE
+  --help
+
+Example: ssh server cat big.img | ibt signature - big.sig`,
+  delta: `Usage: ibt delta [options] SIGNATURE NEW DELTA
+
+Writes the delta that makes NEW of the file that SIGNATURE was made of.
+
+  --force               replace DELTA
+  --help
+
+Example: ibt delta big.sig big-new.img - | ssh server 'cat > big.delta'`,
+  patch: `Usage: ibt patch [options] BASIS DELTA OUT
+
+Writes what DELTA makes of BASIS. BASIS is a file that can be read at any place.
+
+  --force               replace OUT
+  --help
+
+Example: ibt patch big.img big.delta big-new.img`
+}
+
+const COMMON = `
+'-' is stdin or stdout. The output appears whole or not at all.
+Exit codes: 0 done, 1 failed, 2 usage, 4 damaged input, 130 cancelled.
+`
+
+type Name = keyof typeof USAGE
+
+/** `ibt signature`, `ibt delta`, `ibt patch`. Memory: bounded whatever the sizes, but for a signature that is loaded. */
+export async function runRdiff([name, ...rest]: readonly string[], signal: AbortSignal): Promise<number> {
+  const command = name as Name
+  const { values, positionals } = parse(command, rest)
+  if (values.help) {
+    process.stdout.write(`${USAGE[command]}\n${COMMON}`)
+    return Exit.done
+  }
+  const wanted = command === 'signature' ? 2 : 3
+  if (positionals.length !== wanted)
+    throw new UsageError(`ibt ${command} takes ${wanted} files: see ibt ${command} --help`)
+  const output = positionals.at(-1)!
+  const inputs = positionals.slice(0, -1)
+  if (command === 'patch' && inputs[0] === '-')
+    throw new UsageError('The basis of a patch is read at any place: give a file')
+  if (inputs.filter(path => path === '-').length > 1) throw new UsageError('Only one input can be stdin')
+  const options = signatureOptions(values)
+  await withInputs(inputs, fds =>
+    withOutput(output, values.force ?? false, async fd => {
+      if (command === 'signature') await signatureFile(fds[0]!, fd, options, signal)
+      else if (command === 'delta') await deltaFile(fds[0]!, fds[1]!, fd, signal)
+      else await patchFile(fds[0]!, fds[1]!, fd, signal)
+    })
+  )
+  return Exit.done
+}
+
+function parse(command: Name, args: readonly string[]) {
+  const forSignature = {
+    'block-len': { type: 'string' },
+    'strong-len': { type: 'string' },
+    strong: { type: 'string' },
+    weak: { type: 'string' }
+  } as const
+  const options = { help: { type: 'boolean' }, force: { type: 'boolean' }, ...forSignature } as const
+  try {
+    const parsed = parseArgs({ args: joinNegative(args), options, allowPositionals: true })
+    const unknown = Object.keys(parsed.values).find(option => command !== 'signature' && option in forSignature)
+    if (unknown !== undefined) throw new Error(`Unknown option '--${unknown}'`)
+    return parsed
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message.split('\n')[0]}: see ibt ${command} --help`)
+  }
+}
+
+/** `--strong-len -1` is a value, not another option. */
+function joinNegative(args: readonly string[]): string[] {
+  const joined: string[] = []
+  for (const arg of args) {
+    if (joined.at(-1) === '--strong-len' && /^-\d+$/.test(arg)) joined.push(`${joined.pop()}=${arg}`)
+    else joined.push(arg)
+  }
+  return joined
+}
+
+function signatureOptions(values: ReturnType<typeof parse>['values']): SignatureOptions {
+  const { strong = 'blake2', weak = 'rabinkarp' } = values
+  if (!['blake2', 'md4'].includes(strong)) throw new UsageError(`'${strong}' is no strong sum: blake2 or md4`)
+  if (!['rabinkarp', 'rollsum'].includes(weak)) throw new UsageError(`'${weak}' is no weak sum: rabinkarp or rollsum`)
+  return {
+    blockLen: parseNumber('--block-len', values['block-len'], 1),
+    strongLen: parseNumber('--strong-len', values['strong-len'], -1),
+    strong: strong as StrongSum,
+    weak: weak as WeakSum
+  }
+}
+
+function parseNumber(option: string, text: string | undefined, min: number): number | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= min && value < 2 ** 31) return value
+  throw new UsageError(`${option} takes a whole number from ${min}, not '${text}'`)
+}
+
+async function withInputs(paths: readonly string[], use: (fds: readonly number[]) => Promise<void>): Promise<void> {
+  const files: FileHandle[] = []
+  try {
+    const fds: number[] = []
+    for (const path of paths) {
+      if (path === '-') fds.push(0)
+      else {
+        const file = await open(path).catch(cause => {
+          throw new BackupError('IBT_READ_FAILED', `Cannot open ${path}`, { path, cause })
+        })
+        files.push(file)
+        fds.push(file.fd)
+      }
+    }
+    await use(fds)
+  } finally {
+    for (const file of files) await file.close()
+  }
+}
+
+/** Opens the output under a temporary name beside its own; it gets its own when it is whole and on disk. */
+async function withOutput(path: string, force: boolean, use: (fd: number) => Promise<void>): Promise<void> {
+  if (path === '-') return use(1)
+  const existing = await stat(path).catch(() => undefined)
+  if (existing !== undefined && !existing.isFile()) return withSpecial(path, use)
+  if (existing !== undefined && !force) throw new UsageError(`${path} exists: --force replaces it`)
+  const temporary = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomBytes(8).toString('hex')}.tmp`)
+  const writeFailed = (cause: unknown) => {
+    throw new BackupError('IBT_WRITE_FAILED', `Cannot write ${path}`, { path, cause })
+  }
+  const file = await open(temporary, 'wx').catch(writeFailed)
+  try {
+    try {
+      await use(file.fd)
+      await file.sync().catch(writeFailed)
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path).catch(writeFailed)
+  } catch (error) {
+    await unlink(temporary).catch(() => {})
+    throw error
+  }
+}
+
+/** A device or a pipe is written as it is. */
+async function withSpecial(path: string, use: (fd: number) => Promise<void>): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    await use(file.fd)
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,72 @@
+import type { BackupError } from '../errors.js'
+import type { Progress } from '../pipelines/options.js'
+import { describeError } from './exit.js'
+import { toJsonLine } from './json.js'
+import { ProgressLine } from './progress.js'
+
+const ERRORS_SHOWN = 20
+const JSON_PROGRESS_MS = 500
+
+export interface ReporterOptions {
+  readonly json?: boolean | undefined
+  readonly quiet?: boolean | undefined
+  readonly progress?: boolean | undefined
+}
+
+/** Tells a person, or with `--json` a program, what a run does. */
+export class Reporter {
+  readonly #line: ProgressLine | undefined
+  readonly #started = Date.now()
+  #errors = 0
+  #toldAt = 0
+
+  constructor(
+    readonly options: ReporterOptions,
+    totalBytes?: number
+  ) {
+    const { json = false, quiet = false, progress = true } = options
+    const isShown = process.stderr.isTTY && progress && !quiet && !json
+    this.#line = isShown ? new ProgressLine(process.stderr, totalBytes) : undefined
+  }
+
+  get elapsedMs(): number {
+    return Date.now() - this.#started
+  }
+
+  /** Bytes to come, once they are known. */
+  expect(totalBytes: number): void {
+    if (this.#line !== undefined) this.#line.totalBytes = totalBytes
+  }
+
+  readonly onProgress = (progress: Progress): void => {
+    this.#line?.update(progress)
+    if (!this.options.json || Date.now() - this.#toldAt < JSON_PROGRESS_MS) return
+    this.#toldAt = Date.now()
+    process.stdout.write(toJsonLine({ event: 'progress', ...progress }))
+  }
+
+  readonly onError = (error: BackupError): void => {
+    if (this.options.json) process.stdout.write(toJsonLine({ event: 'error', error }))
+    else if (++this.#errors <= ERRORS_SHOWN) this.warn(describeError(error))
+  }
+
+  /** A line on stderr. */
+  warn(message: string): void {
+    if (this.options.quiet) return
+    this.#line?.clear()
+    process.stderr.write(`ibt: ${message}\n`)
+  }
+
+  /** The final report: an object for programs, lines for people. */
+  report(report: object, lines: readonly string[]): void {
+    this.#line?.clear()
+    if (this.#errors > ERRORS_SHOWN) this.warn(`… and ${this.#errors - ERRORS_SHOWN} more`)
+    if (this.options.json) process.stdout.write(toJsonLine({ event: 'report', elapsedMs: this.elapsedMs, ...report }))
+    else if (!this.options.quiet) process.stdout.write(lines.map(line => `${line}\n`).join(''))
+  }
+
+  /** Takes the progress away, whatever comes next. */
+  end(): void {
+    this.#line?.clear()
+  }
+}
