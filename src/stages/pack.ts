@@ -1,5 +1,6 @@
 import { settleChange } from '../change.js'
 import { PACK_PENDING_ENTRIES } from '../constants.js'
+import { type BodyWriter, DeltaWriter, sizeUnknown, WholeWriter } from '../content/body-writer.js'
 import { HeldBack } from '../content/held-back.js'
 import { LinkGroups } from '../content/link-groups.js'
 import { recordKept, recordLink, recordStored } from '../content/record.js'
@@ -52,7 +53,9 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
       else {
         const signed = asChange(item) as Signed
         const body = packer.bodyOf(signed)
-        held.push(body === undefined ? packer.keep(signed) : yield* packer.store(signed, body))
+        if (body === undefined) held.push(packer.keep(signed))
+        else if (Array.isArray(body.parts)) held.push(packer.storeHeld(signed, body, body.parts))
+        else held.push(yield* packer.store(signed, body))
       }
       if (held.length > PACK_PENDING_ENTRIES) packer.flush()
       for (const ready of held.take()) yield ready
@@ -114,77 +117,40 @@ class Packer {
     return { ...item, change, state, storedBytes: 0 }
   }
 
+  /** Takes an item with a body that is in memory. */
+  storeHeld(item: Signed, body: Body, parts: readonly Uint8Array[]): Packed {
+    const writer = this.#writer(item, body)
+    for (const part of parts) writer.part(part)
+    return this.#stored(item, body, writer.end())
+  }
+
   /** Takes an item with a body, part by part. */
   async *store(item: Signed, body: Body): AsyncGenerator<Piece, Packed, undefined> {
-    const written = yield* body.form === 'whole' ? this.#storeWhole(item, body) : this.#storeDelta(item, body)
+    const writer = this.#writer(item, body)
+    for await (const part of body.parts) {
+      writer.part(part)
+      yield* writer.archive.takePieces()
+    }
+    return this.#stored(item, body, writer.end())
+  }
+
+  #writer(item: Signed, body: Body): BodyWriter {
+    const { whole, delta } = this.options
+    if (body.form === 'whole') return new WholeWriter(this.whole, whole, item, body)
+    if (this.delta === undefined) throw new TypeError('pack: delta names the archive for deltas')
+    return new DeltaWriter(this.delta, delta!, item, body)
+  }
+
+  #stored(item: Signed, body: Body, place: Place | undefined): Packed {
     const summary = body.result()
     if (summary.error !== undefined) return this.keep(toUnreadable(item, summary.error))
     const { previous } = item
     const change = previous === undefined ? item.change : settleChange(item, previous, summary.sha256)
-    const isKept = written === undefined || (change !== 'created' && change !== 'updated')
+    const isKept = place === undefined || (change !== 'created' && change !== 'updated')
     if (isKept) return this.keep({ ...item, change, dirty: summary.dirty, racy: summary.racy, body: undefined })
     const signature = this.#storeSignature(item, summary)
-    const state = recordStored(item, summary, { place: written, signature })
-    const storedBytes = written.sizeBytes ?? summary.sizeBytes
-    return { ...item, change, state: this.#groups.add(item, state, body.form === 'whole'), storedBytes }
-  }
-
-  async *#storeWhole(item: Signed, body: Body): AsyncGenerator<Piece, Place, undefined> {
-    const { sizeBytes } = body
-    if (sizeBytes === undefined) throw sizeUnknown(item)
-    const offset = this.whole.header(toTarHeader(item, { sizeBytes }))
-    let left = sizeBytes
-    for await (const part of body.parts) {
-      left -= part.length
-      if (left < 0) break
-      this.whole.body(part)
-      yield* this.whole.takePieces()
-    }
-    if (left !== 0) {
-      const message = `${printPath(item.path)} has ${left < 0 ? 'more' : 'fewer'} bytes than the ${sizeBytes} it says`
-      throw new BackupError('IBT_FILE_CHANGED', message, { path: item.path })
-    }
-    this.whole.endBody(sizeBytes)
-    return { date: '', in: this.options.whole, offset }
-  }
-
-  /** The first part is held: a delta that turns out to change nothing is not written, and one part needs no number. */
-  async *#storeDelta(item: Signed, body: Body): AsyncGenerator<Piece, Place | undefined, undefined> {
-    const { delta } = this
-    if (delta === undefined) throw new TypeError('pack: delta names the archive for deltas')
-    let first: Uint8Array | undefined
-    let offset: number | undefined
-    let parts = 0
-    let sizeBytes = 0
-    for await (const part of body.parts) {
-      sizeBytes += part.length
-      if (first === undefined) {
-        first = part
-        continue
-      }
-      offset ??= this.#storePart(item, first, ++parts)
-      this.#storePart(item, part, ++parts)
-      yield* delta.takePieces()
-    }
-    const summary = body.result()
-    if (offset === undefined) {
-      const { previous } = item
-      if (summary.error !== undefined || previous?.sha256 === summary.sha256) return undefined
-      offset = this.#storePart(item, first!, undefined, summary)
-    }
-    return { date: '', in: this.options.delta!, offset, sizeBytes }
-  }
-
-  /** `part` is undefined for a delta of one part. */
-  #storePart(item: Signed, bytes: Uint8Array, part: number | undefined, summary?: Summary): number {
-    const delta = this.delta!
-    const basis = item.previous?.places?.at(-1)
-    const facts = { basis, part, sizeBytes: summary?.sizeBytes, sha256: summary?.sha256 }
-    const path = part === undefined ? item.path : `${item.path}/${String(part).padStart(8, '0')}`
-    const offset = delta.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment: JSON.stringify(facts) }))
-    delta.body(bytes)
-    delta.endBody(bytes.length)
-    return offset
+    const state = this.#groups.add(item, recordStored(item, summary, { place, signature }), body.form === 'whole')
+    return { ...item, change, state, storedBytes: place.sizeBytes ?? summary.sizeBytes }
   }
 
   #storeSignature(item: Signed, { signature, sizeBytes, sha256 }: Summary): SignaturePlace | undefined {
@@ -205,10 +171,4 @@ function plainBody({ content, sizeBytes = 0 }: Entry): Body {
     parts: content?.open() ?? [],
     result: () => ({ sizeBytes, sha256: '', copies: 0 })
   }
-}
-
-function sizeUnknown({ path }: Entry): BackupError {
-  return new BackupError('IBT_SIZE_UNKNOWN', `The size of ${printPath(path)} has to be known to store it whole`, {
-    path
-  })
 }
