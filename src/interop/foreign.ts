@@ -3,16 +3,16 @@ import {
   fromNodeTransform,
   isNodeTransform,
   isNodeWritable,
-  type NodeTransform,
+  type NodeDuplex,
   type NodeWritable,
-  toNodeSink
+  toNodeWritable
 } from './node.js'
-import { fromWebTransform, isWebTransform, isWebWritable, toWebSink, type WebTransform } from './web.js'
+import { fromWebTransform, isWebTransform, isWebWritable, toWebWritable, type WebTransform } from './web.js'
 
 /** A transform of another kind: Node's, streamx's or the web's. Its items are not typed. */
-export type ForeignTransform = NodeTransform | WebTransform
-/** A writable of another kind. */
-export type ForeignSink = NodeWritable | WritableStream
+export type ForeignTransform = NodeDuplex | WebTransform
+/** A writable of another kind. A Transform is none, for it has an output: `toNodeWritable(transform)` says to drop it. */
+export type ForeignSink = (NodeWritable & { readonly _transform?: never }) | WritableStream
 
 /** A step in the middle as a stage. @throws TypeError for what is none */
 export function toStage(step: unknown): Stage<unknown, unknown> {
@@ -22,8 +22,9 @@ export function toStage(step: unknown): Stage<unknown, unknown> {
   throw new TypeError('A step of a pipeline is a function, or a Node, streamx or web transform')
 }
 
-/** The last step as a sink, if it is a foreign one. A duplex that is no transform is a sink there: a socket. */
+/** The last step as a sink, if it is a foreign one. A duplex that is no Transform is one there: a socket. */
 export function toSink(step: unknown): Sink<unknown> | undefined {
-  if (isWebWritable(step)) return toWebSink(step)
-  return isNodeWritable(step) ? toNodeSink(step) : undefined
+  if (isWebWritable(step)) return toWebWritable(step)
+  if (isNodeWritable(step) && !('_transform' in step)) return toNodeWritable(step)
+  return undefined
 }

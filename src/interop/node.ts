@@ -1,24 +1,24 @@
 import { Duplex, Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { onAbort } from '../abortable.js'
+import { createBreather } from '../breathe.js'
+import { Cursor } from '../cursor.js'
 import type { Sink, Source, Stage } from '../types.js'
+import { Feed, type NodeWritable } from './feed.js'
+import { isStandardStream, writeStandard } from './stdio.js'
 
-/** The parts of a Node or streamx stream that tell what it is. */
-export interface NodeWritable {
-  write(chunk: never, ...rest: never[]): unknown
-  end(...rest: never[]): unknown
-  destroy(error?: Error): unknown
-  on(event: never, listener: never): unknown
-}
-export interface NodeTransform extends NodeWritable {
+export type { NodeWritable } from './feed.js'
+
+/** A Node or streamx stream that is written to and read from. */
+export interface NodeDuplex extends NodeWritable {
   pipe(...rest: never[]): unknown
 }
 
 export function isNodeWritable(value: unknown): value is NodeWritable {
-  return hasMethods(value, 'write', 'end', 'destroy', 'on') && !hasMethods(value, '_transform')
+  return hasMethods(value, 'write', 'end', 'destroy', 'on')
 }
 
-export function isNodeTransform(value: unknown): value is NodeTransform {
-  return hasMethods(value, 'write', 'end', 'destroy', 'on', 'pipe')
+export function isNodeTransform(value: unknown): value is NodeDuplex {
+  return hasMethods(value, 'write', 'end', 'destroy', 'on', 'pipe') && Symbol.asyncIterator in (value as object)
 }
 
 function hasMethods(value: unknown, ...names: string[]): boolean {
@@ -28,52 +28,102 @@ function hasMethods(value: unknown, ...names: string[]): boolean {
 }
 
 /**
- * A Node or streamx writable as a sink: waits for `drain`, ends it, resolves when it has finished.
- * On an error or abort of either side the stream is destroyed; the error, or the signal's reason, passes on unchanged.
+ * A Node or streamx writable as a sink: waits for `drain`, ends the stream, resolves when it has finished.
+ *
+ * Consumes whatever the stream takes. No look-ahead. Memory: the stream's buffer.
+ * On an error or abort of either side the stream is destroyed and the source closed; the error, or the signal's reason,
+ * comes out unchanged. The process' own stdout and stderr are written to, but neither ended nor destroyed.
+ *
+ * @throws TypeError at the call for what is no writable; BackupError IBT_WRITE_FAILED if somebody else ends the stream.
  */
-export function toNodeSink(stream: NodeWritable): Sink<unknown> {
+export function toNodeWritable(stream: NodeWritable): Sink<unknown> {
+  if (!isNodeWritable(stream)) throw new TypeError('toNodeWritable: a Node or streamx writable is expected')
   return async function nodeSink(source, { signal } = {}) {
+    if (isStandardStream(stream)) return writeStandard(source, stream, signal)
+    const feed = new Feed(source, stream)
+    const stopListening = onAbort(signal, reason => feed.fail(reason))
     try {
-      await pipeline(source as AsyncIterable<unknown>, stream as unknown as NodeJS.WritableStream, {
-        signal: signal as AbortSignal
-      })
-    } catch (error) {
-      throw signal?.aborted ? signal.reason : error
-    }
-  }
-}
-
-/** A Node or streamx transform as a stage. Look-ahead and memory: those of its buffers. */
-export function fromNodeTransform<A = unknown, B = unknown>(stream: NodeTransform): Stage<A, B> {
-  return async function* nodeTransformStage(source, { signal } = {}) {
-    const readable = stream as unknown as Readable
-    const written = toNodeSink(stream)(source, { signal })
-    let failure: { readonly error: unknown } | undefined
-    written.catch(error => {
-      failure = { error }
-      readable.destroy(error instanceof Error ? error : new Error('aborted', { cause: error }))
-    })
-    try {
-      for await (const chunk of readable) yield chunk as B
-      await written
-    } catch (error) {
-      throw failure === undefined ? error : failure.error
+      await feed.run()
     } finally {
-      readable.destroy()
+      stopListening()
     }
   }
 }
 
-/** A source as a `node:stream` Readable: of bytes, or with `objectMode` of anything. */
-export function toNodeReadable(
-  source: Source<unknown>,
-  options: { readonly objectMode?: boolean | undefined } = {}
-): Readable {
-  const { objectMode = false } = options
-  return Readable.from(source as AsyncIterable<unknown>, { objectMode })
+/**
+ * A Node or streamx duplex or transform as a stage. It runs once.
+ *
+ * Consumes what the stream takes, yields what it gives, in its order. Look-ahead and memory: its buffers; writes wait for
+ * `drain`. On an error, an abort or a consumer that stops, the stream is destroyed and the source closed.
+ *
+ * @throws TypeError at the call for what is no such stream; what the stream or the source fails with.
+ */
+export function fromNodeTransform<A = unknown, B = unknown>(stream: NodeDuplex): Stage<A, B> {
+  if (!isNodeTransform(stream)) throw new TypeError('fromNodeTransform: a Node or streamx duplex is expected')
+  return async function* nodeTransformStage(source, { signal } = {}) {
+    const feed = new Feed(source, stream)
+    const stopListening = onAbort(signal, reason => feed.fail(reason))
+    const fed = feed.run()
+    fed.catch(() => {})
+    try {
+      for await (const chunk of stream as unknown as AsyncIterable<B>) yield chunk
+      await fed
+    } catch (error) {
+      throw feed.failure === undefined ? error : feed.failure.error
+    } finally {
+      stopListening()
+      feed.fail(new Error('The consumer stopped'))
+      await fed.catch(() => {})
+    }
+  }
 }
 
-/** A stage as a `node:stream` Duplex of objects. */
-export function toNodeDuplex(stage: Stage<never, unknown>): Duplex {
-  return Duplex.from(stage as unknown as (source: AsyncIterable<never>) => AsyncIterable<unknown>)
+export interface ReadableOptions {
+  /** Items of any kind instead of bytes and strings. */
+  readonly objectMode?: boolean | undefined
+}
+
+/**
+ * A source as a `node:stream` Readable: of bytes and strings, or with `objectMode` of anything but null.
+ *
+ * Nothing is pulled before the stream is read; it reads ahead as far as its buffer goes. Destroying it closes the source,
+ * without waiting for it if it is parked.
+ */
+export function toNodeReadable(source: Source<Uint8Array | string>, options?: ReadableOptions): Readable
+export function toNodeReadable(source: Source<unknown>, options: { readonly objectMode: true }): Readable
+export function toNodeReadable(source: Source<unknown>, options: ReadableOptions = {}): Readable {
+  const { objectMode = false } = options
+  const cursor = new Cursor(source)
+  return new Readable({
+    objectMode,
+    read() {
+      push(this, cursor, objectMode).catch(error => this.destroy(error))
+    },
+    destroy(error, callback) {
+      cursor.break(error ?? new Error('The stream was destroyed'))
+      cursor.close().then(() => callback(error), callback)
+    }
+  })
+}
+
+/** Pushes until the buffer is full. Empty bytes would end a reader's turn without an answer. */
+async function push(readable: Readable, cursor: Cursor<unknown>, objectMode: boolean): Promise<void> {
+  const breather = createBreather()
+  for (;;) {
+    if (breather.due()) await breather.pause()
+    const { value, done } = await cursor.next()
+    if (readable.destroyed) return
+    const isEmpty = !objectMode && !done && (value as Uint8Array).length === 0
+    if (!isEmpty && !readable.push(done ? null : value)) return
+  }
+}
+
+/**
+ * A stage as a `node:stream` Duplex of objects, for `stream.pipeline()` and `.pipe()`.
+ *
+ * Look-ahead: the stream's buffers. Errors of the stage destroy the stream; destroying it ends the stage.
+ */
+export function stageToDuplex<A, B>(stage: Stage<A, B>): Duplex {
+  if (typeof stage !== 'function') throw new TypeError('stageToDuplex: a stage is expected')
+  return Duplex.from(stage as unknown as (source: AsyncIterable<A>) => AsyncIterable<B>)
 }

@@ -1,352 +1,75 @@
 import { pipe as itPipe } from 'it-pipe'
-import type { Sink, Source, Stage, StageContext } from '../types.js'
-import { abortable } from './abortable.js'
-import { type ForeignSink, type ForeignTransform, toSink, toStage } from './foreign.js'
+import { abortable } from '../abortable.js'
+import type { Source, StageContext } from '../types.js'
+import { toSink, toStage } from './foreign.js'
+import { Items, Run, settle } from './run.js'
+import type { Pipe, PipeOptions } from './wiring.js'
 
-export interface PipeOptions {
-  readonly signal?: AbortSignal | undefined
-}
+export type { PipeOptions } from './wiring.js'
 
-// Short names, so that the overloads read as a table.
-type In<A> = Source<A>
-type St<A, B> = Stage<A, B> | ForeignTransform
-type End<A, R> = Sink<A, R>
-type Opt = PipeOptions
-type Items<B> = AsyncGenerator<B, void, undefined>
-
-export function pipe<A, R>(a: In<A>, z: End<A, R>, o?: Opt): Promise<R>
-export function pipe<A>(a: In<A>, z: ForeignSink, o?: Opt): Promise<void>
-export function pipe<A, B>(a: In<A>, s1: St<A, B>, o?: Opt): Items<B>
-export function pipe<A, B, R>(a: In<A>, s1: St<A, B>, z: End<B, R>, o?: Opt): Promise<R>
-export function pipe<A, B>(a: In<A>, s1: St<A, B>, z: ForeignSink, o?: Opt): Promise<void>
-export function pipe<A, B, C>(a: In<A>, s1: St<A, B>, s2: St<B, C>, o?: Opt): Items<C>
-export function pipe<A, B, C, R>(a: In<A>, s1: St<A, B>, s2: St<B, C>, z: End<C, R>, o?: Opt): Promise<R>
-export function pipe<A, B, C>(a: In<A>, s1: St<A, B>, s2: St<B, C>, z: ForeignSink, o?: Opt): Promise<void>
-export function pipe<A, B, C, D>(a: In<A>, s1: St<A, B>, s2: St<B, C>, s3: St<C, D>, o?: Opt): Items<D>
-export function pipe<A, B, C, D, R>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  z: End<D, R>,
-  o?: Opt
-): Promise<R>
-export function pipe<A, B, C, D>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  z: ForeignSink,
-  o?: Opt
-): Promise<void>
-export function pipe<A, B, C, D, E>(a: In<A>, s1: St<A, B>, s2: St<B, C>, s3: St<C, D>, s4: St<D, E>, o?: Opt): Items<E>
-export function pipe<A, B, C, D, E, R>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  z: End<E, R>,
-  o?: Opt
-): Promise<R>
-export function pipe<A, B, C, D, E>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  z: ForeignSink,
-  o?: Opt
-): Promise<void>
-export function pipe<A, B, C, D, E, F>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  o?: Opt
-): Items<F>
-export function pipe<A, B, C, D, E, F, R>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  z: End<F, R>,
-  o?: Opt
-): Promise<R>
-export function pipe<A, B, C, D, E, F>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  z: ForeignSink,
-  o?: Opt
-): Promise<void>
-export function pipe<A, B, C, D, E, F, G>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  o?: Opt
-): Items<G>
-export function pipe<A, B, C, D, E, F, G, R>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  z: End<G, R>,
-  o?: Opt
-): Promise<R>
-export function pipe<A, B, C, D, E, F, G>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  z: ForeignSink,
-  o?: Opt
-): Promise<void>
-export function pipe<A, B, C, D, E, F, G, H>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  o?: Opt
-): Items<H>
-export function pipe<A, B, C, D, E, F, G, H, R>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  z: End<H, R>,
-  o?: Opt
-): Promise<R>
-export function pipe<A, B, C, D, E, F, G, H>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  z: ForeignSink,
-  o?: Opt
-): Promise<void>
-export function pipe<A, B, C, D, E, F, G, H, I>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  o?: Opt
-): Items<I>
-export function pipe<A, B, C, D, E, F, G, H, I, R>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  z: End<I, R>,
-  o?: Opt
-): Promise<R>
-export function pipe<A, B, C, D, E, F, G, H, I>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  z: ForeignSink,
-  o?: Opt
-): Promise<void>
-export function pipe<A, B, C, D, E, F, G, H, I, J>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  s9: St<I, J>,
-  o?: Opt
-): Items<J>
-export function pipe<A, B, C, D, E, F, G, H, I, J, R>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  s9: St<I, J>,
-  z: End<J, R>,
-  o?: Opt
-): Promise<R>
-export function pipe<A, B, C, D, E, F, G, H, I, J>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  s9: St<I, J>,
-  z: ForeignSink,
-  o?: Opt
-): Promise<void>
-export function pipe<A, B, C, D, E, F, G, H, I, J, K>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  s9: St<I, J>,
-  s10: St<J, K>,
-  o?: Opt
-): Items<K>
-export function pipe<A, B, C, D, E, F, G, H, I, J, K, R>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  s9: St<I, J>,
-  s10: St<J, K>,
-  z: End<K, R>,
-  o?: Opt
-): Promise<R>
-export function pipe<A, B, C, D, E, F, G, H, I, J, K>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  s9: St<I, J>,
-  s10: St<J, K>,
-  z: ForeignSink,
-  o?: Opt
-): Promise<void>
-export function pipe<A, B, C, D, E, F, G, H, I, J, K, L>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  s9: St<I, J>,
-  s10: St<J, K>,
-  s11: St<K, L>,
-  o?: Opt
-): Items<L>
-export function pipe<A, B, C, D, E, F, G, H, I, J, K, L, R>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  s9: St<I, J>,
-  s10: St<J, K>,
-  s11: St<K, L>,
-  z: End<L, R>,
-  o?: Opt
-): Promise<R>
-export function pipe<A, B, C, D, E, F, G, H, I, J, K, L>(
-  a: In<A>,
-  s1: St<A, B>,
-  s2: St<B, C>,
-  s3: St<C, D>,
-  s4: St<D, E>,
-  s5: St<E, F>,
-  s6: St<F, G>,
-  s7: St<G, H>,
-  s8: St<H, I>,
-  s9: St<I, J>,
-  s10: St<J, K>,
-  s11: St<K, L>,
-  z: ForeignSink,
-  o?: Opt
-): Promise<void>
 /**
  * Runs a source through stages, into a sink if the last step is one.
  *
- * Steps are our stages and sinks, or Node, streamx and web streams in any place. Every stage gets the context with the
- * signal; the source and all foreign streams end on an abort, even when they are parked. Returns the sink's promise, or
- * the generator of the last stage: nothing is pulled before it is. Source: it-pipe, which joins the steps.
+ * Steps are our stages and sinks, or Node, streamx and web streams in any place; a Node or streamx stream that comes
+ * last is a sink unless it is a Transform. Options come after the last step. Every step gets a context with the signal.
+ * Returns the sink's promise, or the items of the last stage, of which nothing is pulled before the first is asked for.
+ *
+ * An abort is noticed even when the source is parked; the pipeline rejects with the signal's reason, untouched. Any
+ * other error comes out as it is. Whichever way it ends, all sources are closed and all streams destroyed; of a source
+ * that is parked, `return()` is called, but not waited for.
+ * Look-ahead and memory: those of the steps. Source: it-pipe, which joins them.
  *
  * @throws TypeError for a step that is none, and for bytes or a string as the source: they would be taken item by item.
  */
-export function pipe(first: Source<unknown>, ...rest: unknown[]): unknown {
-  if (typeof first === 'string' || first instanceof Uint8Array) {
-    throw new TypeError('Bytes or a string are no source: give an iterable of them')
-  }
-  const options = isOptions(rest.at(-1)) ? (rest.pop() as PipeOptions) : {}
-  const context: StageContext = { signal: options.signal }
-  const steps = rest.map((step, i) => {
-    const run = (i === rest.length - 1 ? toSink(step) : undefined) ?? toStage(step)
-    return (items: Source<unknown>) => run(items, context)
+export const pipe: Pipe = (first: Source<unknown>, ...rest: unknown[]): never => {
+  checkSource(first)
+  const { steps, signal } = splitOptions(rest)
+  if (steps.length === 0) throw new TypeError('A pipeline has a source and at least one step')
+  const streams = [first, ...steps].filter(step => typeof step !== 'function')
+  const last = steps.length - 1
+  const stages = steps.map((step, i) => (i === last ? toSink(step) : undefined) ?? toStage(step))
+
+  const run = new Run(signal, streams)
+  const context: StageContext = { signal: run.signal }
+  let input: Source<unknown> = first
+  const joints = stages.map(stage => (items: Source<unknown>) => {
+    input = items
+    return stage(items, context)
   })
-  return itPipe(abortable(first, options.signal), ...(steps as [(items: Source<unknown>) => unknown]))
+  let result: unknown
+  try {
+    result = itPipe(abortable(first, run.signal), ...(joints as [(items: Source<unknown>) => unknown]))
+  } catch (error) {
+    throw run.fail(error)
+  }
+  return finish(result, input, run) as never
 }
 
-function isOptions(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return Object.keys(value).every(name => name === 'signal') && Object.getPrototypeOf(value) === Object.prototype
+function finish(result: unknown, input: Source<unknown>, run: Run): unknown {
+  if (typeof result === 'object' && result !== null) {
+    if ('then' in result) return settle(result as PromiseLike<unknown>, input, run)
+    if (Symbol.asyncIterator in result) return new Items(result as AsyncGenerator<unknown, void, undefined>, run)
+  }
+  throw new TypeError('The last step of a pipeline returns an async generator, or a promise if it is a sink')
+}
+
+function checkSource(first: unknown): void {
+  if (typeof first === 'string' || ArrayBuffer.isView(first)) {
+    throw new TypeError('Bytes or a string are no source: give an iterable of them')
+  }
+  if (typeof first !== 'object' || first === null || !(Symbol.asyncIterator in first || Symbol.iterator in first)) {
+    throw new TypeError('The source of a pipeline is an iterable or async iterable')
+  }
+}
+
+function splitOptions(rest: readonly unknown[]): { steps: readonly unknown[]; signal: AbortSignal | undefined } {
+  const options = rest.at(-1)
+  if (rest.length === 0 || !isOptions(options)) return { steps: rest, signal: undefined }
+  return { steps: rest.slice(0, -1), signal: options?.signal }
+}
+
+function isOptions(value: unknown): value is PipeOptions | undefined {
+  if (value === undefined) return true
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false
+  return Object.keys(value).every(name => name === 'signal')
 }

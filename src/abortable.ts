@@ -1,0 +1,43 @@
+import { createBreather } from './breathe.js'
+import { Cursor } from './cursor.js'
+import type { Source } from './types.js'
+
+/**
+ * Calls back once when the signal aborts, at once if it has; returns what takes the listener away again.
+ */
+export function onAbort(signal: AbortSignal | undefined, callback: (reason: unknown) => void): () => void {
+  if (signal === undefined) return () => {}
+  const listener = () => callback(signal.reason)
+  if (signal.aborted) listener()
+  else signal.addEventListener('abort', listener, { once: true })
+  return () => signal.removeEventListener('abort', listener)
+}
+
+/**
+ * A source that an abort ends at once, even while it is parked; one that serves from memory lets timers run meanwhile.
+ *
+ * Items and order as they are. No look-ahead. One listener for the whole source.
+ * Of a source that is parked when the abort comes, `return()` is called, but not waited for.
+ *
+ * @throws the signal's reason.
+ */
+export async function* abortable<T>(
+  source: Source<T>,
+  signal: AbortSignal | undefined
+): AsyncGenerator<T, void, undefined> {
+  const cursor = new Cursor(source)
+  const breather = createBreather()
+  const stopListening = onAbort(signal, reason => cursor.break(reason))
+  try {
+    for (;;) {
+      if (breather.due()) await breather.pause()
+      const pulled = cursor.next()
+      const { value, done } = pulled instanceof Promise ? await pulled : pulled
+      if (done) return
+      yield value
+    }
+  } finally {
+    stopListening()
+    await cursor.close()
+  }
+}
