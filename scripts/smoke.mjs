@@ -14,7 +14,9 @@ function run(command, ...args) {
 }
 
 try {
-  const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', project], { cwd: root, encoding: 'utf8' }))
+  const [packed] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--pack-destination', project], { cwd: root, encoding: 'utf8' })
+  )
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'smoke', private: true, type: 'module' }))
   run('npm', 'install', '--no-audit', '--no-fund', join(project, packed.filename))
 
@@ -36,11 +38,27 @@ try {
 
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   const types = join(root, 'node_modules/@types')
-  run(process.execPath, tsc, '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--typeRoots', types, '--types', 'node', 'smoke.mts')
+  run(
+    process.execPath,
+    tsc,
+    '--noEmit',
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--typeRoots',
+    types,
+    '--types',
+    'node',
+    'smoke.mts'
+  )
 
   const help = run('npx', 'ibt', '--help')
   if (!help.includes('incremental')) throw new Error('npx ibt --help does not tell its commands')
-  console.log(`Packed: ${packed.filename}, ${packed.entryCount} files, ${packed.size} bytes. Installed, typed, imported, run.`)
+  console.log(
+    `Packed: ${packed.filename}, ${packed.entryCount} files, ${packed.size} bytes. Installed, typed, imported, run.`
+  )
 } finally {
   rmSync(project, { recursive: true, force: true })
 }

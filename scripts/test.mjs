@@ -17,5 +17,8 @@ if (files.length === 0) {
   console.error(`No test matches ${wanted.join(' ')}`)
   process.exit(1)
 }
-const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--expose-gc', '--test', ...files], { cwd: root, stdio: 'inherit' })
+const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--expose-gc', '--test', ...files], {
+  cwd: root,
+  stdio: 'inherit'
+})
 process.exit(status ?? 1)
