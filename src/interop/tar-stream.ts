@@ -1,0 +1,112 @@
+import { type Extract, extract, type Header } from 'tar-stream'
+import { onAbort } from '../abortable.js'
+import { BackupError } from '../errors.js'
+import type { Entry, Signed, Source, StageContext } from '../types.js'
+import { Feed } from './feed.js'
+import { type EntryStream, SequentialContent } from './tar-content.js'
+import { type FromTarOptions, tarEntry } from './tar-entry.js'
+
+export type { FromTarOptions } from './tar-entry.js'
+export { type TarStreamReport, toTarStream } from './to-tar-stream.js'
+
+const BLOCK = 512
+
+/**
+ * The entries of a tar, of whatever tool: ustar, PAX and GNU headers, read by tar-stream.
+ *
+ * Yields `Entry` in the tar's order, which need not be path order; contents are sequential: what is not read of one is
+ * drained at the next pull. A further member of a hard-link group is a file without content whose `linkTo` names the
+ * earlier member; its size is not known then, for that would take a table of all files.
+ * Look-ahead: none. Memory: one chunk of the source and tar-stream's buffers.
+ * Source: tar-stream's extract; judged by GNU tar and bsdtar.
+ *
+ * @throws BackupError IBT_ARCHIVE_TRUNCATED without the closing zero blocks; IBT_ARCHIVE_CORRUPT; IBT_UNSAFE_PATH for an
+ * absolute path or one with '..'; IBT_UNSUPPORTED_TYPE for sparse files and unknown types; IBT_NAME_INVALID for a PAX path
+ * that is not UTF-8, which tar-stream cannot read; the signal's reason; whatever the source throws.
+ */
+export async function* fromTar(
+  source: Source<Uint8Array>,
+  options: FromTarOptions & StageContext = {}
+): AsyncGenerator<Entry & Pick<Signed, 'linkTo'>, void, undefined> {
+  const bytes = new CountedBytes(source)
+  // Names come as bytes in this way; `tarEntry` decodes them.
+  const extractor: Extract = extract({ filenameEncoding: 'latin1' } as object)
+  const streams = extractor[Symbol.asyncIterator]() as AsyncIterator<EntryStream & { readonly header: Header }>
+  const feed = new Feed(bytes, extractor)
+  const stopListening = onAbort(options.signal, reason => feed.fail(reason))
+  const fed = feed.run()
+  fed.catch(() => {})
+  let end = 0
+  try {
+    for (;;) {
+      const { value: stream, done } = await streams.next()
+      if (done) break
+      const { header } = stream
+      end = bodyEnd(header)
+      const content = header.type === 'link' ? undefined : new SequentialContent(stream, header.name)
+      yield tarEntry(header, content, options)
+      await (content ?? new SequentialContent(stream, header.name)).drain()
+    }
+    await fed
+    if (!bytes.endsInZeros || bytes.total < end + BLOCK) throw truncated()
+  } catch (error) {
+    throw toError(error, bytes.failure ?? feed.failure)
+  } finally {
+    stopListening()
+    feed.fail(new Error('The consumer stopped'))
+    await fed.catch(() => {})
+  }
+}
+
+function bodyEnd(header: Header): number {
+  const { byteOffset, size } = header as Header & { readonly byteOffset: number }
+  return byteOffset + Math.ceil(size / BLOCK) * BLOCK
+}
+
+/** tar-stream's errors have no codes; the version of it is pinned. The source's own errors pass. */
+function toError(error: unknown, failure: { readonly error: unknown } | undefined): unknown {
+  const first = failure === undefined ? error : failure.error
+  if (!(first instanceof Error)) return first
+  if (first.message === 'Unexpected end of data') return truncated(first)
+  if (/^(Invalid (tar )?header|Header exceeds)/.test(first.message)) {
+    return new BackupError('IBT_ARCHIVE_CORRUPT', `The tar is damaged, or it is compressed: ${first.message}`, {
+      cause: first
+    })
+  }
+  return first
+}
+
+function truncated(cause?: Error): BackupError {
+  return new BackupError('IBT_ARCHIVE_TRUNCATED', 'The tar ends before its closing zero blocks', { cause })
+}
+
+/** Counts the bytes on their way, and keeps an error of the source apart from those of the tar. */
+class CountedBytes implements AsyncIterable<Uint8Array> {
+  readonly #source: Source<Uint8Array>
+  total = 0
+  #zeros = 0
+  failure: { readonly error: unknown } | undefined
+
+  constructor(source: Source<Uint8Array>) {
+    this.#source = source
+  }
+
+  /** Whether the last block is all zeros. */
+  get endsInZeros(): boolean {
+    return this.#zeros >= BLOCK
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for await (const chunk of this.#source) {
+        this.total += chunk.length
+        const last = chunk.subarray(-BLOCK).findLastIndex(byte => byte !== 0)
+        this.#zeros = last >= 0 ? Math.min(chunk.length, BLOCK) - 1 - last : this.#zeros + chunk.length
+        yield chunk
+      }
+    } catch (error) {
+      this.failure = { error }
+      throw error
+    }
+  }
+}
