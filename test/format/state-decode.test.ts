@@ -36,6 +36,12 @@ test('header, entries and closing come back as they were', () => {
   }
 })
 
+test('a delta without a copy is a whole content: it may be the first place', () => {
+  const line = entryLine({ content: [{ date: 0, in: 'updated', offset: 0, sizeBytes: 9 }] })
+  const [place] = decodeStateEntry(line, HEADER.chain).places!
+  assert.deepEqual(place, { date: DATES[0], in: 'updated', offset: 0, sizeBytes: 9 })
+})
+
 test('a header without what may be absent comes back', () => {
   const { sourceId: _, options: __, ...header } = HEADER
   assert.deepEqual(decodeStateHeader(encodeStateHeader(header)), header)
@@ -126,7 +132,6 @@ for (const [what, fields] of [
   ['a short digest', { sha256: 'abc' }],
   ['a digest in capitals', { sha256: 'A'.repeat(64) }],
   ['empty content', { content: [] }],
-  ['content that begins with a delta', { content: [{ date: 0, in: 'updated', offset: 0 }] }],
   [
     'content with two wholes',
     {
