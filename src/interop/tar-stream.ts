@@ -50,7 +50,8 @@ export async function* fromTar(
     await fed
     if (!bytes.endsInZeros || bytes.total < end + BLOCK) throw truncated()
   } catch (error) {
-    throw toError(error, bytes.failure ?? feed.failure)
+    if (bytes.failure !== undefined) throw bytes.failure.error
+    throw toError(feed.failure === undefined ? error : feed.failure.error)
   } finally {
     stopListening()
     feed.fail(new Error('The consumer stopped'))
@@ -63,17 +64,13 @@ function bodyEnd(header: Header): number {
   return byteOffset + Math.ceil(size / BLOCK) * BLOCK
 }
 
-/** tar-stream's errors have no codes; the version of it is pinned. The source's own errors pass. */
-function toError(error: unknown, failure: { readonly error: unknown } | undefined): unknown {
-  const first = failure === undefined ? error : failure.error
-  if (!(first instanceof Error)) return first
-  if (first.message === 'Unexpected end of data') return truncated(first)
-  if (/^(Invalid (tar )?header|Header exceeds)/.test(first.message)) {
-    return new BackupError('IBT_ARCHIVE_CORRUPT', `The tar is damaged, or it is compressed: ${first.message}`, {
-      cause: first
-    })
-  }
-  return first
+/** tar-stream's errors have no codes: its version is pinned, and a test holds their words. */
+function toError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  if (error.message === 'Unexpected end of data') return truncated(error)
+  if (!/^(Invalid (tar )?header|Header exceeds)/.test(error.message)) return error
+  const message = `The tar is damaged, or it is compressed: ${error.message}`
+  return new BackupError('IBT_ARCHIVE_CORRUPT', message, { cause: error })
 }
 
 function truncated(cause?: Error): BackupError {

@@ -39,6 +39,8 @@ export function toTarStream(pack: Pack): Sink<Entry, TarStreamReport> {
   if (typeof pack?.entry !== 'function') throw new TypeError('toTarStream: a pack of tar-stream is expected')
   return async function tarStreamSink(source, context = {}) {
     const firstLinks = new Map<number, string>()
+    // What fails here rejects the sink; whoever reads the pack hears of it, too, but need not listen.
+    pack.on('error', () => {})
     let entries = 0
     let skippedEntries = 0
     try {
@@ -121,7 +123,7 @@ function toHeader(entry: Entry, linkTo: string | undefined): NewHeader {
   const pax = toPax(entry)
   const seconds = Number(mtimeNs / 1_000_000_000n)
   return {
-    name: path,
+    name: type === 'directory' ? `${path}/` : path,
     type,
     // Mode 0 would become 0644; the bit above those that are written keeps it.
     mode: mode === 0 ? 0o10000 : mode,
