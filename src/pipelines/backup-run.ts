@@ -2,11 +2,10 @@ import { hostname } from 'node:os'
 import type { ChangeDetection } from '../change.js'
 import { BackupError } from '../errors.js'
 import { nextDate } from '../format/dates.js'
-import type { StateReader } from '../format/state-reader.js'
 import { printPath } from '../path.js'
 import type { Rules } from '../rules.js'
-import type { Chain } from '../stores/chain.js'
-import type { ChainLink, Codec, SignaturePlace, StateHeader, Store, Totals } from '../types.js'
+import type { Chain, StoredBackup } from '../stores/chain.js'
+import type { Artifact, ChainLink, Codec, SignaturePlace, StateEntry, StateHeader, Store, Totals } from '../types.js'
 
 /** All that the stages of one backup are made of. */
 export interface BackupRun {
@@ -26,41 +25,61 @@ export interface BackupRun {
 export interface Parent {
   readonly date: string
   readonly links: readonly ChainLink[]
-  readonly state: StateReader
+  /** Its entries, once. */
+  readonly entries: () => AsyncIterable<StateEntry>
+  readonly artifacts: readonly Artifact[]
   readonly signature: (place: SignaturePlace) => Promise<Uint8Array | undefined>
 }
 
 export interface Source {
   readonly root: string
   readonly sourceId: string | undefined
-  readonly allowSourceMismatch: boolean
 }
 
-/** Opens the newest backup of a chain as the parent of the next. @throws BackupError IBT_SOURCE_MISMATCH */
-export async function openParent(chain: Chain, source: Source): Promise<Parent | undefined> {
-  const { newest } = chain
-  if (newest === undefined) return undefined
-  const { date } = newest
-  const state = await chain.state(date)
-  if (!source.allowSourceMismatch) checkSource(state.header, source)
+/**
+ * Opens the newest backup of a chain as the parent of the next.
+ *
+ * @throws BackupError IBT_BASIS_MISSING if an archive is gone that its entries need.
+ */
+export async function openParent(chain: Chain, { date }: StoredBackup): Promise<Parent> {
+  const { header, closing } = await chain.ends(date)
+  const lost = closing.artifacts.find(
+    artifact => artifact.kind !== 'sigvault' && !chain.has(artifact.date, artifact.kind)
+  )
+  if (lost !== undefined) {
+    const message = `${lost.name} is not in the store, and the backup of ${date} needs it: make a full backup`
+    throw new BackupError('IBT_BASIS_MISSING', message, { path: lost.name })
+  }
   const stateSha256 = await chain.digest(date, 'state')
-  const links = state.header.chain.map(link => (link.date === date ? { date, stateSha256 } : link))
-  return { date, links, state, signature: chain.signature }
+  return {
+    date,
+    links: header.chain.map(link => (link.date === date ? { date, stateSha256 } : link)),
+    entries: () => entriesOf(chain, date),
+    artifacts: closing.artifacts.filter(artifact => chain.has(artifact.date, artifact.kind)),
+    signature: chain.signature
+  }
 }
 
-function checkSource(parent: StateHeader, { root, sourceId }: Source): void {
+/** The entries of a state, without signatures whose sigvault has been deleted. */
+async function* entriesOf(chain: Chain, date: string): AsyncGenerator<StateEntry, void, undefined> {
+  const state = await chain.state(date)
+  for await (const entry of state.entries()) {
+    const isLost = entry.signature !== undefined && !chain.has(entry.signature.date, 'sigvault')
+    yield isLost ? { ...entry, signature: undefined } : entry
+  }
+}
+
+/** @throws BackupError IBT_SOURCE_MISMATCH if the newest backup is of another source */
+export async function checkSource(chain: Chain, { date }: StoredBackup, source: Source): Promise<void> {
+  const { header: parent } = await chain.ends(date)
+  const { root, sourceId } = source
   const host = hostname()
   const isSame = sourceId === undefined && parent.sourceId === undefined && parent.root === root && parent.host === host
   if (isSame || (sourceId !== undefined && sourceId === parent.sourceId)) return
   const was = parent.sourceId ?? `${printPath(parent.root)} of host ${parent.host}`
   const is = sourceId ?? `${printPath(root)} of host ${host}`
-  throw new BackupError(
-    'IBT_SOURCE_MISMATCH',
-    `The backups of ${parent.key} are of another source: ${was}, not ${is}`,
-    {
-      path: root
-    }
-  )
+  const message = `The backups of ${parent.key} are of another source: ${was}, not ${is}`
+  throw new BackupError('IBT_SOURCE_MISMATCH', message, { path: root })
 }
 
 export function makeHeader(

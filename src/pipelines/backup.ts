@@ -1,6 +1,6 @@
-import { relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { zstd } from '../codec/index.js'
-import { BackupError } from '../errors.js'
+import { BackupError, isBackupError } from '../errors.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
 import { createRules } from '../rules.js'
 import { observe } from '../stages/observe.js'
@@ -10,7 +10,7 @@ import type { DirectoryStore } from '../stores/directory.js'
 import { acquireLock } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
 import type { Store, Totals } from '../types.js'
-import { type BackupRun, makeHeader, openParent, type Parent } from './backup-run.js'
+import { type BackupRun, checkSource, makeHeader, openParent, type Parent, type Source } from './backup-run.js'
 import { type FullStages, fullStages, runFull } from './full.js'
 import { type IncrementalStages, incrementalStages, runIncremental } from './incremental.js'
 import type { BackupOptions, BackupReport } from './options.js'
@@ -49,17 +49,12 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
     await checkKeyCase(places.store, key)
     const chain = await Chain.open(places.cached, key, { signal })
     if (!dryRun) await clean(chain, places)
-    const source = { root, sourceId: options.sourceId, allowSourceMismatch: options.allowSourceMismatch ?? false }
-    const newest = await openParent(chain, source)
-    if (mode === 'incremental' && newest === undefined) {
-      throw new BackupError('IBT_NO_BACKUP', `No backup of ${key} to build on: make a full one first`, { path: key })
-    }
-    const parent = mode === 'full' ? undefined : newest
-    if (parent === undefined) await newest?.state.close()
-    const leftOut = placesInside(places, root)
+    const source = { root, sourceId: options.sourceId }
+    const parent = await findParent(chain, mode, source, options)
+    const leftOut = await placesInside(places, root)
     const prepared = {
       root,
-      rules: createRules({ ...options.rules, excludePaths: leftOut.map(path => relative(root, path)) }),
+      rules: createRules({ ...options.rules, excludePaths: leftOut }),
       codec: options.codec ?? zstd(),
       header: makeHeader(key, source, chain.newest?.date, parent),
       store: dryRun ? nullStore() : places.cached,
@@ -73,6 +68,30 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
   } finally {
     await lock?.release()
   }
+}
+
+/** The backup to build on: none for a full, which has to be of the same source all the same. */
+async function findParent(
+  chain: Chain,
+  mode: Mode,
+  source: Source,
+  { allowSourceMismatch = false, onError }: BackupOptions<IncrementalStages>
+): Promise<Parent | undefined> {
+  const { newest, key } = chain
+  if (newest === undefined) {
+    if (mode !== 'incremental') return undefined
+    throw new BackupError('IBT_NO_BACKUP', `No backup of ${key} to build on: make a full one first`, { path: key })
+  }
+  try {
+    if (!allowSourceMismatch) await checkSource(chain, newest, source)
+    if (mode !== 'full') return await openParent(chain, newest)
+  } catch (error) {
+    // A full is the way out of a damaged chain: only a refusal stops it.
+    const isRefusal = !isBackupError(error) || ['IBT_SOURCE_MISMATCH', 'IBT_STATE_VERSION'].includes(error.code)
+    if (mode !== 'full' || isRefusal) throw error
+    onError?.(error)
+  }
+  return undefined
 }
 
 /** Removes what an interrupted run left. */

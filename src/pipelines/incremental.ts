@@ -17,9 +17,9 @@ export function incrementalStages(run: BackupRun, parent: Parent): IncrementalSt
   const { detection, header } = run
   return {
     ...fullStages(run),
-    diff: diff(parent.state.entries(), { ...detection, signature: parent.signature }),
+    diff: diff(parent.entries(), { ...detection, signature: parent.signature }),
     pack: pack({ whole: 'created', delta: 'updated' }),
-    stateEmit: stateEmit(header, { inherited: () => parent.state.closing().artifacts })
+    stateEmit: stateEmit(header, { inherited: () => parent.artifacts })
   }
 }
 

@@ -62,6 +62,6 @@ export interface BackupReport {
   readonly skippedEntries: number
   /** False if nothing was stored: a dry run, or nothing had changed. */
   readonly isStored: boolean
-  /** Directories inside the source that were left out because they are the store or the cache. */
+  /** Paths below the source that were left out because they are the store or the cache. */
   readonly leftOut: readonly string[]
 }

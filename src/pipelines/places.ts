@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { realpath } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join, relative } from 'node:path'
 import { cachedStore } from '../stores/cached-store.js'
 import { directoryStore } from '../stores/directory.js'
 import type { Store } from '../types.js'
@@ -41,8 +42,20 @@ export function openPlaces(options: PlaceOptions): Places {
   return { store, cache, cached: cache === undefined ? store : cachedStore(store, cache) }
 }
 
-/** The directories of store and cache that lie inside a source: they are left out. */
-export function placesInside({ store, cache }: Places, root: string): string[] {
-  const paths = [store, cache].flatMap(place => (place !== undefined && 'path' in place ? [String(place.path)] : []))
-  return paths.filter(path => path.startsWith(root === '/' ? root : `${root}/`))
+/**
+ * The directories of store and cache that lie inside a source, as paths below it: they are left out.
+ *
+ * @throws RangeError if the source is one of them.
+ */
+export async function placesInside({ store, cache }: Places, root: string): Promise<string[]> {
+  const realRoot = await realpath(root).catch(() => root)
+  const inside: string[] = []
+  for (const place of [store, cache]) {
+    if (place === undefined || !('path' in place)) continue
+    const path = String(place.path)
+    const below = relative(realRoot, await realpath(path).catch(() => path))
+    if (below === '') throw new RangeError(`${path} is the source itself: keep backups elsewhere`)
+    if (!below.startsWith('..') && !isAbsolute(below)) inside.push(below)
+  }
+  return inside
 }

@@ -39,6 +39,7 @@ export interface StoredBackup {
 /** The backups of a key in a store, oldest first. Memory: the names of one key. */
 export class Chain {
   readonly backups: readonly StoredBackup[]
+  readonly #stored: ReadonlyMap<string, Stored>
   readonly #archives = new Map<string, Promise<Archive>>()
 
   private constructor(
@@ -47,6 +48,7 @@ export class Chain {
     readonly artifacts: readonly Stored[],
     readonly options: StoreOptions
   ) {
+    this.#stored = new Map(artifacts.map(artifact => [`${artifact.kind} ${artifact.date}`, artifact]))
     const dates = artifacts.filter(({ kind }) => kind === 'state').map(({ date }) => date)
     this.backups = dates.sort().map(date => {
       const own = artifacts.filter(artifact => artifact.date === date)
@@ -134,7 +136,7 @@ export class Chain {
   }
 
   has(date: string, kind: Kind): boolean {
-    return this.artifacts.some(artifact => artifact.date === date && artifact.kind === kind)
+    return this.#stored.has(`${kind} ${date}`)
   }
 
   async #open(date: string, kind: Kind): Promise<Archive> {
@@ -148,7 +150,7 @@ export class Chain {
   }
 
   #find(date: string, kind: Kind): Stored {
-    const found = this.artifacts.find(artifact => artifact.date === date && artifact.kind === kind)
+    const found = this.#stored.get(`${kind} ${date}`)
     if (found !== undefined) return found
     throw new BackupError('IBT_BASIS_MISSING', `The ${kind} of ${date} of ${this.key} is not in the store`, {
       path: this.key
