@@ -1,14 +1,11 @@
-import ignore, { type Ignore } from 'ignore'
+import ignore from 'ignore'
 import { IGNORE_FILE } from './constants.js'
-import { decodePath, ROOT_PATH } from './path.js'
+import { encodePath, ROOT_PATH } from './path.js'
 import type { EntryType } from './types.js'
 
 /** First bytes of a CACHEDIR.TAG. Source: the Cache Directory Tagging Specification. */
 const CACHE_TAG = 'CACHEDIR.TAG'
 const CACHE_SIGNATURE = 'Signature: 8a477f597d28d172789f06886806bc55'
-
-/** Tests after which a matcher is made anew: it remembers every path that it was asked about. */
-const TESTS_PER_MATCHER = 10_000
 
 /** What is left out of a backup. */
 export interface RulesOptions {
@@ -50,7 +47,8 @@ export interface Rules {
 /**
  * Rules of exclusion, with the meaning of gitignore(5): a deeper file is stronger, the last pattern that matches wins,
  * `!` takes back, and nothing below an excluded directory comes back, for it is never listed.
- * Case matters. Memory: the patterns of the open directories, and what a matcher remembers of 10,000 paths.
+ * Case matters, and patterns match bytes. Memory: the patterns of the open directories. Source: gitignore(5); judged by
+ * `git check-ignore`.
  *
  * @throws TypeError for an option of another type.
  */
@@ -65,7 +63,7 @@ export function createRules(options: RulesOptions = {}): Rules {
     excludeCaches,
     largerThanBytes: options.excludeLargerThanBytes ?? Infinity,
     paths: new Set(options.excludePaths ?? []),
-    overrides: exclude.length === 0 ? [] : [new Matcher(ROOT_PATH, exclude)]
+    overrides: exclude.length === 0 ? [] : [new Matcher(ROOT_PATH, exclude.map(toByteText))]
   }
   return {
     captures: excludeCaches ? [...ignoreFiles, CACHE_TAG] : ignoreFiles,
@@ -127,38 +125,50 @@ function isCache(tag: Uint8Array | undefined): boolean {
   )
 }
 
-/** Lines of an ignore file. A mark of byte order is skipped, as git does. */
+/** Lines of an ignore file, a character a byte. A mark of byte order is skipped, as git does. */
 function parseIgnoreFile(bytes: Uint8Array): string[] {
-  const text = decodePath(bytes)
-  return (text.startsWith('\ufeff') ? text.slice(1) : text).split('\n')
+  return Buffer.from(bytes)
+    .toString('latin1')
+    .replace(/^\xef\xbb\xbf/, '')
+    .split('\n')
 }
 
-/** The patterns of one ignore file, for paths below its directory. */
+/** A path or pattern with a character a byte: git matches bytes, so that `?` is one byte of a longer character. */
+function toByteText(text: string): string {
+  return isAscii(text) ? text : encodePath(text).toString('latin1')
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false
+  return true
+}
+
+/** What the patterns say of a path. */
+interface Verdict {
+  readonly ignored: boolean
+  readonly unignored: boolean
+}
+
+/** The patterns of one ignore file, a character a byte, for paths below its directory. */
 class Matcher {
-  #ignore: Ignore
-  #tests = 0
+  readonly #rules: { test(path: string, mode: 'regex'): Verdict }
 
   constructor(
     readonly directory: string,
-    readonly patterns: readonly string[]
+    patterns: readonly string[]
   ) {
-    this.#ignore = this.#make()
+    // What the public `test` says of a path includes what it says of the directories above it: wrong where a stronger
+    // file has taken one of those back. And it remembers every path. Its rules alone do neither.
+    const matcher = ignore({ ignorecase: false, allowRelativePaths: true }).add(patterns as string[])
+    this.#rules = (matcher as unknown as { readonly _rules: { test(path: string, mode: 'regex'): Verdict } })._rules
   }
 
   /** Excluded, taken back, or undefined: no pattern matches. */
   test(path: string, type: EntryType): boolean | undefined {
     if (path === ROOT_PATH) return undefined
-    if (++this.#tests > TESTS_PER_MATCHER) {
-      this.#ignore = this.#make()
-      this.#tests = 0
-    }
-    const relative = this.directory === ROOT_PATH ? path : path.slice(this.directory.length + 1)
-    const { ignored, unignored } = this.#ignore.test(type === 'directory' ? `${relative}/` : relative)
+    const relative = toByteText(this.directory === ROOT_PATH ? path : path.slice(this.directory.length + 1))
+    const { ignored, unignored } = this.#rules.test(type === 'directory' ? `${relative}/` : relative, 'regex')
     return ignored ? true : unignored ? false : undefined
-  }
-
-  #make(): Ignore {
-    return ignore({ ignorecase: false, allowRelativePaths: true }).add(this.patterns as string[])
   }
 }
 
@@ -177,9 +187,15 @@ export interface Selection {
 export function createSelection(patterns: readonly string[]): Selection {
   if (!patterns.every(pattern => typeof pattern === 'string'))
     throw new TypeError('createSelection: patterns are strings')
-  const matcher = new Matcher(ROOT_PATH, patterns.map(toPattern))
+  const matcher = new Matcher(ROOT_PATH, patterns.map(toPattern).map(toByteText))
   return {
-    selects: (path, type) => (path === ROOT_PATH ? patterns.includes(ROOT_PATH) : matcher.test(path, type) === true)
+    selects: (path, type) => {
+      if (path === ROOT_PATH) return patterns.includes(ROOT_PATH)
+      for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) {
+        if (matcher.test(path.slice(0, end), 'directory')) return true
+      }
+      return matcher.test(path, type) === true
+    }
   }
 }
 
