@@ -1,0 +1,38 @@
+import { isBackupError } from '../../src/errors.js'
+import type { Content, Entry, Source, StateEntry } from '../../src/types.js'
+
+/** An entry with plain metadata. */
+export function entry(path: string, rest: Partial<Entry> = {}): Entry {
+  return { path, type: 'file', mode: 0o644, uid: 1, gid: 2, mtimeNs: 1_700_000_000_000_000_000n, ...rest }
+}
+
+export function directory(path: string, rest: Partial<Entry> = {}): Entry {
+  return entry(path, { type: 'directory', mode: 0o755, ...rest })
+}
+
+/** A file whose chunks are in memory. */
+export function file(path: string, body: string | Uint8Array, rest: Partial<Entry> = {}): Entry {
+  const bytes = Buffer.from(body)
+  return entry(path, { sizeBytes: bytes.length, content: content(bytes), ...rest })
+}
+
+export function content(...chunks: readonly Uint8Array[]): Content {
+  return { open: () => chunks }
+}
+
+export function stateEntry(path: string, rest: Partial<StateEntry> = {}): StateEntry {
+  return { ...entry(path), ...rest }
+}
+
+export async function collect<T>(source: Source<T>): Promise<T[]> {
+  const items: T[] = []
+  for await (const item of source) items.push(item)
+  return items
+}
+
+export async function bytesOf(source: Source<Uint8Array>): Promise<Buffer> {
+  return Buffer.concat(await collect(source))
+}
+
+/** For `assert.rejects` and `assert.throws`. */
+export const code = (expected: string) => (error: unknown) => isBackupError(error) && error.code === expected
