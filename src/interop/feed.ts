@@ -30,15 +30,18 @@ interface Stream {
 export class Feed {
   readonly #cursor: Cursor<unknown>
   readonly #stream: Stream
+  readonly #onFail: ((error: unknown) => void) | undefined
   #failure: { readonly error: unknown } | undefined
   #isEnding = false
   #isFinished = false
   #wake: (() => void) | undefined
   #reject: ((error: unknown) => void) | undefined
 
-  constructor(source: Source<unknown>, stream: NodeWritable) {
+  /** `onFail` is told of the first error at once: a stream may take for ever to be destroyed. */
+  constructor(source: Source<unknown>, stream: NodeWritable, onFail?: (error: unknown) => void) {
     this.#cursor = new Cursor(source)
     this.#stream = stream as unknown as Stream
+    this.#onFail = onFail
   }
 
   /** Why it failed, if it did. */
@@ -70,6 +73,7 @@ export class Feed {
     this.#failure = { error }
     this.#cursor.break(error)
     this.#reject?.(error)
+    this.#onFail?.(error)
     this.#stream.destroy(error instanceof Error ? error : new Error('The pipeline was aborted', { cause: error }))
   }
 

@@ -11,8 +11,10 @@ import { fromWebTransform, isWebTransform, isWebWritable, toWebWritable, type We
 
 /** A transform of another kind: Node's, streamx's or the web's. Its items are not typed. */
 export type ForeignTransform = NodeDuplex | WebTransform
-/** A writable of another kind. A Transform is none, for it has an output: `toNodeWritable(transform)` says to drop it. */
-export type ForeignSink = (NodeWritable & { readonly _transform?: never }) | WritableStream
+/** What has an output even where it comes last: `toNodeWritable(transform)` makes a sink of it. */
+export type LastTransform = (NodeDuplex & { readonly _transform: unknown }) | WebTransform
+/** A writable of another kind. */
+export type ForeignSink = NodeWritable | WritableStream
 
 /** A step in the middle as a stage. @throws TypeError for what is none */
 export function toStage(step: unknown): Stage<unknown, unknown> {

@@ -1,15 +1,15 @@
 export { compose } from './compose.js'
-export type { ForeignSink, ForeignTransform } from './foreign.js'
+export type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
 export {
   fromNodeTransform,
   type NodeDuplex,
   type NodeWritable,
   type ReadableOptions,
-  stageToDuplex,
   toNodeReadable,
   toNodeWritable
 } from './node.js'
 export { type PipeOptions, pipe } from './pipe.js'
+export { stageToDuplex } from './stage-duplex.js'
 export { type FromTarOptions, fromTar, type TarStreamReport, toTarStream } from './tar-stream.js'
 export { fromWebTransform, toWebReadable, toWebWritable, type WebTransform } from './web.js'
 export type { Compose, Pipe } from './wiring.js'

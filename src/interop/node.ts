@@ -1,9 +1,9 @@
-import { Duplex, Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { onAbort } from '../abortable.js'
-import { createBreather } from '../breathe.js'
 import { Cursor } from '../cursor.js'
 import type { Sink, Source, Stage } from '../types.js'
 import { Feed, type NodeWritable } from './feed.js'
+import { pushInto } from './push.js'
 import { isStandardStream, writeStandard } from './stdio.js'
 
 export type { NodeWritable } from './feed.js'
@@ -61,18 +61,25 @@ export function toNodeWritable(stream: NodeWritable): Sink<unknown> {
 export function fromNodeTransform<A = unknown, B = unknown>(stream: NodeDuplex): Stage<A, B> {
   if (!isNodeTransform(stream)) throw new TypeError('fromNodeTransform: a Node or streamx duplex is expected')
   return async function* nodeTransformStage(source, { signal } = {}) {
-    const feed = new Feed(source, stream)
+    const output = new Cursor(stream as unknown as AsyncIterable<B>)
+    const feed = new Feed(source, stream, error => output.break(error))
     const stopListening = onAbort(signal, reason => feed.fail(reason))
     const fed = feed.run()
     fed.catch(() => {})
     try {
-      for await (const chunk of stream as unknown as AsyncIterable<B>) yield chunk
+      for (;;) {
+        const { value, done } = await output.next()
+        if (done) break
+        yield value
+      }
       await fed
     } catch (error) {
       throw feed.failure === undefined ? error : feed.failure.error
     } finally {
       stopListening()
       feed.fail(new Error('The consumer stopped'))
+      // Not waited for: a stream may take for ever to be destroyed.
+      output.close().catch(() => {})
       await fed.catch(() => {})
     }
   }
@@ -97,33 +104,11 @@ export function toNodeReadable(source: Source<unknown>, options: ReadableOptions
   return new Readable({
     objectMode,
     read() {
-      push(this, cursor, objectMode).catch(error => this.destroy(error))
+      pushInto(this, cursor, objectMode)
     },
     destroy(error, callback) {
       cursor.break(error ?? new Error('The stream was destroyed'))
       cursor.close().then(() => callback(error), callback)
     }
   })
-}
-
-/** Pushes until the buffer is full. Empty bytes would end a reader's turn without an answer. */
-async function push(readable: Readable, cursor: Cursor<unknown>, objectMode: boolean): Promise<void> {
-  const breather = createBreather()
-  for (;;) {
-    if (breather.due()) await breather.pause()
-    const { value, done } = await cursor.next()
-    if (readable.destroyed) return
-    const isEmpty = !objectMode && !done && (value as Uint8Array).length === 0
-    if (!isEmpty && !readable.push(done ? null : value)) return
-  }
-}
-
-/**
- * A stage as a `node:stream` Duplex of objects, for `stream.pipeline()` and `.pipe()`.
- *
- * Look-ahead: the stream's buffers. Errors of the stage destroy the stream; destroying it ends the stage.
- */
-export function stageToDuplex<A, B>(stage: Stage<A, B>): Duplex {
-  if (typeof stage !== 'function') throw new TypeError('stageToDuplex: a stage is expected')
-  return Duplex.from(stage as unknown as (source: AsyncIterable<A>) => AsyncIterable<B>)
 }

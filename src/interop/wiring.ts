@@ -1,5 +1,5 @@
 import type { Sink, Source, Stage } from '../types.js'
-import type { ForeignSink, ForeignTransform } from './foreign.js'
+import type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
 
 export interface PipeOptions {
   /** Ends the pipeline: it rejects with the signal's reason. */
@@ -9,22 +9,33 @@ export interface PipeOptions {
 // Short names, so that the overloads read as a table.
 type In<A> = Source<A>
 type St<A, B> = Stage<A, B> | ForeignTransform
+type Last<A, B> = Stage<A, B> | LastTransform
 type End<A, R> = Sink<A, R> | ForeignSink
 type Opt = PipeOptions
 type Items<B> = AsyncGenerator<B, void, undefined>
 
 /**
- * The ways to call `pipe`: up to twelve stages that fit together, then a sink or none. Without a candidate for `R`,
- * which foreign sinks do not give, it is `void`.
+ * The ways to call `pipe`: up to twelve stages that fit together, then a sink or none. Those without a sink come first,
+ * for a Transform could be one. Foreign sinks say nothing of `R`: it is `void` then.
  */
 export interface Pipe {
+  <A, B>(a: In<A>, s1: Last<A, B>, o?: Opt): Items<B>
   <A, R = void>(a: In<A>, z: End<A, R>, o?: Opt): Promise<R>
+  <A, B, C>(a: In<A>, s1: St<A, B>, s2: Last<B, C>, o?: Opt): Items<C>
   <A, B, R = void>(a: In<A>, s1: St<A, B>, z: End<B, R>, o?: Opt): Promise<R>
-  <A, B>(a: In<A>, s1: St<A, B>, o?: Opt): Items<B>
+  <A, B, C, D>(a: In<A>, s1: St<A, B>, s2: St<B, C>, s3: Last<C, D>, o?: Opt): Items<D>
   <A, B, C, R = void>(a: In<A>, s1: St<A, B>, s2: St<B, C>, z: End<C, R>, o?: Opt): Promise<R>
-  <A, B, C>(a: In<A>, s1: St<A, B>, s2: St<B, C>, o?: Opt): Items<C>
+  <A, B, C, D, E>(a: In<A>, s1: St<A, B>, s2: St<B, C>, s3: St<C, D>, s4: Last<D, E>, o?: Opt): Items<E>
   <A, B, C, D, R = void>(a: In<A>, s1: St<A, B>, s2: St<B, C>, s3: St<C, D>, z: End<D, R>, o?: Opt): Promise<R>
-  <A, B, C, D>(a: In<A>, s1: St<A, B>, s2: St<B, C>, s3: St<C, D>, o?: Opt): Items<D>
+  <A, B, C, D, E, F>(
+    a: In<A>,
+    s1: St<A, B>,
+    s2: St<B, C>,
+    s3: St<C, D>,
+    s4: St<D, E>,
+    s5: Last<E, F>,
+    o?: Opt
+  ): Items<F>
   <A, B, C, D, E, R = void>(
     a: In<A>,
     s1: St<A, B>,
@@ -34,7 +45,16 @@ export interface Pipe {
     z: End<E, R>,
     o?: Opt
   ): Promise<R>
-  <A, B, C, D, E>(a: In<A>, s1: St<A, B>, s2: St<B, C>, s3: St<C, D>, s4: St<D, E>, o?: Opt): Items<E>
+  <A, B, C, D, E, F, G>(
+    a: In<A>,
+    s1: St<A, B>,
+    s2: St<B, C>,
+    s3: St<C, D>,
+    s4: St<D, E>,
+    s5: St<E, F>,
+    s6: Last<F, G>,
+    o?: Opt
+  ): Items<G>
   <A, B, C, D, E, F, R = void>(
     a: In<A>,
     s1: St<A, B>,
@@ -45,7 +65,17 @@ export interface Pipe {
     z: End<F, R>,
     o?: Opt
   ): Promise<R>
-  <A, B, C, D, E, F>(a: In<A>, s1: St<A, B>, s2: St<B, C>, s3: St<C, D>, s4: St<D, E>, s5: St<E, F>, o?: Opt): Items<F>
+  <A, B, C, D, E, F, G, H>(
+    a: In<A>,
+    s1: St<A, B>,
+    s2: St<B, C>,
+    s3: St<C, D>,
+    s4: St<D, E>,
+    s5: St<E, F>,
+    s6: St<F, G>,
+    s7: Last<G, H>,
+    o?: Opt
+  ): Items<H>
   <A, B, C, D, E, F, G, R = void>(
     a: In<A>,
     s1: St<A, B>,
@@ -57,7 +87,7 @@ export interface Pipe {
     z: End<G, R>,
     o?: Opt
   ): Promise<R>
-  <A, B, C, D, E, F, G>(
+  <A, B, C, D, E, F, G, H, I>(
     a: In<A>,
     s1: St<A, B>,
     s2: St<B, C>,
@@ -65,8 +95,10 @@ export interface Pipe {
     s4: St<D, E>,
     s5: St<E, F>,
     s6: St<F, G>,
+    s7: St<G, H>,
+    s8: Last<H, I>,
     o?: Opt
-  ): Items<G>
+  ): Items<I>
   <A, B, C, D, E, F, G, H, R = void>(
     a: In<A>,
     s1: St<A, B>,
@@ -79,7 +111,7 @@ export interface Pipe {
     z: End<H, R>,
     o?: Opt
   ): Promise<R>
-  <A, B, C, D, E, F, G, H>(
+  <A, B, C, D, E, F, G, H, I, J>(
     a: In<A>,
     s1: St<A, B>,
     s2: St<B, C>,
@@ -88,8 +120,10 @@ export interface Pipe {
     s5: St<E, F>,
     s6: St<F, G>,
     s7: St<G, H>,
+    s8: St<H, I>,
+    s9: Last<I, J>,
     o?: Opt
-  ): Items<H>
+  ): Items<J>
   <A, B, C, D, E, F, G, H, I, R = void>(
     a: In<A>,
     s1: St<A, B>,
@@ -103,7 +137,7 @@ export interface Pipe {
     z: End<I, R>,
     o?: Opt
   ): Promise<R>
-  <A, B, C, D, E, F, G, H, I>(
+  <A, B, C, D, E, F, G, H, I, J, K>(
     a: In<A>,
     s1: St<A, B>,
     s2: St<B, C>,
@@ -113,8 +147,10 @@ export interface Pipe {
     s6: St<F, G>,
     s7: St<G, H>,
     s8: St<H, I>,
+    s9: St<I, J>,
+    s10: Last<J, K>,
     o?: Opt
-  ): Items<I>
+  ): Items<K>
   <A, B, C, D, E, F, G, H, I, J, R = void>(
     a: In<A>,
     s1: St<A, B>,
@@ -129,7 +165,7 @@ export interface Pipe {
     z: End<J, R>,
     o?: Opt
   ): Promise<R>
-  <A, B, C, D, E, F, G, H, I, J>(
+  <A, B, C, D, E, F, G, H, I, J, K, L>(
     a: In<A>,
     s1: St<A, B>,
     s2: St<B, C>,
@@ -140,8 +176,10 @@ export interface Pipe {
     s7: St<G, H>,
     s8: St<H, I>,
     s9: St<I, J>,
+    s10: St<J, K>,
+    s11: Last<K, L>,
     o?: Opt
-  ): Items<J>
+  ): Items<L>
   <A, B, C, D, E, F, G, H, I, J, K, R = void>(
     a: In<A>,
     s1: St<A, B>,
@@ -157,7 +195,7 @@ export interface Pipe {
     z: End<K, R>,
     o?: Opt
   ): Promise<R>
-  <A, B, C, D, E, F, G, H, I, J, K>(
+  <A, B, C, D, E, F, G, H, I, J, K, L, M>(
     a: In<A>,
     s1: St<A, B>,
     s2: St<B, C>,
@@ -169,8 +207,10 @@ export interface Pipe {
     s8: St<H, I>,
     s9: St<I, J>,
     s10: St<J, K>,
+    s11: St<K, L>,
+    s12: Last<L, M>,
     o?: Opt
-  ): Items<K>
+  ): Items<M>
   <A, B, C, D, E, F, G, H, I, J, K, L, R = void>(
     a: In<A>,
     s1: St<A, B>,
@@ -187,21 +227,6 @@ export interface Pipe {
     z: End<L, R>,
     o?: Opt
   ): Promise<R>
-  <A, B, C, D, E, F, G, H, I, J, K, L>(
-    a: In<A>,
-    s1: St<A, B>,
-    s2: St<B, C>,
-    s3: St<C, D>,
-    s4: St<D, E>,
-    s5: St<E, F>,
-    s6: St<F, G>,
-    s7: St<G, H>,
-    s8: St<H, I>,
-    s9: St<I, J>,
-    s10: St<J, K>,
-    s11: St<K, L>,
-    o?: Opt
-  ): Items<L>
   <A, B, C, D, E, F, G, H, I, J, K, L, M, R = void>(
     a: In<A>,
     s1: St<A, B>,
@@ -219,22 +244,6 @@ export interface Pipe {
     z: End<M, R>,
     o?: Opt
   ): Promise<R>
-  <A, B, C, D, E, F, G, H, I, J, K, L, M>(
-    a: In<A>,
-    s1: St<A, B>,
-    s2: St<B, C>,
-    s3: St<C, D>,
-    s4: St<D, E>,
-    s5: St<E, F>,
-    s6: St<F, G>,
-    s7: St<G, H>,
-    s8: St<H, I>,
-    s9: St<I, J>,
-    s10: St<J, K>,
-    s11: St<K, L>,
-    s12: St<L, M>,
-    o?: Opt
-  ): Items<M>
 }
 
 /** The ways to call `compose`: up to eight stages that fit together. */
