@@ -1,5 +1,7 @@
+import { onAbort } from '../abortable.js'
 import { createBreather } from '../breathe.js'
 import { type ChangeDetection, compareEntry } from '../change.js'
+import { Cursor } from '../cursor.js'
 import { BackupError } from '../errors.js'
 import { comparePaths, isBelow, printPath } from '../path.js'
 import {
@@ -28,8 +30,9 @@ export interface DiffOptions extends ChangeDetection {
  * @throws BackupError IBT_OUT_OF_ORDER; whatever the sources throw.
  */
 export function diff(state: Source<StateEntry>, options: DiffOptions = {}): Stage<Entry, Change> {
-  return async function* diffStage(source) {
-    const previous = new Cursor(state)
+  return async function* diffStage(source, { signal } = {}) {
+    const previous = new Previous(state)
+    const stopListening = onAbort(signal, reason => previous.cursor.break(reason))
     const breather = createBreather()
     let last: string | undefined
     try {
@@ -39,7 +42,7 @@ export function diff(state: Source<StateEntry>, options: DiffOptions = {}): Stag
           yield entry
           continue
         }
-        checkOrder(last, entry.path)
+        checkOrder(last, entry.path, 'Entry')
         last = entry.path
         yield* deletedBefore(previous, entry.path)
         const match = await previous.take(entry.path)
@@ -50,20 +53,16 @@ export function diff(state: Source<StateEntry>, options: DiffOptions = {}): Stag
       }
       yield* deletedBefore(previous, undefined)
     } finally {
-      await previous.close()
+      stopListening()
+      await previous.cursor.close()
     }
   }
 }
 
-function checkOrder(last: string | undefined, path: string): void {
+function checkOrder(last: string | undefined, path: string, what: string): void {
   if (last === undefined || comparePaths(last, path) < 0) return
-  throw new BackupError(
-    'IBT_OUT_OF_ORDER',
-    `Entry ${printPath(path)} comes after ${printPath(last)}, not in path order`,
-    {
-      path
-    }
-  )
+  const message = `${what} ${printPath(path)} comes after ${printPath(last)}, not in path order`
+  throw new BackupError('IBT_OUT_OF_ORDER', message, { path })
 }
 
 function toChange(entry: Entry, previous: StateEntry | undefined, options: DiffOptions): Change {
@@ -82,7 +81,7 @@ function carry(entry: Entry, previous: StateEntry): Change {
   return { ...previous, error: entry.error, change: 'unchanged', previous, carried: true }
 }
 
-async function* deletedBefore(previous: Cursor, path: string | undefined): AsyncGenerator<Change> {
+async function* deletedBefore(previous: Previous, path: string | undefined): AsyncGenerator<Change> {
   let entry: StateEntry | undefined
   while ((entry = await previous.peek()) !== undefined) {
     if (path !== undefined && comparePaths(entry.path, path) >= 0) return
@@ -91,7 +90,7 @@ async function* deletedBefore(previous: Cursor, path: string | undefined): Async
   }
 }
 
-async function* carriedBelow(previous: Cursor, directory: string): AsyncGenerator<Change> {
+async function* carriedBelow(previous: Previous, directory: string): AsyncGenerator<Change> {
   let entry: StateEntry | undefined
   while ((entry = await previous.peek()) !== undefined && isBelow(entry.path, directory)) {
     previous.advance()
@@ -99,21 +98,29 @@ async function* carriedBelow(previous: Cursor, directory: string): AsyncGenerato
   }
 }
 
-/** A source with a view of its next item. Not touched before the first look. */
-class Cursor {
-  #iterator: AsyncIterator<StateEntry> | Iterator<StateEntry> | undefined
+/** The previous state with a view of its next entry. Not touched before the first look; its order is checked. */
+class Previous {
+  readonly cursor: Cursor<StateEntry>
+  readonly #breather = createBreather()
   #next: StateEntry | undefined
-  #done = false
+  #last: string | undefined
+  #isDone = false
 
-  constructor(readonly source: Source<StateEntry>) {}
+  constructor(source: Source<StateEntry>) {
+    this.cursor = new Cursor(source)
+  }
 
   async peek(): Promise<StateEntry | undefined> {
-    if (this.#next !== undefined || this.#done) return this.#next
-    this.#iterator ??= iterate(this.source)
-    const { value, done } = await this.#iterator.next()
-    if (done) this.#done = true
-    else this.#next = value
-    return this.#next
+    if (this.#next !== undefined || this.#isDone) return this.#next
+    if (this.#breather.due()) await this.#breather.pause()
+    const { value, done } = await this.cursor.next()
+    if (done) {
+      this.#isDone = true
+      return undefined
+    }
+    checkOrder(this.#last, value.path, 'Entry of the state')
+    this.#last = value.path
+    return (this.#next = value)
   }
 
   advance(): void {
@@ -126,12 +133,4 @@ class Cursor {
     this.advance()
     return entry
   }
-
-  async close(): Promise<void> {
-    if (!this.#done) await this.#iterator?.return?.()
-  }
-}
-
-function iterate<T>(source: Source<T>): AsyncIterator<T> | Iterator<T> {
-  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
 }
