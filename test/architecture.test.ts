@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+/** Importable by all. */
+const GROUND = ['types', 'errors', 'constants']
+
+/** What each part of the source may import beside itself, lowest first: a file of `src`, or a directory. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  constants: [],
+  types: ['errors'],
+  channel: [],
+  change: [...GROUND],
+  path: ['errors'],
+  breathe: ['constants'],
+  cursor: ['types'],
+  abortable: [...GROUND, 'breathe', 'cursor'],
+  merge: [...GROUND, 'abortable', 'breathe', 'cursor', 'path'],
+  rules: [...GROUND, 'path'],
+  native: [...GROUND, 'path'],
+  format: [...GROUND, 'path', 'breathe'],
+  codec: [...GROUND, 'path', 'breathe', 'format'],
+  content: [...GROUND, 'path', 'breathe', 'change', 'channel', 'native', 'format'],
+  interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'format'],
+  stores: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'channel', 'format', 'codec'],
+  stages: [
+    ...[...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
+    ...['format', 'codec', 'content']
+  ],
+  pipelines: [
+    ...[...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
+    ...['format', 'codec', 'content', 'interop', 'stores', 'stages']
+  ],
+  index: [...GROUND, 'rules', 'native', 'codec', 'interop', 'stores', 'stages', 'pipelines'],
+  cli: [...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages', 'pipelines']
+}
+
+/** Pure bytes and values: a file, a socket or a process has no place there. */
+const PURE = ['format', 'codec', 'path', 'rules', 'merge', 'change', 'types', 'errors', 'constants']
+const INPUT_OUTPUT =
+  /^node:(child_process|dgram|dns|fs|http|http2|https|inspector|net|os|readline|tls|tty|worker_threads)\b/
+
+/** Where a package may be imported. */
+const PACKAGES: Readonly<Record<string, RegExp>> = {
+  'it-pipe': /^interop\/pipe\.ts$/,
+  'tar-stream': /^interop\//,
+  streamx: /^interop\//,
+  ignore: /^rules\.ts$/,
+  'chrono-node': /^pipelines\/at\.ts$/,
+  commander: /^cli\//,
+  '@mongodb-js/zstd': /^codec\//,
+  'node-gyp-build': /^native\//
+}
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+const source = join(root, 'src')
+
+interface Import {
+  readonly from: string
+  readonly specifier: string
+  readonly isTypeOnly: boolean
+}
+
+const STATEMENT =
+  /^\s*(?:import|export)\s(type\s)?[^'"`;=]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm
+
+function importsOf(from: string): Import[] {
+  const text = readFileSync(join(source, from), 'utf8')
+  return [...text.matchAll(STATEMENT)].map(([, type, ...specifiers]) => ({
+    from,
+    specifier: specifiers.find(specifier => specifier !== undefined)!,
+    isTypeOnly: type !== undefined
+  }))
+}
+
+const files = readdirSync(source, { recursive: true })
+  .map(String)
+  .filter(name => name.endsWith('.ts'))
+const imports = files.flatMap(importsOf)
+
+/** The path in `src` of an imported file of ours. */
+function targetOf({ from, specifier }: Import): string | undefined {
+  if (!specifier.startsWith('.')) return undefined
+  return normalize(join(dirname(from), specifier)).replace(/\.js$/, '.ts')
+}
+
+function partOf(file: string): string {
+  return file.replace(/\.ts$/, '').split('/')[0]!
+}
+
+function describe(found: readonly Import[]): string[] {
+  return found.map(({ from, specifier }) => `${from} imports ${specifier}`)
+}
+
+test('the import lines of every source file are read', () => {
+  assert.ok(imports.length > files.length, `${imports.length} imports in ${files.length} files`)
+  const isRead = (from: string, specifier: string) => imports.some(i => i.from === from && i.specifier === specifier)
+  assert.ok(isRead('path.ts', './errors.js'))
+  assert.ok(isRead('interop/pipe.ts', 'it-pipe'))
+})
+
+test('every part of the source has a layer', () => {
+  const parts = new Set(files.map(partOf))
+  assert.deepEqual([...parts].filter(part => LAYERS[part] === undefined).sort(), [])
+})
+
+test('imports point down only', () => {
+  const wrong = imports.filter(found => {
+    const target = targetOf(found)
+    if (target === undefined) return false
+    const [part, wanted] = [partOf(found.from), partOf(target)]
+    return part !== wanted && !LAYERS[part]?.includes(wanted)
+  })
+  assert.deepEqual(describe(wrong), [])
+})
+
+test('the layers themselves have no circle', () => {
+  const order = Object.keys(LAYERS)
+  // `types` names the error class only.
+  const below = (part: string) => LAYERS[part]!.every(lower => order.indexOf(lower) < order.indexOf(part))
+  assert.deepEqual(
+    order.filter(part => !below(part)),
+    []
+  )
+})
+
+test('types imports only types', () => {
+  const wrong = imports.filter(({ from, isTypeOnly }) => from === 'types.ts' && !isTypeOnly)
+  assert.deepEqual(describe(wrong), [])
+})
+
+test('a stage imports neither a stage nor a store', () => {
+  const wrong = imports.filter(found => {
+    const target = targetOf(found)
+    return /^stages\/(?!index\.ts)/.test(found.from) && target !== undefined && /^(stages|stores)\//.test(target)
+  })
+  assert.deepEqual(describe(wrong), [])
+})
+
+test('formats, codecs and everything below them do no input or output', () => {
+  const wrong = imports.filter(({ from, specifier }) => PURE.includes(partOf(from)) && INPUT_OUTPUT.test(specifier))
+  assert.deepEqual(describe(wrong), [])
+})
+
+test('a package is imported where it belongs, and builtins by their full name', () => {
+  const wrong = imports.filter(({ from, specifier }) => {
+    if (specifier.startsWith('.') || specifier.startsWith('node:')) return false
+    const place = PACKAGES[specifier]
+    return place === undefined || !place.test(from)
+  })
+  assert.deepEqual(describe(wrong), [])
+})
+
+test('every import of a file of ours names it with its ending, and it exists', () => {
+  const wrong = imports.filter(found => {
+    const target = targetOf(found)
+    return target !== undefined && (!found.specifier.endsWith('.js') || !files.includes(target))
+  })
+  assert.deepEqual(describe(wrong), [])
+})
+
+test('no part of the source is called utils', () => {
+  const isUtils = (file: string) => /(^|\/)(utils?|helpers?|misc|common)(\/|\.ts$)/.test(relative('.', file))
+  assert.deepEqual(files.filter(isUtils), [])
+})
