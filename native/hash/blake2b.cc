@@ -9,16 +9,6 @@
 namespace ibt {
 namespace {
 
-constexpr uint64_t IV[8] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
-                            0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
-
-constexpr uint8_t SIGMA[10][16] = {
-    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
-    {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4}, {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8},
-    {9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13}, {2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9},
-    {12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11}, {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10},
-    {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5}, {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0}};
-
 inline void mix(uint64_t& a, uint64_t& b, uint64_t& c, uint64_t& d, uint64_t x, uint64_t y) {
   a += b + x;
   d = rotate_right(d ^ a, 32);
@@ -33,7 +23,7 @@ inline void mix(uint64_t& a, uint64_t& b, uint64_t& c, uint64_t& d, uint64_t x, 
 // A template, so that the order of the words is known when the round is compiled.
 template <int R>
 inline void round(uint64_t* v, const uint64_t* m) {
-  constexpr const uint8_t* s = SIGMA[R % 10];
+  constexpr const uint8_t* s = BLAKE2B_SIGMA[R % 10];
   mix(v[0], v[4], v[8], v[12], m[s[0]], m[s[1]]);
   mix(v[1], v[5], v[9], v[13], m[s[2]], m[s[3]]);
   mix(v[2], v[6], v[10], v[14], m[s[4]], m[s[5]]);
@@ -47,8 +37,8 @@ inline void round(uint64_t* v, const uint64_t* m) {
 }  // namespace
 
 Blake2b::Blake2b() {
-  std::memcpy(state_, IV, sizeof IV);
-  state_[0] ^= 0x01010000 ^ BLAKE2B_DIGEST;
+  std::memcpy(state_, BLAKE2B_IV, sizeof state_);
+  state_[0] ^= BLAKE2B_PARAMETERS;
 }
 
 void Blake2b::compress(const uint8_t* block, size_t length, bool last) {
@@ -56,7 +46,7 @@ void Blake2b::compress(const uint8_t* block, size_t length, bool last) {
   uint64_t m[16], v[16];
   for (int i = 0; i < 16; i++) m[i] = load_le64(block + 8 * i);
   for (int i = 0; i < 8; i++) v[i] = state_[i];
-  for (int i = 0; i < 8; i++) v[8 + i] = IV[i];
+  for (int i = 0; i < 8; i++) v[8 + i] = BLAKE2B_IV[i];
   v[12] ^= length_;
   if (last) v[14] = ~v[14];
   round<0>(v, m);

@@ -9,20 +9,22 @@ namespace ibt {
 const Kernels PORTABLE_KERNELS = {blake2b_many_portable, md4_many_portable, rabinkarp_portable, rabinkarp_find_portable,
                                   sha256_blocks_portable};
 
-namespace {
-
-Kernels choose_kernels() {
+Kernels kernels_at(Simd simd) {
   Kernels chosen = PORTABLE_KERNELS;
 #if defined(__x86_64__)
+  if (simd == Simd::portable) return chosen;
   if (sha256_shani_works()) chosen.sha256_blocks = sha256_blocks_shani;
+  chosen.blake2b_many = blake2b_many_avx2;
+  if (simd == Simd::avx2) return chosen;
+  chosen.blake2b_many = blake2b_many_avx512;
+#else
+  (void)simd;
 #endif
   return chosen;
 }
 
-}  // namespace
-
 const Kernels& kernels() {
-  static const Kernels chosen = choose_kernels();
+  static const Kernels chosen = kernels_at(simd_chosen());
   return chosen;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "rabinkarp.h"
+#include "simd.h"
 
 namespace ibt {
 
@@ -21,7 +22,10 @@ struct Kernels {
 
 extern const Kernels PORTABLE_KERNELS;
 
-// Chosen at the first call, the same from then on.
+// The kernels of a level that is available, for comparisons.
+Kernels kernels_at(Simd simd);
+
+// Those of simd_chosen().
 const Kernels& kernels();
 
 }  // namespace ibt

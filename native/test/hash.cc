@@ -2,8 +2,6 @@
 #include <cstring>
 
 #include "../delta/window.h"
-#include "../hash/dispatch.h"
-#include "../hash/sha256.h"
 #include "../hash/strong.h"
 #include "check.h"
 
@@ -52,27 +50,6 @@ TEST("SHA-256 has the digests of FIPS 180-4") {
   CHECK_EQUAL(sha256_hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
               "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
   CHECK_EQUAL(sha256_hex(std::string(1000000, 'a')), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-}
-
-TEST("the chosen kernels agree with the portable ones at every length up to 600") {
-  Random random(1);
-  Bytes bytes = random_bytes(random, 16 * 600);
-  for (size_t length = 0; length <= 600; length++) {
-    const size_t count = 1 + length % 16;
-    const uint8_t* blocks[16];
-    for (size_t i = 0; i < count; i++) blocks[i] = bytes.data() + i * 599;
-    uint8_t chosen[16 * STRONG_MAX] = {}, portable[16 * STRONG_MAX] = {};
-    for (auto kernel : {&Kernels::blake2b_many, &Kernels::md4_many}) {
-      (kernels().*kernel)(blocks, count, length, chosen);
-      (PORTABLE_KERNELS.*kernel)(blocks, count, length, portable);
-      CHECK(std::memcmp(chosen, portable, sizeof chosen) == 0);
-    }
-    CHECK_EQUAL(kernels().rabinkarp(7, bytes.data(), length), PORTABLE_KERNELS.rabinkarp(7, bytes.data(), length));
-    uint32_t a[8] = {1, 2, 3, 4, 5, 6, 7, 8}, b[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-    kernels().sha256_blocks(a, bytes.data(), length / 64);
-    PORTABLE_KERNELS.sha256_blocks(b, bytes.data(), length / 64);
-    CHECK(std::memcmp(a, b, sizeof a) == 0);
-  }
 }
 
 TEST("sums of bytes that come in pieces are those of the whole") {

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "../engine.h"
+#include "../hash/simd.h"
 
 using namespace ibt;
 
@@ -71,6 +72,7 @@ void report(const char* name, const Bytes& content, const std::function<size_t()
 int main(int argc, char** argv) {
   const size_t size = (argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 256) << 20;
   const Bytes a = random_bytes(size, 1), c = random_bytes(size, 2);
+  std::printf("%s\n", simd_name(simd_chosen()));
   report("SHA-256", a, [&] {
     Sha256 hash;
     in_chunks(a, [&](const uint8_t* p, size_t n) { hash.update(p, n); });
