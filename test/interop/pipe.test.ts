@@ -291,7 +291,10 @@ test('a sink that takes one item by hand and returns leaves nothing open', async
 test('an error in a stage closes what is before it and comes out unchanged', async () => {
   const error = new Error('of a stage')
   const failing: Stage<unknown> = async function* failing(source) {
-    for await (const _ of source) throw error
+    for await (const item of source) {
+      if (item === 2) throw error
+      yield item
+    }
   }
   const source = new Watched(numbers(9))
   const stream = new PassThrough({ objectMode: true })
