@@ -1,7 +1,9 @@
-import ignore from 'ignore'
 import { IGNORE_FILE } from './constants.js'
-import { encodePath, ROOT_PATH } from './path.js'
+import { ROOT_PATH } from './path.js'
+import { Matcher, parseIgnoreFile, parsePattern, toByteString } from './rules/patterns.js'
 import type { EntryType } from './types.js'
+
+export { createSelection, type Selection } from './rules/selection.js'
 
 /** First bytes of a CACHEDIR.TAG. Source: the Cache Directory Tagging Specification. */
 const CACHE_TAG = 'CACHEDIR.TAG'
@@ -9,9 +11,15 @@ const CACHE_SIGNATURE = 'Signature: 8a477f597d28d172789f06886806bc55'
 
 /** What is left out of a backup. */
 export interface RulesOptions {
-  /** Names of ignore files, in any directory, with patterns as in gitignore(5). Default: `IGNORE_FILE`; []: none. */
+  /**
+   * Names of ignore files, in any directory, with patterns as in gitignore(5); of several in one directory, the later
+   * name is stronger. Default: `IGNORE_FILE`; []: none.
+   */
   readonly ignoreFiles?: readonly string[] | undefined
-  /** Patterns as in gitignore(5), relative to the root; stronger than those of ignore files. */
+  /**
+   * Patterns as in gitignore(5), relative to the root; stronger than those of ignore files. A pattern is no line of a
+   * file: `#` is no comment, and spaces at its end count.
+   */
   readonly exclude?: readonly string[] | undefined
   /** A directory that holds an entry of one of these names is kept without its contents. */
   readonly excludeIfPresent?: readonly string[] | undefined
@@ -28,13 +36,18 @@ export interface RulesOptions {
 /** What a directory's listing brings for the rules: the contents of captured files, by name. */
 export type Captured = ReadonlyMap<string, Uint8Array>
 
-/** The rules that hold in one directory. Immutable; a child's is made of its parent's. */
+/** The rules that hold in one directory. A child's is made of its parent's, and changes neither. */
 export interface Scope {
-  /** Whether an entry of this directory, or below it, is left out. The path is the entry's, from the root. */
-  excludes(path: string, type: EntryType, sizeBytes?: number): boolean
-  enter(directory: string, captured: Captured, names: readonly string[]): Scope
+  /** Nothing is excluded here, whatever it is: there is no need to ask. */
+  readonly isIdle?: boolean | undefined
   /** The directory is kept without its contents. */
   readonly skipsContents: boolean
+  /**
+   * Whether an entry of this directory is left out; the path is the entry's, from the root.
+   * What is not known to be a directory is left out only if it would be as a directory and as a file.
+   */
+  excludes(path: string, type: EntryType, sizeBytes?: number): boolean
+  enter(directory: string, captured: Captured, names: readonly string[]): Scope
 }
 
 export interface Rules {
@@ -47,30 +60,54 @@ export interface Rules {
 /**
  * Rules of exclusion, with the meaning of gitignore(5): a deeper file is stronger, the last pattern that matches wins,
  * `!` takes back, and nothing below an excluded directory comes back, for it is never listed.
- * Case matters, and patterns match bytes. Memory: the patterns of the open directories. Source: gitignore(5); judged by
- * `git check-ignore`.
+ * As to git, names are bytes: case matters, `?` is one byte, and nothing in an ignore file is an error.
+ * Memory: the patterns of the open directories. Source: gitignore(5); judged by `git check-ignore`. Not as git has it is
+ * only a globstar beside a quoted slash (`**\/b`), which is read as `*`.
  *
- * @throws TypeError for an option of another type.
+ * @throws TypeError or RangeError for an option that is of another type or makes no sense.
+ * @throws BackupError IBT_NAME_INVALID for a pattern that no bytes stand for.
  */
 export function createRules(options: RulesOptions = {}): Rules {
-  const { ignoreFiles = [IGNORE_FILE], exclude = [], excludeCaches = false, oneFileSystem = false } = options
-  if (![ignoreFiles, exclude].every(list => Array.isArray(list) && list.every(item => typeof item === 'string'))) {
-    throw new TypeError('createRules: ignoreFiles and exclude are lists of strings')
+  const { ignoreFiles = [IGNORE_FILE], excludeIfPresent = [], exclude = [], excludePaths = [] } = options
+  const { excludeCaches = false, excludeLargerThanBytes = Infinity, oneFileSystem = false } = options
+  checkStrings({ ignoreFiles, excludeIfPresent, exclude, excludePaths })
+  checkNames({ ignoreFiles, excludeIfPresent })
+  if (typeof excludeLargerThanBytes !== 'number' || !(excludeLargerThanBytes >= 0)) {
+    throw new RangeError('createRules: excludeLargerThanBytes is a number of bytes')
   }
   const settings: Settings = {
     ignoreFiles,
-    markers: options.excludeIfPresent ?? [],
+    markers: excludeIfPresent,
     excludeCaches,
-    largerThanBytes: options.excludeLargerThanBytes ?? Infinity,
-    paths: new Set(options.excludePaths ?? []),
-    overrides: exclude.length === 0 ? [] : [new Matcher(ROOT_PATH, exclude.map(toByteText))]
+    largerThanBytes: excludeLargerThanBytes,
+    paths: new Set(excludePaths),
+    overrides:
+      exclude.length === 0 ? [] : [{ start: 0, matcher: new Matcher(exclude.map(toByteString).map(parsePattern)) }]
   }
   return {
     captures: excludeCaches ? [...ignoreFiles, CACHE_TAG] : ignoreFiles,
     oneFileSystem,
-    root: (captured, names) => new DirectoryScope(settings, [], ROOT_PATH, captured, names)
+    root: (captured, names) => createScope(settings, [], ROOT_PATH, captured, names)
   }
 }
+
+function checkStrings(lists: Readonly<Record<string, readonly string[]>>): void {
+  for (const [option, list] of Object.entries(lists)) {
+    if (!Array.isArray(list) || !list.every(item => typeof item === 'string')) {
+      throw new TypeError(`createRules: ${option} is a list of strings`)
+    }
+  }
+}
+
+function checkNames(lists: Readonly<Record<string, readonly string[]>>): void {
+  for (const [option, list] of Object.entries(lists)) {
+    if (list.some(name => name === '' || name.includes('/'))) {
+      throw new RangeError(`createRules: ${option} are names without '/'`)
+    }
+  }
+}
+
+const NO_BYTES = new Uint8Array(0)
 
 interface Settings {
   readonly ignoreFiles: readonly string[]
@@ -78,41 +115,65 @@ interface Settings {
   readonly excludeCaches: boolean
   readonly largerThanBytes: number
   readonly paths: ReadonlySet<string>
-  readonly overrides: readonly Matcher[]
+  readonly overrides: readonly Level[]
+}
+
+/** The patterns of one ignore file, and where in a string of bytes paths below its directory begin. */
+interface Level {
+  readonly start: number
+  readonly matcher: Matcher
+}
+
+function createScope(
+  settings: Settings,
+  inherited: readonly Level[],
+  directory: string,
+  captured: Captured,
+  names: readonly string[]
+): Scope {
+  const start = directory === ROOT_PATH ? 0 : toByteString(directory).length + 1
+  const own = settings.ignoreFiles.flatMap(name => {
+    const patterns = parseIgnoreFile(captured.get(name) ?? NO_BYTES)
+    return patterns.length === 0 ? [] : [{ start, matcher: new Matcher(patterns) }]
+  })
+  const skipsContents =
+    settings.markers.some(name => names.includes(name)) || (settings.excludeCaches && isCache(captured.get(CACHE_TAG)))
+  return new DirectoryScope(settings, own.length === 0 ? inherited : [...inherited, ...own], skipsContents)
 }
 
 class DirectoryScope implements Scope {
-  /** Weakest first. */
-  readonly #inherited: readonly Matcher[]
-  readonly #matchers: readonly Matcher[]
-  readonly skipsContents: boolean
+  readonly isIdle: boolean
+  readonly #levels: readonly Level[]
 
   constructor(
     readonly settings: Settings,
-    inherited: readonly Matcher[],
-    directory: string,
-    captured: Captured,
-    names: readonly string[]
+    /** Of ignore files, weakest first. */
+    readonly inherited: readonly Level[],
+    readonly skipsContents: boolean
   ) {
-    const own = settings.ignoreFiles.flatMap(name => {
-      const bytes = captured.get(name)
-      return bytes === undefined ? [] : [new Matcher(directory, parseIgnoreFile(bytes))]
-    })
-    this.#inherited = own.length === 0 ? inherited : [...inherited, ...own]
-    this.#matchers = [...this.#inherited, ...settings.overrides]
-    this.skipsContents = settings.markers.some(name => names.includes(name)) || isCache(captured.get(CACHE_TAG))
+    const { largerThanBytes, paths, overrides } = settings
+    this.#levels = overrides.length === 0 ? inherited : [...inherited, ...overrides]
+    this.isIdle = !skipsContents && largerThanBytes === Infinity && paths.size === 0 && this.#levels.length === 0
   }
 
   enter(directory: string, captured: Captured, names: readonly string[]): Scope {
-    return new DirectoryScope(this.settings, this.#inherited, directory, captured, names)
+    return this.skipsContents ? this : createScope(this.settings, this.inherited, directory, captured, names)
   }
 
   excludes(path: string, type: EntryType, sizeBytes = 0): boolean {
+    if (this.isIdle || path === ROOT_PATH) return false
     const { paths, largerThanBytes } = this.settings
+    if (this.skipsContents || paths.has(path)) return true
     if (sizeBytes > largerThanBytes && type === 'file') return true
-    if (paths.size > 0 && paths.has(path)) return true
-    for (let i = this.#matchers.length - 1; i >= 0; i--) {
-      const verdict = this.#matchers[i]!.test(path, type)
+    const bytes = toByteString(path)
+    if (type === 'unreadable') return this.#match(bytes, true) && this.#match(bytes, false)
+    return this.#match(bytes, type === 'directory')
+  }
+
+  #match(path: string, isDirectory: boolean): boolean {
+    for (let i = this.#levels.length - 1; i >= 0; i--) {
+      const { start, matcher } = this.#levels[i]!
+      const verdict = matcher.match(start === 0 ? path : path.slice(start), isDirectory)
       if (verdict !== undefined) return verdict
     }
     return false
@@ -120,97 +181,6 @@ class DirectoryScope implements Scope {
 }
 
 function isCache(tag: Uint8Array | undefined): boolean {
-  return (
-    tag !== undefined && Buffer.from(tag).subarray(0, CACHE_SIGNATURE.length).toString('latin1') === CACHE_SIGNATURE
-  )
-}
-
-/** Lines of an ignore file, a character a byte. A mark of byte order is skipped, as git does. */
-function parseIgnoreFile(bytes: Uint8Array): string[] {
-  return Buffer.from(bytes)
-    .toString('latin1')
-    .replace(/^\xef\xbb\xbf/, '')
-    .split('\n')
-}
-
-/** A path or pattern with a character a byte: git matches bytes, so that `?` is one byte of a longer character. */
-function toByteText(text: string): string {
-  return isAscii(text) ? text : encodePath(text).toString('latin1')
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false
-  return true
-}
-
-/** What the patterns say of a path. */
-interface Verdict {
-  readonly ignored: boolean
-  readonly unignored: boolean
-}
-
-/** The patterns of one ignore file, a character a byte, for paths below its directory. */
-class Matcher {
-  readonly #rules: { test(path: string, mode: 'regex'): Verdict }
-
-  constructor(
-    readonly directory: string,
-    patterns: readonly string[]
-  ) {
-    // What the public `test` says of a path includes what it says of the directories above it: wrong where a stronger
-    // file has taken one of those back. And it remembers every path. Its rules alone do neither.
-    const matcher = ignore({ ignorecase: false, allowRelativePaths: true }).add(patterns as string[])
-    this.#rules = (matcher as unknown as { readonly _rules: { test(path: string, mode: 'regex'): Verdict } })._rules
-  }
-
-  /** Excluded, taken back, or undefined: no pattern matches. */
-  test(path: string, type: EntryType): boolean | undefined {
-    if (path === ROOT_PATH) return undefined
-    const relative = toByteText(this.directory === ROOT_PATH ? path : path.slice(this.directory.length + 1))
-    const { ignored, unignored } = this.#rules.test(type === 'directory' ? `${relative}/` : relative, 'regex')
-    return ignored ? true : unignored ? false : undefined
-  }
-}
-
-/** Which entries a restore wants. */
-export interface Selection {
-  /** Whether the entry, or a directory that holds it, is wanted. */
-  selects(path: string, type: EntryType): boolean
-}
-
-/**
- * A selection by patterns as in gitignore(5), relative to the root: what matches, with all that lies below it.
- * A name with bytes that are not UTF-8 is given as reports print it: `"caf\xe9"`.
- *
- * @throws TypeError for anything but strings.
- */
-export function createSelection(patterns: readonly string[]): Selection {
-  if (!patterns.every(pattern => typeof pattern === 'string'))
-    throw new TypeError('createSelection: patterns are strings')
-  const matcher = new Matcher(ROOT_PATH, patterns.map(toPattern).map(toByteText))
-  return {
-    selects: (path, type) => {
-      if (path === ROOT_PATH) return patterns.includes(ROOT_PATH)
-      for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) {
-        if (matcher.test(path.slice(0, end), 'directory')) return true
-      }
-      return matcher.test(path, type) === true
-    }
-  }
-}
-
-/** A path as reports print it is a literal; anything else is a pattern. */
-function toPattern(text: string): string {
-  if (!/^".*"$/.test(text)) return text
-  const literal = text
-    .slice(1, -1)
-    .replace(/\\(x[0-9a-f]{2}|u[0-9a-f]{4}|.)/g, (_, sequence: string) => decodeEscape(sequence))
-  return `/${literal.replace(/[\\*?[\]!# ]/g, '\\$&')}`
-}
-
-function decodeEscape(sequence: string): string {
-  const code = Number.parseInt(sequence.slice(1), 16)
-  if (sequence.length === 3) return String.fromCharCode(0xdc00 | code)
-  if (sequence.length === 5) return String.fromCharCode(code)
-  return { n: '\n', t: '\t', r: '\r' }[sequence] ?? sequence
+  if (tag === undefined) return false
+  return Buffer.from(tag.subarray(0, CACHE_SIGNATURE.length)).toString('latin1') === CACHE_SIGNATURE
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createRules, createSelection, type RulesOptions } from '../src/rules.js'
+import { createRules, type RulesOptions } from '../src/rules.js'
 import type { EntryType } from '../src/types.js'
 
 const NOTHING = new Map<string, Uint8Array>()
@@ -23,7 +23,6 @@ const CASES: [title: string, patterns: string, path: string, type: EntryType, ex
   ['a pattern after a negation wins again', '*.o\n!keep.o\nkeep.*', 'keep.o', 'file', true],
   ['case matters', 'README', 'readme', 'file', false],
   ['two stars cross directories', 'a/**/z', 'a/b/c/z', 'file', true],
-  ['a comment is no pattern', '#a', '#a', 'file', false],
   ['an escaped hash is one', '\\#a', '#a', 'file', true],
   ['a class of characters matches', '[ab].txt', 'b.txt', 'file', true],
   ['a mark of byte order is skipped', '\ufeffa.txt', 'a.txt', 'file', true],
@@ -94,20 +93,105 @@ test('a matcher that was asked about many paths still answers the same', () => {
 
 test('options of another type are refused at the call', () => {
   assert.throws(() => createRules({ exclude: '*.o' as never }), TypeError)
-  assert.throws(() => createSelection([1 as never]), TypeError)
+  assert.throws(() => createRules({ ignoreFiles: [1 as never] }), TypeError)
+  assert.throws(() => createRules({ excludeIfPresent: 'x' as never }), TypeError)
+  assert.throws(() => createRules({ excludePaths: [new Uint8Array(1) as never] }), TypeError)
+  assert.throws(() => createRules({ ignoreFiles: ['a/b'] }), RangeError)
+  assert.throws(() => createRules({ excludeIfPresent: [''] }), RangeError)
+  for (const size of [-1, Number.NaN, '1' as never]) {
+    assert.throws(() => createRules({ excludeLargerThanBytes: size }), RangeError)
+  }
 })
 
-test('a selection takes what matches, and all that lies below', () => {
-  const selection = createSelection(['/docs', '*.txt'])
-  assert.equal(selection.selects('docs', 'directory'), true)
-  assert.equal(selection.selects('docs/a/b.md', 'file'), true)
-  assert.equal(selection.selects('src/docs', 'directory'), false)
-  assert.equal(selection.selects('src/a.txt', 'file'), true)
-  assert.equal(selection.selects('src/a.md', 'file'), false)
+test('a comment is one in an ignore file, and a pattern where the caller says so', () => {
+  assert.equal(rootScope({}, '#a').excludes('#a', 'file'), false)
+  assert.equal(rootScope({ exclude: ['#a'] }).excludes('#a', 'file'), true)
 })
 
-test('a selection takes a name as reports print it', () => {
-  assert.equal(createSelection(['"caf\\xe9"']).selects('caf\udce9', 'file'), true)
-  assert.equal(createSelection(['"a\\nb*"']).selects('a\nb*', 'file'), true)
-  assert.equal(createSelection(['"a\\nb*"']).selects('a\nbc', 'file'), false)
+test('spaces at the end count where the caller says so, and in an ignore file if they are quoted', () => {
+  const scopes = [rootScope({}, 'a '), rootScope({}, 'a\\ '), rootScope({ exclude: ['a '] })]
+  assert.deepEqual(
+    scopes.map(scope => [scope.excludes('a', 'file'), scope.excludes('a ', 'file')]),
+    [
+      [true, false],
+      [false, true],
+      [false, true]
+    ]
+  )
+})
+
+test('lines may end as they do on Windows', () => {
+  const scope = rootScope({}, '*.o\r\n\r\nb/\r')
+  assert.deepEqual([scope.excludes('a.o', 'file'), scope.excludes('b', 'directory')], [true, true])
+  assert.equal(scope.excludes('c', 'file'), false)
+})
+
+test('what an ignore file holds is never an error', () => {
+  const scope = rootScope({}, '[\n\\\n!\n/\n//\n[z-a]\n[[:what:]]\n..\n./a\n/\n\0\n***\\')
+  for (const path of ['a', '[', '\\', '!', 'b/a']) assert.equal(scope.excludes(path, 'file'), false)
+})
+
+test('a directory that a deeper file or the caller takes back is open again', () => {
+  const root = rootScope({}, 'a/b\n*.log')
+  const a = root.enter('a', files({ '.exclude': '!b' }), [])
+  assert.equal(a.excludes('a/b', 'directory'), false)
+  const b = a.enter('a/b', NOTHING, [])
+  assert.deepEqual([b.excludes('a/b/x', 'file'), b.excludes('a/b/x.log', 'file')], [false, true])
+  const taken = rootScope({ exclude: ['!/a'] }, 'a')
+  assert.deepEqual([taken.excludes('a', 'directory'), taken.excludes('b/a', 'directory')], [false, true])
+  assert.equal(taken.enter('a', NOTHING, []).excludes('a/x', 'file'), false)
+})
+
+test('patterns of a file belong to its directory', () => {
+  const child = rootScope({}).enter('é', files({ '.exclude': '/x\ny/z' }), [])
+  assert.deepEqual([child.excludes('é/x', 'file'), child.excludes('é/y', 'file')], [true, false])
+  const deeper = child.enter('é/y', NOTHING, [])
+  assert.deepEqual([deeper.excludes('é/y/x', 'file'), deeper.excludes('é/y/z', 'file')], [false, true])
+})
+
+test('of several ignore files in one directory the later name is stronger', () => {
+  const scope = createRules({ ignoreFiles: ['.gitignore', '.exclude'] }).root(
+    files({ '.exclude': '!a', '.gitignore': 'a\nb' }),
+    []
+  )
+  assert.deepEqual([scope.excludes('a', 'file'), scope.excludes('b', 'file')], [false, true])
+})
+
+test('names that no string holds match as bytes', () => {
+  const scope = rootScope({}, '?\n[!a]b')
+  assert.deepEqual([scope.excludes('\udcff', 'file'), scope.excludes('\udcffb', 'file')], [true, true])
+  assert.equal(scope.excludes('é', 'file'), false)
+})
+
+test('an entry that could not be looked at is excluded only if it were as a directory and as a file', () => {
+  assert.equal(rootScope({}, 'a').excludes('a', 'unreadable'), true)
+  assert.equal(rootScope({}, 'a/').excludes('a', 'unreadable'), false)
+  assert.equal(rootScope({}, 'a\n!a/').excludes('a', 'unreadable'), false)
+})
+
+test('a directory without its contents excludes all that is in it, but not itself', () => {
+  const root = createRules({ excludeIfPresent: ['.nobackup'] }).root(NOTHING, ['.nobackup'])
+  assert.deepEqual([root.excludes('.', 'directory'), root.excludes('a', 'file')], [false, true])
+  assert.equal(root.enter('a', NOTHING, []).excludes('a/b', 'file'), true)
+})
+
+test('a CACHEDIR.TAG that nobody asked for does nothing', () => {
+  const tag = files({ 'CACHEDIR.TAG': 'Signature: 8a477f597d28d172789f06886806bc55' })
+  assert.equal(createRules({ ignoreFiles: ['CACHEDIR.TAG'] }).root(tag, []).skipsContents, false)
+})
+
+test('where there is nothing to exclude the scope says so', () => {
+  assert.equal(rootScope({}).isIdle, true)
+  assert.equal(rootScope({}, '# nothing\n\n').isIdle, true)
+  assert.equal(rootScope({}, 'a').isIdle, false)
+  assert.equal(rootScope({}).enter('a', files({ '.exclude': 'x' }), []).isIdle, false)
+  for (const options of [{ exclude: ['a'] }, { excludePaths: ['a'] }, { excludeLargerThanBytes: 0 }]) {
+    assert.equal(rootScope(options).isIdle, false)
+  }
+})
+
+test('a scope changes neither by entering nor by asking', () => {
+  const root = rootScope({}, 'a')
+  root.enter('b', files({ '.exclude': '!a\nc' }), []).excludes('b/c', 'file')
+  assert.deepEqual([root.excludes('a', 'file'), root.excludes('c', 'file')], [true, false])
 })

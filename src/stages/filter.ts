@@ -1,45 +1,69 @@
-import { isBelow } from '../path.js'
-import type { Rules, Selection } from '../rules.js'
+import { isBelow, parentPath, ROOT_PATH } from '../path.js'
+import type { Rules, Scope, Selection } from '../rules.js'
 import { type Entry, isEntry, type Stage } from '../types.js'
 
 /**
  * Drops the entries that the rules exclude, with all that lies below them; or all that a selection does not select,
  * but for the directories that lead to what it does.
  *
- * Consumes and yields `Entry`; other items pass on. Order kept, and path order needed. Reads no content.
- * Behind `walk(root, rules)` nothing is left to drop; alone, on a tar, it applies the patterns of the rules: ignore files
- * need the listing of their directory, which only `walk` has. Memory: one entry a level that waits for a selected one.
+ * Consumes and yields `Entry`; other items pass on. Order kept. Reads no content. No look-ahead.
+ * Behind `walk(root, rules)` nothing is left to drop. Alone, on a tar, it applies what needs no listing: the patterns,
+ * paths and size of the rules, but neither ignore files nor markers, for which only `walk` has the listing.
+ * A selection needs path order: a directory waits until something below it is selected. Memory: one entry a level.
  *
  * @throws TypeError at the call for anything but rules or a selection.
  */
 export function filter<E extends Entry = Entry>(rules: Rules | Selection): Stage<E> {
-  if ('selects' in rules) return select(rules)
+  if (isSelection(rules)) return select(rules)
   if (typeof rules?.root !== 'function') throw new TypeError('filter: rules or a selection are expected')
   return async function* filterStage(source) {
     const scope = rules.root(new Map(), [])
-    let excluded: string | undefined
-    for await (const entry of source) {
-      if (!isEntry(entry)) yield entry
-      else if (excluded !== undefined && isBelow(entry.path, excluded)) continue
-      else if (scope.excludes(entry.path, entry.type, entry.sizeBytes)) excluded = entry.path
-      else yield entry
+    const tree = new Tree(scope)
+    for await (const item of source) {
+      if (scope.isIdle || !isEntry(item) || !tree.excludes(item)) yield item
     }
+  }
+}
+
+function isSelection(rules: Rules | Selection | undefined): rules is Selection {
+  return typeof (rules as Partial<Selection> | undefined)?.selects === 'function'
+}
+
+/** The root's rules for entries of any depth, also where a tar has no entries for directories. */
+class Tree {
+  /** The directory that was judged last: entries come directory by directory. */
+  #directory = ROOT_PATH
+  #isExcluded = false
+
+  constructor(readonly scope: Scope) {}
+
+  excludes({ path, type, sizeBytes }: Entry): boolean {
+    return this.#excludesDirectory(parentPath(path)) || this.scope.excludes(path, type, sizeBytes)
+  }
+
+  #excludesDirectory(path: string): boolean {
+    if (path === ROOT_PATH) return false
+    if (path !== this.#directory) {
+      this.#isExcluded = this.#excludesDirectory(parentPath(path)) || this.scope.excludes(path, 'directory')
+      this.#directory = path
+    }
+    return this.#isExcluded
   }
 }
 
 function select<E extends Entry>(selection: Selection): Stage<E> {
   return async function* filterStage(source) {
     const waiting: E[] = []
-    for await (const entry of source) {
-      if (!isEntry(entry)) {
-        yield entry
+    for await (const item of source) {
+      if (!isEntry(item)) {
+        yield item
         continue
       }
-      while (waiting.length > 0 && !isBelow(entry.path, waiting.at(-1)!.path)) waiting.pop()
-      if (selection.selects(entry.path, entry.type)) {
+      while (waiting.length > 0 && !isBelow(item.path, waiting.at(-1)!.path)) waiting.pop()
+      if (selection.selects(item.path, item.type)) {
         yield* waiting.splice(0)
-        yield entry
-      } else if (entry.type === 'directory') waiting.push(entry)
+        yield item
+      } else if (item.type === 'directory') waiting.push(item)
     }
   }
 }

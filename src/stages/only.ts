@@ -1,15 +1,17 @@
 import { isChunk, isPiece, type Kind, type Stage } from '../types.js'
 
+const KINDS: ReadonlySet<Kind> = new Set(['full', 'created', 'updated', 'sigvault', 'state'])
+
 /**
  * The bytes of one artifact alone, for any sink of bytes.
  *
  * Consumes `Piece` and `Chunk`; yields the bytes of those of that kind, and drops every other item. Order kept.
  * No look-ahead. Memory: constant.
  *
- * @throws TypeError at the call without a kind.
+ * @throws TypeError at the call for anything but a kind of artifact.
  */
 export function only(kind: Kind): Stage<object, Uint8Array> {
-  if (kind === undefined) throw new TypeError('only: a kind of artifact is expected')
+  if (!KINDS.has(kind)) throw new TypeError(`only: a kind of artifact is expected: ${[...KINDS].join(', ')}`)
   return async function* onlyStage(source) {
     for await (const item of source) {
       if (isPiece(item) && item.kind === kind) yield item.frame

@@ -2,39 +2,120 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { test } from 'node:test'
-import { createRules } from '../../src/rules.js'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { decodePath, parentPath, ROOT_PATH } from '../../src/path.js'
+import { createRules, type RulesOptions } from '../../src/rules.js'
 import { walk } from '../../src/stages/walk.js'
 import { oracle } from '../helpers/oracle.js'
 
-const TREES = process.env.SLOW === '1' ? 2000 : 150
+const TREES = process.env.SLOW === '1' ? 4000 : 100
 const SEED = Number(process.env.SEED ?? 20261123)
-const NAMES = ['a', 'b', 'A', 'ab', 'a.o', 'b.o', 'foo', 'foo.txt', 'x y', '#c', '!d', 'build', 'é', '.hid', 'a-b']
-const PATTERNS = [
-  ...['a', 'b/', '*.o', '!a.o', '/a', 'a/b', '**/foo', 'foo/**', 'a/**/b', '!foo', '*', '!*/', '!*.txt', '?', '[ab]'],
+
+/** Everything here is a string of bytes: one character a byte, as git sees names and patterns. */
+const NAMES = [
+  'a',
+  'b',
+  'A',
+  'ab',
+  'axb',
+  'a.o',
+  'b.o',
+  'foo',
+  'foo.txt',
+  'x y',
+  'x ',
+  '#c',
+  '!d',
+  'a\\b',
+  'a*',
+  '[ab]'
+]
+const ODD_NAMES = [
+  '\u00c3\u00a9',
+  '\u00e9',
+  'caf\u00e9',
+  'n\nl',
+  'cr\r',
+  '-',
+  ']',
+  '^',
+  '{a,b}',
+  'a+',
+  '.hid',
+  '~',
+  '\u0001'
+]
+const KNOWN = [
+  ...['a', 'b/', '*.o', '!a.o', '/a', 'a/b', '**/foo', 'foo/**', 'a/**/b', '!foo', '*', '!*/', '!*.txt', '?', '??'],
+  ...['[ab]', '[!a]*', '[^a]', '[]]', '[a-c]', '[c-a]', '[[:alpha:]]', '[a', '[\\]]', '[[:nope:]]', 'a*', '/*', '/*/'],
   ...[
-    '[!a]*',
-    'a*',
     '\\#c',
     '\\!d',
+    '#c',
     '# comment',
     '',
+    '/',
+    '//',
+    '!',
+    '\\',
+    'a\\',
+    'a\\/',
+    'x\\ ',
     'x\\ y',
-    'x y',
-    'build/',
-    '!build/',
-    '/*/a',
-    '*/b',
-    'é',
-    '.*',
-    'foo.txt '
+    'x ',
+    'foo  ',
+    'a\\\\b'
   ],
-  ...['/foo/*', '!/foo/a', 'A', '**', '**/', 'a/', '!a/', '*.t?t', '[a-c].o', 'b.[^x]']
+  ...['/*/a', '*/b', '*/*/b', '.*', '/foo/*', '!/foo/a', '**', '**/', '/**', '***/b', 'a/***', 'a**', 'a**/b', 'b/a**'],
+  ...['a**/', 'a**/**/b', 'a***/**', 'a/a**/b', '\\/a', 'a//b', 'a/./b', '*\\*', '*a*b*'],
+  ...[
+    'cr\r',
+    'cr\r\r',
+    'cr?',
+    '\u00c3*',
+    '?\u00a9',
+    '[\u00e0-\u00ff]',
+    'caf\u00e9',
+    '\u00c3\u00a9/',
+    '\u00ef\u00bb\u00bfa',
+    'a\0b',
+    '{a,b}',
+    'a+',
+    '^',
+    '~'
+  ]
+]
+const PARTS = [
+  'a',
+  'b',
+  'foo',
+  'x',
+  '.o',
+  '*',
+  '**',
+  '***',
+  '?',
+  '/',
+  '/',
+  '/',
+  '[ab]',
+  '[!a]',
+  '\\',
+  '!',
+  '#',
+  ' ',
+  '\u00e9',
+  '-'
 ]
 
+/** Not as git has it, and documented. */
+const GLOBSTAR_BESIDE_QUOTED_SLASH = /\*\*\\\/|\\\/\*\*/
+
+type Random = (below: number) => number
+
 /** A small generator with a fixed seed (mulberry32). */
-function randomOf(seed: number): (below: number) => number {
+function randomOf(seed: number): Random {
   let state = seed >>> 0
   return below => {
     state = (state + 0x6d2b79f5) >>> 0
@@ -44,57 +125,116 @@ function randomOf(seed: number): (below: number) => number {
   }
 }
 
-function makeTree(root: string, random: (below: number) => number): string[] {
-  const paths = new Set<string>()
-  const pick = <T>(list: readonly T[]): T => list[random(list.length)]!
-  const write = (path: string, text: string) => {
-    try {
-      mkdirSync(dirname(join(root, path)), { recursive: true })
-      writeFileSync(join(root, path), text, { flag: 'wx' })
-    } catch {
-      return
+const directory = mkdtempSync(join(tmpdir(), 'ibt-rules-'))
+const repository = join(directory, 'git')
+after(() => rmSync(directory, { recursive: true, force: true }))
+
+const bytes = (text: string) => Buffer.from(text, 'latin1')
+const bytePath = (...parts: string[]) => Buffer.concat([bytes(`${directory}/`), bytes(parts.join('/'))])
+
+function makePattern(random: Random): string {
+  const pick = (list: readonly string[]) => list[random(list.length)]!
+  if (random(3) > 0) return `${random(6) === 0 ? '!' : ''}${pick(KNOWN)}`
+  const made = Array.from({ length: 1 + random(6) }, () => pick(PARTS)).join('')
+  return GLOBSTAR_BESIDE_QUOTED_SLASH.test(made) ? 'a' : made
+}
+
+/** Makes a tree with ignore files; returns its paths and, for the message of a failure, its ignore files. */
+function makeTree(name: string, random: Random): { paths: string[]; patterns: Map<string, string> } {
+  const names = random(3) === 0 ? [...NAMES, ...ODD_NAMES] : NAMES
+  const types = new Map([['.', 'directory']])
+  mkdirSync(bytePath(name))
+  for (let i = 0; i < 30; i++) {
+    let path = ''
+    for (let depth = 1 + random(4); depth > 0; depth--) {
+      path += `${path === '' ? '' : '/'}${names[random(names.length)]}`
+      if (types.has(path)) continue
+      if (types.get(parentPath(path)) !== 'directory') break
+      const type = depth > 1 ? 'directory' : 'file'
+      types.set(path, type)
+      if (type === 'directory') mkdirSync(bytePath(name, path))
+      else writeFileSync(bytePath(name, path), '')
     }
-    for (let part = path; part !== '.'; part = dirname(part)) paths.add(part)
   }
-  for (let i = 0; i < 30; i++) write(Array.from({ length: 1 + random(4) }, () => pick(NAMES)).join('/'), '')
-  const directories = ['.', ...[...paths].map(path => dirname(path))]
-  for (let i = 0; i < 1 + random(4); i++) {
-    const patterns = Array.from({ length: 1 + random(5) }, () => pick(PATTERNS))
-    write(join(pick(directories), '.gitignore'), `${patterns.join('\n')}\n`)
+  const patterns = new Map<string, string>()
+  const directories = [...types].filter(([, type]) => type === 'directory').map(([path]) => path)
+  for (let i = 1 + random(4); i > 0; i--) {
+    const path = directories[random(directories.length)]!
+    const lines = Array.from({ length: 1 + random(5) }, () => makePattern(random))
+    const mark = random(8) === 0 ? '\u00ef\u00bb\u00bf' : ''
+    const text = mark + lines.join(random(4) === 0 ? '\r\n' : '\n') + (random(2) === 0 ? '\n' : '')
+    patterns.set(`${path}/.gitignore`, text)
+    writeFileSync(bytePath(name, path, '.gitignore'), bytes(text))
   }
-  return [...paths]
+  for (const path of patterns.keys()) types.set(path.replace(/^\.\//, ''), 'file')
+  return { paths: [...types.keys()].filter(path => path !== '.'), patterns }
 }
 
-/** What git does not ignore, and does not find below something that it ignores. */
-function keptByGit(root: string, paths: readonly string[]): string[] {
-  const input = paths.map(path => `${path}\0`).join('')
-  const git = spawnSync('git', ['-C', root, 'check-ignore', '--no-index', '-z', '--stdin'], { input })
-  const ignored = new Set(git.stdout.toString().split('\0'))
-  const isKept = (path: string): boolean => path === '.' || (!ignored.has(path) && isKept(dirname(path)))
-  return paths.filter(isKept).sort()
+function git(name: string, args: readonly string[], input = ''): string[] {
+  const tree = join(directory, name)
+  const environment = { GIT_DIR: repository, GIT_WORK_TREE: tree, PATH: process.env.PATH, HOME: directory }
+  const options = { cwd: tree, env: environment, input: bytes(input), encoding: 'latin1' } as const
+  const { status, stdout, stderr } = spawnSync('git', ['-c', 'core.ignorecase=false', ...args], options)
+  assert.ok(status === 0 || (status === 1 && stderr === ''), `git ${args[0]}: ${stderr}`)
+  return stdout.split('\0').slice(0, -1)
 }
 
-async function keptByWalk(root: string): Promise<string[]> {
-  const kept: string[] = []
-  const rules = createRules({ ignoreFiles: ['.gitignore'], exclude: ['/.git'] })
-  for await (const { path } of walk(root, rules)) if (path !== '.') kept.push(path)
-  return kept.sort()
+/** What no pattern excludes, nor a directory above it. */
+function keptByCheckIgnore(name: string, paths: readonly string[]): string[] {
+  const fields = git(name, ['check-ignore', '--no-index', '-z', '-v', '-n', '--stdin'], `${paths.join('\0')}\0`)
+  assert.equal(fields.length, 4 * paths.length)
+  return paths.filter((_, i) => fields[4 * i] === '' || fields[4 * i + 2]!.startsWith('!'))
 }
 
-test(`walk keeps what git keeps, on ${TREES} random trees`, oracle('git'), async () => {
+async function keptByWalk(name: string, options: RulesOptions): Promise<{ path: string; type: string }[]> {
+  const kept: { path: string; type: string }[] = []
+  const rules = createRules({ ignoreFiles: ['.gitignore'], ...options })
+  for await (const { path, type } of walk(join(directory, name), rules))
+    if (path !== ROOT_PATH) kept.push({ path, type })
+  return kept
+}
+
+const inOrder = (paths: readonly string[]) => paths.map(path => decodePath(bytes(path))).sort()
+
+test(`walk keeps what git check-ignore keeps, on ${TREES} random trees`, oracle('git'), async () => {
+  spawnSync('git', ['init', '-q', '--bare', repository])
   const random = randomOf(SEED)
   for (let tree = 0; tree < TREES; tree++) {
-    const root = mkdtempSync(join(tmpdir(), 'ibt-ignore-'))
-    try {
-      spawnSync('git', ['init', '-q', root])
-      const paths = makeTree(root, random)
-      const [ours, theirs] = [await keptByWalk(root), keptByGit(root, paths)]
-      const rules = spawnSync('sh', ['-c', 'find . -name .gitignore -exec grep -H "" {} +'], {
-        cwd: root
-      }).stdout.toString()
-      assert.deepEqual(ours, theirs, `seed ${SEED}, tree ${tree}:\n${rules}`)
-    } finally {
-      rmSync(root, { recursive: true, force: true })
-    }
+    const name = `check-${tree}`
+    const { paths, patterns } = makeTree(name, random)
+    const ours = (await keptByWalk(name, {})).map(({ path }) => path).sort()
+    const message = () => `seed ${SEED}, tree ${tree}: ${JSON.stringify([...patterns], null, 1)}`
+    assert.deepEqual(ours, inOrder(keptByCheckIgnore(name, paths)), message())
+    rmSync(bytePath(name), { recursive: true })
   }
 })
+
+test(
+  `patterns of the caller are those of git ls-files --exclude, on ${TREES} random trees`,
+  oracle('git'),
+  async () => {
+    spawnSync('git', ['init', '-q', '--bare', repository])
+    const random = randomOf(SEED + 1)
+    for (let tree = 0; tree < TREES; tree++) {
+      const name = `exclude-${tree}`
+      const { patterns } = makeTree(name, random)
+      // An argument of a command holds neither NUL nor, in JavaScript, bytes that are not UTF-8.
+      const exclude = Array.from({ length: 1 + random(4) }, () => makePattern(random)).filter(
+        text => !/[\0\x80-\xff]/.test(text)
+      )
+      const ours = (await keptByWalk(name, { exclude }))
+        .filter(({ type }) => type !== 'directory')
+        .map(({ path }) => path)
+      const args = [
+        'ls-files',
+        '--others',
+        '-z',
+        '--exclude-per-directory=.gitignore',
+        ...exclude.map(text => `--exclude=${text}`)
+      ]
+      const message = () => `seed ${SEED}, tree ${tree}: ${JSON.stringify([exclude, ...patterns], null, 1)}`
+      assert.deepEqual(ours.sort(), inOrder(git(name, args)), message())
+      rmSync(bytePath(name), { recursive: true })
+    }
+  }
+)
