@@ -48,7 +48,7 @@ export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = 
         inFlight++
       } else if (queue.length === 0) yield item as Exclude<T, Piece>
       else queue.push(item as Exclude<T, Piece>)
-      while (queue.length > 0 && (inFlight > concurrency || isReady(queue[0]!))) {
+      while (queue.length > 0 && (inFlight >= concurrency || isReady(queue[0]!))) {
         const head = queue.shift()!
         if (head instanceof InFlight) {
           inFlight--
