@@ -1,5 +1,5 @@
 import { isBackupError } from '../../src/errors.js'
-import type { Content, Entry, Source, StateEntry } from '../../src/types.js'
+import type { Archive, Content, Entry, Source, StateEntry } from '../../src/types.js'
 
 /** An entry with plain metadata. */
 export function entry(path: string, rest: Partial<Entry> = {}): Entry {
@@ -36,3 +36,15 @@ export async function bytesOf(source: Source<Uint8Array>): Promise<Buffer> {
 
 /** For `assert.rejects` and `assert.throws`. */
 export const code = (expected: string) => (error: unknown) => isBackupError(error) && error.code === expected
+
+/** An archive in memory. */
+export function archiveOf(name: string, bytes: Uint8Array): Archive {
+  return {
+    name,
+    sizeBytes: bytes.length,
+    read: async (offset, length) => bytes.slice(offset, offset + length),
+    async *bytes(offset, length) {
+      yield bytes.slice(offset, offset + length)
+    }
+  }
+}

@@ -113,7 +113,8 @@ export async function passesUnknownItems(subject: Subject): Promise<void> {
 }
 
 export async function closesItsSourceWhenTheConsumerBreaks(subject: Subject): Promise<void> {
-  const source = new WatchedSource(withMarks(subject).items)
+  const { makeMark = unknownMark } = subject
+  const source = new WatchedSource([makeMark(0), makeMark(1), makeMark(2), ...withMarks(subject).items])
   let first = true
   for await (const _ of subject.makeStage()(source)) {
     if (!first) break

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { FRAME_BYTES } from '../../src/constants.js'
+import { openState } from '../../src/format/state-reader.js'
+import { stateEmit } from '../../src/stages/state-emit.js'
+import { type Artifact, isCounted, isPiece, type Packed, type Sealed, type StateHeader } from '../../src/types.js'
+import { collect, directory, entry } from '../helpers/entries.js'
+import { oracle } from '../helpers/oracle.js'
+import { stageContract } from '../helpers/stage-contract.js'
+
+const OLD = '20261101T000000.000Z'
+const DATE = '20261102T000000.000Z'
+const header: StateHeader = {
+  key: 'k',
+  date: DATE,
+  kind: 'incremental',
+  startedNs: 1n,
+  root: '/r',
+  host: 'h',
+  chain: [{ date: OLD, stateSha256: 'a'.repeat(64) }, { date: DATE }]
+}
+const packed = (path: string, rest: Partial<Packed> = {}): Packed => {
+  const item = path === '.' ? directory(path) : entry(path, { sizeBytes: 3 })
+  return { ...item, change: 'created', state: item, storedBytes: 0, ...rest }
+}
+const sealed: Sealed = { name: `k.created.${DATE}.tar`, kind: 'created', sizeBytes: 10, sha256: 'b'.repeat(64) }
+const inherited: Artifact[] = (['full', 'sigvault', 'updated'] as const).map(kind => ({
+  name: `k.${kind}.${OLD}.tar`,
+  kind,
+  sizeBytes: 1,
+  sha256: 'c'.repeat(64),
+  date: OLD
+}))
+
+stageContract(
+  'stateEmit',
+  () => stateEmit(header),
+  () => [packed('.'), packed('a'), packed('b')],
+  { emitsAtEnd: true }
+)
+
+async function emitted(items: Parameters<ReturnType<typeof stateEmit>>[0], needs?: () => readonly Artifact[]) {
+  const found = await collect(stateEmit(header, { inherited: needs })(items))
+  const frames = found.filter(isPiece)
+  assert.ok(frames.every(({ kind, frame }) => kind === 'state' && frame.length <= FRAME_BYTES))
+  const bytes = Buffer.concat(frames.map(({ frame }) => frame))
+  const reader = await openState([bytes])
+  const entries = await collect(reader.entries())
+  return { found, bytes, entries, closing: reader.closing() }
+}
+
+test('the state holds every entry and is what JSON.parse and jq read', oracle('jq'), async () => {
+  const { bytes, entries } = await emitted([packed('.'), packed('a'), packed('b \udcff "')])
+  assert.deepEqual(
+    entries.map(({ path }) => path),
+    ['.', 'a', 'b \udcff "']
+  )
+  JSON.parse(String(bytes))
+  assert.equal(spawnSync('jq', ['.'], { input: bytes }).status, 0)
+})
+
+test('entries are swallowed, all else passes on, and the counts come last', async () => {
+  const chunk = { name: 'n', kind: 'full', bytes: Buffer.from('a') } as const
+  const { found } = await emitted([packed('.'), chunk, sealed])
+  assert.deepEqual(found.slice(0, 2), [chunk, sealed])
+  assert.ok(isCounted(found.at(-1)!))
+  assert.ok(!found.some(item => 'path' in item))
+})
+
+test('a deleted entry is counted and not written', async () => {
+  const { entries, closing } = await emitted([packed('.'), packed('gone', { change: 'deleted', state: undefined })])
+  assert.equal(entries.length, 1)
+  assert.deepEqual([closing.totals.deleted, closing.totals.created, closing.totals.entries], [1, 1, 1])
+})
+
+test('the closing line names the artifacts that entries need, and all that were sealed before it', async () => {
+  const place = { date: OLD, in: 'full', offset: 0 } as const
+  const state = { ...entry('a', { sizeBytes: 3 }), sha256: 'd'.repeat(64), places: [place] }
+  let wasAsked = 0
+  const needs = () => {
+    wasAsked++
+    return inherited
+  }
+  const { closing } = await emitted([packed('.'), packed('a', { change: 'unchanged', state }), sealed], needs)
+  assert.deepEqual(
+    closing.artifacts.map(({ name }) => name),
+    [`k.full.${OLD}.tar`, sealed.name]
+  )
+  assert.equal(wasAsked, 1)
+  const signed = { ...state, signature: { date: OLD, offset: 0 } }
+  const more = await emitted([packed('.'), packed('a', { change: 'unchanged', state: signed })], needs)
+  assert.deepEqual(
+    more.closing.artifacts.map(({ kind }) => kind),
+    ['full', 'sigvault']
+  )
+})
+
+test('a state larger than a frame comes in several, while entries are still coming', async () => {
+  const pulls: number[] = []
+  let pulled = 0
+  function* many() {
+    yield packed('.')
+    for (; pulled < 20_000; pulled++) yield packed(`f${String(pulled).padStart(200, '0')}`)
+  }
+  for await (const item of stateEmit(header)(many())) if (isPiece(item)) pulls.push(pulled)
+  assert.ok(pulls.length > 3 && pulls[0]! < 10_000)
+})
+
+test('a header whose chain does not end with its own date is refused', async () => {
+  await assert.rejects(collect(stateEmit({ ...header, chain: [{ date: OLD }] })([])), TypeError)
+})
