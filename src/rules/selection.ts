@@ -17,7 +17,8 @@ export interface Selection {
  * A path as reports print it, quoted and with escapes (`"caf\xe9"`), is that path and no pattern.
  * Memory: the patterns.
  *
- * @throws TypeError for anything but strings. @throws BackupError IBT_NAME_INVALID for a string that no bytes stand for.
+ * @throws TypeError for anything but strings, RangeError for an empty one.
+ * @throws BackupError IBT_NAME_INVALID for a string that no bytes stand for.
  */
 export function createSelection(patterns: readonly string[]): Selection {
   if (!Array.isArray(patterns) || !patterns.every(pattern => typeof pattern === 'string')) {
@@ -71,19 +72,20 @@ function parse(text: string): Pattern[] {
   const printed = /^"(.*)"$/s.exec(glob)
   const path = printed === null ? glob : printed[1]!.replace(ESCAPE, (_, sequence: string) => decodeEscape(sequence))
   const clean = path.replace(/^(?:\.?\/)+(?=.)/, match => (match === '/' ? match : '/'))
-  if (clean === '' || clean === '.' || clean === '/' || clean === './') return [{ negative, glob: EVERYTHING }]
+  if (clean === '') throw new RangeError('createSelection: a pattern is empty')
+  if (clean === '.' || clean === '/' || clean === './') return [{ negative, glob: EVERYTHING }]
   const bytes = toByteString(clean)
   const literal = { negative, glob: toGlob(bytes.replace(/^\//, '')) }
   if (printed !== null) return [literal]
   return /[\\*?[]/.test(bytes) ? [literal, { negative, glob: bytes }] : [{ negative, glob: bytes }]
 }
 
-const ESCAPE = /\\(x[0-9a-f]{2}|u[0-9a-f]{4}|.)/gs
+const ESCAPE = /\\(x[0-9a-f]{2}|u[0-9a-f]{4}|.)/gis
 
 /** Undoes what `printPath` does. */
 function decodeEscape(sequence: string): string {
   const code = Number.parseInt(sequence.slice(1), 16)
-  if (sequence.length === 3) return String.fromCharCode(0xdc00 | code)
+  if (sequence.length === 3) return String.fromCharCode(code < 0x80 ? code : 0xdc00 | code)
   if (sequence.length === 5) return String.fromCharCode(code)
   return { n: '\n', t: '\t', r: '\r' }[sequence] ?? sequence
 }

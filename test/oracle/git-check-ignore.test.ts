@@ -13,101 +13,18 @@ const TREES = process.env.SLOW === '1' ? 4000 : 100
 const SEED = Number(process.env.SEED ?? 20261123)
 
 /** Everything here is a string of bytes: one character a byte, as git sees names and patterns. */
-const NAMES = [
-  'a',
-  'b',
-  'A',
-  'ab',
-  'axb',
-  'a.o',
-  'b.o',
-  'foo',
-  'foo.txt',
-  'x y',
-  'x ',
-  '#c',
-  '!d',
-  'a\\b',
-  'a*',
-  '[ab]'
-]
-const ODD_NAMES = [
-  '\u00c3\u00a9',
-  '\u00e9',
-  'caf\u00e9',
-  'n\nl',
-  'cr\r',
-  '-',
-  ']',
-  '^',
-  '{a,b}',
-  'a+',
-  '.hid',
-  '~',
-  '\u0001'
-]
+const words = (...lines: string[]) => lines.flatMap(line => line.split(' '))
+const NAMES = [...words('a b A ab axb a.o b.o foo foo.txt #c !d a\\b a* [ab]'), 'x y', 'x ']
+const ODD_NAMES = words('\xc3\xa9 \xe9 caf\xe9 n\nl cr\r - ] ^ {a,b} a+ .hid ~ \x01')
 const KNOWN = [
-  ...['a', 'b/', '*.o', '!a.o', '/a', 'a/b', '**/foo', 'foo/**', 'a/**/b', '!foo', '*', '!*/', '!*.txt', '?', '??'],
-  ...['[ab]', '[!a]*', '[^a]', '[]]', '[a-c]', '[c-a]', '[[:alpha:]]', '[a', '[\\]]', '[[:nope:]]', 'a*', '/*', '/*/'],
-  ...[
-    '\\#c',
-    '\\!d',
-    '#c',
-    '# comment',
-    '',
-    '/',
-    '//',
-    '!',
-    '\\',
-    'a\\',
-    'a\\/',
-    'x\\ ',
-    'x\\ y',
-    'x ',
-    'foo  ',
-    'a\\\\b'
-  ],
-  ...['/*/a', '*/b', '*/*/b', '.*', '/foo/*', '!/foo/a', '**', '**/', '/**', '***/b', 'a/***', 'a**', 'a**/b', 'b/a**'],
-  ...['a**/', 'a**/**/b', 'a***/**', 'a/a**/b', '\\/a', 'a//b', 'a/./b', '*\\*', '*a*b*'],
-  ...[
-    'cr\r',
-    'cr\r\r',
-    'cr?',
-    '\u00c3*',
-    '?\u00a9',
-    '[\u00e0-\u00ff]',
-    'caf\u00e9',
-    '\u00c3\u00a9/',
-    '\u00ef\u00bb\u00bfa',
-    'a\0b',
-    '{a,b}',
-    'a+',
-    '^',
-    '~'
-  ]
+  ...words('a b/ *.o !a.o /a a/b **/foo foo/** a/**/b !foo * !*/ !*.txt ? ?? .* a* /* /*/ *a*b* *\\*'),
+  ...words('[ab] [!a]* [^a] []] [a-c] [c-a] [[:alpha:]] [a [\\]] [[:nope:]] {a,b} a+ ^ ~ \\#c \\!d #c'),
+  ...words('/ // ! \\ a\\ a\\/ \\/a a\\\\b a//b a/./b /*/a */b */*/b /foo/* !/foo/a ** **/ /** ***/b a/***'),
+  ...words('a** a**/b b/a** a**/ a**/**/b a***/** a/a**/b cr\r cr\r\r cr? a\0b'),
+  ...words('\xc3* ?\xa9 [\xe0-\xff] caf\xe9 \xc3\xa9/ \xef\xbb\xbfa'),
+  ...['', '# comment', 'x\\ ', 'x\\ y', 'x ', 'foo  ']
 ]
-const PARTS = [
-  'a',
-  'b',
-  'foo',
-  'x',
-  '.o',
-  '*',
-  '**',
-  '***',
-  '?',
-  '/',
-  '/',
-  '/',
-  '[ab]',
-  '[!a]',
-  '\\',
-  '!',
-  '#',
-  ' ',
-  '\u00e9',
-  '-'
-]
+const PARTS = [...words('a b foo x .o * ** *** ? / / / [ab] [!a] \\ ! # \xe9 -'), ' ']
 
 /** Not as git has it, and documented. */
 const GLOBSTAR_BESIDE_QUOTED_SLASH = /\*\*\\\/|\\\/\*\*/
@@ -172,7 +89,13 @@ function makeTree(name: string, random: Random): { paths: string[]; patterns: Ma
 
 function git(name: string, args: readonly string[], input = ''): string[] {
   const tree = join(directory, name)
-  const environment = { GIT_DIR: repository, GIT_WORK_TREE: tree, PATH: process.env.PATH, HOME: directory }
+  const environment = {
+    GIT_DIR: repository,
+    GIT_WORK_TREE: tree,
+    PATH: process.env.PATH,
+    HOME: directory,
+    GIT_CONFIG_NOSYSTEM: '1'
+  }
   const options = { cwd: tree, env: environment, input: bytes(input), encoding: 'latin1' } as const
   const { status, stdout, stderr } = spawnSync('git', ['-c', 'core.ignorecase=false', ...args], options)
   assert.ok(status === 0 || (status === 1 && stderr === ''), `git ${args[0]}: ${stderr}`)

@@ -51,6 +51,9 @@ test('a printed path is no pattern', () => {
   const selection = createSelection(['"a\\nb*"'])
   assert.deepEqual([selection.selects('a\nb*', 'file'), selection.selects('a\nbc', 'file')], [true, false])
   assert.equal(createSelection(['"caf\\xe9"']).selects('x/caf\udce9', 'file'), false)
+  for (const printed of ['"caf\\xc3\\xa9"', '"caf\\XC3\\XA9"', '"\\x63afé"']) {
+    assert.equal(createSelection([printed]).selects('café', 'file'), true, printed)
+  }
 })
 
 test('a directory that could not be listed is selected like a directory', () => {
@@ -61,4 +64,5 @@ test('anything but strings is refused at the call', () => {
   assert.throws(() => createSelection([1 as never]), TypeError)
   assert.throws(() => createSelection('a' as never), TypeError)
   assert.throws(() => createSelection(undefined as never), TypeError)
+  for (const empty of ['', '!', '""']) assert.throws(() => createSelection([empty]), RangeError)
 })
