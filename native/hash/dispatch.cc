@@ -15,9 +15,11 @@ Kernels kernels_at(Simd simd) {
   if (simd == Simd::portable) return chosen;
   if (sha256_shani_works()) chosen.sha256_blocks = sha256_blocks_shani;
   chosen.blake2b_many = blake2b_many_avx2;
+  chosen.md4_many = md4_many_avx2;
   chosen.rabinkarp = rabinkarp_avx2;
   if (simd == Simd::avx2) return chosen;
   chosen.blake2b_many = blake2b_many_avx512;
+  chosen.md4_many = md4_many_avx512;
   chosen.rabinkarp = rabinkarp_avx512;
 #else
   (void)simd;

@@ -26,16 +26,16 @@ void Md4::compress(const uint8_t* block) {
     b = rotate_left(b + choose(c, d, a) + m[i + 3], 19);
   }
   for (int i = 0; i < 4; i++) {
-    a = rotate_left(a + majority(b, c, d) + m[i] + 0x5a827999, 3);
-    d = rotate_left(d + majority(a, b, c) + m[i + 4] + 0x5a827999, 5);
-    c = rotate_left(c + majority(d, a, b) + m[i + 8] + 0x5a827999, 9);
-    b = rotate_left(b + majority(c, d, a) + m[i + 12] + 0x5a827999, 13);
+    a = rotate_left(a + majority(b, c, d) + m[i] + MD4_ROUND_2, 3);
+    d = rotate_left(d + majority(a, b, c) + m[i + 4] + MD4_ROUND_2, 5);
+    c = rotate_left(c + majority(d, a, b) + m[i + 8] + MD4_ROUND_2, 9);
+    b = rotate_left(b + majority(c, d, a) + m[i + 12] + MD4_ROUND_2, 13);
   }
   for (int i : {0, 2, 1, 3}) {
-    a = rotate_left(a + parity(b, c, d) + m[i] + 0x6ed9eba1, 3);
-    d = rotate_left(d + parity(a, b, c) + m[i + 8] + 0x6ed9eba1, 9);
-    c = rotate_left(c + parity(d, a, b) + m[i + 4] + 0x6ed9eba1, 11);
-    b = rotate_left(b + parity(c, d, a) + m[i + 12] + 0x6ed9eba1, 15);
+    a = rotate_left(a + parity(b, c, d) + m[i] + MD4_ROUND_3, 3);
+    d = rotate_left(d + parity(a, b, c) + m[i + 8] + MD4_ROUND_3, 9);
+    c = rotate_left(c + parity(d, a, b) + m[i + 4] + MD4_ROUND_3, 11);
+    b = rotate_left(b + parity(c, d, a) + m[i + 12] + MD4_ROUND_3, 15);
   }
   state_[0] += a;
   state_[1] += b;

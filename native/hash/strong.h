@@ -9,7 +9,7 @@ namespace ibt {
 // The longest digest, and the distance of digests where there are several.
 constexpr size_t STRONG_MAX = BLAKE2B_DIGEST;
 // Blocks that a kernel is given at once: as many as fill the widest vectors.
-constexpr size_t STRONG_LANES = 8;
+constexpr size_t STRONG_LANES = 16;
 
 constexpr size_t strong_digest(Strong strong) { return strong == Strong::blake2 ? BLAKE2B_DIGEST : MD4_DIGEST; }
 
