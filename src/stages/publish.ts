@@ -46,7 +46,7 @@ export function publish(
     let { totals } = new Tally()
     try {
       for await (const item of source) {
-        if (isChunk(item)) await puts.open(item).push(item.bytes)
+        if (isChunk(item)) await puts.push(item)
         else if (isSealed(item)) {
           artifacts.push(item)
           puts.seal(item)
@@ -77,24 +77,34 @@ class Puts {
     readonly signal: AbortSignal | undefined
   ) {}
 
-  open({ name, kind }: Chunk | Sealed): Channel<Uint8Array> {
+  async push(chunk: Chunk): Promise<void> {
+    const { name, channel, done } = this.#open(chunk)
+    try {
+      await channel.push(chunk.bytes)
+    } catch {
+      // What the store failed with says more than that it stopped reading.
+      await done
+      throw endedEarly(name)
+    }
+  }
+
+  #open({ name, kind }: Chunk | Sealed): Put {
     const open = this.#puts.get(name)
-    if (open !== undefined) return open.channel
+    if (open !== undefined) return open
     const channel = new Channel<Uint8Array>()
     const done = this.store.put(name, channel, { signal: this.signal })
     // Whatever ends a put ends its channel: a push that comes after it throws.
     done.then(
-      () =>
-        channel.fail(new BackupError('IBT_STORE_FAILED', `The store ended ${name} before its source`, { path: name })),
+      () => channel.fail(endedEarly(name)),
       error => channel.fail(error)
     )
-    this.#puts.set(name, { name, isState: kind === 'state', channel, done, isSealed: false })
-    return channel
+    const put = { name, isState: kind === 'state', channel, done, isSealed: false }
+    this.#puts.set(name, put)
+    return put
   }
 
   seal(sealed: Sealed): void {
-    this.open(sealed)
-    const put = this.#puts.get(sealed.name)!
+    const put = this.#open(sealed)
     put.isSealed = true
     if (!put.isState) put.channel.end()
   }
@@ -124,4 +134,8 @@ class Puts {
     if (stored.some(put => put.isState)) return
     await Promise.allSettled(stored.map(({ name }) => this.store.delete(name)))
   }
+}
+
+function endedEarly(name: string): BackupError {
+  return new BackupError('IBT_STORE_FAILED', `The store ended ${name} before its source`, { path: name })
 }
