@@ -3,7 +3,7 @@ import { fsync, write } from 'node:fs'
 import { promisify } from 'node:util'
 import { BackupError } from '../errors.js'
 import { groupId, Operation, openFile, systemError, userId } from '../native.js'
-import { encodePath, isBelow, joinPath, parentPath, printPath, ROOT_PATH } from '../path.js'
+import { checkPath, encodePath, isBelow, joinPath, parentPath, printPath, ROOT_PATH } from '../path.js'
 import type { Entry } from '../types.js'
 import { closeFile } from './disk.js'
 import { OperationBatch, type PathOperation } from './operations.js'
@@ -65,10 +65,10 @@ export class TreeWriter {
       const sizeBytes = await this.#writeChunks(temporary, chunks)
       await this.#do({ code: Operation.setMetadata, ...this.#metadata(entry), path: temporary })
       await this.#do({ code: Operation.rename, path: temporary, other: entry.path })
+      await this.flush()
       return sizeBytes
     } catch (error) {
-      this.#batch.add({ code: Operation.remove, path: temporary })
-      await this.flush().catch(() => {})
+      await this.#remove(temporary)
       throw error
     }
   }
@@ -99,6 +99,7 @@ export class TreeWriter {
 
   /** Leaves the directories that the entry is not in. Its parent has to be open: an entry of the same backup. */
   async #leaveTo({ path }: Entry): Promise<OpenDirectory> {
+    checkPath(path)
     while (this.#open.length > 0 && !isBelow(path, this.#open.at(-1)!.entry.path)) await this.#leave()
     const parent = this.#open.at(-1)
     if (path === ROOT_PATH && parent === undefined) return { entry: { path } as Entry, symlinks: [] }
@@ -142,6 +143,14 @@ export class TreeWriter {
     } finally {
       await closeFile(fd)
     }
+  }
+
+  /** Not in its turn: an abort ends all that is waiting. */
+  async #remove(path: string): Promise<void> {
+    const batch = new OperationBatch()
+    batch.add({ code: Operation.remove, path })
+    await this.#running.catch(() => {})
+    await batch.run(this.root).catch(() => {})
   }
 
   async #do(operation: PathOperation): Promise<void> {
