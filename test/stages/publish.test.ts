@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { pipe } from '../../src/interop/pipe.js'
+import { publish } from '../../src/stages/publish.js'
+import { memoryStore } from '../../src/stores/memory.js'
+import type { Chunk, Kind, Sealed, Source, Store, Totals } from '../../src/types.js'
+import { bytesOf, code, collect, entry } from '../helpers/entries.js'
+import { sinkContract } from '../helpers/source-contract.js'
+import { WatchedSource } from '../helpers/stage-contract.js'
+
+const KINDS: readonly Kind[] = ['full', 'sigvault', 'state']
+const chunk = (kind: Kind, text: string): Chunk => ({ name: `k.${kind}`, kind, bytes: Buffer.from(text) })
+const seal = (kind: Kind): Sealed => ({ name: `k.${kind}`, kind, sizeBytes: 1, sha256: 'x' })
+const totals = { entries: 5 } as Totals
+const backup = () => [
+  ...KINDS.map(kind => chunk(kind, `1 ${kind}`)),
+  ...KINDS.map(kind => chunk(kind, `2 ${kind}`)),
+  seal('full'),
+  seal('sigvault'),
+  { totals },
+  seal('state')
+]
+
+sinkContract('publish', () => publish(memoryStore()), backup)
+
+const names = async (store: Store) => (await collect(store.list())).map(({ name }) => name)
+
+/** A memory store that can be told when a put ends. */
+function watchedStore(atEnd: (name: string) => Promise<void> | void = () => {}, atChunk = async (_: string) => {}) {
+  const store = memoryStore()
+  const log: string[] = []
+  const watched: Store = {
+    id: 'watched',
+    list: store.list.bind(store),
+    get: store.get.bind(store),
+    delete: store.delete.bind(store),
+    async put(name, source: Source<Uint8Array>, options) {
+      async function* watch() {
+        for await (const bytes of source) {
+          await atChunk(name)
+          yield bytes
+        }
+        log.push(`source of ${name} ends`)
+        await atEnd(name)
+      }
+      await store.put(name, watch(), options)
+      log.push(`put of ${name} resolves`)
+    }
+  }
+  return { store: watched, log }
+}
+
+test('artifacts are stored whole, each under its name, and reported', async () => {
+  const store = memoryStore()
+  const published = await publish(store)(backup())
+  assert.deepEqual(
+    published.artifacts.map(({ name }) => name),
+    ['k.full', 'k.sigvault', 'k.state']
+  )
+  assert.deepEqual([published.totals, published.isCommitted], [totals, true])
+  for (const kind of KINDS) assert.equal(String(await bytesOf(store.get(`k.${kind}`))), `1 ${kind}2 ${kind}`)
+})
+
+test('the state ends after all other puts have resolved, however long they take', async () => {
+  const release: (() => void)[] = []
+  const { store, log } = watchedStore(name =>
+    name === 'k.state' ? undefined : new Promise<void>(resolve => release.push(resolve))
+  )
+  const done = publish(store)(backup())
+  while (release.length < 2) await setImmediate()
+  for (let turn = 0; turn < 20; turn++) await setImmediate()
+  assert.ok(!log.includes('source of k.state ends'))
+  for (const resolve of release.reverse()) {
+    resolve()
+    for (let turn = 0; turn < 5; turn++) await setImmediate()
+  }
+  await done
+  assert.deepEqual(log.slice(-2), ['source of k.state ends', 'put of k.state resolves'])
+})
+
+for (const failing of KINDS) {
+  for (const when of ['at its first chunk', 'at its end'] as const) {
+    test(`a put of ${failing} that fails ${when} withdraws all`, async () => {
+      const error = new Error('of the store')
+      const fail = async (name: string) => {
+        if (name === `k.${failing}`) throw error
+      }
+      const { store } = when === 'at its end' ? watchedStore(fail) : watchedStore(() => {}, fail)
+      await assert.rejects(publish(store)(backup()), thrown => thrown === error)
+      assert.deepEqual(await names(store), [])
+    })
+  }
+}
+
+test('an error of the source withdraws what was put already', async () => {
+  const error = new Error('of the source')
+  const store = memoryStore()
+  const source = new WatchedSource([...backup().slice(0, 8)], () => Promise.reject(error))
+  await assert.rejects(publish(store)(source as never), thrown => thrown === error)
+  assert.deepEqual(await names(store), [])
+})
+
+test('a store that ends a put before its source is found out', async () => {
+  const store: Store = { ...memoryStore(), put: async () => {}, list: async function* () {}, delete: async () => {} }
+  await assert.rejects(publish(store)(backup()), code('IBT_STORE_FAILED'))
+})
+
+test('an artifact that was never sealed is not published', async () => {
+  const store = memoryStore()
+  const items = backup().filter(item => !('sha256' in item && item.kind === 'sigvault'))
+  await assert.rejects(publish(store)(items), code('IBT_STORE_FAILED'))
+  assert.deepEqual(await names(store), [])
+})
+
+test('who asked is asked when all but the state is stored, and can withdraw all', async () => {
+  const { store, log } = watchedStore()
+  const asked: Totals[] = []
+  const commits = (counts: Totals) => {
+    assert.ok(log.includes('put of k.full resolves') && log.includes('put of k.sigvault resolves'))
+    asked.push(counts)
+    return false
+  }
+  const published = await publish(store, { commits })(backup())
+  assert.deepEqual([published.isCommitted, published.artifacts, asked], [false, [], [totals]])
+  assert.deepEqual(await names(store), [])
+})
+
+test('an abort withdraws all, also while a put is parked', { timeout: 10_000 }, async () => {
+  for (const at of ['source', 'put'] as const) {
+    const controller = new AbortController()
+    const reason = { at }
+    const forever = () => {
+      controller.abort(reason)
+      return new Promise<never>(() => {})
+    }
+    const { store } = at === 'put' ? watchedStore(forever) : watchedStore()
+    const source = new WatchedSource(backup(), at === 'source' ? forever : undefined)
+    await assert.rejects(
+      pipe(source as never, publish(store), { signal: controller.signal }),
+      thrown => thrown === reason
+    )
+    assert.deepEqual(await names(store), [])
+  }
+})
+
+test('a slow put holds the source', async () => {
+  let release = () => {}
+  const { store } = watchedStore(
+    () => {},
+    () => new Promise<void>(resolve => (release = resolve))
+  )
+  const source = new WatchedSource(Array.from({ length: 50 }, () => chunk('full', 'x')))
+  const done = publish(store)(source as never)
+  done.catch(() => {})
+  for (let turn = 0; turn < 20; turn++) await setImmediate()
+  assert.ok(source.pulls <= 3, `${source.pulls} pulls`)
+  for (let turn = 0; turn < 400; turn++) {
+    release()
+    await setImmediate()
+  }
+  await assert.rejects(done, code('IBT_STORE_FAILED'))
+})
+
+test('items that are no part of an artifact are ignored', async () => {
+  const store = memoryStore()
+  await publish(store)([entry('a') as never, ...backup()])
+  assert.equal((await names(store)).length, 3)
+})
