@@ -1,4 +1,3 @@
-import ignore from 'ignore'
 import { encodePath } from '../path.js'
 
 /** A pattern of gitignore(5) as a string of bytes: one character a byte. */
@@ -6,35 +5,6 @@ export interface Pattern {
   /** It began with `!`, which is no part of the glob. */
   readonly negative: boolean
   readonly glob: string
-}
-
-/** What is used of the inside of `ignore`, whose version is therefore pinned. */
-interface PrivateRules {
-  test(path: string, mode: 'regex'): { readonly ignored: boolean; readonly unignored: boolean }
-}
-
-/**
- * Patterns of one place, of which the last one that matches decides: the only class that knows `ignore`.
- * They are matched on bytes, as git does: `?` is one byte, and a name that is not UTF-8 is a name like any other.
- */
-export class Matcher {
-  readonly #rules: PrivateRules
-
-  constructor(patterns: readonly Pattern[]) {
-    const lines = patterns.flatMap(({ negative, glob }) => spell(glob).map(text => (negative ? `!${text}` : text)))
-    // What the public `test` says of a path includes what it says of the directories above it: wrong where a stronger
-    // file has taken one of those back. And it remembers every path. Its rules alone do neither, in a fifth of the time.
-    this.#rules = (ignore({ ignorecase: false }).add(lines) as unknown as { readonly _rules: PrivateRules })._rules
-  }
-
-  /**
-   * Whether the path itself is matched: by a pattern, by one that takes back (false), or by none.
-   * The path is a string of bytes, relative to the directory that the patterns belong to.
-   */
-  match(path: string, isDirectory: boolean): boolean | undefined {
-    const { ignored, unignored } = this.#rules.test(isDirectory ? `${path}/` : path, 'regex')
-    return ignored ? true : unignored ? false : undefined
-  }
 }
 
 /** An escaped path as a string of its bytes. @throws BackupError IBT_NAME_INVALID */
@@ -79,12 +49,13 @@ export function toGlob(path: string): string {
 }
 
 /**
- * Spells a glob so that `ignore` reads it as git does: as one glob or, where it has no words for it, as two.
+ * Spells a pattern so that `ignore` reads it as git does: as one or, where it has no words for it, as two.
  * Left as `ignore` has it: a globstar beside a quoted slash (`**\/b`), which it does not take for one.
  */
-function spell(glob: string): string[] {
+export function spell({ negative, glob }: Pattern): string[] {
   const tail = glob.endsWith('/') ? '/' : ''
-  return spellGlobstars(glob.slice(0, glob.length - tail.length)).map(text => quoteEnds(text + tail))
+  const globs = spellGlobstars(glob.slice(0, glob.length - tail.length))
+  return globs.map(text => (negative ? '!' : '') + quoteEnds(text + tail))
 }
 
 /**
