@@ -21,6 +21,7 @@ Kernels kernels_at(Simd simd) {
   chosen.blake2b_many = blake2b_many_avx512;
   chosen.md4_many = md4_many_avx512;
   chosen.rabinkarp = rabinkarp_avx512;
+  chosen.rabinkarp_find = rabinkarp_find_avx512;
 #else
   (void)simd;
 #endif
