@@ -123,8 +123,10 @@ export async function closesItsSourceWhenTheConsumerBreaks(subject: Subject): Pr
   assert.equal(source.returns, 1)
 }
 
-export async function closesItsSourceWhenItThrows({ makeStage, makeItems }: Subject): Promise<void> {
-  const source = new WatchedSource([...makeItems(), poison(), ...makeItems()])
+export async function closesItsSourceWhenItThrows(subject: Subject): Promise<void> {
+  const { makeStage, makeItems, makeMark = unknownMark } = subject
+  const rest = Array.from({ length: 200 }, (_, i) => makeMark(i))
+  const source = new WatchedSource([...makeItems(), poison(), ...rest])
   await assert.rejects(drain(makeStage()(source)), isPoison)
   assert.equal(source.returns, 1)
 }
