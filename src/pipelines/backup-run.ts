@@ -62,8 +62,7 @@ export async function openParent(chain: Chain, { date }: StoredBackup): Promise<
 
 /** The entries of a state, without signatures whose sigvault has been deleted. */
 async function* entriesOf(chain: Chain, date: string): AsyncGenerator<StateEntry, void, undefined> {
-  const state = await chain.state(date)
-  for await (const entry of state.entries()) {
+  for await (const entry of chain.entries(date)) {
     const isLost = entry.signature !== undefined && !chain.has(entry.signature.date, 'sigvault')
     yield isLost ? { ...entry, signature: undefined } : entry
   }

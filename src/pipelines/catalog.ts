@@ -75,8 +75,7 @@ export async function* compareBackups(
   const to = chain.at(await parseAt(options.to))
   const before = chain.backups.findLast(({ date }) => date < to.date) ?? to
   const from = options.from === undefined ? before : chain.at(await parseAt(options.from))
-  const [older, newer] = [await chain.state(from.date), await chain.state(to.date)]
-  for await (const item of pipe(newer.entries(), diff(older.entries()))) {
+  for await (const item of pipe(chain.entries(to.date), diff(chain.entries(from.date)))) {
     const change = settled(item)
     if (change !== 'unchanged') yield { ...item, change }
   }

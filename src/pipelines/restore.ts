@@ -56,9 +56,8 @@ export async function restoreBackup(
   signal?.throwIfAborted()
   const chain = await Chain.open(openPlaces(options).cached, key, { signal })
   const { date } = chain.at(await parseAt(options.at))
-  const state = await chain.state(date)
   const stages: RestoreStages = {
-    unpack: unpack(state.entries(), chain.openArchive),
+    unpack: unpack(chain.entries(date), chain.openArchive),
     filter: options.paths === undefined ? observe(() => {}) : filter(createSelection(options.paths)),
     patch: patch({ spoolDirectory: destination }),
     write: write(destination, options),

@@ -16,6 +16,7 @@ import type {
   OpenArchive,
   SignaturePlace,
   StateClosing,
+  StateEntry,
   StateHeader,
   Store,
   StoredName,
@@ -93,6 +94,12 @@ export class Chain {
   async state(date: string): Promise<StateReader> {
     const { name, codec } = this.#find(date, 'state')
     return openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
+  }
+
+  /** The entries of a date in path order. Nothing is opened before the first pull. @throws what `state` throws */
+  async *entries(date: string): AsyncGenerator<StateEntry, void, undefined> {
+    const state = await this.state(date)
+    yield* state.entries()
   }
 
   /** First and last line of the state of a date, without what is between. */
