@@ -54,7 +54,7 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
     const leftOut = await placesInside(places, root)
     const prepared = {
       root,
-      rules: createRules({ ...options.rules, excludePaths: leftOut }),
+      rules: createRules({ ...options.rules, excludePaths: [...(options.rules?.excludePaths ?? []), ...leftOut] }),
       codec: options.codec ?? zstd(),
       header: makeHeader(key, source, chain.newest?.date, parent),
       store: dryRun ? nullStore() : places.cached,

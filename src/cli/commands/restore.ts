@@ -35,6 +35,10 @@ export async function runRestore(
       `  ${entries.toLocaleString('en')} entries: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)}, ${formatSeconds(reporter.elapsedMs)}`,
       ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be restored`] : [])
     ])
+    if (values.path !== undefined && entries === 0) {
+      reporter.warn(`Nothing in the backup of ${report.date} matches ${values.path.join(', ')}`)
+      return Exit.failed
+    }
     return skippedEntries > 0 ? Exit.partial : Exit.done
   } finally {
     reporter.end()

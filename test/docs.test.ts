@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const PAGES = [
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter(name => name.endsWith('.md'))
+    .map(name => `docs/${name}`)
+]
+
+interface Block {
+  readonly language: string
+  readonly code: string
+}
+
+function blocksOf(page: string): Block[] {
+  const text = readFileSync(join(ROOT, page), 'utf8')
+  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language, code]) => ({
+    language: language!,
+    code: code!
+  }))
+}
+
+/** A directory with a small tree `src`, an `ibt` on the path, and nothing of the machine's own backups. */
+function makeDesk(): { readonly path: string; readonly env: NodeJS.ProcessEnv } {
+  const path = mkdtempSync(join(tmpdir(), 'ibt-docs-'))
+  mkdirSync(join(path, 'src/sub'), { recursive: true })
+  writeFileSync(join(path, 'src/file.txt'), 'some text\n')
+  writeFileSync(join(path, 'src/sub/large.bin'), Buffer.alloc(100_000, 'x'))
+  mkdirSync(join(path, 'bin'))
+  writeFileSync(join(path, 'bin/ibt'), `#!/bin/sh\nexec '${process.execPath}' '${join(ROOT, 'bin/ibt.cjs')}' "$@"\n`)
+  chmodSync(join(path, 'bin/ibt'), 0o755)
+  const env = {
+    PATH: `${join(path, 'bin')}:${process.env.PATH}`,
+    HOME: path,
+    TMPDIR: path,
+    IBT_CACHE: join(path, 'cache')
+  }
+  return { path, env }
+}
+
+/** Runs a block; `import 'incremental-backups-tools'` finds this package, because the file lies in it. */
+function run({ language, code }: Block, name: string, desk: ReturnType<typeof makeDesk>): void {
+  const options = { cwd: desk.path, env: desk.env, stdio: 'pipe' as const }
+  if (language === 'sh') execFileSync('bash', ['-e', '-c', code], options)
+  else {
+    const file = join(ROOT, 'dist/docs', `${name}.mjs`)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, code)
+    execFileSync(process.execPath, [file], options)
+  }
+}
+
+for (const page of PAGES) {
+  const blocks = blocksOf(page).filter(({ language }) => language === 'js' || language === 'sh')
+  if (blocks.length === 0) continue
+  test(`the code of ${page} runs`, () => {
+    const desk = makeDesk()
+    try {
+      for (const [i, block] of blocks.entries()) {
+        try {
+          run(block, `${basename(page, '.md')}-${i}`, desk)
+        } catch (error) {
+          const { stderr } = error as { stderr?: Buffer }
+          assert.fail(`block ${i + 1}:\n${block.code}\n${stderr ?? error}`)
+        }
+      }
+    } finally {
+      rmSync(desk.path, { recursive: true, force: true })
+    }
+  })
+}
+
+test('every link of the pages leads somewhere', () => {
+  for (const page of PAGES) {
+    const text = readFileSync(join(ROOT, page), 'utf8')
+    for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target!)) continue
+      const [path, anchor] = target!.split('#') as [string, string | undefined]
+      const file = path === '' ? join(ROOT, page) : join(ROOT, dirname(page), path)
+      assert.ok(existsSync(file), `${page} links to ${target}`)
+      if (anchor !== undefined) assert.ok(anchorsOf(file).includes(anchor), `${page} links to ${target}`)
+    }
+  }
+})
+
+function anchorsOf(file: string): string[] {
+  const headings = [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)]
+  return headings.map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .trim()
+      .replaceAll(' ', '-')
+  )
+}
+
+test('every file that the pages name is there, and so is every constant', () => {
+  const constants = readFileSync(join(ROOT, 'src/constants.ts'), 'utf8')
+  for (const page of PAGES) {
+    const text = readFileSync(join(ROOT, page), 'utf8').replace(/^```.*?^```$/gms, '')
+    for (const [, path] of text.matchAll(/`((?:src|test|docs|native|scripts|bench|bin)\/[\w./-]+)`/g)) {
+      assert.ok(existsSync(join(ROOT, path!)), `${page} names ${path}`)
+    }
+    for (const [, name] of text.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)) {
+      const isElsewhere = /^(IBT|REQUIRE|UV|XDG|RS)_/.test(name!)
+      assert.ok(isElsewhere || constants.includes(`const ${name} `), `${page} names ${name}`)
+    }
+  }
+})
