@@ -2,7 +2,7 @@ import { BackupError, isBackupError } from '../errors.js'
 import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
 import { Chain } from '../stores/chain.js'
-import type { Artifact, Entry, StateClosing, StateHeader, StoreOptions } from '../types.js'
+import type { Artifact, ChainLink, Entry, StateClosing, StoreOptions } from '../types.js'
 import { parseAt } from './at.js'
 import type { AtOptions } from './catalog.js'
 import type { Progress } from './options.js'
@@ -43,7 +43,7 @@ export async function verifyBackup(key: string, options: VerifyOptions = {}): Pr
   try {
     const { header, closing } = await chain.ends(date)
     artifacts = closing.artifacts.length
-    await checkLinks(chain, header, report)
+    await checkLinks(chain, [...header.chain, await ownLink(chain, date)], report)
     await checkArtifacts(chain, closing, options, report)
     await checkEntries(chain, date, closing, counts, options, report)
   } catch (error) {
@@ -54,8 +54,15 @@ export async function verifyBackup(key: string, options: VerifyOptions = {}): Pr
 
 type Report = (error: unknown) => void
 
-async function checkLinks(chain: Chain, header: StateHeader, report: Report): Promise<void> {
-  for (const { date, stateSha256 } of header.chain) {
+/** A state cannot hold its own digest: the one after it has it. */
+async function ownLink(chain: Chain, date: string): Promise<ChainLink> {
+  const next = chain.backups.find(backup => backup.date > date)
+  const ends = next && (await chain.ends(next.date).catch(() => undefined))
+  return { date, stateSha256: ends?.header.chain.find(link => link.date === date)?.stateSha256 }
+}
+
+async function checkLinks(chain: Chain, links: readonly ChainLink[], report: Report): Promise<void> {
+  for (const { date, stateSha256 } of links) {
     if (stateSha256 === undefined) continue
     const found = await chain.digest(date, 'state').catch(report)
     if (found !== undefined && found !== stateSha256) report(digestMismatch(`The state of ${date}`, found, stateSha256))
