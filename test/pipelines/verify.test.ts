@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { type BackupError, none, verifyBackup } from '../../src/index.js'
+import { NaiveChain } from '../helpers/chain.js'
+import { code } from '../helpers/entries.js'
+import { createRandom } from '../helpers/random.js'
+import { temporaryDirectory } from '../native/tree.js'
+
+async function makeChain(t: TestContext, options = {}): Promise<NaiveChain> {
+  const chain = new NaiveChain(temporaryDirectory(t), { cache: false, ...options })
+  writeFileSync(join(chain.source, 'text'), 'text')
+  const bytes = createRandom(1).bytes(100_000)
+  writeFileSync(join(chain.source, 'signed'), bytes)
+  await chain.full()
+  bytes.fill(1, 50_000, 50_100)
+  writeFileSync(join(chain.source, 'signed'), bytes)
+  writeFileSync(join(chain.source, 'new'), createRandom(2).bytes(40_000))
+  await chain.incremental()
+  return chain
+}
+
+const verify = (chain: NaiveChain, options = {}) =>
+  verifyBackup('key', { store: chain.storePath, cache: false, ...options })
+
+test('a whole chain has no problem, and every file is made', async t => {
+  const chain = await makeChain(t)
+  for (const [i, { date }] of chain.reports.entries()) {
+    const { problems, artifacts, entries, files, sizeBytes } = await verify(chain, { at: date, readData: true })
+    assert.deepEqual(problems, [])
+    assert.deepEqual([entries, files], i === 0 ? [3, 2] : [4, 3])
+    assert.equal(sizeBytes, i === 0 ? 100_004 : 140_004)
+    assert.ok(artifacts >= 2)
+  }
+  const quick = await verify(chain)
+  assert.deepEqual([quick.files, quick.entries, quick.problems], [0, 4, []])
+})
+
+test('a key without a backup is an error', async t => {
+  const chain = new NaiveChain(temporaryDirectory(t))
+  await assert.rejects(verify(chain), code('IBT_NO_BACKUP'))
+})
+
+const DAMAGES: Readonly<Record<string, (path: string) => void>> = {
+  'a flipped bit': path => {
+    const bytes = readFileSync(path)
+    bytes[bytes.length >> 1]! ^= 4
+    writeFileSync(path, bytes)
+  },
+  'a lost end': path => truncateSync(path, readFileSync(path).length - 1),
+  'a lost half': path => truncateSync(path, readFileSync(path).length >> 1),
+  'no bytes': path => truncateSync(path, 0),
+  'one byte more': path => writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.of(0)])),
+  'another content of the same size': path => writeFileSync(path, Buffer.alloc(readFileSync(path).length, 7)),
+  'no file': path => rmSync(path)
+}
+
+for (const [name, codec] of Object.entries({ zstd: undefined, none: none() })) {
+  test(`every damage to every artifact is a problem with a code, with the codec ${name}`, async t => {
+    const chain = await makeChain(t, { codec })
+    const [full, newest] = chain.reports
+    const stored = new Map(chain.stored().map(artifact => [artifact, readFileSync(join(chain.storePath, artifact))]))
+    for (const artifact of stored.keys()) {
+      for (const [damage, hurt] of Object.entries(DAMAGES)) {
+        const title = `${damage}: ${artifact}`
+        hurt(join(chain.storePath, artifact))
+        // Not every date needs every artifact; a backup that has lost its own state is none any more; and the digest
+        // of the newest state is only known to its successor.
+        const dates = [full, newest]
+          .map(report => report!.date)
+          .filter(date => chain.stored('state').some(name => name.includes(date)))
+        const found: BackupError[] = []
+        for (const at of dates) {
+          const told: BackupError[] = []
+          const { problems } = await verify(chain, { at, readData: true, onError: (e: BackupError) => told.push(e) })
+          assert.deepEqual(told, problems)
+          found.push(...problems)
+        }
+        const isNewest = artifact.includes('.state.') && artifact.includes(newest!.date)
+        assert.ok(found.length > 0 || isNewest, title)
+        for (const problem of found) assert.match(problem.code, /^IBT_/, title)
+        for (const [name, bytes] of stored) writeFileSync(join(chain.storePath, name), bytes)
+      }
+    }
+    assert.deepEqual((await verify(chain, { readData: true })).problems, [])
+  })
+}
+
+test('names and sizes show what is lost or cut without reading any data', async t => {
+  const chain = await makeChain(t)
+  rmSync(chain.artifact('updated', ''))
+  truncateSync(chain.artifact('created', ''), 20)
+  const { problems } = await verify(chain)
+  assert.deepEqual(problems.map(({ code }) => code).sort(), ['IBT_ARCHIVE_TRUNCATED', 'IBT_BASIS_MISSING'])
+})
+
+test('an abort ends a verification with its reason', async t => {
+  const chain = await makeChain(t)
+  const controller = new AbortController()
+  const reason = new Error('Enough')
+  const onProgress = () => controller.abort(reason)
+  await assert.rejects(verify(chain, { signal: controller.signal, onProgress }), error => error === reason)
+})
