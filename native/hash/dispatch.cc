@@ -17,6 +17,7 @@ Kernels kernels_at(Simd simd) {
   chosen.blake2b_many = blake2b_many_avx2;
   chosen.md4_many = md4_many_avx2;
   chosen.rabinkarp = rabinkarp_avx2;
+  chosen.rabinkarp_find = rabinkarp_find_avx2;
   if (simd == Simd::avx2) return chosen;
   chosen.blake2b_many = blake2b_many_avx512;
   chosen.md4_many = md4_many_avx512;

@@ -35,6 +35,8 @@ size_t rabinkarp_find_portable(const uint8_t* bytes, size_t room, const RabinKar
 #if defined(__x86_64__)
 uint32_t rabinkarp_avx2(uint32_t sum, const uint8_t* bytes, size_t length);
 uint32_t rabinkarp_avx512(uint32_t sum, const uint8_t* bytes, size_t length);
+size_t rabinkarp_find_avx2(const uint8_t* bytes, size_t room, const RabinKarpLeave& leave, const WeakFilter& filter,
+                           uint32_t& sum, bool& hit);
 size_t rabinkarp_find_avx512(const uint8_t* bytes, size_t room, const RabinKarpLeave& leave, const WeakFilter& filter,
                              uint32_t& sum, bool& hit);
 #endif
