@@ -23,7 +23,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   native: [...GROUND, 'path'],
   format: [...GROUND, 'path', 'breathe'],
   codec: [...GROUND, 'path', 'breathe', 'format'],
-  content: [...GROUND, 'path', 'breathe', 'change', 'channel', 'native', 'format'],
+  content: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'change', 'channel', 'native', 'format'],
   interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'format'],
   stores: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'channel', 'format', 'codec'],
   stages: [

@@ -1,5 +1,6 @@
 import { fstat } from 'node:fs'
 import { promisify } from 'node:util'
+import { abortable } from '../abortable.js'
 import { PART_BYTES, RACY_MS } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { createScanner, FileType, type LoadedSignature, type OpenFile, type Scanner } from '../native.js'
@@ -87,8 +88,7 @@ async function changedSince(fd: number, item: Change): Promise<Look> {
 /** A content that can only be read once, now: held up to one part, streamed beyond. */
 async function* signSequential(entry: Entry, policy: Policy, signal?: AbortSignal): AsyncGenerator<Signed> {
   const item = asChange(entry)
-  const chunks = entry.content!.open()
-  const iterator = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]()
+  const iterator = abortable(entry.content!.open(), signal)
   const held: Uint8Array[] = []
   let heldBytes = 0
   let ended = false
@@ -106,14 +106,11 @@ async function* signSequential(entry: Entry, policy: Policy, signal?: AbortSigna
       yield await settleBytes({ ...item, sizeBytes: bytes.length }, bytes, policy, signal)
     } else yield { ...item, body: await openBody(item, resume(held, iterator), undefined, policy, signal) }
   } finally {
-    if (!ended) await iterator.return?.()
+    if (!ended) await iterator.return()
   }
 }
 
-async function* resume(
-  held: Uint8Array[],
-  rest: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
-): AsyncGenerator<Uint8Array> {
+async function* resume(held: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
   while (held.length > 0) yield held.shift()!
   for (;;) {
     const { value, done } = await rest.next()

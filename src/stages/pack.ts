@@ -1,3 +1,4 @@
+import { abortable } from '../abortable.js'
 import { settleChange } from '../change.js'
 import { PACK_PENDING_ENTRIES } from '../constants.js'
 import { type BodyWriter, DeltaWriter, sizeUnknown, WholeWriter } from '../content/body-writer.js'
@@ -45,7 +46,7 @@ export interface PackOptions {
  */
 export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
   if (options?.whole === undefined) throw new TypeError('pack: whole names the archive for whole contents')
-  return async function* packStage(source) {
+  return async function* packStage(source, { signal } = {}) {
     const packer = new Packer(options)
     const held = new HeldBack<Packed>(packer.writers)
     for await (const item of source) {
@@ -55,7 +56,7 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
         const body = packer.bodyOf(signed)
         if (body === undefined) held.push(packer.keep(signed))
         else if (Array.isArray(body.parts)) held.push(packer.storeHeld(signed, body, body.parts))
-        else held.push(yield* packer.store(signed, body))
+        else held.push(yield* packer.store(signed, body, signal))
       }
       if (held.length > PACK_PENDING_ENTRIES) packer.flush()
       for (const ready of held.take()) yield ready
@@ -125,9 +126,9 @@ class Packer {
   }
 
   /** Takes an item with a body, part by part. */
-  async *store(item: Signed, body: Body): AsyncGenerator<Piece, Packed, undefined> {
+  async *store(item: Signed, body: Body, signal?: AbortSignal): AsyncGenerator<Piece, Packed, undefined> {
     const writer = this.#writer(item, body)
-    for await (const part of body.parts) {
+    for await (const part of abortable(body.parts, signal)) {
       writer.part(part)
       yield* writer.archive.takePieces()
     }

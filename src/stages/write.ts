@@ -1,5 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { abortable } from '../abortable.js'
 import { PART_BYTES } from '../constants.js'
 import { TreeWriter } from '../content/tree-writer.js'
 import { BackupError } from '../errors.js'
@@ -94,7 +95,7 @@ async function writeEntry(
 
 async function writeFile(writer: TreeWriter, entry: Entry): Promise<number> {
   if (await writer.link(entry)) return 0
-  const chunks = (entry.content?.open() ?? []) as AsyncIterable<Uint8Array>
+  const chunks = abortable(entry.content?.open() ?? [], writer.options.signal)
   let sizeBytes: number
   if ((entry.sizeBytes ?? Infinity) > PART_BYTES) sizeBytes = await writer.largeFile(entry, chunks)
   else {

@@ -48,3 +48,14 @@ export function archiveOf(name: string, bytes: Uint8Array): Archive {
     }
   }
 }
+
+/** A content that gives some bytes and then nothing more, ever; `onPark` is called then. */
+export function parkedContent(bytes: number, onPark: () => void): Content {
+  return {
+    async *open() {
+      yield Buffer.alloc(bytes)
+      setImmediate(onPark)
+      await new Promise(() => {})
+    }
+  }
+}

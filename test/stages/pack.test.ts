@@ -14,7 +14,17 @@ import { type PackOptions, pack } from '../../src/stages/pack.js'
 import { sign } from '../../src/stages/sign.js'
 import type { Body, Entry, Kind, Packed, Piece, Place, Signed, StateEntry, Summary } from '../../src/types.js'
 import { isPacked, isPiece } from '../../src/types.js'
-import { archiveOf, bytesOf, code, collect, content, directory, entry, file } from '../helpers/entries.js'
+import {
+  archiveOf,
+  bytesOf,
+  code,
+  collect,
+  content,
+  directory,
+  entry,
+  file,
+  parkedContent
+} from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
 import { stageContract } from '../helpers/stage-contract.js'
 import { randomBytes, temporaryDirectory } from '../native/tree.js'
@@ -245,4 +255,15 @@ test('options that make no sense are refused', async () => {
   assert.throws(() => pack({} as PackOptions), TypeError)
   await assert.rejects(packed([delta('p', [Buffer.from('d')])]), TypeError)
   assert.deepEqual(await collect(pack({ whole: 'full' })([])), [])
+})
+
+test('an abort is noticed while a content is parked', { timeout: 10_000 }, async () => {
+  for (const size of [20, PART_BYTES * 2]) {
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const content = parkedContent(size / 2 + 1, () => controller.abort(reason))
+    const parked = entry('f', { sizeBytes: size, content })
+    const run = collect(pipe([parked], pack({ whole: 'full' }), { signal: controller.signal }))
+    await assert.rejects(run, error => error === reason)
+  }
 })

@@ -6,11 +6,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { PART_BYTES } from '../../src/constants.js'
 import { BackupError } from '../../src/errors.js'
+import { pipe } from '../../src/interop/pipe.js'
 import { createScanner, patchBytes } from '../../src/native.js'
+import { pack } from '../../src/stages/pack.js'
 import { type SignOptions, sign } from '../../src/stages/sign.js'
 import { walk } from '../../src/stages/walk.js'
 import type { Change, Content, Entry, Place, Signed, StateEntry } from '../../src/types.js'
-import { bytesOf, code, collect, content, directory, entry, file } from '../helpers/entries.js'
+import { bytesOf, code, collect, content, directory, entry, file, parkedContent } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
 import { stageContract } from '../helpers/stage-contract.js'
 import { randomBytes, temporaryDirectory } from '../native/tree.js'
@@ -365,4 +367,15 @@ test('an abort ends the reading of files with its reason', async t => {
   await found.next()
   controller.abort(reason)
   await assert.rejects(collect(found), error => error === reason)
+})
+
+test('an abort is noticed while a content is parked', { timeout: 10_000 }, async () => {
+  for (const size of [20, PART_BYTES * 2]) {
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const content = parkedContent(size / 2 + 1, () => controller.abort(reason))
+    const parked = entry('f', { sizeBytes: size, content })
+    const run = collect(pipe([parked], sign(), pack({ whole: 'full' }), { signal: controller.signal }))
+    await assert.rejects(run, error => error === reason)
+  }
 })

@@ -18,7 +18,7 @@ import { pipe } from '../../src/interop/pipe.js'
 import { walk } from '../../src/stages/walk.js'
 import { write } from '../../src/stages/write.js'
 import type { Entry } from '../../src/types.js'
-import { bytesOf, code, collect, directory, entry, file } from '../helpers/entries.js'
+import { bytesOf, code, collect, directory, entry, file, parkedContent } from '../helpers/entries.js'
 import { sinkContract } from '../helpers/source-contract.js'
 import { randomBytes, temporaryDirectory } from '../native/tree.js'
 
@@ -273,4 +273,15 @@ test('an abort in the middle of a large file leaves no temporary name', async t 
     readdirSync(to).filter(name => name !== 'f'),
     []
   )
+})
+
+test('an abort is noticed while a content is parked', { timeout: 10_000 }, async t => {
+  for (const size of [20, PART_BYTES * 2]) {
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const content = parkedContent(size / 2 + 1, () => controller.abort(reason))
+    const parked = entry('f', { sizeBytes: size, content })
+    const run = pipe([directory('.', own), parked], write(temporaryDirectory(t)), { signal: controller.signal })
+    await assert.rejects(run, error => error === reason)
+  }
 })
