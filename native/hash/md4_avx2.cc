@@ -34,7 +34,8 @@ AVX2_INLINE void load_words(const uint8_t* const* lanes, size_t offset, __m256i*
   for (size_t i = 0; i < LANES; i++) {
     r[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes[i] + offset));
   }
-  // Pairs of lanes, then fours; then halves of registers: r[4j + k] has the words k and k + 4 of the lanes 4j to 4j + 3.
+  // Pairs of lanes, then fours; then halves of registers: r[4j + k] has the words k and k + 4 of the lanes 4j to
+  // 4j + 3.
   for (size_t i = 0; i < LANES; i += 2) {
     t[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
     t[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);

@@ -56,13 +56,16 @@ size_t rabinkarp_find_portable(const uint8_t* bytes, size_t room, const RabinKar
     bool h3 = WeakFilter::test(words, shift, s3), h4 = WeakFilter::test(words, shift, s4);
     s = s4;
     if (!(h1 | h2 | h3 | h4)) continue;
+    h1 = h1 && filter.confirms(s1), h2 = h2 && filter.confirms(s2);
+    h3 = h3 && filter.confirms(s3), h4 = h4 && filter.confirms(s4);
+    if (!(h1 | h2 | h3 | h4)) continue;
     hit = true;
     sum = h1 ? s1 : h2 ? s2 : h3 ? s3 : s4;
     return i + (h1 ? 1 : h2 ? 2 : h3 ? 3 : 4);
   }
   for (; i < room; i++) {
     s = s * M1 + in[i] - leave.of[bytes[i]];
-    if (WeakFilter::test(words, shift, s)) {
+    if (WeakFilter::test(words, shift, s) && filter.confirms(s)) {
       hit = true;
       sum = s;
       return i + 1;

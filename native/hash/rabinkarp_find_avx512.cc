@@ -54,7 +54,7 @@ AVX512_INLINE __m512i load_words(const uint32_t* words, __m512i indices) {
   return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_set_m128i(w1, w0)), _mm256_set_m128i(w3, w2), 1);
 }
 
-// The lanes whose sums the filter may have: WeakFilter::test.
+// The lanes whose sums pass the first filter: WeakFilter::test.
 AVX512_INLINE __mmask16 test(const uint32_t* words, __m128i shift, __m512i sums) {
   const __m512i word = load_words(words, _mm512_srl_epi32(sums, shift));
   // The bits are chosen by numbers modulo 32, as rotations are.
@@ -71,11 +71,13 @@ AVX512 size_t rabinkarp_find_avx512(const uint8_t* bytes, size_t room, const Rab
   const uint8_t* in = bytes + leave.length;
   const uint32_t* words = filter.words();
   const __m128i shift = _mm_cvtsi32_si128(filter.shift());
-  const __m512i weight = _mm512_set1_epi32(int(leave.of[1] - leave.of[0])), adjust = _mm512_set1_epi32(int(leave.of[0]));
+  const __m512i weight = _mm512_set1_epi32(int(leave.of[1] - leave.of[0]));
+  const __m512i adjust = _mm512_set1_epi32(int(leave.of[0]));
   const __m512i far = _mm512_set1_epi32(int(power(LANES)));
   __m512i last0 = _mm512_setzero_si512(), last1 = last0, last2 = last0, last3 = last0, sums = last0;
   // What the sums before this vector are now.
   __m512i carried = _mm512_mullo_epi32(_mm512_set1_epi32(int(sum)), _mm512_load_si512(POWERS.of));
+  alignas(64) uint32_t places[LANES];
   size_t i = 0;
   for (; room - i >= LANES; i += LANES) {
     __m512i out = _mm512_add_epi32(_mm512_mullo_epi32(widen(bytes + i), weight), adjust);
@@ -86,12 +88,16 @@ AVX512 size_t rabinkarp_find_avx512(const uint8_t* bytes, size_t room, const Rab
     added = doubled<8>(added, last3);
     sums = _mm512_add_epi32(carried, added);
     carried = _mm512_mullo_epi32(sums, far);
-    const unsigned hits = test(words, shift, sums);
+    unsigned hits = test(words, shift, sums);
     if (hits == 0) continue;
-    const int lane = __builtin_ctz(hits);
-    sum = uint32_t(_mm512_cvtsi512_si32(_mm512_permutexvar_epi32(_mm512_set1_epi32(lane), sums)));
-    hit = true;
-    return i + size_t(lane) + 1;
+    _mm512_store_si512(places, sums);
+    for (; hits != 0; hits &= hits - 1) {
+      const int lane = __builtin_ctz(hits);
+      if (!filter.confirms(places[lane])) continue;
+      sum = places[lane];
+      hit = true;
+      return i + size_t(lane) + 1;
+    }
   }
   if (i > 0) sum = uint32_t(_mm512_cvtsi512_si32(_mm512_alignr_epi32(sums, sums, int(LANES) - 1)));
   return i + rabinkarp_find_portable(bytes + i, room - i, leave, filter, sum, hit);

@@ -25,7 +25,8 @@ size_t rollsum_find(const uint8_t* bytes, size_t room, size_t length, const Weak
   Rollsum s = sum;
   for (size_t i = 0; i < room; i++) {
     s.rotate(bytes[i], in[i], uint32_t(length));
-    if (WeakFilter::test(words, shift, mix32(s.digest()))) {
+    const uint32_t key = mix32(s.digest());
+    if (WeakFilter::test(words, shift, key) && filter.confirms(key)) {
       sum = s;
       hit = true;
       return i + 1;

@@ -19,14 +19,10 @@ void Signature::State::build() {
   while (bits < 31 && (size_t(2) << bits) <= count) bits++;
   start_shift = 32 - bits;
 
-  seen_shift = std::max(1, start_shift - 3);
-  seen.assign((size_t(1) << (32 - seen_shift)) / 64 + 1, 0);
-
   // Each run's end first; placing the blocks from the last one down turns it into the run's begin.
   starts.assign((size_t(1) << bits) + 1, 0);
   for (uint32_t key : keys) {
     filter.add(key);
-    seen[seen_bit(key) / 64] |= uint64_t(1) << seen_bit(key) % 64;
     starts[key >> start_shift]++;
   }
   uint32_t end = 0;
@@ -44,7 +40,6 @@ void Signature::State::build() {
 }
 
 bool Signature::State::has(uint32_t key) const {
-  if (!(seen[seen_bit(key) / 64] >> seen_bit(key) % 64 & 1)) return false;
   auto begin = order.begin() + starts[key >> start_shift], end = order.begin() + starts[(key >> start_shift) + 1];
   auto at = std::lower_bound(begin, end, key, [this](uint32_t number, uint32_t key) { return keys[number] < key; });
   return at != end && keys[*at] == key;

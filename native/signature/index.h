@@ -17,10 +17,6 @@ struct Signature::State {
   Bytes strong;
 
   WeakFilter filter;
-  // A bit for each key, mixed otherwise than in the filter: what passes that by chance seldom passes this, and then the
-  // three looks into tables that a search takes are spared.
-  std::vector<uint64_t> seen;
-  int seen_shift = 26;
   // Block numbers; those whose keys begin with the bits b are at order[starts[b]..starts[b + 1]].
   std::vector<uint32_t> order;
   std::vector<uint32_t> starts;
@@ -37,7 +33,6 @@ struct Signature::State {
   uint32_t find(uint32_t key, const uint8_t* digest) const;
 
  private:
-  uint32_t seen_bit(uint32_t key) const { return key * 0x9e3779b1u >> seen_shift; }
   // Below 0: block `number` sorts before these sums; 0: it has them.
   int compare(uint32_t number, uint32_t key, const uint8_t* digest) const;
 };

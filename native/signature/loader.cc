@@ -42,7 +42,7 @@ size_t Signature::blocks() const { return state_->blocks(); }
 
 size_t Signature::memory_bytes() const {
   const State& s = *state_;
-  return sizeof s + s.strong.capacity() + s.filter.memory_bytes() + sizeof(uint64_t) * s.seen.capacity() +
+  return sizeof s + s.strong.capacity() + s.filter.memory_bytes() +
          sizeof(uint32_t) * (s.keys.capacity() + s.order.capacity() + s.starts.capacity());
 }
 
