@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "../hash/simd.h"
 #include "check.h"
 
 namespace ibt::test {
@@ -84,6 +85,7 @@ Bytes apply(const Bytes& basis, const Bytes& delta, size_t chunk, Random& random
 
 int main() {
   int failed = 0;
+  std::printf("level %s\n", ibt::simd_name(ibt::simd_chosen()));
   for (const ibt::test::Test& test : ibt::test::tests()) {
     try {
       test.body();

@@ -1,5 +1,6 @@
 // Builds and runs the engine's C++ programs: `node native/test/run.mjs unit|rdiff|rates [arguments]`.
-// `unit` runs under the address and undefined-behaviour sanitizers. Objects are kept in node_modules/.cache by what
+// `unit` runs under the address and undefined-behaviour sanitizers, once at each level of vector instructions unless
+// IBT_SIMD names one. Objects are kept in node_modules/.cache by what
 // they were made of. With --build it only prints the program's path. Exits 77 if there is no compiler.
 import { execFile, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -67,6 +68,16 @@ async function build(compiler, name) {
   return program
 }
 
+/** The worst exit code. */
+function runAtLevels(program, args) {
+  const levels = name === 'unit' && !process.env.IBT_SIMD ? ['portable', 'avx2', 'avx512'] : [process.env.IBT_SIMD]
+  const codes = levels.map(level => {
+    const env = level === undefined ? process.env : { ...process.env, IBT_SIMD: level }
+    return spawnSync(program, args, { stdio: 'inherit', env }).status ?? 1
+  })
+  return Math.max(...codes)
+}
+
 const buildOnly = process.argv[2] === '--build'
 const [name, ...args] = process.argv.slice(buildOnly ? 3 : 2)
 const compiler = findCompiler()
@@ -79,5 +90,5 @@ if (!Object.hasOwn(programs, name ?? '')) {
 } else {
   const program = await build(compiler, name)
   if (buildOnly) process.stdout.write(`${program}\n`)
-  else process.exitCode = spawnSync(program, args, { stdio: 'inherit' }).status ?? 1
+  else process.exitCode = runAtLevels(program, args)
 }

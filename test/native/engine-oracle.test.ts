@@ -11,6 +11,9 @@ const SLOW = process.env.SLOW === '1'
 /** Of the random bytes and edits. */
 const SEED = 20261101
 
+/** Of vector instructions; on a processor that has less, its best once more. */
+const LEVELS = ['portable', 'avx2', 'avx512'] as const
+
 /** Bytes of a content, made of the block length that it is to be cut into. */
 interface Pair {
   readonly name: string
@@ -114,7 +117,7 @@ function rdiff(...args: string[]): void {
   assert.equal(status, 0, `rdiff ${args.join(' ')}: ${stderr}`)
 }
 
-/** Signature, delta and patch of each pair, by rdiff and by the engine, each judged by the other. */
+/** Signature, delta and patch of each pair, by rdiff and by the engine at each level, each judged by the other. */
 function judge(pairs: readonly Pair[], sums: Sums, blockLen: number, strongLen: number, chunk: number): void {
   const file = (name: string): string => join(directory, name)
   const { weak, strong } = sums
@@ -125,23 +128,29 @@ function judge(pairs: readonly Pair[], sums: Sums, blockLen: number, strongLen: 
     rdiff('-R', weak, '-H', strong, ...lengths, 'signature', file(`basis${i}`), file(`signature${i}`))
     rdiff('delta', file(`signature${i}`), file(`content${i}`), file(`delta${i}`))
   }
-  // All pairs in one process.
-  const commands = pairs.flatMap((_, i) => [
-    `signature ${file(`basis${i}`)} ${file(`ours-signature${i}`)} ${weak} ${strong} ${blockLen} ${strongLen} ${chunk}`,
-    `delta ${file(`signature${i}`)} ${file(`content${i}`)} ${file(`ours-delta${i}`)} ${chunk}`,
-    `patch ${file(`basis${i}`)} ${file(`delta${i}`)} ${file(`ours-content${i}`)} ${chunk}`
-  ])
-  const run = spawnSync(engine ?? '', ['-'], { input: commands.join('\n'), encoding: 'utf8' })
-  assert.equal(run.status, 0, run.error?.message ?? run.stderr)
+  for (const level of LEVELS) {
+    // All pairs in one process.
+    const commands = pairs.flatMap((_, i) => [
+      `signature ${file(`basis${i}`)} ${file(`${level}-signature${i}`)} ${weak} ${strong} ${blockLen} ${strongLen} ${chunk}`,
+      `delta ${file(`signature${i}`)} ${file(`content${i}`)} ${file(`${level}-delta${i}`)} ${chunk}`,
+      `patch ${file(`basis${i}`)} ${file(`delta${i}`)} ${file(`${level}-content${i}`)} ${chunk}`
+    ])
+    const env = { ...process.env, IBT_SIMD: level }
+    const run = spawnSync(engine ?? '', ['-'], { input: commands.join('\n'), encoding: 'utf8', env })
+    assert.equal(run.status, 0, run.error?.message ?? run.stderr)
+  }
   for (const [i, { name, content }] of pairs.entries()) {
     const what = `${name}, ${weak}, ${strong}, blockLen ${blockLen}, strongLen ${strongLen}, seed ${SEED}`
     const same = (left: string, right: string): void =>
       assert.ok(readFileSync(file(left)).equals(readFileSync(file(right))), `${left} is not ${right}: ${what}`)
-    same(`ours-signature${i}`, `signature${i}`)
-    same(`ours-content${i}`, `content${i}`)
-    rdiff('patch', file(`basis${i}`), file(`ours-delta${i}`), file(`theirs${i}`))
+    for (const level of LEVELS) {
+      same(`${level}-signature${i}`, `signature${i}`)
+      same(`${level}-content${i}`, `content${i}`)
+      same(`${level}-delta${i}`, `portable-delta${i}`)
+    }
+    rdiff('patch', file(`basis${i}`), file(`portable-delta${i}`), file(`theirs${i}`))
     assert.ok(readFileSync(file(`theirs${i}`)).equals(content), `rdiff patch with our delta: ${what}`)
-    const size = statSync(file(`ours-delta${i}`)).size
+    const size = statSync(file(`portable-delta${i}`)).size
     const theirs = statSync(file(`delta${i}`)).size
     assert.ok(size <= theirs * 1.001, `delta of ${size} bytes, rdiff's has ${theirs}: ${what}`)
   }
