@@ -73,7 +73,7 @@ test('both ends of a state are read without what is between', async t => {
   const root = temporaryDirectory(t)
   const tree = new Tree(root, 1)
   // The last line names four artifacts, and the entries take far more than one window.
-  for (let i = 0; i < 3000; i++) tree.symlink(`link ${i}`, 'target '.repeat(20))
+  for (let i = 0; i < 1500; i++) tree.symlink(`link ${i}`, 'a target')
   const store = memoryStore()
   const options = { store, cache: false as const, key: 'key' }
   const full = await fullBackup(root, options)
@@ -84,7 +84,7 @@ test('both ends of a state are read without what is between', async t => {
     assert.equal(header.date, report.date)
     assert.deepEqual(closing.totals, report.totals)
     const state = await chain.state(report.date)
-    assert.equal((await collect(state.entries())).length, 3001)
+    assert.equal((await collect(state.entries())).length, 1501)
     assert.deepEqual([state.header, state.closing()], [header, closing])
   }
 })
