@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { oracle } from '../helpers/oracle.js'
+
+const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))))
+const BIN = join(ROOT, 'bin/ibt.cjs')
+const desks: string[] = []
+after(() => {
+  for (const desk of desks) rmSync(desk, { recursive: true, force: true })
+})
+
+/** A directory with a small source, and an environment that keeps backups and cache in it. */
+function makeDesk(): { readonly path: string; readonly env: NodeJS.ProcessEnv } {
+  const path = mkdtempSync(join(tmpdir(), 'ibt cli '))
+  desks.push(path)
+  mkdirSync(join(path, 'src/sub'), { recursive: true })
+  writeFileSync(join(path, 'src/a.txt'), 'one\n')
+  writeFileSync(join(path, 'src/sub/b.bin'), randomBytes(50_000))
+  return { path, env: { ...process.env, IBT_STORE: 'store', IBT_CACHE: 'cache' } }
+}
+
+function ibt(desk: ReturnType<typeof makeDesk>, ...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], {
+    cwd: desk.path,
+    env: desk.env,
+    encoding: 'utf8'
+  })
+  return { status, stdout, stderr }
+}
+
+test('a full, an incremental, a list, a restore and a verification end with 0', () => {
+  const desk = makeDesk()
+  assert.equal(ibt(desk, 'full', 'src').status, 0)
+  writeFileSync(join(desk.path, 'src/a.txt'), 'two\n')
+  assert.match(ibt(desk, 'backup', 'src').stdout, /1 updated/)
+  assert.match(ibt(desk, 'diff', 'src').stdout, /^M a\.txt$/m)
+  assert.equal(ibt(desk, 'list').stdout.trim().split('\n').length, 2)
+  assert.match(ibt(desk, 'ls', 'src').stdout, /sub\/b\.bin$/m)
+  assert.equal(ibt(desk, 'restore', 'src', 'out').status, 0)
+  assert.equal(readFileSync(join(desk.path, 'out/a.txt'), 'utf8'), 'two\n')
+  assert.equal(ibt(desk, 'verify', 'src', '--read-data').status, 0)
+})
+
+test('what was typed wrong ends with 2 and a hint', () => {
+  const desk = makeDesk()
+  const wrong = [
+    ['nonsense'],
+    ['full'],
+    ['full', 'src', '--nonsense'],
+    ['full', 'src', '--compress', 'rar'],
+    ['full', 'src', '--exclude-larger-than', 'much'],
+    ['restore', 'src', '-'],
+    ['signature', 'src/a.txt'],
+    ['signature', 'src/a.txt', 'sig', '--block-len', 'x'],
+    ['delta', 'a', 'b', 'c', '--weak', 'rollsum']
+  ]
+  for (const args of wrong) {
+    const { status, stderr } = ibt(desk, ...args)
+    assert.equal(status, 2, `ibt ${args.join(' ')}: ${stderr}`)
+    assert.notEqual(stderr, '')
+  }
+})
+
+test('no backup yet ends with 1, another source under the key and a full destination with 5', () => {
+  const desk = makeDesk()
+  assert.equal(ibt(desk, 'incremental', 'src').status, 1)
+  assert.equal(ibt(desk, 'full', 'src').status, 0)
+  assert.equal(ibt(desk, 'incremental', 'src/sub', '--key', 'src').status, 5)
+  assert.equal(ibt(desk, 'incremental', 'src/sub', '--key', 'src', '--allow-source-mismatch').status, 0)
+  assert.equal(ibt(desk, 'restore', 'src', 'src').status, 5)
+})
+
+test('damage ends a verification with 4', () => {
+  const desk = makeDesk()
+  ibt(desk, 'full', 'src')
+  const name = readdirSync(join(desk.path, 'store')).find(artifact => artifact.includes('.full.'))!
+  const path = join(desk.path, 'store', name)
+  const bytes = readFileSync(path)
+  bytes[bytes.length >> 1]! ^= 0xff
+  writeFileSync(path, bytes)
+  assert.equal(ibt(desk, 'verify', 'src', '--read-data').status, 4)
+  assert.equal(ibt(desk, 'restore', 'src', 'out').status, 4)
+})
+
+test('a lock that is held ends with 5', () => {
+  const desk = makeDesk()
+  ibt(desk, 'full', 'src')
+  const holder = { pid: 1, host: 'another', since: new Date().toISOString(), startedNs: '0', token: 'x' }
+  writeFileSync(join(desk.path, 'store/src.lock'), JSON.stringify(holder))
+  const { status, stderr } = ibt(desk, 'incremental', 'src')
+  assert.equal(status, 5)
+  assert.match(stderr, /src\.lock/)
+})
+
+test('a dry run stores nothing, nor does a run without changes that is to skip them', () => {
+  const desk = makeDesk()
+  assert.equal(ibt(desk, 'full', 'src', '--dry-run').status, 0)
+  assert.equal(existsSync(join(desk.path, 'store')), false)
+  ibt(desk, 'full', 'src')
+  const before = readdirSync(join(desk.path, 'store'))
+  // Files this young are looked at again: their times prove nothing yet, but their bytes do.
+  assert.equal(ibt(desk, 'incremental', 'src', '--skip-unchanged').status, 0)
+  assert.deepEqual(readdirSync(join(desk.path, 'store')), before)
+})
+
+test('every line of --json is JSON, with names that are not UTF-8', oracle('jq'), () => {
+  const desk = makeDesk()
+  writeFileSync(Buffer.from(`${desk.path}/src/caf\xe9`, 'latin1'), 'x')
+  const full = ibt(desk, 'full', 'src', '--json')
+  const ls = ibt(desk, 'ls', 'src', '--json')
+  const jq = spawnSync('jq', ['-r', '.pathBase64 // .event // .path'], {
+    input: full.stdout + ls.stdout,
+    encoding: 'utf8'
+  })
+  assert.equal(jq.status, 0, jq.stderr)
+  assert.ok(jq.stdout.split('\n').includes('report'))
+  assert.ok(jq.stdout.split('\n').includes(Buffer.from('caf\xe9', 'latin1').toString('base64')))
+})
+
+test('without a terminal nothing but text is printed', () => {
+  const desk = makeDesk()
+  const { stdout, stderr } = ibt(desk, 'full', 'src')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+  assert.doesNotMatch(stdout + stderr, /[\x00-\x09\x0b-\x1f]/)
+})
+
+test('help tells every command and its options', () => {
+  const desk = makeDesk()
+  const { status, stdout } = ibt(desk, '--help')
+  assert.equal(status, 0)
+  for (const command of [
+    'full',
+    'incremental',
+    'backup',
+    'restore',
+    'list',
+    'ls',
+    'diff',
+    'verify',
+    'signature',
+    'delta',
+    'patch'
+  ]) {
+    assert.match(stdout, new RegExp(`^ {2}${command} `, 'm'))
+    assert.equal(ibt(desk, command, '--help').status, 0)
+  }
+})
+
+test('an interrupt in the middle of a full leaves nothing behind and ends with 130', async () => {
+  const desk = makeDesk()
+  for (let i = 0; i < 40; i++) writeFileSync(join(desk.path, 'src', `large ${i}`), randomBytes(4 << 20))
+  const child = spawn(process.execPath, [BIN, 'full', 'src', '--json', '--compress', 'zstd:15'], {
+    cwd: desk.path,
+    env: desk.env
+  })
+  await firstOutput(child)
+  child.kill('SIGINT')
+  const code = await new Promise(resolve => child.on('exit', resolve))
+  assert.equal(code, 130)
+  assert.deepEqual(readdirSync(join(desk.path, 'store')), [])
+})
+
+function firstOutput(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.stdout!.once('data', () => resolve())
+    child.once('exit', code => reject(new Error(`It ended with ${code} before it said anything`)))
+  })
+}
+
+test('signature, delta and patch go both ways with rdiff, through pipes, too', oracle('rdiff'), () => {
+  const { path, env } = makeDesk()
+  const old = randomBytes(300_000)
+  writeFileSync(join(path, 'old'), old)
+  writeFileSync(
+    join(path, 'new'),
+    Buffer.concat([old.subarray(0, 100_000), Buffer.from('insertion'), old.subarray(100_000)])
+  )
+  const script = `
+    ibt() { '${process.execPath}' '${BIN}' "$@"; }
+    ibt signature old sig; rdiff signature old sig.rdiff; cmp sig sig.rdiff
+    ibt signature --block-len 1000 --strong-len 12 --strong md4 --weak rollsum old sig2
+    rdiff -b 1000 -S 12 -H md4 -R rollsum signature old sig2.rdiff; cmp sig2 sig2.rdiff
+    ibt signature - - < old | ibt delta - new - > delta; rdiff patch old delta out1; cmp out1 new
+    rdiff delta sig new delta.rdiff; ibt patch old delta.rdiff out2; cmp out2 new
+    ibt patch old - out3 < delta; cmp out3 new`
+  const { status, stderr } = spawnSync('bash', ['-e', '-o', 'pipefail', '-c', script], {
+    cwd: path,
+    env,
+    encoding: 'utf8'
+  })
+  assert.equal(status, 0, stderr)
+})
+
+test('an output that exists is refused, and damaged input leaves none', () => {
+  const desk = makeDesk()
+  const { path } = desk
+  writeFileSync(join(path, 'taken'), 'mine')
+  assert.equal(ibt(desk, 'signature', 'src/a.txt', 'taken').status, 2)
+  assert.equal(readFileSync(join(path, 'taken'), 'utf8'), 'mine')
+  assert.equal(ibt(desk, 'signature', 'src/a.txt', 'taken', '--force').status, 0)
+  writeFileSync(join(path, 'cut'), readFileSync(join(path, 'taken')).subarray(0, 20))
+  assert.equal(ibt(desk, 'delta', 'cut', 'src/a.txt', 'delta').status, 4)
+  assert.deepEqual(readdirSync(path).sort(), ['cut', 'src', 'taken'])
+})
+
+test('a closed pipe is no failure', () => {
+  const { path, env } = makeDesk()
+  for (let i = 0; i < 3000; i++) writeFileSync(join(path, 'src', `file ${i}`), '')
+  const script = `ibt() { '${process.execPath}' '${BIN}' "$@"; }; ibt full src --quiet; ibt ls src | head -1; exit "\${PIPESTATUS[0]}"`
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { cwd: path, env, encoding: 'utf8' })
+  assert.deepEqual([status, stderr], [0, ''], stdout)
+})
