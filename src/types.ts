@@ -263,6 +263,8 @@ export interface StateClosing {
   readonly totals: Totals
   /** Every artifact of any date that an entry needs, with the name, size and digest it was sealed with. */
   readonly artifacts: readonly Artifact[]
+  /** Of all lines before the closing line, with their line feeds, in hex. */
+  readonly linesSha256?: string | undefined
 }
 
 /** Bytes `start` up to but not including `end`. */

@@ -9,7 +9,7 @@ import type { Body, Change, Entry, Signed, Source, Summary } from '../types.js'
 import { Failed } from './batch.js'
 import { closeFile, DiskContent, readChunk } from './disk.js'
 import { mayPay, type Policy, sigvaultBlockLen } from './policy.js'
-import { asChange, loadBasis, noFile, settleHeld, withStat } from './settle.js'
+import { asChange, loadBasis, noFile, readFailed, settleHeld, withStat } from './settle.js'
 
 const statFile = promisify(fstat)
 
@@ -86,28 +86,37 @@ async function changedSince(fd: number, item: Change): Promise<Look> {
 }
 
 /** A content that can only be read once, now: held up to one part, streamed beyond. */
-async function* signSequential(entry: Entry, policy: Policy, signal?: AbortSignal): AsyncGenerator<Signed> {
+async function* signSequential(entry: Entry, policy: Policy, signal?: AbortSignal): AsyncGenerator<Signed | Failed> {
   const item = asChange(entry)
-  const iterator = abortable(entry.content!.open(), signal)
-  const held: Uint8Array[] = []
-  let heldBytes = 0
-  let ended = false
+  const chunks = abortable(entry.content!.open(), signal)
   try {
-    while (!ended && heldBytes <= PART_BYTES) {
-      const { value, done } = await iterator.next()
-      if (done) ended = true
-      else {
-        held.push(value)
-        heldBytes += value.length
-      }
-    }
-    if (ended) {
-      const bytes = held.length === 1 ? held[0]! : Buffer.concat(held)
+    const held = await hold(chunks, PART_BYTES).catch(error => {
+      if (signal?.aborted) throw error
+      return new Failed(entry, isBackupError(error) ? error : readFailed(entry, error))
+    })
+    if (held instanceof Failed) yield held
+    else if (held.isWhole) {
+      const bytes = held.chunks.length === 1 ? held.chunks[0]! : Buffer.concat(held.chunks)
       yield await settleBytes({ ...item, sizeBytes: bytes.length }, bytes, policy, signal)
-    } else yield { ...item, body: await openBody(item, resume(held, iterator), undefined, policy, signal) }
+    } else yield { ...item, body: await openBody(item, resume(held.chunks, chunks), undefined, policy, signal) }
   } finally {
-    if (!ended) await iterator.return()
+    await chunks.return()
   }
+}
+
+/** The first chunks of a content: all of them, or more than `maxBytes`. */
+async function hold(
+  source: AsyncGenerator<Uint8Array, void, undefined>,
+  maxBytes: number
+): Promise<{ readonly chunks: Uint8Array[]; readonly isWhole: boolean }> {
+  const chunks: Uint8Array[] = []
+  for (let bytes = 0; bytes <= maxBytes; ) {
+    const { value, done } = await source.next()
+    if (done) return { chunks, isWhole: true }
+    chunks.push(value)
+    bytes += value.length
+  }
+  return { chunks, isWhole: false }
 }
 
 async function* resume(held: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

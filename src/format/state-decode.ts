@@ -181,7 +181,8 @@ export function decodeStateClosing(line: string): StateClosing {
   const counts = fields.object('totals')
   const totals = Object.fromEntries(TOTALS.map(name => [name, counts.integer(name, SAFE_MAX)]))
   const artifacts = fields.list('artifacts').map(artifact => decodeArtifact(new Fields(artifact, line, 'an artifact')))
-  return { totals: totals as unknown as Totals, artifacts }
+  const digest = fields.has('linesSha256') ? { linesSha256: fields.sha256('linesSha256') } : {}
+  return { totals: totals as unknown as Totals, artifacts, ...digest }
 }
 
 function decodeArtifact(fields: Fields): Artifact {

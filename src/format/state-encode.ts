@@ -56,11 +56,12 @@ export function encodeStateEntry(entry: StateEntry, chainIndex: ReadonlyMap<stri
 }
 
 /** The last line of a state. */
-export function encodeStateClosing({ totals, artifacts }: StateClosing): string {
+export function encodeStateClosing({ totals, artifacts, linesSha256 }: StateClosing): string {
   const written = artifacts.map(({ name, kind, date, sizeBytes, sha256 }) =>
     JSON.stringify({ name, kind, date, sizeBytes, sha256 })
   )
-  return `],"totals":${JSON.stringify(totals)},"artifacts":[${written.join(',')}]}`
+  const digest = linesSha256 === undefined ? '' : `,"linesSha256":"${linesSha256}"`
+  return `],"totals":${JSON.stringify(totals)},"artifacts":[${written.join(',')}]${digest}}`
 }
 
 function encodePlaces(places: readonly Place[], chainIndex: ReadonlyMap<string, number>): string {

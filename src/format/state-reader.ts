@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { createBreather } from '../breathe.js'
 import { BackupError } from '../errors.js'
 import { comparePaths, printPath } from '../path.js'
@@ -24,7 +25,8 @@ export interface StateReader {
  * Memory: one chunk and one line; the event loop stays free.
  *
  * @throws BackupError IBT_STATE_VERSION for a version or feature that is unknown, IBT_STATE_INVALID; while entries are
- * pulled, also IBT_OUT_OF_ORDER, IBT_UNSAFE_PATH, and IBT_ARCHIVE_TRUNCATED where the closing line is missing.
+ * pulled, also IBT_OUT_OF_ORDER, IBT_UNSAFE_PATH, IBT_ARCHIVE_TRUNCATED where the closing line is missing, and
+ * at their end IBT_HASH_MISMATCH if the lines are not those that were written.
  */
 export async function openState(source: Source<Uint8Array>): Promise<StateReader> {
   const groups = stateLines(source)
@@ -32,7 +34,7 @@ export async function openState(source: Source<Uint8Array>): Promise<StateReader
     const first = await groups.next()
     const [line, ...rest] = first.done ? [] : first.value
     if (line === undefined) throw truncated('is empty')
-    return new Reader(decodeStateHeader(line), rest, groups)
+    return new Reader(decodeStateHeader(line), line, rest, groups)
   } catch (error) {
     await groups.return()
     throw error
@@ -45,6 +47,7 @@ class Reader implements StateReader {
 
   constructor(
     readonly header: StateHeader,
+    readonly headerLine: string,
     readonly first: readonly string[],
     readonly groups: AsyncGenerator<readonly string[], void, undefined>
   ) {}
@@ -53,7 +56,7 @@ class Reader implements StateReader {
     if (!this.#isOpen) throw new BackupError('IBT_STATE_INVALID', 'The entries of a state can be read once')
     this.#isOpen = false
     const breather = createBreather()
-    const cursor = new Cursor(this.header)
+    const cursor = new Cursor(this.header, this.headerLine)
     try {
       for (let lines = this.first; ; ) {
         for (const line of lines) {
@@ -88,10 +91,18 @@ class Cursor {
   #expectsEntry: boolean | undefined
   #closing: StateClosing | undefined
 
-  constructor(readonly header: StateHeader) {}
+  readonly #hash = createHash('sha256')
+
+  constructor(
+    readonly header: StateHeader,
+    headerLine: string
+  ) {
+    this.#hash.update(`${headerLine}\n`)
+  }
 
   /** The entry of the line, if it is one. */
   take(line: string): StateEntry | undefined {
+    if (this.#closing === undefined && !line.startsWith(CLOSING_START)) this.#hash.update(`${line}\n`)
     if (line === '') return undefined
     if (this.#closing !== undefined) throw invalid(line, 'nothing after the closing line')
     if (line.startsWith(CLOSING_START)) {
@@ -112,7 +123,12 @@ class Cursor {
 
   end(): StateClosing {
     if (this.#closing === undefined) throw truncated('ends before its closing line')
-    return this.#closing
+    const { linesSha256 } = this.#closing
+    const found = this.#hash.digest('hex')
+    if (linesSha256 === undefined || linesSha256 === found) return this.#closing
+    const { key, date } = this.header
+    const message = `The state of ${key} of ${date} is damaged: its lines have the SHA-256 ${found}, not ${linesSha256}`
+    throw new BackupError('IBT_HASH_MISMATCH', message, { path: key })
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { FRAME_BYTES } from '../constants.js'
 import { Tally } from '../content/tally.js'
 import { encodeStateClosing, encodeStateEntry, encodeStateHeader } from '../format/state-encode.js'
@@ -41,6 +42,7 @@ export function stateEmit(
     const index = chainIndex(header)
     const needed = new NeededArtifacts(header.date)
     const tally = new Tally()
+    const hash = createHash('sha256')
     let text = `${encodeStateHeader(header)}\n`
     let separator = ''
     for await (const item of source) {
@@ -55,13 +57,15 @@ export function stateEmit(
       text += `${separator}${encodeStateEntry(item.state, index)}`
       separator = ',\n'
       if (text.length >= TEXT_CHARACTERS) {
+        hash.update(text)
         yield* toPieces(text)
         text = ''
       }
     }
     const { totals } = tally
     const artifacts = needed.artifacts(options.inherited?.() ?? [])
-    yield* toPieces(`${text}\n${encodeStateClosing({ totals, artifacts })}\n`)
+    const linesSha256 = hash.update(`${text}\n`).digest('hex')
+    yield* toPieces(`${text}\n${encodeStateClosing({ totals, artifacts, linesSha256 })}\n`)
     yield { totals }
   }
 }

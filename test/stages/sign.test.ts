@@ -337,7 +337,7 @@ test('a content of unknown size with a basis becomes a delta', async () => {
   assert.ok((await patched(before, found.bytes!)).equals(after))
 })
 
-test('an error of a content in memory ends the run, that of one that streams is told in its result', async () => {
+test('an entry whose content fails is unreadable, one that streams tells it in its result', async () => {
   const broken = new Error('broken')
   async function* failing(bytes: number) {
     yield Buffer.alloc(bytes)
@@ -345,7 +345,9 @@ test('an error of a content in memory ends the run, that of one that streams is 
   }
   const small = entry('f', { sizeBytes: 20, content: { open: () => failing(10) } })
   const large = entry('f', { sizeBytes: PART_BYTES * 2, content: { open: () => failing(PART_BYTES + 1) } })
-  await assert.rejects(signed([small]), error => error === broken)
+  const [unreadable] = await signed([small])
+  assert.equal(unreadable?.type, 'unreadable')
+  assert.equal(unreadable.error?.cause, broken)
   const [found] = await signed([large])
   assert.ok(found?.summary?.error instanceof BackupError)
   assert.equal(found.bytes?.length, PART_BYTES * 2)
