@@ -66,9 +66,10 @@ struct DeltaEncoder::State {
   Budget budget;
   CommandWriter commands;
   Sum sum = Sum::none;
-  // The block that comes next if new content goes on as the basis does; and how many to try at once.
+  // The block that comes next if new content goes on as the basis does; and how many to try at once: only keys that
+  // lied, with other strong sums behind them, lower it.
   size_t expected = 0;
-  size_t ahead = 1;
+  size_t ahead = STRONG_LANES;
   bool started = false;
   // Bytes that are in no command yet, from `rest_at` on: less than a block, or one whose window was looked up in vain.
   Bytes rest;
@@ -96,7 +97,6 @@ struct DeltaEncoder::State {
       }
       if (count == 0) {
         sum = Sum::due;
-        ahead = 1;
         break;
       }
       size_t same = count_same(blocks, count);
@@ -105,7 +105,7 @@ struct DeltaEncoder::State {
       if (same > 0) commands.copy(uint64_t(expected) * block_len, uint64_t(same) * block_len, out);
       position += same * block_len;
       expected += same;
-      ahead = go_on ? std::min(2 * ahead, STRONG_LANES) : 1;
+      ahead = same == count ? std::min(2 * ahead, STRONG_LANES) : 1;
       // The window lies on the block behind those that were hashed, if there was one whose key differs.
       if (same == count && count < most) sum = Sum::due;
     }
