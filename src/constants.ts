@@ -4,8 +4,6 @@ export const FRAME_BYTES = 1024 * 1024
 export const PART_BYTES = 8 * 1024 * 1024
 /** Bytes of one chunk when this package reads a content itself. */
 export const CHUNK_BYTES = 1024 * 1024
-/** Contents up to this size are opened, read, hashed and signed in batches. */
-export const SMALL_FILE_BYTES = 128 * 1024
 /** Files of one batch, at most. */
 export const BATCH_FILES = 256
 /** Bytes of one batch, at most. */

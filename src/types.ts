@@ -350,9 +350,6 @@ export function isCounted(item: object): item is Counted {
 export function isEntry(item: object): item is Entry {
   return 'path' in item
 }
-export function isChange(item: object): item is Change {
-  return 'change' in item
-}
 export function isPacked(item: object): item is Packed {
   return 'state' in item
 }
