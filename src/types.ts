@@ -43,6 +43,8 @@ export interface Metadata {
   readonly ino?: bigint | undefined
   /** Bytes of a file's content. */
   readonly sizeBytes?: number | undefined
+  /** The file has holes: runs of zeros that take no room on its disk. */
+  readonly sparse?: boolean | undefined
   /** Target of a symlink, escaped as `path` is. */
   readonly linkname?: string | undefined
   /** Ordinal of the hard-link group that the entry belongs to; the same for all its members in one run. */
