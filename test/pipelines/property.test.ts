@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, lstatSync, readdirSync, rmSync, type Stats, statSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { gzip, none, verifyBackup, zstd } from '../../src/index.js'
+import { assertRestoresByHand, BY_HAND_TOOLS } from '../helpers/by-hand.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom, type Random } from '../helpers/random.js'
@@ -147,6 +148,8 @@ async function play(t: TestContext, seed: number): Promise<void> {
     await chain.incremental()
     done.push('restore all')
     for (const { date } of chain.reports) await chain.assertRestores(date)
+    done.push('restore by hand')
+    for (const { date } of [random.pick(chain.reports), chain.reports.at(-1)!]) assertRestoresByHand(chain, date)
     const { problems } = await verifyBackup('key', { ...chain.options, readData: true })
     assert.deepEqual(problems, [])
   } catch (cause) {
@@ -158,7 +161,7 @@ const FIRST = Number(process.env.SEED ?? 1)
 
 // Some hundred steps; SLOW=1 does some thousand, SEED=n begins at another seed.
 for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
-  test(`whatever happens to a tree, every date comes back as it was, with seed ${seed}`, oracle('rsync'), t =>
+  test(`whatever happens to a tree, every date comes back as it was, with seed ${seed}`, oracle(...BY_HAND_TOOLS), t =>
     play(t, seed)
   )
 }

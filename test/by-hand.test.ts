@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { type Codec, gzip, none, zstd } from '../src/index.js'
+import { assertRestoresByHand, BY_HAND_TOOLS, byHandScript } from './helpers/by-hand.js'
+import { NaiveChain } from './helpers/chain.js'
+import { oracle } from './helpers/oracle.js'
+import { EDITS, LARGE_EDITS, makeTree, SIZES, Tree } from './helpers/tree.js'
+import { temporaryDirectory } from './native/tree.js'
+
+const TOOLS = oracle(...BY_HAND_TOOLS)
+
+/** A full and five increments: deltas, deletions, moves, other types, hard links, odd names, a delta in parts. */
+async function makeChain(t: TestContext, codec: Codec, isLarge: boolean): Promise<NaiveChain> {
+  const chain = new NaiveChain(temporaryDirectory(t), { codec })
+  const tree = makeTree(
+    chain.source,
+    SIZES.filter(size => isLarge || size < 1e7)
+  )
+  await chain.full()
+  for (const [i, edit] of EDITS.entries()) {
+    edit(tree)
+    if (isLarge) LARGE_EDITS[i]!(tree)
+    await chain.incremental()
+  }
+  return chain
+}
+
+test('the page restores every date of a chain, with a delta in parts', TOOLS, async t => {
+  const chain = await makeChain(t, zstd(), true)
+  for (const { date } of chain.reports) assertRestoresByHand(chain, date)
+})
+
+for (const [name, codec] of Object.entries({ gzip: gzip(), none: none() })) {
+  test(`the page restores the newest date of a chain with the codec ${name}`, TOOLS, async t => {
+    const chain = await makeChain(t, codec, false)
+    assertRestoresByHand(chain, chain.reports.at(-1)!.date)
+  })
+}
+
+/** Runs the script on a chain of one small file, after something was done to its store. */
+async function runOn(t: TestContext, damage: (chain: NaiveChain) => void, ...date: string[]) {
+  const chain = new NaiveChain(temporaryDirectory(t), { codec: none() })
+  new Tree(chain.source, 1).file('a', 'content')
+  await chain.full()
+  damage(chain)
+  const script = join(chain.base, 'restore.sh')
+  writeFileSync(script, byHandScript())
+  const destination = join(chain.base, 'out')
+  const { status, stderr } = spawnSync('bash', [script, chain.storePath, 'key', destination, ...date])
+  return { status, stderr: String(stderr), isThere: existsSync(join(destination, 'a')), left: readdirSync(chain.base) }
+}
+
+test(
+  'the page restores nothing out of a damaged archive, and leaves nothing beside the destination',
+  TOOLS,
+  async t => {
+    const { status, stderr, isThere, left } = await runOn(t, chain => {
+      writeFileSync(chain.artifact('full', chain.reports[0]!.date), 'something else')
+    })
+    assert.equal(status, 1)
+    assert.match(stderr, /not what was stored/)
+    assert.equal(isThere, false)
+    assert.deepEqual(
+      left.filter(name => name.startsWith('out')),
+      ['out']
+    )
+  }
+)
+
+test('the page says that there is no backup as old as is wanted', TOOLS, async t => {
+  const { status, stderr } = await runOn(t, () => {}, '2000')
+  assert.equal(status, 1)
+  assert.match(stderr, /no backup as old/)
+})
