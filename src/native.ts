@@ -14,6 +14,7 @@ export {
   readFiles
 } from './native/batch.js'
 export type { StatColumns } from './native/columns.js'
+export { dataExtents } from './native/extents.js'
 export { type SystemError, setJobs, systemError } from './native/job.js'
 export { FileType, type Listing, listDirectory } from './native/listing.js'
 export { type OpenFile, openFile } from './native/open-file.js'

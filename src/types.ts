@@ -95,11 +95,19 @@ export interface Summary {
   readonly error?: BackupError | undefined
 }
 
+/** Bytes of a sparse file that hold data; all between the extents is zeros. */
+export interface Extent {
+  readonly offset: number
+  readonly sizeBytes: number
+}
+
 /** What is to be stored of a content. */
 export interface Body {
   readonly form: 'whole' | 'delta'
   /** Bytes of a whole body, known before the first part; a delta's are not. */
   readonly sizeBytes?: number | undefined
+  /** Of a whole sparse body: where it holds data, known before the first part. The archive leaves the holes out. */
+  readonly extents?: readonly Extent[] | undefined
   /** Of a whole body: its bytes, exactly `sizeBytes`. Of a delta: parts of at most `PART_BYTES`, each stored as one entry. */
   readonly parts: Source<Uint8Array>
   /** After the last part. */

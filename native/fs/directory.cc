@@ -8,6 +8,7 @@
 
 #include "beneath.h"
 #include "system_error.h"
+#include "xattrs.h"
 
 namespace ibt {
 namespace {
@@ -112,9 +113,18 @@ DirectoryListing list_directory(const std::string& root, const std::string& path
   }
   // std::string compares as unsigned bytes.
   std::sort(names.begin(), names.end(), [](const Name& a, const Name& b) { return a.bytes < b.bytes; });
+  XattrReader xattrs(fd);
+  xattrs.read(SELF, "", listing.self.dev, listing.xattrs);
   listing.stats.reserve(names.size());
-  for (const Name& name : names) {
-    listing.stats.push_back(stats[name.stat]);
+  for (size_t i = 0; i < names.size(); i++) {
+    if (i % LOOKS_BETWEEN_CHECKS == 0) cancel.check();
+    const Name& name = names[i];
+    FileStat& stat = stats[name.stat];
+    if (stat.error == 0) {
+      const int error = xattrs.read(static_cast<uint32_t>(i), name.bytes.c_str(), stat.dev, listing.xattrs);
+      if (error != 0) stat = failed_stat(error);
+    }
+    listing.stats.push_back(stat);
     listing.names.append(name.bytes.c_str(), name.bytes.size() + 1);
     listing.linknames.append(targets[name.stat].c_str(), targets[name.stat].size() + 1);
   }

@@ -9,10 +9,14 @@
 
 namespace ibt {
 
+constexpr uint32_t SELF = 0xffffffff;
+
 struct DirectoryListing {
   std::vector<FileStat> stats;
   RawBytes names;
   RawBytes linknames;
+  // Records of `XattrReader`; `SELF` is the directory itself.
+  RawBytes xattrs;
   std::vector<std::optional<RawBytes>> captured;
   FileStat self;
 };

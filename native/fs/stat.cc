@@ -14,6 +14,9 @@ namespace {
 
 int64_t to_ns(const struct timespec& time) { return static_cast<int64_t>(time.tv_sec) * 1000000000 + time.tv_nsec; }
 
+constexpr int64_t PAGE_BYTES = 4096;
+constexpr int64_t STAT_BLOCK_BYTES = 512;
+
 uint8_t to_type(mode_t mode) {
   if (S_ISREG(mode)) return TYPE_FILE;
   if (S_ISDIR(mode)) return TYPE_DIRECTORY;
@@ -47,6 +50,8 @@ FileStat to_file_stat(const struct stat& status) {
   stat.gid = status.st_gid;
   stat.nlink = static_cast<uint32_t>(status.st_nlink);
   stat.type = to_type(status.st_mode);
+  const int64_t hole_bytes = static_cast<int64_t>(status.st_size) - status.st_blocks * STAT_BLOCK_BYTES;
+  stat.sparse = stat.type == TYPE_FILE && hole_bytes >= PAGE_BYTES;
   if (stat.type == TYPE_CHARACTER_DEVICE || stat.type == TYPE_BLOCK_DEVICE) {
     stat.dev_major = static_cast<uint32_t>(major(status.st_rdev));
     stat.dev_minor = static_cast<uint32_t>(minor(status.st_rdev));
@@ -62,7 +67,7 @@ FileStat failed_stat(int error) {
 
 RawBytes pack_columns(const std::vector<FileStat>& stats) {
   RawBytes out;
-  out.reserve_more(stats.size() * (5 * 8 + 7 * 4 + 1));
+  out.reserve_more(stats.size() * (5 * 8 + 7 * 4 + 2));
   append_column(out, stats, &FileStat::size);
   append_column(out, stats, &FileStat::dev);
   append_column(out, stats, &FileStat::ino);
@@ -76,6 +81,7 @@ RawBytes pack_columns(const std::vector<FileStat>& stats) {
   append_column(out, stats, &FileStat::dev_minor);
   append_column(out, stats, &FileStat::error);
   append_column(out, stats, &FileStat::type);
+  append_column(out, stats, &FileStat::sparse);
   return out;
 }
 

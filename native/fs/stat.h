@@ -35,6 +35,8 @@ struct FileStat {
   uint32_t dev_minor = 0;
   int32_t error = 0;
   uint8_t type = TYPE_UNKNOWN;
+  // Has holes: fewer blocks than its size needs, by one page or more.
+  uint8_t sparse = 0;
 };
 
 FileStat to_file_stat(const struct stat& status);

@@ -4,6 +4,7 @@
 
 #include "../fs/beneath.h"
 #include "../fs/directory.h"
+#include "../fs/extents.h"
 #include "../fs/files.h"
 #include "../fs/operations.h"
 #include "arguments.h"
@@ -26,6 +27,7 @@ Napi::Value to_js(Napi::Env env, DirectoryListing& listing) {
   result.Set("columns", to_array_buffer(env, pack_columns(listing.stats)));
   result.Set("names", to_buffer(env, std::move(listing.names)));
   result.Set("linknames", to_buffer(env, std::move(listing.linknames)));
+  result.Set("xattrs", to_buffer(env, std::move(listing.xattrs)));
   result.Set("captured", captured);
   result.Set("dev", Napi::BigInt::New(env, listing.self.dev));
   result.Set("ino", Napi::BigInt::New(env, listing.self.ino));
@@ -165,6 +167,17 @@ Napi::Value open_file_job(const Napi::CallbackInfo& info) {
         opened.fd.release();
         return result;
       });
+}
+
+// (fd, sizeBytes, max, token)
+Napi::Value data_extents_job(const Napi::CallbackInfo& info) {
+  const int fd = descriptor(info, 0, "fd");
+  const double size = integer(info, 1, "sizeBytes", 0, SAFE_MAX);
+  const double max = integer(info, 2, "max", 1, COUNT_MAX);
+  return start(
+      info.Env(), token(info, 3), {},
+      [fd, size, max](const CancelToken& cancel) { return data_extents(fd, size, static_cast<size_t>(max), cancel); },
+      [](Napi::Env env, std::vector<double>& extents) { return to_float64_array(env, extents); });
 }
 
 // (root, codes, paths, others, modes, uids, gids, mtimesNs, slab, offsets, token)

@@ -7,6 +7,7 @@ namespace ibt {
 Napi::Value list_directory_job(const Napi::CallbackInfo& info);
 Napi::Value read_files_job(const Napi::CallbackInfo& info);
 Napi::Value open_file_job(const Napi::CallbackInfo& info);
+Napi::Value data_extents_job(const Napi::CallbackInfo& info);
 Napi::Value operate_job(const Napi::CallbackInfo& info);
 
 // Look-ups that are done at once: undefined for what is unknown.

@@ -2,6 +2,7 @@ import { BackupError } from '../errors.js'
 import { decodeEntryAt, type TarHeader } from '../format/tar-decode.js'
 import { printPath } from '../path.js'
 import type { Archive } from '../types.js'
+import { sparseBody } from './sparse-body.js'
 
 /** Bytes that hold the headers of nearly every entry. */
 const HEADER_BYTES = 2048
@@ -25,9 +26,11 @@ export async function* tarBody(
   const { path, offset, sizeBytes } = entry
   const first = await headerAt(archive, offset)
   if (first.header.path === path) {
-    const found = first.header.sizeBytes
+    const { sparseSizeBytes, sizeBytes: stored } = first.header
+    const found = sparseSizeBytes ?? stored
     if (sizeBytes !== undefined && found !== sizeBytes) throw mismatch(archive, entry, `${found} bytes`)
-    if (found > 0) yield* archive.bytes(first.start, found)
+    if (sparseSizeBytes !== undefined) yield* sparseBody(archive, first.start, stored, sparseSizeBytes)
+    else if (found > 0) yield* archive.bytes(first.start, found)
     return
   }
   if (sizeBytes === undefined) throw mismatch(archive, entry, printPath(first.header.path))

@@ -1,8 +1,10 @@
 import { BackupError } from '../errors.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
+import { encodeSparseMap } from '../format/sparse-map.js'
 import { toTarHeader } from '../format/tar-header.js'
 import { printPath } from '../path.js'
 import type { ArchiveKind, Body, Entry, Place, Signed } from '../types.js'
+import { DataFilter } from './sparse.js'
 
 /** Puts the parts of one body into an archive. */
 export interface BodyWriter {
@@ -10,12 +12,16 @@ export interface BodyWriter {
   part(bytes: Uint8Array): void
   /** Where the body is; undefined if it turned out that nothing is to be stored. */
   end(): Place | undefined
+  /** Of the body in the archive, after its end. */
+  readonly storedBytes: number
 }
 
 /** A whole body: its size is known, and has to hold. */
 export class WholeWriter implements BodyWriter {
+  readonly storedBytes: number
   readonly #sizeBytes: number
   readonly #offset: number
+  readonly #data: DataFilter | undefined
   #left: number
 
   /** @throws BackupError IBT_SIZE_UNKNOWN */
@@ -23,22 +29,31 @@ export class WholeWriter implements BodyWriter {
     readonly archive: ArchiveWriter,
     readonly kind: ArchiveKind,
     readonly item: Signed,
-    { sizeBytes }: Body
+    { sizeBytes, extents }: Body
   ) {
     if (sizeBytes === undefined) throw sizeUnknown(item)
-    this.#sizeBytes = this.#left = sizeBytes
-    this.#offset = archive.header(toTarHeader(item, { sizeBytes }))
+    this.#sizeBytes = this.#left = this.storedBytes = sizeBytes
+    if (extents === undefined) {
+      this.#offset = archive.header(toTarHeader(item, { sizeBytes }))
+      return
+    }
+    const map = encodeSparseMap(extents, sizeBytes)
+    this.#data = new DataFilter(item.path, extents)
+    this.storedBytes = map.length + this.#data.dataBytes
+    this.#offset = archive.header(toTarHeader(item, { sizeBytes: this.storedBytes, sparseSizeBytes: sizeBytes }))
+    archive.body(map)
   }
 
   part(bytes: Uint8Array): void {
     this.#left -= bytes.length
     if (this.#left < 0) throw this.#wrongSize('more')
-    this.archive.body(bytes)
+    if (this.#data === undefined) this.archive.body(bytes)
+    else for (const data of this.#data.take(bytes)) this.archive.body(data)
   }
 
   end(): Place {
     if (this.#left > 0) throw this.#wrongSize('fewer')
-    this.archive.endBody(this.#sizeBytes)
+    this.archive.endBody(this.storedBytes)
     return { date: '', in: this.kind, offset: this.#offset }
   }
 
@@ -63,6 +78,10 @@ export class DeltaWriter implements BodyWriter {
     readonly body: Body
   ) {}
 
+  get storedBytes(): number {
+    return this.#sizeBytes
+  }
+
   part(bytes: Uint8Array): void {
     this.#sizeBytes += bytes.length
     if (this.#first === undefined) {
@@ -86,7 +105,7 @@ export class DeltaWriter implements BodyWriter {
     const { item, archive } = this
     const comment = JSON.stringify({ basis: item.previous?.places?.at(-1), ...facts })
     const path = facts.part === undefined ? item.path : `${item.path}/${String(facts.part).padStart(8, '0')}`
-    const offset = archive.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment }))
+    const offset = archive.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment, xattrs: undefined }))
     archive.body(bytes)
     archive.endBody(bytes.length)
     return offset

@@ -23,8 +23,7 @@ export class DiskContent implements Content {
   async *open(): AsyncGenerator<Uint8Array, void, undefined> {
     const { fd } = await this.openFile()
     try {
-      let chunk: Uint8Array
-      while ((chunk = await readChunk(fd)).length > 0) yield chunk
+      for (let at = 0, chunk: Uint8Array; (chunk = await readChunk(fd, at)).length > 0; at += chunk.length) yield chunk
     } finally {
       await closeFile(fd)
     }
@@ -35,9 +34,13 @@ export class DiskContent implements Content {
   }
 }
 
-/** The next bytes of an open file, in fresh memory; empty at its end. */
-export async function readChunk(fd: number, maxBytes = CHUNK_BYTES): Promise<Uint8Array> {
+/** The bytes of an open file from a position on, in fresh memory; fewer at its end only, where there are none. */
+export async function readChunk(fd: number, position: number, maxBytes = CHUNK_BYTES): Promise<Uint8Array> {
   const buffer = Buffer.allocUnsafeSlow(maxBytes)
-  const { bytesRead } = await readFile(fd, buffer, 0, maxBytes, null)
-  return buffer.subarray(0, bytesRead)
+  for (let filled = 0; filled < maxBytes; ) {
+    const { bytesRead } = await readFile(fd, buffer, filled, maxBytes - filled, position + filled)
+    if (bytesRead === 0) return buffer.subarray(0, filled)
+    filled += bytesRead
+  }
+  return buffer
 }

@@ -99,6 +99,7 @@ export function metadataOf(entry: Metadata): Metadata {
     ctimeNs: entry.ctimeNs,
     ino: entry.ino,
     sizeBytes: entry.sizeBytes,
+    sparse: entry.sparse,
     linkname: entry.linkname,
     link: entry.link,
     devMajor: entry.devMajor,
@@ -121,6 +122,7 @@ export function withStat<T extends Entry>(entry: T, stat: StatColumns, i: number
     mtimeNs: stat.mtimesNs[i]!,
     ctimeNs: stat.ctimesNs[i]!,
     ino: stat.inos[i]!,
-    sizeBytes: stat.sizes[i]!
+    sizeBytes: stat.sizes[i]!,
+    sparse: stat.sparse[i] === 1 || undefined
   }
 }

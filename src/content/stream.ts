@@ -3,12 +3,14 @@ import { promisify } from 'node:util'
 import { abortable } from '../abortable.js'
 import { PART_BYTES, RACY_MS } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
-import { createScanner, FileType, type LoadedSignature, type OpenFile, type Scanner } from '../native.js'
+import { EXTENTS_MAX } from '../format/sparse-map.js'
+import { createScanner, dataExtents, FileType, type LoadedSignature, type OpenFile, type Scanner } from '../native.js'
 import { printPath } from '../path.js'
-import type { Body, Change, Entry, Signed, Source, Summary } from '../types.js'
+import type { Body, Change, Entry, Extent, Signed, Source, Summary } from '../types.js'
 import { Failed } from './batch.js'
-import { closeFile, DiskContent, readChunk } from './disk.js'
+import { closeFile, DiskContent } from './disk.js'
 import { mayPay, type Policy, sigvaultBlockLen } from './policy.js'
+import { readAhead } from './read-ahead.js'
 import { asChange, loadBasis, noFile, readFailed, settleHeld, withStat } from './settle.js'
 
 const statFile = promisify(fstat)
@@ -44,7 +46,9 @@ async function* signFile(
     }
     const item = withStat(asChange(entry), file.stat, 0)
     const look = () => changedSince(file.fd, item)
-    yield { ...item, body: await openBody(item, readAhead(file.fd), look, policy, signal) }
+    const extents = item.sparse ? await dataExtents(file.fd, item.sizeBytes ?? 0, EXTENTS_MAX, signal) : undefined
+    const chunks = readAhead(file.fd, item.sizeBytes ?? 0, extents)
+    yield { ...item, body: await openBody(item, { chunks, look, extents }, policy, signal) }
   } finally {
     await closeFile(file.fd)
   }
@@ -52,23 +56,6 @@ async function* signFile(
 
 function isVanished({ cause }: BackupError): boolean {
   return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
-}
-
-/** Chunks of an open file; the next one is being read while one is used. */
-async function* readAhead(fd: number): AsyncGenerator<Uint8Array> {
-  let next = readChunk(fd)
-  for (;;) {
-    const chunk = await next
-    if (chunk.length === 0) return
-    next = readChunk(fd)
-    next.catch(() => {})
-    try {
-      yield chunk
-    } finally {
-      // The descriptor is closed after this: no read may be under way then.
-      await next.catch(() => {})
-    }
-  }
 }
 
 interface Look {
@@ -98,7 +85,7 @@ async function* signSequential(entry: Entry, policy: Policy, signal?: AbortSigna
     else if (held.isWhole) {
       const bytes = held.chunks.length === 1 ? held.chunks[0]! : Buffer.concat(held.chunks)
       yield await settleBytes({ ...item, sizeBytes: bytes.length }, bytes, policy, signal)
-    } else yield { ...item, body: await openBody(item, resume(held.chunks, chunks), undefined, policy, signal) }
+    } else yield { ...item, body: await openBody(item, { chunks: resume(held.chunks, chunks) }, policy, signal) }
   } finally {
     await chunks.return()
   }
@@ -141,13 +128,15 @@ function scanOptions(sizeBytes: number | undefined, policy: Policy) {
   return { sizeBytes, sign, blockLen: sigvaultBlockLen(sizeBytes, policy), strongLen: policy.strongLen }
 }
 
-async function openBody(
-  item: Change,
-  chunks: Source<Uint8Array>,
-  look: (() => Promise<Look>) | undefined,
-  policy: Policy,
-  signal?: AbortSignal
-): Promise<Body> {
+/** A content on its way, and what is known of it beside its bytes. */
+interface Input {
+  readonly chunks: Source<Uint8Array>
+  /** Looks at the file again. */
+  readonly look?: () => Promise<Look>
+  readonly extents?: readonly Extent[] | undefined
+}
+
+async function openBody(item: Change, input: Input, policy: Policy, signal?: AbortSignal): Promise<Body> {
   const { previous, sizeBytes } = item
   const isWorthIt = previous !== undefined && mayPay(previous, sizeBytes ?? Infinity, policy)
   const basis = isWorthIt ? await loadBasis(item, signal) : undefined
@@ -155,13 +144,14 @@ async function openBody(
     const message = `${printPath(item.path)} is larger than ${PART_BYTES} bytes and its size is not known`
     throw new BackupError('IBT_SIZE_UNKNOWN', message, { path: item.path })
   }
-  return new StreamBody(item, chunks, look, basis, policy, signal)
+  return new StreamBody(item, input, basis, policy, signal)
 }
 
 /** A content on its way from where it is read into an archive; never whole in memory. */
 class StreamBody implements Body {
   readonly form: Body['form']
   readonly sizeBytes: number | undefined
+  readonly extents: readonly Extent[] | undefined
   readonly parts: AsyncGenerator<Uint8Array>
   readonly #scanner: Scanner
   #summary: Summary | undefined
@@ -170,14 +160,14 @@ class StreamBody implements Body {
 
   constructor(
     readonly item: Change,
-    readonly chunks: Source<Uint8Array>,
-    readonly look: (() => Promise<Look>) | undefined,
+    readonly input: Input,
     basis: LoadedSignature | undefined,
     policy: Policy,
     readonly signal: AbortSignal | undefined
   ) {
     this.form = basis === undefined ? 'whole' : 'delta'
     this.sizeBytes = item.sizeBytes
+    this.extents = basis === undefined ? input.extents : undefined
     this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, policy), basis })
     this.parts = basis === undefined ? this.#whole() : this.#delta()
   }
@@ -228,7 +218,7 @@ class StreamBody implements Body {
   async *#read(): AsyncGenerator<Uint8Array> {
     let left = this.sizeBytes ?? Infinity
     try {
-      for await (const chunk of this.chunks) {
+      for await (const chunk of this.input.chunks) {
         const taken = chunk.length > left ? chunk.subarray(0, left) : chunk
         left -= taken.length
         if (taken.length > 0) yield taken
@@ -243,7 +233,7 @@ class StreamBody implements Body {
 
   async #finish(): Promise<Buffer> {
     const { delta, sha256, signature, sizeBytes, copies } = await this.#scanner.finish(this.signal)
-    const look = await this.look?.()
+    const look = await this.input.look?.()
     this.#summary = {
       sizeBytes,
       sha256: sha256.toString('hex'),

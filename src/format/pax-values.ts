@@ -12,6 +12,10 @@ export class Records {
     return [...this.records.keys()].some(key => key.startsWith('GNU.sparse.'))
   }
 
+  get isSparse1(): boolean {
+    return this.text('GNU.sparse.major') === '1' && this.text('GNU.sparse.minor') === '0'
+  }
+
   bytes(key: string): Uint8Array | undefined {
     const value = this.records.get(key)
     if (value?.includes(0)) throw badRecord(`has a NUL in its ${key}`)

@@ -126,6 +126,7 @@ export function decodeStateEntry(line: string, chain: readonly ChainLink[]): Sta
     ctimeNs: fields.has('ctimeNs') ? fields.bigint('ctimeNs', SIGNED_64) : undefined,
     ino: fields.has('ino') ? fields.bigint('ino', UNSIGNED_64) : undefined,
     sizeBytes: fields.optionalInteger('sizeBytes', SAFE_MAX),
+    sparse: fields.flag('sparse'),
     linkname,
     link: fields.optionalInteger('link', SAFE_MAX),
     devMajor: fields.optionalInteger('devMajor', UINT32_MAX),

@@ -39,6 +39,7 @@ export function encodeStateEntry(entry: StateEntry, chainIndex: ReadonlyMap<stri
   if (ctimeNs !== undefined) line += `,"ctimeNs":"${ctimeNs}"`
   if (ino !== undefined) line += `,"ino":"${ino}"`
   if (sizeBytes !== undefined) line += `,"sizeBytes":${sizeBytes}`
+  if (entry.sparse) line += ',"sparse":true'
   if (linkname !== undefined) line += bytesField('linkname', linkname)
   if (link !== undefined) line += `,"link":${link}`
   if (devMajor !== undefined) line += `,"devMajor":${devMajor}`

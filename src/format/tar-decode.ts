@@ -57,7 +57,7 @@ interface Extensions {
  * Decodes the entry that begins at the first of the bytes: PAX and GNU records, if it has any, and its header.
  *
  * @throws BackupError IBT_ARCHIVE_CORRUPT for what is no header, also for a block of zeros (`isEndBlock` tells it);
- * IBT_UNSUPPORTED_TYPE for sparse files, volumes and other special entries; IBT_UNSAFE_PATH.
+ * IBT_UNSUPPORTED_TYPE for sparse files of other forms than GNU's 1.0, volumes and other special entries; IBT_UNSAFE_PATH.
  */
 export function decodeEntryAt(bytes: Uint8Array): DecodedEntry | NeedBytes {
   const extensions: Extensions = {}
@@ -121,11 +121,13 @@ function addExtension(extensions: Extensions, flag: 'x' | 'L' | 'K', body: Uint8
 function toHeader(block: Uint8Array, flag: string, extensions: Extensions): TarHeader {
   const records = new Records(extensions.records)
   const known = TYPES[flag]
-  if (known === undefined || records.isSparse) {
-    const what = known === undefined ? `the type ${JSON.stringify(flag)}` : 'a sparse file'
+  if (known === undefined || (records.isSparse && !records.isSparse1)) {
+    const what = known === undefined ? `the type ${JSON.stringify(flag)}` : 'a sparse file of an old form'
     throw new BackupError('IBT_UNSUPPORTED_TYPE', `A tar header is of ${what}, which is not supported`)
   }
-  const name = decodePath(records.bytes('path') ?? extensions.name ?? ustarName(block))
+  const name = decodePath(
+    records.bytes('GNU.sparse.name') ?? records.bytes('path') ?? extensions.name ?? ustarName(block)
+  )
   const type = known === 'file' && name.endsWith('/') ? 'directory' : known
   const path = cleanPath(name)
   const sizeBytes =
@@ -141,6 +143,7 @@ function toHeader(block: Uint8Array, flag: string, extensions: Extensions): TarH
     gid: records.integer('gid', ID_MAX) ?? readId(block, Field.gid, 'gid'),
     mtimeNs: records.time('mtime') ?? BigInt(readNumber(block, Field.mtime, LONG_FIELD, 'mtime')) * NS_PER_SECOND,
     sizeBytes,
+    ...sparseSize(records),
     ...optional('uname', records.text('uname') ?? ustarText(block, Field.uname, OWNER_FIELD)),
     ...optional('gname', records.text('gname') ?? ustarText(block, Field.gname, OWNER_FIELD)),
     ...(type === 'symlink' || type === 'link'
@@ -151,6 +154,13 @@ function toHeader(block: Uint8Array, flag: string, extensions: Extensions): TarH
     ...optional('comment', records.text('comment')),
     ...records.xattrs()
   }
+}
+
+function sparseSize(records: Records): { readonly sparseSizeBytes: number } | undefined {
+  if (!records.isSparse) return undefined
+  const sparseSizeBytes = records.integer('GNU.sparse.realsize', Number.MAX_SAFE_INTEGER)
+  if (sparseSizeBytes === undefined) throw corrupt('of a sparse file does not say its size')
+  return { sparseSizeBytes }
 }
 
 function optional<K extends 'uname' | 'gname' | 'comment'>(

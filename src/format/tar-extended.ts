@@ -26,9 +26,10 @@ export interface LongName {
 }
 
 /** Whether a ustar header cannot hold the entry, whatever its names and times are. */
-export function needsRecords({ path, uid, gid, sizeBytes, comment, xattrs }: TarHeader): boolean {
-  const isRoot = path === '.'
-  return isRoot || uid > ID_MAX || gid > ID_MAX || sizeBytes > SIZE_MAX || comment !== undefined || xattrs !== undefined
+export function needsRecords(header: TarHeader): boolean {
+  const { path, uid, gid, sizeBytes, comment, xattrs, sparseSizeBytes } = header
+  if (path === '.' || uid > ID_MAX || gid > ID_MAX || sizeBytes > SIZE_MAX) return true
+  return comment !== undefined || xattrs !== undefined || sparseSizeBytes !== undefined
 }
 
 export function headerNames(header: TarHeader): HeaderNames {
@@ -49,8 +50,15 @@ export function headerNames(header: TarHeader): HeaderNames {
   }
 }
 
-function archivePath({ path, type }: TarHeader): string {
-  return type === 'directory' ? `${path}/` : path
+function archivePath({ path, type, sparseSizeBytes }: TarHeader): string {
+  if (type === 'directory') return `${path}/`
+  return sparseSizeBytes !== undefined && isUtf8Path(path) ? sparseName(path) : path
+}
+
+/** What a reader that does not know sparse files finds map and data under: not the file's own name. */
+function sparseName(path: string): string {
+  const nameStart = path.lastIndexOf('/') + 1
+  return `${path.slice(0, nameStart)}GNUSparseFile.0/${path.slice(nameStart)}`
 }
 
 /** A reader that does not know the records takes a name that ends in '/' for a directory's. */
@@ -82,12 +90,22 @@ export function paxRecords(header: TarHeader, { long }: HeaderNames): string {
   if (mtimeNs < 0n || mtimeNs % NS_PER_SECOND !== 0n || mtimeNs / NS_PER_SECOND > SECONDS_MAX) {
     records += encodeRecord('mtime', encodeTime(mtimeNs))
   }
+  if (header.sparseSizeBytes !== undefined) records += sparseRecords(header.path, header.sparseSizeBytes)
   if (comment !== undefined) records += encodeRecord('comment', toBytes(comment))
+  let attributes = ''
   for (const [name, value] of xattrs ?? [])
-    records += encodeRecord(xattrKey(name), Buffer.from(value).toString('latin1'))
+    attributes += encodeRecord(xattrKey(name), Buffer.from(value).toString('latin1'))
+  // The state has them, too: an entry whose attributes a tar cannot take is not lost for that.
+  if (records.length + attributes.length <= RECORDS_BYTES) return records + attributes
   if (records.length <= RECORDS_BYTES) return records
   const message = `${printPath(header.path)} has ${records.length} bytes of attributes, a tar takes ${RECORDS_BYTES}`
   throw new BackupError('IBT_UNSUPPORTED_TYPE', message, { path: header.path })
+}
+
+function sparseRecords(path: string, sizeBytes: number): string {
+  const version = encodeRecord('GNU.sparse.major', '1') + encodeRecord('GNU.sparse.minor', '0')
+  const name = isUtf8Path(path) ? encodeRecord('GNU.sparse.name', toBytes(path)) : ''
+  return version + name + encodeRecord('GNU.sparse.realsize', String(sizeBytes))
 }
 
 function longerRecord(key: string, text = '', maxBytes: number): string {

@@ -15,6 +15,8 @@ export interface TarHeader {
   readonly mtimeNs: bigint
   /** Bytes of the body; 0 for everything but a file. */
   readonly sizeBytes: number
+  /** Bytes of the content of a sparse file, holes and all; its body is a map and the data, `sizeBytes` together. */
+  readonly sparseSizeBytes?: number | undefined
   /** Target of a symlink, path of a link; escaped as paths are. */
   readonly linkname?: string | undefined
   readonly devMajor?: number | undefined

@@ -17,6 +17,7 @@ export interface RawListing {
   readonly columns: ArrayBuffer
   readonly names: Buffer
   readonly linknames: Buffer
+  readonly xattrs: Buffer
   readonly captured: (Buffer | undefined)[]
   readonly dev: bigint
   readonly ino: bigint
@@ -87,6 +88,7 @@ export interface Addon {
     create: boolean,
     token: Token
   ): Promise<{ fd: number; columns: ArrayBuffer }>
+  dataExtents(fd: number, sizeBytes: number, max: number, token: Token): Promise<Float64Array>
   operate(
     root: Uint8Array,
     codes: Uint8Array,

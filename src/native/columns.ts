@@ -2,6 +2,8 @@
 export interface StatColumns {
   /** `FileType`; 0 if the file could not be looked at. */
   readonly types: Uint8Array
+  /** 1 for a regular file with holes. */
+  readonly sparse: Uint8Array
   /** `& 0o7777`. */
   readonly modes: Uint32Array
   readonly uids: Uint32Array
@@ -34,6 +36,7 @@ export function statColumns(columns: ArrayBuffer, count: number): StatColumns {
     devMajors: new Uint32Array(columns, narrow + 16 * count, count),
     devMinors: new Uint32Array(columns, narrow + 20 * count, count),
     errnos: new Int32Array(columns, narrow + 24 * count, count),
-    types: new Uint8Array(columns, narrow + 28 * count, count)
+    types: new Uint8Array(columns, narrow + 28 * count, count),
+    sparse: new Uint8Array(columns, narrow + 29 * count, count)
   }
 }

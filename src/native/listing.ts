@@ -2,6 +2,7 @@ import { decodePath } from '../path.js'
 import { addon } from './addon.js'
 import { type StatColumns, statColumns } from './columns.js'
 import { runJob } from './job.js'
+import { SELF, splitXattrs, type Xattrs } from './xattrs.js'
 
 /** File types as in `struct dirent`. */
 export const FileType = {
@@ -20,6 +21,10 @@ export interface Listing extends StatColumns {
   readonly names: Buffer
   /** A target for every entry, empty for what is no symlink. */
   readonly linknames: Buffer
+  /** Extended attributes of those entries that have some, by index; values are views. Linux only. */
+  readonly xattrs: ReadonlyMap<number, Xattrs>
+  /** Those of the directory that was listed. */
+  readonly ownXattrs: Xattrs | undefined
   /** For each name that was asked for: the content of the regular file of that name, up to the limit; undefined if there is none. */
   readonly captured: readonly (Buffer | undefined)[]
   /** Device and inode of the directory that was listed. */
@@ -28,10 +33,11 @@ export interface Listing extends StatColumns {
 }
 
 /**
- * Lists a directory: names, metadata and link targets, and the contents of the files that `capture` names.
+ * Lists a directory: names, metadata, link targets and extended attributes, and the contents of the files that `capture` names.
  * `root` is an absolute path and opened following links. `path` (`.`: the root) lies below it and is opened without
  * following a link in any part. What could not be looked at has its reason in `errnos`.
- * Memory: about 100 bytes an entry.
+ * Memory: about 100 bytes an entry, and the attributes.
+ * An attribute that the user may not read is left out.
  * @throws BackupError IBT_READ_FAILED if the directory cannot be opened or read.
  */
 export async function listDirectory(
@@ -42,8 +48,11 @@ export async function listDirectory(
   signal?: AbortSignal
 ): Promise<Listing> {
   const subject = { action: 'list directory', path: decodePath(path) }
-  const { columns, ...listing } = await runJob(subject, signal, token =>
-    addon().listDirectory(root, path, capture, captureMaxBytes, token)
-  )
-  return { ...listing, ...statColumns(columns, listing.count) }
+  const {
+    columns,
+    xattrs: records,
+    ...listing
+  } = await runJob(subject, signal, token => addon().listDirectory(root, path, capture, captureMaxBytes, token))
+  const xattrs = splitXattrs(records)
+  return { ...listing, ...statColumns(columns, listing.count), xattrs, ownXattrs: xattrs.get(SELF) }
 }

@@ -10,18 +10,7 @@ import { BackupError } from '../errors.js'
 import { ArchiveWriter } from '../format/archive-writer.js'
 import { toTarHeader } from '../format/tar-header.js'
 import { printPath } from '../path.js'
-import type {
-  ArchiveKind,
-  Body,
-  Entry,
-  Packed,
-  Piece,
-  Place,
-  SignaturePlace,
-  Signed,
-  Stage,
-  Summary
-} from '../types.js'
+import type { ArchiveKind, Body, Entry, Packed, Piece, SignaturePlace, Signed, Stage, Summary } from '../types.js'
 import { isEntry } from '../types.js'
 
 export interface PackOptions {
@@ -122,7 +111,7 @@ class Packer {
   storeHeld(item: Signed, body: Body, parts: readonly Uint8Array[]): Packed {
     const writer = this.#writer(item, body)
     for (const part of parts) writer.part(part)
-    return this.#stored(item, body, writer.end())
+    return this.#stored(item, body, writer)
   }
 
   /** Takes an item with a body, part by part. */
@@ -132,7 +121,7 @@ class Packer {
       writer.part(part)
       yield* writer.archive.takePieces()
     }
-    return this.#stored(item, body, writer.end())
+    return this.#stored(item, body, writer)
   }
 
   #writer(item: Signed, body: Body): BodyWriter {
@@ -142,7 +131,8 @@ class Packer {
     return new DeltaWriter(this.delta, delta!, item, body)
   }
 
-  #stored(item: Signed, body: Body, place: Place | undefined): Packed {
+  #stored(item: Signed, body: Body, writer: BodyWriter): Packed {
+    const place = writer.end()
     const summary = body.result()
     if (summary.error !== undefined) return this.keep(toUnreadable(item, summary.error))
     const { previous } = item
@@ -151,13 +141,13 @@ class Packer {
     if (isKept) return this.keep({ ...item, change, dirty: summary.dirty, racy: summary.racy, body: undefined })
     const signature = this.#storeSignature(item, summary)
     const state = this.#groups.add(item, recordStored(item, summary, { place, signature }), body.form === 'whole')
-    return { ...item, change, state, storedBytes: place.sizeBytes ?? summary.sizeBytes }
+    return { ...item, change, state, storedBytes: writer.storedBytes }
   }
 
   #storeSignature(item: Signed, { signature, sizeBytes, sha256 }: Summary): SignaturePlace | undefined {
     if (signature === undefined) return undefined
     const comment = JSON.stringify({ sizeBytes, sha256 })
-    const offset = this.sigvault.header(toTarHeader(item, { sizeBytes: signature.length, comment }))
+    const offset = this.sigvault.header(toTarHeader(item, { sizeBytes: signature.length, comment, xattrs: undefined }))
     this.sigvault.body(signature)
     this.sigvault.endBody(signature.length)
     return { date: '', offset }

@@ -1,5 +1,5 @@
 import { type Breather, createBreather } from '../breathe.js'
-import { IN_FLIGHT_BYTES, PART_BYTES } from '../constants.js'
+import { IN_FLIGHT_BYTES, PART_BYTES, SPARSE_HELD_BYTES } from '../constants.js'
 import { type BatchResult, Deferred, Failed } from '../content/batch.js'
 import { DiskContent } from '../content/disk.js'
 import { checkPolicy, type Policy, type SignPolicy } from '../content/policy.js'
@@ -21,8 +21,8 @@ export interface SignOptions extends SignPolicy {
  * is `dirty` then; a large one is `dirty` at once. Same bytes as before: `touched` or `unchanged`, without a body.
  * What vanished is `deleted`, or left out if it is new; what cannot be read is `unreadable`, or `carried` if it was
  * there before. A further member of a hard-link group is not read: `linkTo` names the first.
- * Files on disk of up to `PART_BYTES` are read ahead in batches; larger ones and all other contents stream when their
- * turn comes. Memory: `inFlightBytes` of contents, `SLOTS` times `SLOT_ENTRIES` entries, one table entry for each
+ * Files on disk of up to `PART_BYTES` (sparse ones: `SPARSE_HELD_BYTES`) are read ahead in batches; larger ones and all
+ * other contents stream when their turn comes. The holes of a sparse file that streams are not read. Memory: `inFlightBytes` of contents, `SLOTS` times `SLOT_ENTRIES` entries, one table entry for each
  * hard-link group, and 20 bytes for each block of the content that streams.
  *
  * @throws BackupError IBT_SIZE_UNKNOWN for a content of unknown size above `PART_BYTES` that has no basis.
@@ -92,7 +92,9 @@ function needsRead(item: Entry & Partial<Change>): boolean {
 }
 
 function isBatchable(item: Entry): boolean {
-  return item.content instanceof DiskContent && (item.sizeBytes ?? Infinity) <= PART_BYTES
+  if (!(item.content instanceof DiskContent)) return false
+  const { sizeBytes = Infinity } = item
+  return sizeBytes <= (item.sparse ? SPARSE_HELD_BYTES : PART_BYTES)
 }
 
 /** The first member of each hard-link group: the others share its content, unless it could not be read. */

@@ -69,7 +69,7 @@ class Walker {
     const root = await this.#rootEntry()
     const top = await this.#list(ROOT_PATH)
     if (top instanceof BackupError) throw top
-    yield root
+    yield { ...root, xattrs: top.ownXattrs }
     const stack = [this.#level(ROOT_PATH, top, undefined)]
     let level: Level | undefined
     while ((level = stack.at(-1)) !== undefined) {
@@ -175,10 +175,12 @@ class Walker {
       ctimeNs: listing.ctimesNs[i]!,
       ino: listing.inos[i]!,
       sizeBytes,
+      sparse: listing.sparse[i] === 1 || undefined,
       linkname: type === 'symlink' ? linknames[i]! : undefined,
       link: type === 'directory' || listing.nlinks[i]! < 2 ? undefined : this.#links.ordinal(listing, i),
       devMajor: isDevice ? listing.devMajors[i] : undefined,
       devMinor: isDevice ? listing.devMinors[i] : undefined,
+      xattrs: listing.xattrs.get(i),
       content: type === 'file' ? new DiskContent(this.#root, path) : undefined
     }
   }

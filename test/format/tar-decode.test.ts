@@ -82,6 +82,7 @@ test('any numbers, names, times and attributes come back', () => {
         fc.bigInt(-5n, 5n),
         fc.bigInt(0n, 2n ** 33n).map(seconds => seconds * 1_000_000_000n)
       ),
+      sparseSizeBytes: fc.maxSafeNat(),
       sizeBytes: fc.oneof(fc.nat(100_000), fc.maxSafeNat(), fc.constantFrom(2 ** 33 - 1, 2 ** 33)),
       uname: text,
       gname: text,
@@ -94,8 +95,9 @@ test('any numbers, names, times and attributes come back', () => {
     { requiredKeys: ['path', 'type', 'mode', 'uid', 'gid', 'mtimeNs', 'sizeBytes', 'linkname'] }
   )
   fc.assert(
-    fc.property(header, ({ linkname, sizeBytes, ...rest }) => {
-      const meant = rest.type === 'file' ? { ...rest, sizeBytes } : { ...rest, sizeBytes: 0, linkname }
+    fc.property(header, ({ linkname, sizeBytes, sparseSizeBytes, ...rest }) => {
+      const sparse = sparseSizeBytes === undefined ? {} : { sparseSizeBytes }
+      const meant = rest.type === 'file' ? { ...rest, sizeBytes, ...sparse } : { ...rest, sizeBytes: 0, linkname }
       const encoded = encodeEntry(meant as TarHeader)
       const decoded = decodeEntryAt(encoded)
       assert.deepEqual(decoded, { header: meant, headerBytes: encoded.length })
@@ -177,6 +179,7 @@ test('special entries and sparse files are refused by name', () => {
     )
   }
   assert.throws(() => decodeEntryAt(record('GNU.sparse.major', '1')), { code: 'IBT_UNSUPPORTED_TYPE' })
+  assert.throws(() => decodeEntryAt(record('GNU.sparse.map', '0,1')), { code: 'IBT_UNSUPPORTED_TYPE' })
 })
 
 test('paths that leave the tree are refused, as names and as targets of hard links', () => {

@@ -169,3 +169,32 @@ test('what is no directory or not there says so', async t => {
   await failsWith('ENAMETOOLONG', 'x'.repeat(5000))
   await failsWith('ENOENT', '.', join(root, 'none'))
 })
+
+test('extended attributes come with their entries, of any bytes', oracle('setfattr'), async t => {
+  const root = temporaryDirectory(t)
+  const value = Buffer.from([0, 255, 10, 61, 34, 0])
+  const large = Buffer.alloc(2000, 'v')
+  mkdirSync(join(root, 'directory'))
+  for (const name of ['a', 'b', 'c']) writeFileSync(join(root, name), '')
+  const set = (path: string, name: string, bytes: Buffer) =>
+    spawnSync('setfattr', ['-n', name, '-v', `0x${bytes.toString('hex')}`, join(root, path)])
+  const { stderr } = set('b', 'user.binary', value)
+  if (stderr.includes('not supported')) return t.skip('the file system has no extended attributes')
+  set('b', 'user.large', large)
+  set('b', 'user.a=%', Buffer.from('x'))
+  set('directory', 'user.d', value)
+  set('.', 'user.own', value)
+  const listing = await list(root)
+  assert.deepEqual(split(listing.names), ['a', 'b', 'c', 'directory'])
+  assert.deepEqual(
+    [...listing.xattrs.get(1)!].map(([name, bytes]) => [name, Buffer.from(bytes)]),
+    [
+      ['user.a=%', Buffer.from('x')],
+      ['user.binary', value],
+      ['user.large', large]
+    ]
+  )
+  assert.deepEqual([...listing.xattrs.get(3)!.keys()], ['user.d'])
+  assert.deepEqual([...listing.ownXattrs!.keys()], ['user.own'])
+  assert.equal(listing.xattrs.get(0), undefined)
+})

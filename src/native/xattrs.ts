@@ -1,0 +1,37 @@
+import { decodePath } from '../path.js'
+
+/** Extended attributes of one entry; names are escaped as paths are. */
+export type Xattrs = ReadonlyMap<string, Uint8Array>
+
+/** Index of the directory that was listed. */
+export const SELF = 0xffffffff
+
+const HEAD_BYTES = 12
+const NONE: ReadonlyMap<number, Xattrs> = new Map()
+
+/** Takes the records of native/fs/xattrs.h apart: attributes by the index of their entry, in the order of their names. */
+export function splitXattrs(records: Buffer): ReadonlyMap<number, Xattrs> {
+  if (records.length === 0) return NONE
+  const found = new Map<number, [name: string, value: Uint8Array][]>()
+  const head = new DataView(records.buffer, records.byteOffset, records.length)
+  const isLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+  for (let at = 0; at < records.length; ) {
+    const index = head.getUint32(at, isLittle)
+    const nameEnd = at + HEAD_BYTES + head.getUint32(at + 4, isLittle)
+    const end = nameEnd + head.getUint32(at + 8, isLittle)
+    const list = found.get(index)
+    const attribute: [string, Uint8Array] = [
+      decodePath(records.subarray(at + HEAD_BYTES, nameEnd)),
+      records.subarray(nameEnd, end)
+    ]
+    if (list === undefined) found.set(index, [attribute])
+    else list.push(attribute)
+    at = end
+  }
+  return new Map(Array.from(found, ([index, list]) => [index, new Map(list.sort(byName))]))
+}
+
+/** A file system lists them in an order of its own. */
+function byName([a]: [string, Uint8Array], [b]: [string, Uint8Array]): number {
+  return a < b ? -1 : 1
+}
