@@ -28,13 +28,18 @@ export interface VerifyReport {
   readonly problems: readonly BackupError[]
 }
 
-/** Proves a backup: its chain of states, the artifacts that it needs and, on request, every byte of every file. */
+/**
+ * Proves a backup: its chain of states, the artifacts that it needs and, on request, every byte of every file.
+ *
+ * @throws BackupError IBT_NO_BACKUP, and IBT_STATE_VERSION for a backup that only a later version can judge.
+ */
 export async function verifyBackup(key: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   const chain = await Chain.open(openPlaces(options).store, key, options)
   const { date } = chain.at(await parseAt(options.at))
   const problems: BackupError[] = []
   const report = (error: unknown) => {
-    if (options.signal?.aborted || !isBackupError(error)) throw error
+    const isRefused = isBackupError(error) && error.code === 'IBT_STATE_VERSION'
+    if (options.signal?.aborted || isRefused || !isBackupError(error)) throw error
     problems.push(error)
     options.onError?.(error)
   }

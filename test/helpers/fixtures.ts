@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { listEntries } from '../../src/index.js'
+import { encodePath } from '../../src/path.js'
+import type { StateEntry } from '../../src/types.js'
+
+const IS_ROOT = process.geteuid?.() === 0
+/** What ext4 can hold, in seconds. */
+const [OLDEST, NEWEST] = [-(2n ** 31n), 2n ** 34n - 2n ** 31n]
+const NS = 1_000_000_000n
+
+/** An entry as expected.json has it. */
+export interface Expected {
+  readonly path: string
+  readonly pathBase64?: string
+  readonly type: string
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly mtimeNs: string
+  readonly sizeBytes?: number
+  readonly sha256?: string
+  readonly linkname?: string
+  readonly linknameBase64?: string
+  readonly link?: number
+}
+
+/** What a frozen chain must come back as: its entries at every date, or a refusal. */
+export interface Manifest {
+  readonly provenance: string
+  readonly dates?: Readonly<Record<string, readonly Expected[]>>
+  readonly refused?: { readonly code: string; readonly exit: number; readonly says: string }
+}
+
+const bytesOf = (text: string | undefined, base64: string | undefined) =>
+  text === undefined ? undefined : base64 === undefined ? Buffer.from(text) : Buffer.from(base64, 'base64')
+const pathOf = ({ path, pathBase64 }: Expected) => bytesOf(path, pathBase64)!
+const byPath = (a: Expected, b: Expected) => Buffer.compare(pathOf(a), pathOf(b))
+
+/** The state says of each entry what is expected, no matter what this machine can restore. */
+export async function assertLists(store: string, at: string, expected: readonly Expected[]): Promise<void> {
+  const found: Expected[] = []
+  for await (const entry of listEntries('key', { store, cache: false, at })) found.push(toExpected(entry))
+  const wanted = [...expected].sort(byPath)
+  found.sort(byPath)
+  assert.equal(found.length, wanted.length)
+  for (const [i, entry] of wanted.entries()) {
+    const known = Object.fromEntries(Object.keys(entry).map(field => [field, found[i]![field as keyof Expected]]))
+    // Groups are what counts, not their numbers: the restored tree shows them.
+    assert.deepEqual({ ...known, link: undefined }, { ...entry, link: undefined })
+  }
+}
+
+function toExpected(entry: StateEntry): Expected {
+  const text = Object.entries({ path: entry.path, linkname: entry.linkname, uname: entry.uname, gname: entry.gname })
+  const fields = text.flatMap(([name, value]) => {
+    if (value === undefined) return []
+    const bytes = encodePath(value)
+    const isText = Buffer.from(bytes.toString()).equals(bytes)
+    return [[name, bytes.toString()], ...(isText ? [] : [[`${name}Base64`, bytes.toString('base64')]])]
+  })
+  const xattrs = [...(entry.xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString('base64')])
+  return {
+    ...entry,
+    ...Object.fromEntries(fields),
+    mtimeNs: String(entry.mtimeNs),
+    xattrs: Object.fromEntries(xattrs)
+  }
+}
+
+/** What is on the disk is what is expected, and nothing else. What a restore may not be able to make may be missing. */
+export function assertRestored(root: string, expected: readonly Expected[]): void {
+  const at = (path: Buffer) => Buffer.concat([Buffer.from(`${root}/`), path])
+  const inodes = new Map<bigint, number | Buffer>()
+  let found = 0
+  for (const entry of expected) {
+    const path = pathOf(entry)
+    const stat = lstatSync(at(path), { bigint: true, throwIfNoEntry: false })
+    if (stat !== undefined) found++
+    if (!['file', 'directory', 'symlink'].includes(entry.type)) continue
+    assert.ok(stat !== undefined, `${entry.path} is missing`)
+    assertStat(entry, stat)
+    if (entry.type === 'symlink') {
+      const target = readlinkSync(at(path), { encoding: 'buffer' })
+      assert.deepEqual(target, bytesOf(entry.linkname, entry.linknameBase64))
+    }
+    if (entry.type !== 'file') continue
+    const content = readFileSync(at(path))
+    assert.deepEqual(
+      [content.length, createHash('sha256').update(content).digest('hex')],
+      [entry.sizeBytes, entry.sha256],
+      entry.path
+    )
+    const group = entry.link ?? path
+    assert.deepEqual(inodes.get(stat.ino) ?? group, group, `${entry.path} is linked with another file`)
+    inodes.set(stat.ino, group)
+  }
+  const groups = new Set(expected.filter(({ type }) => type === 'file').map(entry => entry.link ?? entry.path))
+  assert.equal(inodes.size, groups.size, 'links of one file are several files')
+  assert.equal(countEntries(Buffer.from(root)), found)
+}
+
+/** A directory and all that lies below. */
+function countEntries(directory: Buffer): number {
+  let count = 1
+  for (const name of readdirSync(directory, { encoding: 'buffer' })) {
+    const path = Buffer.concat([directory, Buffer.from('/'), name])
+    count += lstatSync(path).isDirectory() ? countEntries(path) : 1
+  }
+  return count
+}
+
+function assertStat(entry: Expected, stat: BigIntStats): void {
+  const { path, type, mode, mtimeNs, uid, gid } = entry
+  const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : stat.isSymbolicLink() ? 'symlink' : 'other'
+  assert.equal(kind, type, path)
+  if (type !== 'symlink') assert.equal(Number(stat.mode) & 0o7777, mode, path)
+  const seconds = BigInt(mtimeNs) / NS
+  if (seconds > OLDEST && seconds < NEWEST) assert.equal(String(stat.mtimeNs), mtimeNs, path)
+  if (IS_ROOT) assert.deepEqual([Number(stat.uid), Number(stat.gid)], [uid, gid], path)
+}
