@@ -40,12 +40,11 @@ async function heldDelta(item: Change, held: Held, policy: Policy, signal?: Abor
 
 /** The basis' signature; undefined if it is gone or damaged: the content is stored whole then. */
 export async function loadBasis(item: Change, signal?: AbortSignal) {
-  const bytes = await item.basis?.()
-  if (bytes === undefined) return undefined
   try {
-    return await loadSignature(bytes, signal)
+    const bytes = await item.basis?.()
+    return bytes && (await loadSignature(bytes, signal))
   } catch (error) {
-    if (isBackupError(error)) return undefined
+    if (isBackupError(error) && error.code !== 'IBT_STORE_FAILED') return undefined
     throw error
   }
 }

@@ -1,23 +1,45 @@
+import { createHash } from 'node:crypto'
 import { Channel } from '../channel.js'
+import { isBackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
 import type { ByteRange, Source, Store, StoreOptions } from '../types.js'
 
+/** A cached copy is the artifact with its SHA-256 behind it. */
+const DIGEST_BYTES = 32
+
 /**
  * A store whose states and sigvaults are also kept in a cache: read there, and fetched again when they are missing.
- * A cached artifact counts only if the store lists it with the same size. A cache that fails is done without.
- * Memory: one chunk.
+ * A cached artifact counts only if the store lists it with the same size and if its bytes have the SHA-256 that was
+ * written behind them. Both are looked at once, before its first byte is read. A cache that fails is done without.
+ * Memory: one chunk, and the names that were looked at.
  */
 export function cachedStore(store: Store, cache: Store): Store {
+  const found = new Map<string, Promise<number | undefined>>()
   return {
     id: store.id,
     put: (name, source, options) =>
       isCached(name) ? putBoth(name, source, options) : store.put(name, source, options),
     async *get(name: string, range?: ByteRange, options?: StoreOptions) {
-      const isAtHand = isCached(name) && (await fetch(name, options))
-      yield* (isAtHand ? cache : store).get(name, range, options)
+      const sizeBytes = isCached(name) ? await sizeInCache(name, options) : undefined
+      let isBegun = false
+      try {
+        if (sizeBytes !== undefined) {
+          for await (const chunk of cache.get(name, clamp(range, sizeBytes), options)) {
+            isBegun = true
+            yield chunk
+          }
+          return
+        }
+      } catch (error) {
+        // Another run may have pruned the cache since.
+        if (isBegun || !isBackupError(error)) throw error
+        found.delete(name)
+      }
+      yield* store.get(name, range, options)
     },
     list: (prefix, options) => store.list(prefix, options),
     async delete(name, options) {
+      found.delete(name)
       await cache.delete(name, options)
       await store.delete(name, options)
     },
@@ -26,8 +48,9 @@ export function cachedStore(store: Store, cache: Store): Store {
 
   /** The cache keeps its copy only when the store has taken the artifact. */
   async function putBoth(name: string, source: Source<Uint8Array>, options?: StoreOptions): Promise<void> {
+    found.delete(name)
     const copy = new Channel<Uint8Array>()
-    const cached = cache.put(name, copy, options)
+    const cached = cache.put(name, withDigest(copy), options)
     cached.catch(error => copy.fail(error))
     async function* tee() {
       for await (const chunk of source) {
@@ -46,13 +69,24 @@ export function cachedStore(store: Store, cache: Store): Store {
     }
   }
 
-  async function fetch(name: string, options?: StoreOptions): Promise<boolean> {
-    const wanted = await sizeIn(store, name, options)
-    if (wanted === undefined) return false
-    if ((await sizeIn(cache, name, options)) === wanted) return true
-    return cache.put(name, store.get(name, undefined, options), options).then(
-      () => true,
-      () => false
+  /** The size of an artifact that the cache has whole, if need be by now. */
+  function sizeInCache(name: string, options?: StoreOptions): Promise<number | undefined> {
+    let sizeBytes = found.get(name)
+    if (sizeBytes === undefined) {
+      sizeBytes = fetch(name, options)
+      found.set(name, sizeBytes)
+      sizeBytes.catch(() => found.delete(name))
+    }
+    return sizeBytes
+  }
+
+  async function fetch(name: string, options?: StoreOptions): Promise<number | undefined> {
+    const sizeBytes = await sizeIn(store, name, options)
+    if (sizeBytes === undefined || (await isWhole(cache, name, sizeBytes, options))) return sizeBytes
+    options?.signal?.throwIfAborted()
+    return cache.put(name, withDigest(store.get(name, undefined, options)), options).then(
+      () => sizeBytes,
+      () => undefined
     )
   }
 }
@@ -74,6 +108,35 @@ export async function pruneCache(
 function isCached(name: string): boolean {
   const kind = parseArtifactName(name)?.kind
   return kind === 'state' || kind === 'sigvault'
+}
+
+function clamp({ start, end = Infinity }: ByteRange = { start: 0 }, sizeBytes: number): ByteRange {
+  return { start: Math.min(start, sizeBytes), end: Math.min(end, sizeBytes) }
+}
+
+async function* withDigest(source: Source<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const hash = createHash('sha256')
+  for await (const chunk of source) {
+    hash.update(chunk)
+    yield chunk
+  }
+  yield hash.digest()
+}
+
+/** Whether the cache has a copy of that size, undamaged. */
+async function isWhole(cache: Store, name: string, sizeBytes: number, options?: StoreOptions): Promise<boolean> {
+  if ((await sizeIn(cache, name, options)) !== sizeBytes + DIGEST_BYTES) return false
+  const hash = createHash('sha256')
+  const kept: Uint8Array[] = []
+  try {
+    for await (const chunk of cache.get(name, { start: 0, end: sizeBytes }, options)) hash.update(chunk)
+    for await (const chunk of cache.get(name, { start: sizeBytes }, options)) kept.push(chunk)
+  } catch (error) {
+    options?.signal?.throwIfAborted()
+    if (!isBackupError(error)) throw error
+    return false
+  }
+  return hash.digest().equals(Buffer.concat(kept))
 }
 
 async function sizeIn(store: Store, name: string, options?: StoreOptions): Promise<number | undefined> {

@@ -9,7 +9,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  truncateSync,
   writeFileSync
 } from 'node:fs'
 import { hostname } from 'node:os'
@@ -197,26 +196,6 @@ test('without a sigvault the next incremental stores whole, and deltas begin ane
   assert.deepEqual((await chain.incremental()).files.map(({ kind }) => kind).sort(), ['created', 'sigvault', 'state'])
   editSigned(chain)
   assert.deepEqual((await chain.incremental()).files.map(({ kind }) => kind).sort(), ['sigvault', 'state', 'updated'])
-  for (const { date } of chain.reports) await chain.assertRestores(date)
-})
-
-test('a cache that is gone or of another size is fetched again', RSYNC, async t => {
-  const chain = makeChain(t)
-  await chain.full()
-  const [id] = readdirSync(chain.cachePath)
-  const cached = () => readdirSync(join(chain.cachePath, id!)).map(name => join(chain.cachePath, id!, name))
-  assert.equal(cached().length, 2)
-  const damages = [
-    (path: string) => rmSync(path),
-    (path: string) => truncateSync(path, 10),
-    (path: string) => appendFileSync(path, 'x')
-  ]
-  for (const damage of damages) {
-    for (const path of cached()) damage(path)
-    editSigned(chain)
-    assert.ok((await chain.incremental()).files.some(({ kind }) => kind === 'updated'))
-  }
-  rmSync(chain.cachePath, { recursive: true })
   for (const { date } of chain.reports) await chain.assertRestores(date)
 })
 

@@ -61,16 +61,41 @@ test('what is in the cache is not read from the store', async () => {
   assert.deepEqual(store.gets, [])
 })
 
-test('what is missing in the cache, or has another size, is fetched once', async () => {
+test('what is missing in the cache, has another size or is damaged is fetched once', async () => {
+  const [store, cache] = [counting(memoryStore()), memoryStore()]
+  await store.put(STATE, [Buffer.from('state')])
+  assert.equal(await text(cachedStore(store, cache), STATE), 'state')
+  const kept = await bytesOf(cache.get(STATE))
+  const flipped = Array.from(kept, (_, at) => kept.map((byte, i) => (i === at ? byte ^ 0x10 : byte)))
+  const cuts = [0, 1, 5, kept.length - 1].map(length => kept.subarray(0, length))
+  for (const wrong of [undefined, ...flipped, ...cuts, Buffer.concat([kept, kept]), Buffer.from('state')]) {
+    if (wrong === undefined) await cache.delete(STATE)
+    else await cache.put(STATE, [wrong])
+    store.gets.length = 0
+    for (let i = 0; i < 2; i++) assert.equal(await text(cachedStore(store, cache), STATE), 'state')
+    assert.deepEqual(store.gets, [STATE])
+    assert.deepEqual(await bytesOf(cache.get(STATE)), kept)
+  }
+})
+
+test('ranges of a cached copy end where the artifact ends', async () => {
+  const cached = cachedStore(memoryStore(), memoryStore())
+  await cached.put(STATE, [Buffer.from('state')])
+  const ranges = { state: { start: 0 }, ate: { start: 2, end: 50 }, e: { start: 4, end: Infinity } }
+  for (const [wanted, range] of Object.entries(ranges)) {
+    assert.equal((await bytesOf(cached.get(STATE, range))).toString(), wanted)
+  }
+  for (const start of [5, 6, 50]) assert.equal((await bytesOf(cached.get(STATE, { start }))).length, 0)
+})
+
+test('what another run prunes from the cache after it was looked at is read from the store', async () => {
   const [store, cache] = [counting(memoryStore()), memoryStore()]
   const cached = cachedStore(store, cache)
-  await store.put(STATE, [Buffer.from('state')])
-  for (const wrong of [undefined, '', 'sta', 'stately']) {
-    if (wrong !== undefined) await cache.put(STATE, [Buffer.from(wrong)])
-    store.gets.length = 0
-    for (let i = 0; i < 2; i++) assert.equal(await text(cached, STATE), 'state')
-    assert.deepEqual(store.gets, [STATE])
-  }
+  await cached.put(STATE, [Buffer.from('state')])
+  assert.equal(await text(cached, STATE), 'state')
+  await cache.delete(STATE)
+  assert.equal(await text(cached, STATE), 'state')
+  assert.deepEqual(store.gets, [STATE])
 })
 
 test('what the store has lost is not served from the cache', async () => {
