@@ -30,6 +30,7 @@ export type ErrorCode =
 
 const BRAND = Symbol.for('incremental-backups-tools.BackupError')
 
+/** What an error is about. */
 export interface BackupErrorOptions {
   /** The entry or artifact that the error is about. */
   readonly path?: string | undefined

@@ -1,5 +1,7 @@
-export { gzip, none, zstd } from './codec/index.js'
-export { BackupError, type ErrorCode, isBackupError } from './errors.js'
+export type { ChangeDetection } from './change.js'
+export { type GzipOptions, gzip, none, type ZstdOptions, zstd } from './codec/index.js'
+export { BackupError, type BackupErrorOptions, type ErrorCode, isBackupError } from './errors.js'
+export type { StateReader } from './format/state-reader.js'
 export { compose } from './interop/compose.js'
 export { pipe } from './interop/pipe.js'
 export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js'
@@ -17,6 +19,15 @@ export { type IncrementalStages, incrementalStages } from './pipelines/increment
 export type { BackupOptions, BackupReport, PlaceOptions, Progress } from './pipelines/options.js'
 export { type RestoreOptions, type RestoreReport, type RestoreStages, restoreBackup } from './pipelines/restore.js'
 export { type VerifyOptions, type VerifyReport, verifyBackup } from './pipelines/verify.js'
-export { createRules, createSelection, type Rules, type RulesOptions } from './rules.js'
-export { Chain, type StoredBackup } from './stores/chain.js'
+export {
+  type Captured,
+  createRules,
+  createSelection,
+  type Rules,
+  type RulesOptions,
+  type Scope,
+  type Selection
+} from './rules.js'
+export type { EncodeStage } from './stages/encode.js'
+export { Chain, type StoredArtifact, type StoredBackup } from './stores/chain.js'
 export type * from './types.js'

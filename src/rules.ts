@@ -25,13 +25,16 @@ export interface Scope {
    * What is not known to be a directory is left out only if it would be as a directory and as a file.
    */
   excludes(path: string, type: EntryType, sizeBytes?: number): boolean
+  /** The rules of a directory in this one. `names`: of all that is in it. */
   enter(directory: string, captured: Captured, names: readonly string[]): Scope
 }
 
+/** What is left out of a tree: `walk` asks before it lists a directory. */
 export interface Rules {
   /** Names of files whose contents have to come with a directory's listing. */
   readonly captures: readonly string[]
   readonly oneFileSystem: boolean
+  /** The rules of the root. */
   root(captured: Captured, names: readonly string[]): Scope
 }
 

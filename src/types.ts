@@ -3,7 +3,9 @@ import type { BackupError } from './errors.js'
 /** Anything that can be iterated: arrays, generators, Node, streamx and web readable streams. */
 export type Source<T> = AsyncIterable<T> | Iterable<T>
 
+/** What a pipeline tells each of its stages. */
 export interface StageContext {
+  /** Ends the run: its reason is what the run rejects with. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -56,6 +58,7 @@ export interface Metadata {
 
 /** The bytes of a file. Opened at most once; a sequential one (out of a tar) dies at the next pull, which drains it. */
 export interface Content {
+  /** The bytes, in order. Nothing is opened before the first pull. */
   open(): Source<Uint8Array>
 }
 
@@ -66,6 +69,7 @@ export interface Entry extends Metadata {
   readonly error?: BackupError | undefined
 }
 
+/** What an entry is against the previous state; `touched`: only its metadata changed. */
 export type ChangeKind = 'created' | 'updated' | 'deleted' | 'unchanged' | 'touched'
 
 /** An entry compared with the previous state. `touched`: only metadata changed. A deleted one has its last metadata. */
@@ -127,6 +131,7 @@ export interface Signed extends Change {
 
 /** Kinds of artifact. A full backup has full, sigvault, state; an incremental created, updated, sigvault, state. */
 export type Kind = 'full' | 'created' | 'updated' | 'sigvault' | 'state'
+/** Kinds of artifact that hold contents. */
 export type ArchiveKind = 'full' | 'created' | 'updated'
 
 /** Where a body is: an entry of an archive. */
@@ -162,6 +167,7 @@ export interface StateEntry extends Metadata {
 /** One stored body of a content: the whole, or a delta on all that come before it. */
 export interface Layer {
   readonly form: 'whole' | 'delta'
+  /** The bytes as they are stored, of a delta librsync's. Nothing is opened before the first pull. */
   open(): Source<Uint8Array>
 }
 
@@ -176,7 +182,9 @@ export interface Layered extends Entry {
 export interface Archive {
   readonly name: string
   readonly sizeBytes: number
+  /** Bytes in one piece. @throws BackupError IBT_ARCHIVE_TRUNCATED beyond the end, IBT_ARCHIVE_CORRUPT */
   read(offset: number, length: number): Promise<Uint8Array>
+  /** Bytes frame by frame, however many. @throws as `read` */
   bytes(offset: number, length: number): AsyncIterable<Uint8Array>
 }
 
@@ -283,11 +291,13 @@ export interface ByteRange {
   readonly end?: number | undefined
 }
 
+/** What a store lists. */
 export interface StoredName {
   readonly name: string
   readonly sizeBytes: number
 }
 
+/** What every call of a store takes. */
 export interface StoreOptions {
   readonly signal?: AbortSignal | undefined
 }
@@ -298,8 +308,11 @@ export interface Store {
   readonly id: string
   /** Publishes the bytes under the name, replacing what was there: atomically or, if it fails or is aborted, not at all. */
   put(name: string, source: Source<Uint8Array>, options?: StoreOptions): Promise<void>
+  /** The bytes of a name, or of a part of it. @throws BackupError IBT_STORE_FAILED, also if there is no such name */
   get(name: string, range?: ByteRange, options?: StoreOptions): AsyncIterable<Uint8Array>
+  /** Names that begin with the prefix, with their sizes, in bytewise order. */
   list(prefix?: string, options?: StoreOptions): AsyncIterable<StoredName>
+  /** Removes a name. One that is not there is no error. */
   delete(name: string, options?: StoreOptions): Promise<void>
   /** Publishes only if the name is free: true if it was. */
   create?(name: string, bytes: Uint8Array, options?: StoreOptions): Promise<boolean>
@@ -310,6 +323,7 @@ export interface Codec {
   readonly name: string
   /** What the names of artifacts end in: `.zst`; empty for none. */
   readonly suffix: string
+  /** Compresses one frame to bytes that decode by themselves. */
   encode(frame: Uint8Array): Promise<Uint8Array>
   /** Decodes one stored frame to exactly `sizeBytes`. @throws BackupError IBT_ARCHIVE_CORRUPT */
   decode(stored: Uint8Array, sizeBytes: number): Promise<Uint8Array>
@@ -321,6 +335,7 @@ export interface Codec {
   decodeAll(source: Source<Uint8Array>, name: string): AsyncGenerator<Uint8Array, void, undefined>
 }
 
+/** Bytes of one frame as it is stored, and before compression. */
 export interface FrameSize {
   readonly storedBytes: number
   readonly sizeBytes: number
@@ -340,26 +355,33 @@ export interface FrameIndex {
   readonly frames: number
   /** Of the decoded artifact. */
   readonly sizeBytes: number
+  /** A frame by its number, below `frames`. */
   frame(index: number): PlacedFrame
   /** Index of the frame that holds the byte at an offset below `sizeBytes`. */
   find(offset: number): number
 }
 
+/** Tells a `Piece` from other items. */
 export function isPiece(item: object): item is Piece {
   return 'frame' in item
 }
+/** Tells a `Chunk` from other items. */
 export function isChunk(item: object): item is Chunk {
   return 'bytes' in item
 }
+/** Tells a `Sealed` from other items. */
 export function isSealed(item: object): item is Sealed {
   return 'sha256' in item && !('path' in item)
 }
+/** Tells a `Counted` from other items. */
 export function isCounted(item: object): item is Counted {
   return 'totals' in item
 }
+/** Tells an `Entry`, and all that is made of one, from other items. */
 export function isEntry(item: object): item is Entry {
   return 'path' in item
 }
+/** Tells a `Packed` from other items. */
 export function isPacked(item: object): item is Packed {
   return 'state' in item
 }

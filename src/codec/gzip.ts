@@ -5,6 +5,7 @@ import { decodeScanned, type FrameDecoder } from './frame-scan.js'
 import { encodeGzipTable, frameMember, readGzipTable, scanGzipMember } from './gzip-member.js'
 import { checkFrame, checkLevel, corruptFrame } from './limits.js'
 
+/** Options of `gzip`. */
 export interface GzipOptions {
   /** 1 to 9. Default: `GZIP_LEVEL`. */
   readonly level?: number | undefined

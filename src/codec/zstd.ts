@@ -6,6 +6,7 @@ import { scanZstdFrame, storeZstdFrame, ZSTD_MAGIC } from './zstd-frame.js'
 import { zstdLibrary } from './zstd-library.js'
 import { encodeZstdTable, readZstdTable, scanZstdTable, TABLE_MAGIC } from './zstd-table.js'
 
+/** Options of `zstd`. */
 export interface ZstdOptions {
   /** 1 to 19; higher ones want windows that readers refuse. Default: `ZSTD_LEVEL`. */
   readonly level?: number | undefined

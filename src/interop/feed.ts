@@ -6,9 +6,13 @@ import type { Source } from '../types.js'
 
 /** The parts of a Node or streamx stream that tell what it is; `never` takes the events of either. */
 export interface NodeWritable {
+  /** Takes a chunk; false: wait for `drain`. */
   write(chunk: never, ...rest: never[]): unknown
+  /** No more chunks come. */
   end(...rest: never[]): unknown
+  /** Breaks off. */
   destroy(error?: never): unknown
+  /** Listens to an event. */
   on(event: never, listener: never): unknown
 }
 

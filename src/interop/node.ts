@@ -10,6 +10,7 @@ export type { NodeWritable } from './feed.js'
 
 /** A Node or streamx stream that is written to and read from. */
 export interface NodeDuplex extends NodeWritable {
+  /** Tells a stream that can be read. */
   pipe(...rest: never[]): unknown
 }
 
@@ -85,6 +86,7 @@ export function fromNodeTransform<A = unknown, B = unknown>(stream: NodeDuplex):
   }
 }
 
+/** Options of `toNodeReadable`. */
 export interface ReadableOptions {
   /** Items of any kind instead of bytes and strings. */
   readonly objectMode?: boolean | undefined

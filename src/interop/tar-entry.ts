@@ -4,6 +4,7 @@ import { Records } from '../format/pax-values.js'
 import { checkPath, decodePath, printPath, ROOT_PATH } from '../path.js'
 import type { Content, Entry, EntryType, Signed } from '../types.js'
 
+/** Options of `fromTar`. */
 export interface FromTarOptions {
   /** Sees what of an entry could not be taken over: extended attributes that are not text. */
   readonly onError?: ((error: BackupError) => void) | undefined

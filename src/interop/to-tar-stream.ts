@@ -7,6 +7,7 @@ import { isUtf8Path, printPath } from '../path.js'
 import { type Entry, isEntry, type Signed, type Sink, type Source, type StageContext } from '../types.js'
 import { Feed } from './feed.js'
 
+/** What `toTarStream` has passed on. */
 export interface TarStreamReport {
   readonly entries: number
   /** Entries that a tar cannot hold: sockets, and what could not be read. */

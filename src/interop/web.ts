@@ -3,6 +3,7 @@ import { createBreather } from '../breathe.js'
 import { Cursor } from '../cursor.js'
 import type { Sink, Source, Stage } from '../types.js'
 
+/** A pair of web streams: what is written to one is read from the other. */
 export interface WebTransform {
   readonly readable: ReadableStream
   readonly writable: WritableStream

@@ -1,6 +1,7 @@
 import type { Sink, Source, Stage } from '../types.js'
 import type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
 
+/** The last argument of `pipe`, if it is no step. */
 export interface PipeOptions {
   /** Ends the pipeline: it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined

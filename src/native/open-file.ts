@@ -4,6 +4,7 @@ import { addon } from './addon.js'
 import { type StatColumns, statColumns } from './columns.js'
 import { runJob } from './job.js'
 
+/** A file that is open, and what it was when it was opened. */
 export interface OpenFile {
   /** For `node:fs`; the caller closes it. */
   readonly fd: number

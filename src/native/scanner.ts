@@ -2,6 +2,7 @@ import { addon, type Handle } from './addon.js'
 import { callNative, runJob } from './job.js'
 import { formatArguments, type LoadedSignature, type SignatureOptions, signatureHandle } from './signature.js'
 
+/** What a scanner makes of a content, besides its SHA-256. */
 export interface ScanOptions extends SignatureOptions {
   /** Bytes to come, if known: decides default lengths. */
   readonly sizeBytes?: number | undefined
@@ -11,6 +12,7 @@ export interface ScanOptions extends SignatureOptions {
   readonly basis?: LoadedSignature | undefined
 }
 
+/** What a scanner has found. */
 export interface ScanResult {
   /** The rest of the delta, empty without a basis. */
   readonly delta: Buffer
@@ -31,6 +33,7 @@ export interface ScanResult {
 export interface Scanner {
   /** Takes the next bytes, which must not change until the promise settles; yields the delta so far, empty without a basis. */
   update(chunk: Uint8Array, signal?: AbortSignal): Promise<Buffer>
+  /** No more bytes come: the rest of the delta, and all that was found. */
   finish(signal?: AbortSignal): Promise<ScanResult>
 }
 

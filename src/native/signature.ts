@@ -1,10 +1,12 @@
 import { addon, type FormatArguments, type Handle } from './addon.js'
 import { runJob } from './job.js'
 
-/** librsync's four signature formats are the pairs of these. */
+/** The rolling sum of a block. With `StrongSum` librsync's four signature formats. */
 export type WeakSum = 'rabinkarp' | 'rollsum'
+/** The sum that proves a block. */
 export type StrongSum = 'blake2' | 'md4'
 
+/** Which of librsync's signatures is made. */
 export interface SignatureOptions {
   /** Bytes of a block; 0 or absent: librsync's default for the size. */
   readonly blockLen?: number | undefined

@@ -28,6 +28,7 @@ export interface Parent {
   /** Its entries, once. */
   readonly entries: () => AsyncIterable<StateEntry>
   readonly artifacts: readonly Artifact[]
+  /** Reads a signature; undefined if its sigvault is gone. */
   readonly signature: (place: SignaturePlace) => Promise<Uint8Array | undefined>
 }
 

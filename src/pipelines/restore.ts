@@ -27,6 +27,7 @@ export interface RestoreOptions extends PlaceOptions {
   readonly paths?: readonly string[] | undefined
   /** Owners by the name that the backup has, by number, or not at all. Default: by name for root, else not at all. */
   readonly owners?: 'name' | 'number' | 'none' | undefined
+  /** Called for every entry that has passed. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Observes what could not be written; the run ends if it throws. */
   readonly onError?: ((error: BackupError) => void) | undefined

@@ -11,6 +11,7 @@ import { openPlaces } from './places.js'
 export interface VerifyOptions extends AtOptions {
   /** Read every artifact and make every file: proves each digest. Default: names, sizes, states and their digests. */
   readonly readData?: boolean | undefined
+  /** Called for every entry that has been proven. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Observes every problem. */
   readonly onError?: ((error: BackupError) => void) | undefined

@@ -14,6 +14,7 @@ import {
   type StateEntry
 } from '../types.js'
 
+/** Options of `diff`. */
 export interface DiffOptions extends ChangeDetection {
   /** Reads a signature of a previous content; without it no delta is made. */
   readonly signature?: ((place: SignaturePlace) => Promise<Uint8Array | undefined>) | undefined

@@ -14,6 +14,7 @@ import {
   type StageContext
 } from '../types.js'
 
+/** Options of `encode`. */
 export interface EncodeOptions {
   /** Frames that are compressed at the same time. Default: `FRAMES_IN_FLIGHT`. */
   readonly concurrency?: number | undefined

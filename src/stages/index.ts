@@ -1,5 +1,5 @@
 export { type DiffOptions, diff } from './diff.js'
-export { type EncodeOptions, encode } from './encode.js'
+export { type EncodeOptions, type EncodeStage, encode } from './encode.js'
 export { filter } from './filter.js'
 export { observe } from './observe.js'
 export { only } from './only.js'

@@ -13,6 +13,7 @@ import { printPath } from '../path.js'
 import type { ArchiveKind, Body, Entry, Packed, Piece, SignaturePlace, Signed, Stage, Summary } from '../types.js'
 import { isEntry } from '../types.js'
 
+/** Options of `pack`. */
 export interface PackOptions {
   /** The archive for whole contents and for all that is no file. */
   readonly whole: ArchiveKind

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os'
 import { PatchedContent } from '../content/patched.js'
 import type { Entry, Layered, Stage } from '../types.js'
 
+/** Options of `patch`. */
 export interface PatchOptions {
   /** Where versions of large files that are neither first nor last wait, unnamed. Default: the system's temporary directory. */
   readonly spoolDirectory?: string | undefined

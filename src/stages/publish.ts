@@ -14,6 +14,7 @@ import {
   type Totals
 } from '../types.js'
 
+/** Options of `publish`. */
 export interface PublishOptions {
   /** Asked when everything but the state is stored: false withdraws all. Default: true. */
   readonly commits?: ((totals: Totals) => boolean) | undefined

@@ -8,6 +8,7 @@ import { asChange, toUnreadable, toVanished } from '../content/settle.js'
 import { signStream } from '../content/stream.js'
 import { type Change, type Entry, isEntry, type Signed, type Stage } from '../types.js'
 
+/** Options of `sign`. */
 export interface SignOptions extends SignPolicy {
   /** Bytes of contents that are read ahead, at most. Default: `IN_FLIGHT_BYTES`. */
   readonly inFlightBytes?: number | undefined

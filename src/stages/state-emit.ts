@@ -16,6 +16,7 @@ import {
   type StateHeader
 } from '../types.js'
 
+/** Options of `stateEmit`. */
 export interface StateEmitOptions {
   /** The artifacts that the parent's state needs. Asked for at the end, when the parent's state has been read. */
   readonly inherited?: (() => readonly Artifact[]) | undefined

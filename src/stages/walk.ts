@@ -9,6 +9,7 @@ import { decodePath, encodePath, joinPath, printPath, ROOT_PATH } from '../path.
 import { createRules, type Rules, type Scope } from '../rules.js'
 import type { Entry, EntryType } from '../types.js'
 
+/** Options of `walk`. */
 export interface WalkOptions {
   /** Directories that are listed ahead of the one that is served. Default: `LISTINGS_AHEAD`. */
   readonly concurrency?: number | undefined

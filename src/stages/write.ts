@@ -7,6 +7,7 @@ import { BackupError } from '../errors.js'
 import { encodePath, printPath } from '../path.js'
 import { type Entry, isEntry, type Sink } from '../types.js'
 
+/** Options of `write`. */
 export interface WriteOptions {
   /** Owners by the name that the backup has, by number, or not at all. Default: by name for root, else not at all. */
   readonly owners?: 'name' | 'number' | 'none' | undefined

@@ -24,9 +24,10 @@ import type {
 } from '../types.js'
 
 /** An artifact as the store lists it. */
-interface Stored extends StoredName {
+export interface StoredArtifact extends StoredName {
   readonly kind: Kind
   readonly date: string
+  /** What reads it. @throws BackupError IBT_NAME_INVALID for suffixes that no codec of this package stands for */
   readonly codec: () => Codec
 }
 
@@ -40,13 +41,13 @@ export interface StoredBackup {
 /** The backups of a key in a store, oldest first. Memory: the names of one key. */
 export class Chain {
   readonly backups: readonly StoredBackup[]
-  readonly #stored: ReadonlyMap<string, Stored>
+  readonly #stored: ReadonlyMap<string, StoredArtifact>
   readonly #archives = new Map<string, Promise<Archive>>()
 
   private constructor(
     readonly store: Store,
     readonly key: string,
-    readonly artifacts: readonly Stored[],
+    readonly artifacts: readonly StoredArtifact[],
     readonly options: StoreOptions
   ) {
     this.#stored = new Map(artifacts.map(artifact => [`${artifact.kind} ${artifact.date}`, artifact]))
@@ -58,8 +59,9 @@ export class Chain {
     })
   }
 
+  /** Lists the backups of a key. @throws what the store throws */
   static async open(store: Store, key: string, options: StoreOptions = {}): Promise<Chain> {
-    const artifacts: Stored[] = []
+    const artifacts: StoredArtifact[] = []
     for await (const stored of store.list(`${key}.`, options)) {
       const parsed = parseArtifactName(stored.name)
       if (parsed?.key !== key) continue
@@ -69,6 +71,7 @@ export class Chain {
     return new Chain(store, key, artifacts, options)
   }
 
+  /** The newest backup that is complete. */
   get newest(): StoredBackup | undefined {
     return this.backups.at(-1)
   }
@@ -142,6 +145,7 @@ export class Chain {
     return readBody(await this.openArchive(date, 'sigvault'), offset, SIGNATURE_BYTES)
   }
 
+  /** Whether the store has an artifact. */
   has(date: string, kind: Kind): boolean {
     return this.#stored.has(`${kind} ${date}`)
   }
@@ -156,7 +160,7 @@ export class Chain {
     return openArchive(read, sizeBytes, codec(), name)
   }
 
-  #find(date: string, kind: Kind): Stored {
+  #find(date: string, kind: Kind): StoredArtifact {
     const found = this.#stored.get(`${kind} ${date}`)
     if (found !== undefined) return found
     throw new BackupError('IBT_BASIS_MISSING', `The ${kind} of ${date} of ${this.key} is not in the store`, {

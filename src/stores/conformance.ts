@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import type { ByteRange, Store } from '../types.js'
 
+/** What the suite needs to know of a store. */
 export interface ConformanceOptions {
   /** Declares a test: `test` of node:test, or what is like it. */
   readonly test: (title: string, body: () => Promise<void>) => unknown

@@ -1,5 +1,5 @@
 export { cachedStore } from './cached-store.js'
-export { Chain, type StoredBackup } from './chain.js'
+export { Chain, type StoredArtifact, type StoredBackup } from './chain.js'
 export { type ConformanceOptions, storeConformance } from './conformance.js'
 export { type DirectoryStore, directoryStore } from './directory.js'
 export { acquireLock, type Lock } from './lock.js'
