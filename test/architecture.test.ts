@@ -34,7 +34,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...[...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
     ...['format', 'codec', 'content', 'interop', 'stores', 'stages']
   ],
-  index: [...GROUND, 'rules', 'native', 'codec', 'interop', 'stores', 'stages', 'pipelines'],
+  index: [...GROUND, 'change', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages', 'pipelines'],
   cli: [...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages', 'pipelines']
 }
 
