@@ -113,6 +113,9 @@ DirectoryListing list_directory(const std::string& root, const std::string& path
   }
   // std::string compares as unsigned bytes.
   std::sort(names.begin(), names.end(), [](const Name& a, const Name& b) { return a.bytes < b.bytes; });
+  // A name that is removed and made again while the directory is read may come twice.
+  const auto is_same = [](const Name& a, const Name& b) { return a.bytes == b.bytes; };
+  names.erase(std::unique(names.begin(), names.end(), is_same), names.end());
   XattrReader xattrs(fd);
   xattrs.read(SELF, "", listing.self.dev, listing.xattrs);
   listing.stats.reserve(names.size());

@@ -59,10 +59,10 @@ export function asChange(entry: Entry): Change {
   return 'change' in entry ? (entry as Change) : { ...entry, change: 'created' }
 }
 
-/** What could not be read keeps what was there before; new, it is unreadable. */
+/** What could not be read keeps what was there before; new, or in the place of a directory, it is unreadable. */
 export function toUnreadable(entry: Entry, error: BackupError): Signed {
   const { previous } = asChange(entry)
-  if (previous === undefined || previous.type === 'unreadable') {
+  if (previous === undefined || previous.type === 'unreadable' || previous.type === 'directory') {
     return { ...metadataOf(entry), type: 'unreadable', error, change: 'created', previous }
   }
   return { ...metadataOf(previous), error, change: 'unchanged', previous, carried: true }

@@ -46,12 +46,24 @@ async function* signFile(
     }
     const item = withStat(asChange(entry), file.stat, 0)
     const look = () => changedSince(file.fd, item)
-    const extents = item.sparse ? await dataExtents(file.fd, item.sizeBytes ?? 0, EXTENTS_MAX, signal) : undefined
+    const extents = item.sparse ? await findData(file.fd, item, signal) : undefined
+    if (extents instanceof Failed) {
+      yield extents
+      return
+    }
     const chunks = readAhead(file.fd, item.sizeBytes ?? 0, extents)
     yield { ...item, body: await openBody(item, { chunks, look, extents }, policy, signal) }
   } finally {
-    await closeFile(file.fd)
+    // What was only read takes no harm from a close that fails.
+    await closeFile(file.fd).catch(() => {})
   }
+}
+
+async function findData(fd: number, item: Change, signal?: AbortSignal): Promise<readonly Extent[] | Failed> {
+  return dataExtents(fd, item.sizeBytes ?? 0, EXTENTS_MAX, signal).catch(error => {
+    if (signal?.aborted || !isBackupError(error)) throw error
+    return new Failed(item, readFailed(item, error.cause))
+  })
 }
 
 function isVanished({ cause }: BackupError): boolean {
@@ -147,6 +159,11 @@ async function openBody(item: Change, input: Input, policy: Policy, signal?: Abo
   return new StreamBody(item, input, basis, policy, signal)
 }
 
+/** Whether the reading of a body broke off: known when its last part has been taken. */
+export function isBroken(body: Body | undefined): boolean {
+  return body instanceof StreamBody && body.isBroken
+}
+
 /** A content on its way from where it is read into an archive; never whole in memory. */
 class StreamBody implements Body {
   readonly form: Body['form']
@@ -170,6 +187,10 @@ class StreamBody implements Body {
     this.extents = basis === undefined ? input.extents : undefined
     this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, policy), basis })
     this.parts = basis === undefined ? this.#whole() : this.#delta()
+  }
+
+  get isBroken(): boolean {
+    return this.#error !== undefined
   }
 
   result(): Summary {
@@ -226,14 +247,18 @@ class StreamBody implements Body {
       }
     } catch (cause) {
       if (this.signal?.aborted) throw cause
-      const { path } = this.item
-      this.#error = new BackupError('IBT_READ_FAILED', `Cannot read ${printPath(path)} to its end`, { path, cause })
+      this.#fail(cause)
     }
+  }
+
+  #fail(cause: unknown): undefined {
+    const { path } = this.item
+    this.#error = new BackupError('IBT_READ_FAILED', `Cannot read ${printPath(path)} to its end`, { path, cause })
   }
 
   async #finish(): Promise<Buffer> {
     const { delta, sha256, signature, sizeBytes, copies } = await this.#scanner.finish(this.signal)
-    const look = await this.input.look?.()
+    const look = await this.input.look?.().catch(cause => this.#fail(cause))
     this.#summary = {
       sizeBytes,
       sha256: sha256.toString('hex'),

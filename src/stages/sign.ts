@@ -5,7 +5,7 @@ import { DiskContent } from '../content/disk.js'
 import { checkPolicy, type Policy, type SignPolicy } from '../content/policy.js'
 import { ReadQueue } from '../content/read-queue.js'
 import { asChange, toUnreadable, toVanished } from '../content/settle.js'
-import { signStream } from '../content/stream.js'
+import { isBroken, signStream } from '../content/stream.js'
 import { type Change, type Entry, isEntry, type Signed, type Stage } from '../types.js'
 
 /** Options of `sign`. */
@@ -71,7 +71,10 @@ async function* settle(
       const entry = result instanceof Deferred ? result.entry : { ...result, linkTo: undefined }
       for await (const signed of signStream(entry, policy, signal)) {
         if (signed instanceof Failed) yield* fail(signed, links)
-        else yield signed
+        else {
+          yield signed
+          if (isBroken(signed.body)) links.break(signed)
+        }
       }
     } else yield result
   }

@@ -1,0 +1,136 @@
+/* Preloaded, it makes system calls on a file fail or disturb the file, as the file's name says: NAME#FAULT.
+   #open #fstat #readdir #seek #close   that call says EIO;  #look  Node's fstat does, the addon's does not
+   #read        every read says EIO;  #late  every read behind the first 2 MiB does
+   #busyN       the first N reads, of all files with that N, change the file's times behind the reader's back */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define LATE (2 << 20)
+#define REAL(name) \
+  static __typeof__(&name) real; \
+  if (real == NULL) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+
+static int has(const char* path, const char* fault) {
+  const char* name = path == NULL ? NULL : strrchr(path, '/');
+  const char* mark = path == NULL ? NULL : strchr(name == NULL ? path : name, '#');
+  return mark != NULL && strncmp(mark + 1, fault, strlen(fault)) == 0 ? (mark[1 + strlen(fault)] & 0x7f) | 0x80 : 0;
+}
+
+static int fd_has(int fd, const char* fault) {
+  char link[64], path[8192];
+  const int saved = errno;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  const ssize_t length = readlink(link, path, sizeof path - 1);
+  errno = saved;
+  if (length < 0) return 0;
+  path[length] = 0;
+  return has(path, fault);
+}
+
+static int fail(void) {
+  errno = EIO;
+  return -1;
+}
+
+static int is_failing(int fd, off_t offset) {
+  return fd_has(fd, "read") || (offset >= LATE && fd_has(fd, "late"));
+}
+
+static void disturb(int fd) {
+  static int reads[10];
+  const int max = (fd_has(fd, "busy") & 0x7f) - '0';
+  if (max < 0 || max > 9) return;
+  const int before = __atomic_fetch_add(&reads[max], 1, __ATOMIC_RELAXED);
+  if (before < max) {
+    const struct timespec times[2] = {{1700000000, 0}, {1700000000 + before, 0}};
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    utimensat(AT_FDCWD, link, times, 0);
+  }
+}
+
+#define PREAD(name, type) \
+  ssize_t name(int fd, void* buffer, size_t size, type offset) { \
+    REAL(name); \
+    if (is_failing(fd, offset)) return fail(); \
+    const ssize_t count = real(fd, buffer, size, offset); \
+    disturb(fd); \
+    return count; \
+  }
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
+
+int close(int fd) {
+  REAL(close);
+  const int is_bad = fd_has(fd, "close");
+  const int result = real(fd);
+  return is_bad ? fail() : result;
+}
+
+#define SEEK(name, type) \
+  type name(int fd, type offset, int whence) { \
+    REAL(name); \
+    return fd_has(fd, "seek") ? fail() : real(fd, offset, whence); \
+  }
+SEEK(lseek, off_t)
+SEEK(lseek64, off64_t)
+
+#define READDIR(name, type) \
+  struct type* name(DIR* directory) { \
+    REAL(name); \
+    if (!fd_has(dirfd(directory), "readdir")) return real(directory); \
+    fail(); \
+    return NULL; \
+  }
+READDIR(readdir, dirent)
+READDIR(readdir64, dirent64)
+
+#define FSTAT(name, type) \
+  int name(int fd, struct type* status) { \
+    REAL(name); \
+    return fd_has(fd, "fstat") ? fail() : real(fd, status); \
+  }
+FSTAT(fstat, stat)
+FSTAT(fstat64, stat64)
+
+int openat(int directory, const char* path, int flags, ...) {
+  REAL(openat);
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = va_arg(more, mode_t);
+  va_end(more);
+  return has(path, "open") ? fail() : real(directory, path, flags, mode);
+}
+
+/* openat2, and libuv's statx. */
+long syscall(long number, ...) {
+  REAL(syscall);
+  va_list more;
+  long a[6];
+  va_start(more, number);
+  for (int i = 0; i < 6; i++) a[i] = va_arg(more, long);
+  va_end(more);
+#ifdef SYS_openat2
+  if (number == SYS_openat2 && has((const char*)a[1], "open")) return fail();
+#endif
+#ifdef SYS_statx
+  if (number == SYS_statx && ((const char*)a[1])[0] == 0 && fd_has((int)a[0], "look")) return fail();
+#endif
+  return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int statx(int fd, const char* path, int flags, unsigned mask, struct statx* status) {
+  REAL(statx);
+  return path[0] == 0 && fd_has(fd, "look") ? fail() : real(fd, path, flags, mask, status);
+}

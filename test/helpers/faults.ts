@@ -1,0 +1,37 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { BackupReport } from '../../src/index.js'
+import type { NaiveChain } from './chain.js'
+import { run } from './judges.js'
+
+const SOURCE = fileURLToPath(new URL('../../../test/helpers/faults.c', import.meta.url))
+
+/** Compiles the library that makes system calls fail: faults.c says which. */
+function makeLibrary(directory: string): string {
+  const library = join(directory, 'faults.so')
+  if (!existsSync(library)) run('cc', ['-shared', '-fPIC', '-O1', '-o', library, SOURCE, '-ldl'])
+  return library
+}
+
+const BACKUP = `
+  import { fullBackup, incrementalBackup } from ${JSON.stringify(import.meta.resolve('../../src/index.js'))}
+  const [kind, source, store] = process.argv.slice(1)
+  const errors = []
+  const options = { store, cache: false, key: 'key', onError: ({ code, path }) => errors.push([path, code]) }
+  const report = await (kind === 'full' ? fullBackup : incrementalBackup)(source, options)
+  console.log(JSON.stringify({ report, errors }))
+`
+
+/** A backup that meets the faults which the names of its files ask for. */
+export function backupWithFaults(
+  chain: NaiveChain,
+  kind: 'full' | 'incremental'
+): { readonly report: BackupReport; readonly errors: readonly (readonly [path: string, code: string])[] } {
+  const args = ['--input-type=module', '-e', BACKUP, kind, chain.source, chain.storePath]
+  const env = { ...process.env, LD_PRELOAD: makeLibrary(chain.base) }
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`The backup ended with ${status}: ${stderr}`)
+  return JSON.parse(stdout)
+}
