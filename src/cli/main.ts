@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import { isBackupError } from '../errors.js'
 import { describeError, Exit, exitCode } from './exit.js'
 
 /** What every command gets. Its answer is the exit code. */
@@ -20,11 +21,15 @@ export async function main(args: readonly string[]): Promise<void> {
       : (await import('./program.js')).runProgram
     process.exitCode = await run(args, cancelled.signal)
   } catch (error) {
-    if (!cancelled.signal.aborted) writeSync(2, `ibt: ${describeError(error)}\n`)
+    if (!cancelled.signal.aborted) writeSync(2, `ibt: ${describeError(error)}\n${hint(error)}`)
     process.exitCode = exitCode(error)
   }
   if (cancelled.signal.aborted) process.exitCode = cancelled.code
   process.off('beforeExit', onExit)
+}
+
+function hint(error: unknown): string {
+  return isBackupError(error) ? `(ibt help ${error.code} says what to do)\n` : ''
 }
 
 /** The first signal aborts and lets everything clean up; the second ends the process. */

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { Exit } from './exit.js'
+import { HELP_COLUMNS, printHelp, topicList } from './help.js'
+import { MANUAL } from './manual.js'
 import { addBackupOptions, addCommonOptions, collect } from './options.js'
 
 const AT = 'the newest backup not younger than: an ISO time, a date of a backup, or words such as "3 days ago"'
@@ -25,7 +27,8 @@ function buildProgram(signal: AbortSignal, answer: (code: number) => void): Comm
     .description('Incremental backups as plain archives: tar, zstd, JSON and librsync deltas.')
     .version(version(), '--version', 'print the version')
     .helpOption('--help', 'print help')
-    .helpCommand('help [command]', 'print the help of a command')
+    .helpCommand(false)
+    .configureHelp({ helpWidth: Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS) })
     .showHelpAfterError('(ibt help tells the commands, ibt help COMMAND their options)')
     .exitOverride()
   for (const [name, summary] of BACKUPS) {
@@ -36,7 +39,11 @@ function buildProgram(signal: AbortSignal, answer: (code: number) => void): Comm
   }
   addReaders(program, signal, answer)
   addRdiff(program)
-  return program.addHelpText('after', EXAMPLES)
+  program
+    .command('help [topic]')
+    .description('what a command does, or a page on a topic')
+    .action(topic => printHelp(program, topic))
+  return program.addHelpText('after', () => topicList() + EXAMPLES)
 }
 
 const BACKUPS = [
@@ -45,21 +52,25 @@ const BACKUPS = [
   ['backup', 'a full if there is none yet, else an incremental']
 ] as const
 
-function backupCommand(program: Command, name: string, summary: string): Command {
-  return addBackupOptions(program.command(`${name} <source>`).description(summary)).addHelpText(
+function backupCommand(program: Command, name: keyof typeof MANUAL, summary: string): Command {
+  return addBackupOptions(program.command(`${name} <source>`).summary(summary).description(MANUAL[name])).addHelpText(
     'after',
     `
 Examples:
   ibt ${name} ~/photos --store /mnt/backups
-  ibt ${name} ~/project --store /mnt/backups --ignore-file .gitignore --exclude '*.o'
+  ibt ${name} ~/project --ignore-file .gitignore --exclude '*.o'
   ibt ${name} /srv --key server --skip-unchanged --json
 
-Exit codes: 0 done, 3 done but something could not be read, 5 refused (locked, another source), 1 failed.`
+Exit codes: 0 done, 3 done but something could not be read, 5 refused, 1 failed.
+See also: ibt help patterns, formats, environment, exit-codes.`
   )
 }
 
 function addReaders(program: Command, signal: AbortSignal, answer: (code: number) => void): void {
-  const reader = (usage: string, summary: string) => addCommonOptions(program.command(usage).description(summary))
+  const reader = (usage: string, summary: string) => {
+    const command = program.command(usage).summary(summary)
+    return addCommonOptions(command.description(MANUAL[command.name() as keyof typeof MANUAL]))
+  }
   reader('restore <key> <dest>', 'restore into a directory that is empty or not there yet')
     .option('--at <date>', AT)
     .option('--path <glob>', 'only what matches, with all below; may be repeated', collect)
@@ -115,8 +126,8 @@ Examples:
   ibt restore photos /tmp/photos --store /mnt/backups --at '3 days ago'
   ibt verify photos --store /mnt/backups --read-data
 
-Environment: IBT_STORE, IBT_CACHE. Exit codes: 0 done, 1 failed, 2 usage, 3 done but some files could not be read,
-4 integrity failure, 5 refused, 130 cancelled.`
+Environment: IBT_STORE, IBT_CACHE. Exit codes: 0 done, 1 failed, 2 usage, 3 done
+but some files could not be read, 4 integrity failure, 5 refused, 130 cancelled.`
 
 function version(): string {
   return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version

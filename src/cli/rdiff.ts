@@ -12,7 +12,7 @@ const USAGE = {
 Writes the librsync signature of BASIS, as rdiff does.
 
   --block-len N         bytes of a block (default: by the size of BASIS)
-  --strong-len N        bytes of a strong sum (default: all; -1: librsync's minimum)
+  --strong-len N        bytes of a strong sum (default: all; -1: the least)
   --strong blake2|md4   strong sum (default: blake2)
   --weak rabinkarp|rollsum   weak sum (default: rabinkarp)
   --force               replace SIGNATURE
@@ -44,12 +44,17 @@ Exit codes: 0 done, 1 failed, 2 usage, 4 damaged input, 130 cancelled.
 
 type Name = keyof typeof USAGE
 
+/** The help page of one of the three commands; undefined for another name. */
+export function rdiffHelp(name: string): string | undefined {
+  return Object.hasOwn(USAGE, name) ? `${USAGE[name as Name]}\n${COMMON.trimEnd()}` : undefined
+}
+
 /** `ibt signature`, `ibt delta`, `ibt patch`. Memory: bounded whatever the sizes, but for a signature that is loaded. */
 export async function runRdiff([name, ...rest]: readonly string[], signal: AbortSignal): Promise<number> {
   const command = name as Name
   const { values, positionals } = parse(command, rest)
   if (values.help) {
-    process.stdout.write(`${USAGE[command]}\n${COMMON}`)
+    process.stdout.write(`${rdiffHelp(command)}\n`)
     return Exit.done
   }
   const wanted = command === 'signature' ? 2 : 3
