@@ -99,6 +99,13 @@ test('every link of the pages leads somewhere', () => {
   }
 })
 
+test('the first page leads to every other', () => {
+  const first = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  for (const page of PAGES.slice(1)) {
+    if (!page.startsWith('test/')) assert.ok(first.includes(`](${page}`), `README.md has no link to ${page}`)
+  }
+})
+
 function anchorsOf(file: string): string[] {
   const headings = [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)]
   return headings.map(([, heading]) =>
