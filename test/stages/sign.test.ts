@@ -184,6 +184,18 @@ test('a file that cannot be read is unreadable, or carried if it was there befor
   assert.equal(String(last?.bytes), 'body')
 })
 
+test('a file in the place of a directory that cannot be read is unreadable: the directory is gone', async t => {
+  const root = temporaryDirectory(t)
+  writeFileSync(join(root, 'f'), 'body')
+  const entries = (await walked(root)).map(item =>
+    item.path === 'f' ? { ...item, change: 'created', previous: { ...item, type: 'directory' } } : item
+  )
+  rmSync(join(root, 'f'))
+  mkdirSync(join(root, 'f'))
+  const [, found] = await signed(entries as Entry[])
+  assert.deepEqual([found?.type, found?.carried, found?.error?.code], ['unreadable', undefined, 'IBT_FILE_CHANGED'])
+})
+
 test('what became another kind of file is not read', async t => {
   const root = temporaryDirectory(t)
   writeFileSync(join(root, 'f'), 'body')

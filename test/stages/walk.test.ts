@@ -5,10 +5,11 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { isBackupError } from '../../src/errors.js'
 import { encodePath } from '../../src/path.js'
-import { createRules, type Rules, type Scope } from '../../src/rules.js'
+import { createRules } from '../../src/rules.js'
 import { walk } from '../../src/stages/walk.js'
 import type { Entry } from '../../src/types.js'
 import { bytesOf, code, collect } from '../helpers/entries.js'
+import { watchedRules } from '../helpers/watched-rules.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 function makeTree(root: string, ...paths: (string | Buffer)[]): void {
@@ -109,22 +110,6 @@ test('members of a hard-link group share an ordinal, also when a member lies els
     z: 0
   })
 })
-
-/** Rules that tell what is asked of them. */
-function watchedRules(rules: Rules, onExcludes: (path: string) => void, onEnter: (path: string) => void): Rules {
-  const watch = (scope: Scope): Scope => ({
-    skipsContents: scope.skipsContents,
-    excludes(path, type, sizeBytes) {
-      onExcludes(path)
-      return scope.excludes(path, type, sizeBytes)
-    },
-    enter(directory, captured, names) {
-      onEnter(directory)
-      return watch(scope.enter(directory, captured, names))
-    }
-  })
-  return { ...rules, root: (captured, names) => watch(rules.root(captured, names)) }
-}
 
 test('an excluded directory is never listed', async t => {
   const root = temporaryDirectory(t)
