@@ -30,4 +30,4 @@ export {
   type WeakSum
 } from './native/signature.js'
 export { groupId, groupName, userId, userName } from './native/users.js'
-export type { Xattrs } from './native/xattrs.js'
+export { encodeXattrs, type Xattrs } from './native/xattrs.js'

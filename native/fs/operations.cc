@@ -5,6 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
+
+#ifdef __linux__
+#include <sys/sysmacros.h>
+#endif
 
 #include "beneath.h"
 #include "remove.h"
@@ -13,6 +18,8 @@ namespace ibt {
 namespace {
 
 constexpr size_t WRITE_STEP_BYTES = 1 << 20;
+// Holes of a sparse file are of such blocks: what a page is, and a file system's block mostly.
+constexpr size_t HOLE_BYTES = 4096;
 
 int result_of(int returned) { return returned == 0 ? 0 : errno; }
 
@@ -50,10 +57,13 @@ void to_times(const Operation& operation, struct timespec times[2]) {
   times[1] = to_timespec(operation.mtime_ns);
 }
 
+// The time comes last: what is torn shows by it.
 int set_open_metadata(int fd, const Operation& operation) {
   FirstError first;
   if (has_owner(operation)) first.note(result_of(fchown(fd, operation.uid, operation.gid)));
-  if (operation.mode != LEAVE) first.note(result_of(fchmod(fd, mode_to_set(operation, first.get()))));
+  const int chown_error = first.get();
+  first.note(set_xattrs({fd, {}}, operation.xattrs, chown_error == 0));
+  if (operation.mode != LEAVE) first.note(result_of(fchmod(fd, mode_to_set(operation, chown_error))));
   if (operation.mtime_ns != LEAVE_TIME) {
     struct timespec times[2];
     to_times(operation, times);
@@ -70,24 +80,43 @@ int set_mode(int parent, const char* name, mode_t mode) {
   return file.get() < 0 ? -file.get() : result_of(fchmod(file.get(), mode));
 }
 
-int set_metadata(int parent, const char* name, const Operation& operation) {
+bool has_other_owner(const Operation& operation, const struct stat& status) {
+  return (operation.uid != LEAVE && operation.uid != status.st_uid) ||
+         (operation.gid != LEAVE && operation.gid != status.st_gid);
+}
+
+int set_named_xattrs(int parent, const std::string& name, const Operation& operation, const struct stat& status,
+                     bool has_its_owner) {
+  const XattrTarget target = XattrTarget::beside(parent, name);
+  const int error = set_xattrs(target, operation.xattrs, has_its_owner);
+  // The user's own file that the user may not write: its mode is set afterwards.
+  if (error != EACCES || operation.mode == LEAVE || S_ISLNK(status.st_mode)) return error;
+  if (set_mode(parent, name.c_str(), (status.st_mode & 07777u) | S_IWUSR) != 0) return error;
+  return set_xattrs(target, operation.xattrs, has_its_owner);
+}
+
+int set_metadata(int parent, const std::string& name, const Operation& operation) {
   struct stat status;
-  if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+  if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno;
   FirstError first;
-  if (has_owner(operation)) {
-    first.note(result_of(fchownat(parent, name, operation.uid, operation.gid, AT_SYMLINK_NOFOLLOW)));
+  if (has_other_owner(operation, status)) {
+    first.note(result_of(fchownat(parent, name.c_str(), operation.uid, operation.gid, AT_SYMLINK_NOFOLLOW)));
   }
+  const int chown_error = first.get();
+  first.note(set_named_xattrs(parent, name, operation, status, chown_error == 0));
   // A symbolic link's own mode means nothing, and Linux cannot set it.
   if (operation.mode != LEAVE && !S_ISLNK(status.st_mode)) {
-    first.note(set_mode(parent, name, mode_to_set(operation, first.get())));
+    first.note(set_mode(parent, name.c_str(), mode_to_set(operation, chown_error)));
   }
   if (operation.mtime_ns != LEAVE_TIME) {
     struct timespec times[2];
     to_times(operation, times);
-    first.note(result_of(utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW)));
+    first.note(result_of(utimensat(parent, name.c_str(), times, AT_SYMLINK_NOFOLLOW)));
   }
   return first.get();
 }
+
+bool is_zeros(const uint8_t* bytes, size_t length) { return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0; }
 
 class Operator {
  public:
@@ -105,6 +134,7 @@ class Operator {
       case MAKE_DIRECTORY:
         return make(mkdirat(parent, name.c_str(), 0700), parent, name, operation);
       case WRITE_FILE:
+      case WRITE_SPARSE_FILE:
         return write_file(parent, name, operation);
       case MAKE_SYMLINK:
         return make(symlinkat(operation.other.c_str(), parent, name.c_str()), parent, name, operation);
@@ -112,8 +142,14 @@ class Operator {
         return with_other(operation, [&](int other, const char* old) {
           return result_of(linkat(other, old, parent, name.c_str(), 0));
         });
+      case MAKE_FIFO:
+        return make(mkfifoat(parent, name.c_str(), 0600), parent, name, operation);
+      case MAKE_CHARACTER_DEVICE:
+        return make(make_device(parent, name, S_IFCHR, operation), parent, name, operation);
+      case MAKE_BLOCK_DEVICE:
+        return make(make_device(parent, name, S_IFBLK, operation), parent, name, operation);
       case SET_METADATA:
-        return set_metadata(parent, name.c_str(), operation);
+        return set_metadata(parent, name, operation);
       case REMOVE: {
         const int error = remove_tree(parent, name, cancel_);
         forget();
@@ -133,7 +169,11 @@ class Operator {
 
  private:
   int make(int returned, int parent, const std::string& name, const Operation& operation) {
-    return returned == 0 ? set_metadata(parent, name.c_str(), operation) : errno;
+    return returned == 0 ? set_metadata(parent, name, operation) : errno;
+  }
+
+  static int make_device(int parent, const std::string& name, mode_t type, const Operation& operation) {
+    return mknodat(parent, name.c_str(), type | 0600u, makedev(operation.dev_major, operation.dev_minor));
   }
 
   template <class Use>
@@ -150,30 +190,50 @@ class Operator {
   }
 
   int write_file(int parent, const std::string& name, const Operation& operation) {
-    const int fd = open_at(parent, name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const bool replaces = !operation.other.empty();
+    const std::string& made = replaces ? operation.other : name;
+    if (!is_safe_path(made) || made == "." || made.find('/') != std::string::npos) return EINVAL;
+    const int fd = open_at(parent, made.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return -fd;
     Fd file(fd);
-    const int error = write_body(fd, operation);
-    if (error != 0) {
-      // Half a file is no file.
-      unlinkat(parent, name.c_str(), 0);
-      if (error == ECANCELED) throw Cancelled{};
-      return error;
-    }
+    int error = operation.code == WRITE_SPARSE_FILE ? write_sparse(fd, operation) : write_body(fd, operation);
     FirstError first;
-    first.note(set_open_metadata(fd, operation));
-    first.note(result_of(::close(file.release())));
-    return first.get();
+    if (error == 0) {
+      first.note(set_open_metadata(fd, operation));
+      first.note(result_of(::close(file.release())));
+      if (replaces) error = result_of(renameat(parent, made.c_str(), parent, name.c_str()));
+    }
+    if (error == 0) return first.get();
+    // Half a file is no file.
+    unlinkat(parent, made.c_str(), 0);
+    if (error == ECANCELED) throw Cancelled{};
+    return error;
   }
 
-  int write_body(int fd, const Operation& operation) {
-    size_t written = 0;
-    while (written < operation.body_length) {
+  int write_body(int fd, const Operation& operation) { return write_range(fd, operation, 0, operation.body_length); }
+
+  // Leaves out the blocks that are all zeros.
+  int write_sparse(int fd, const Operation& operation) {
+    const size_t length = operation.body_length;
+    size_t start = 0;
+    for (size_t at = 0; at < length; at += HOLE_BYTES) {
+      const size_t block = std::min(HOLE_BYTES, length - at);
+      if (!is_zeros(operation.body + at, block)) continue;
+      const int error = write_range(fd, operation, start, at);
+      if (error != 0) return error;
+      start = at + block;
+    }
+    const int error = write_range(fd, operation, start, length);
+    return error != 0 ? error : result_of(ftruncate(fd, static_cast<off_t>(length)));
+  }
+
+  int write_range(int fd, const Operation& operation, size_t start, size_t end) {
+    while (start < end) {
       if (cancel_.cancelled()) return ECANCELED;
-      const size_t step = std::min(operation.body_length - written, WRITE_STEP_BYTES);
-      const ssize_t count = write(fd, operation.body + written, step);
+      const size_t step = std::min(end - start, WRITE_STEP_BYTES);
+      const ssize_t count = pwrite(fd, operation.body + start, step, static_cast<off_t>(start));
       if (count < 0 && errno != EINTR) return errno;
-      if (count > 0) written += static_cast<size_t>(count);
+      if (count > 0) start += static_cast<size_t>(count);
     }
     return 0;
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cancel.h"
+#include "set_xattrs.h"
 
 namespace ibt {
 
@@ -15,7 +16,11 @@ enum OperationCode : uint8_t {
   MAKE_LINK = 4,
   SET_METADATA = 5,
   REMOVE = 6,
-  RENAME = 7
+  RENAME = 7,
+  WRITE_SPARSE_FILE = 8,
+  MAKE_FIFO = 9,
+  MAKE_CHARACTER_DEVICE = 10,
+  MAKE_BLOCK_DEVICE = 11
 };
 
 constexpr uint32_t LEAVE = 0xffffffff;
@@ -29,6 +34,9 @@ struct Operation {
   uint32_t uid;
   uint32_t gid;
   int64_t mtime_ns;
+  uint32_t dev_major;
+  uint32_t dev_minor;
+  XattrList xattrs;
   const uint8_t* body;
   size_t body_length;
 };

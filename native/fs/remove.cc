@@ -26,7 +26,7 @@ struct Level {
 
 class Remover {
  public:
-  Remover(int parent, const CancelToken& cancel) : parent_(parent), cancel_(cancel) {}
+  Remover(int parent, dev_t dev, const CancelToken& cancel) : parent_(parent), dev_(dev), cancel_(cancel) {}
 
   int remove(const std::string& name) {
     enter(parent_, name);
@@ -50,11 +50,14 @@ class Remover {
   }
 
   void enter(int directory, const std::string& name) {
+    open_up(directory, name);
     const int fd = open_at(directory, name.c_str(), OPEN_FLAGS);
     if (fd < 0) return note(-fd);
     Fd opened(fd);
     struct stat status;
     if (fstat(fd, &status) != 0) return note(errno);
+    // What is mounted there is not part of the tree.
+    if (status.st_dev != dev_) return note(EBUSY);
     Level level{name, status.st_dev, status.st_ino, {}};
     remove_files(fd, level.directories);
     levels_.push_back(std::move(level));
@@ -84,6 +87,16 @@ class Remover {
       if (is_directory(fd, entry)) directories.push_back(name);
       else if (unlinkat(fd, name.c_str(), 0) != 0) note(errno);
     }
+  }
+
+  // The user's own directory that the user may not read or write is made so: it goes away.
+  static void open_up(int parent, const std::string& name) {
+    if (geteuid() == 0) return;
+    struct stat status;
+    if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(status.st_mode)) return;
+    const mode_t all = S_IRUSR | S_IWUSR | S_IXUSR;
+    if ((status.st_mode & all) == all || status.st_uid != geteuid()) return;
+    fchmodat(parent, name.c_str(), (status.st_mode & 07777u) | all, AT_SYMLINK_NOFOLLOW);
   }
 
   static bool is_directory(int fd, const struct dirent* entry) {
@@ -117,6 +130,7 @@ class Remover {
   }
 
   const int parent_;
+  const dev_t dev_;
   const CancelToken& cancel_;
   std::vector<Level> levels_;
   Fd current_;
@@ -128,7 +142,11 @@ class Remover {
 int remove_tree(int parent, const std::string& name, const CancelToken& cancel) {
   struct stat status;
   if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? 0 : errno;
-  if (S_ISDIR(status.st_mode)) return Remover(parent, cancel).remove(name);
+  if (S_ISDIR(status.st_mode)) {
+    struct stat above;
+    if (fstat(parent, &above) != 0) return errno;
+    return Remover(parent, above.st_dev, cancel).remove(name);
+  }
   return unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT ? 0 : errno;
 }
 

@@ -79,6 +79,17 @@ std::vector<T> column(const Napi::CallbackInfo& info, size_t index, const char* 
   return values;
 }
 
+// The bytes between two offsets.
+Span part(Napi::Env env, const Span& whole, const std::vector<double>& offsets, size_t index, const char* message) {
+  const double start = offsets[index];
+  const double end = offsets[index + 1];
+  // Written so that NaN is refused too.
+  if (!(start >= 0 && start <= end && end <= static_cast<double>(whole.size))) {
+    throw Napi::RangeError::New(env, message);
+  }
+  return {whole.data + static_cast<size_t>(start), static_cast<size_t>(end) - static_cast<size_t>(start)};
+}
+
 std::vector<Operation> operations(const Napi::CallbackInfo& info, Held& held) {
   const Napi::Env env = info.Env();
   const size_t count = typed(info[1], "codes", napi_uint8_array, nullptr).size;
@@ -89,18 +100,19 @@ std::vector<Operation> operations(const Napi::CallbackInfo& info, Held& held) {
   const auto uids = column<uint32_t>(info, 5, "uids", napi_uint32_array, count);
   const auto gids = column<uint32_t>(info, 6, "gids", napi_uint32_array, count);
   const auto mtimes = column<int64_t>(info, 7, "mtimesNs", napi_bigint64_array, count);
-  const auto offsets = column<double>(info, 9, "offsets", napi_float64_array, count + 1);
-  const Span slab = bytes(info, 8, "slab", &held);
+  const auto dev_majors = column<uint32_t>(info, 8, "devMajors", napi_uint32_array, count);
+  const auto dev_minors = column<uint32_t>(info, 9, "devMinors", napi_uint32_array, count);
+  const auto xattr_offsets = column<double>(info, 11, "xattrOffsets", napi_float64_array, count + 1);
+  const auto offsets = column<double>(info, 13, "offsets", napi_float64_array, count + 1);
+  const Span xattrs = bytes(info, 10, "xattrs", &held);
+  const Span slab = bytes(info, 12, "slab", &held);
   std::vector<Operation> all;
   all.reserve(count);
   for (size_t i = 0; i < count; i++) {
-    // Written so that NaN is refused too.
-    if (!(offsets[i] >= 0 && offsets[i] <= offsets[i + 1] && offsets[i + 1] <= static_cast<double>(slab.size))) {
-      throw Napi::RangeError::New(env, "offsets do not ascend within slab");
-    }
-    const size_t start = static_cast<size_t>(offsets[i]);
-    all.push_back({codes[i], paths[i], others[i], modes[i], uids[i], gids[i], mtimes[i], slab.data + start,
-                   static_cast<size_t>(offsets[i + 1]) - start});
+    const Span list = part(env, xattrs, xattr_offsets, i, "xattrOffsets do not ascend within xattrs");
+    const Span body = part(env, slab, offsets, i, "offsets do not ascend within slab");
+    all.push_back({codes[i], paths[i], others[i], modes[i], uids[i], gids[i], mtimes[i], dev_majors[i], dev_minors[i],
+                   {list.data, list.size}, body.data, body.size});
   }
   return all;
 }
@@ -180,13 +192,14 @@ Napi::Value data_extents_job(const Napi::CallbackInfo& info) {
       [](Napi::Env env, std::vector<double>& extents) { return to_float64_array(env, extents); });
 }
 
-// (root, codes, paths, others, modes, uids, gids, mtimesNs, slab, offsets, token)
+// (root, codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors, xattrs, xattrOffsets, slab, offsets,
+// token)
 Napi::Value operate_job(const Napi::CallbackInfo& info) {
   Held held;
   auto all = operations(info, held);
   std::string root = byte_string(info, 0, "root");
   return start(
-      info.Env(), token(info, 10), std::move(held),
+      info.Env(), token(info, 14), std::move(held),
       [root = std::move(root), all = std::move(all)](const CancelToken& cancel) { return operate(root, all, cancel); },
       [](Napi::Env env, std::vector<int32_t>& errors) { return to_int32_array(env, errors); });
 }

@@ -1,10 +1,17 @@
 import { BATCH_BYTES, BATCH_FILES } from '../constants.js'
-import { type Operation, type OperationColumns, operate } from '../native.js'
+import {
+  encodeXattrs,
+  LEAVE,
+  LEAVE_TIME,
+  type Operation,
+  type OperationColumns,
+  operate,
+  type Xattrs
+} from '../native.js'
 import { encodePath } from '../path.js'
 
-const LEAVE = 0xffffffff
-const LEAVE_TIME = -(2n ** 63n)
 const NUL = Buffer.alloc(1)
+const NO_BYTES = new Uint8Array(0)
 
 /** One operation on a path below the root; what is undefined stays as it is. */
 export interface PathOperation {
@@ -15,7 +22,14 @@ export interface PathOperation {
   readonly uid?: number | undefined
   readonly gid?: number | undefined
   readonly mtimeNs?: bigint | undefined
+  readonly devMajor?: number | undefined
+  readonly devMinor?: number | undefined
+  readonly xattrs?: Xattrs | undefined
   readonly body?: Uint8Array | undefined
+  /** The entry that it is done for, if that has another path. */
+  readonly entryPath?: string | undefined
+  /** The hard-link group whose first member it makes. */
+  readonly link?: number | undefined
 }
 
 /** Operations that go to the addon in one job. Memory: the bodies, and one copy of them while the job runs. */
@@ -41,9 +55,8 @@ export class OperationBatch {
 }
 
 function toColumns(operations: readonly PathOperation[]): OperationColumns {
-  const bodies = operations.map(({ body }) => body ?? new Uint8Array(0))
-  const offsets = new Float64Array(operations.length + 1)
-  for (const [i, body] of bodies.entries()) offsets[i + 1] = offsets[i]! + body.length
+  const bodies = operations.map(({ body }) => body ?? NO_BYTES)
+  const xattrs = operations.map(({ xattrs }) => (xattrs === undefined ? NO_BYTES : encodeXattrs(xattrs)))
   return {
     codes: Uint8Array.from(operations, ({ code }) => code),
     paths: terminated(operations.map(({ path }) => path)),
@@ -52,9 +65,19 @@ function toColumns(operations: readonly PathOperation[]): OperationColumns {
     uids: Uint32Array.from(operations, ({ uid }) => uid ?? LEAVE),
     gids: Uint32Array.from(operations, ({ gid }) => gid ?? LEAVE),
     mtimesNs: BigInt64Array.from(operations, ({ mtimeNs }) => mtimeNs ?? LEAVE_TIME),
+    devMajors: Uint32Array.from(operations, ({ devMajor }) => devMajor ?? 0),
+    devMinors: Uint32Array.from(operations, ({ devMinor }) => devMinor ?? 0),
+    xattrs: Buffer.concat(xattrs),
+    xattrOffsets: offsetsOf(xattrs),
     slab: Buffer.concat(bodies),
-    offsets
+    offsets: offsetsOf(bodies)
   }
+}
+
+function offsetsOf(parts: readonly Uint8Array[]): Float64Array {
+  const offsets = new Float64Array(parts.length + 1)
+  for (const [i, { length }] of parts.entries()) offsets[i + 1] = offsets[i]! + length
+  return offsets
 }
 
 function terminated(paths: readonly string[]): Uint8Array {

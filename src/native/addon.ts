@@ -98,6 +98,10 @@ export interface Addon {
     uids: Uint32Array,
     gids: Uint32Array,
     mtimesNs: BigInt64Array,
+    devMajors: Uint32Array,
+    devMinors: Uint32Array,
+    xattrs: Uint8Array,
+    xattrOffsets: Float64Array,
     slab: Uint8Array,
     offsets: Float64Array,
     token: Token

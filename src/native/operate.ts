@@ -6,18 +6,27 @@ import { runJob } from './job.js'
 export const Operation = {
   /** It must not exist. Mode 0700 unless `modes` says another. */
   makeDirectory: 1,
-  /** Makes the file (it must not exist) with a body, owner, mode and times. Mode 0600 unless `modes` says another. */
+  /**
+   * Makes the file (it must not exist) with a body and metadata. Mode 0600 unless `modes` says another.
+   * `other`: a name in the same directory that it has until it is complete; then it replaces what is there, unless that
+   * is a directory.
+   */
   writeFile: 2,
   /** `other`: the target. */
   makeSymlink: 3,
   /** `other`: the path of the existing file. */
   makeLink: 4,
-  /** Owner, mode, times of what is there; a symlink itself, not its target. */
+  /** Metadata of what is there; of a symlink itself, not of its target. */
   setMetadata: 5,
   /** Whatever is there, with all that it contains; links are not followed. Nothing there is no error. */
   remove: 6,
   /** `other`: the new path. */
-  rename: 7
+  rename: 7,
+  /** As `writeFile`; blocks of 4 KiB that are all zeros become holes. */
+  writeSparseFile: 8,
+  makeFifo: 9,
+  makeCharacterDevice: 10,
+  makeBlockDevice: 11
 } as const
 
 /** In `OperationColumns`: a mode or owner that is left as it is. */
@@ -37,6 +46,15 @@ export interface OperationColumns {
   readonly gids: Uint32Array
   /** `LEAVE_TIME`: leave as it is. */
   readonly mtimesNs: BigInt64Array
+  /** Of devices. */
+  readonly devMajors: Uint32Array
+  readonly devMinors: Uint32Array
+  /**
+   * Extended attributes of operation i are `xattrs[xattrOffsets[i]..xattrOffsets[i + 1]]`, as `encodeXattrs` makes them;
+   * empty: they are left as they are. Those that are there and not in the list are removed, but for the system's labels.
+   */
+  readonly xattrs: Uint8Array
+  readonly xattrOffsets: Float64Array
   readonly slab: Uint8Array
   /** Body i is `slab[offsets[i]..offsets[i + 1]]`. */
   readonly offsets: Float64Array
@@ -44,14 +62,18 @@ export interface OperationColumns {
 
 /**
  * Changes what lies below the root: yields an error number (0: done) for each operation. One that fails does not stop
- * the others. No link is followed in any part of a path. What was not given its owner is not given setuid or setgid.
- * A file that could not be written whole is removed again. After an abort some operations are done and some are not.
- * `slab` must not change until the promise settles.
+ * the others. No link is followed in any part of a path. Owners come first, times last. What was not given its owner is
+ * not given setuid, setgid or capabilities. A file that could not be written whole is removed again. After an abort some operations are done and some are not.
+ * `slab` and `xattrs` must not change until the promise settles.
  * @throws BackupError IBT_READ_FAILED if the root cannot be opened.
  */
 export async function operate(root: Uint8Array, columns: OperationColumns, signal?: AbortSignal): Promise<Int32Array> {
-  const { codes, paths, others, modes, uids, gids, mtimesNs, slab, offsets } = columns
+  const { codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors } = columns
+  const { xattrs, xattrOffsets, slab, offsets } = columns
   return runJob({ action: 'change what is below', path: decodePath(root) }, signal, token =>
-    addon().operate(root, codes, paths, others, modes, uids, gids, mtimesNs, slab, offsets, token)
+    addon().operate(
+      ...([root, codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors] as const),
+      ...([xattrs, xattrOffsets, slab, offsets, token] as const)
+    )
   )
 }

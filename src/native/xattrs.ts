@@ -1,4 +1,4 @@
-import { decodePath } from '../path.js'
+import { decodePath, encodePath } from '../path.js'
 
 /** Extended attributes of one entry; names are escaped as paths are. */
 export type Xattrs = ReadonlyMap<string, Uint8Array>
@@ -34,4 +34,18 @@ export function splitXattrs(records: Buffer): ReadonlyMap<number, Xattrs> {
 /** A file system lists them in an order of its own. */
 function byName([a]: [string, Uint8Array], [b]: [string, Uint8Array]): number {
   return a < b ? -1 : 1
+}
+
+/** Attributes for an operation, as native/fs/set_xattrs.h has them. */
+export function encodeXattrs(xattrs: Xattrs): Uint8Array {
+  const parts: Uint8Array[] = [uint32s(xattrs.size)]
+  for (const [name, value] of xattrs) {
+    const bytes = encodePath(name)
+    parts.push(uint32s(bytes.length, value.length), bytes, value)
+  }
+  return Buffer.concat(parts)
+}
+
+function uint32s(...values: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(values).buffer)
 }

@@ -3,11 +3,12 @@ import { resolve } from 'node:path'
 import { createBreather } from '../breathe.js'
 import { IGNORE_FILE_BYTES, LISTINGS_AHEAD } from '../constants.js'
 import { DiskContent } from '../content/disk.js'
+import { ENTRY_TYPES, splitNames } from '../content/listed.js'
 import { BackupError } from '../errors.js'
 import { FileType, groupName, type Listing, listDirectory, systemError, userName } from '../native.js'
 import { decodePath, encodePath, joinPath, printPath, ROOT_PATH } from '../path.js'
 import { createRules, type Rules, type Scope } from '../rules.js'
-import type { Entry, EntryType } from '../types.js'
+import type { Entry } from '../types.js'
 
 /** Options of `walk`. */
 export interface WalkOptions {
@@ -157,7 +158,7 @@ class Walker {
   #entry({ path: directory, listing, names, linknames, scope }: Level, i: number): Entry | undefined {
     const path = joinPath(directory, names[i]!)
     if (listing.errnos[i] !== 0) return unreadableEntry(path, listing.errnos[i]!)
-    const type = TYPES[listing.types[i]!]
+    const type = ENTRY_TYPES[listing.types[i]!]
     if (type === undefined) return unreadableEntry(path, 0)
     const sizeBytes = type === 'file' ? listing.sizes[i]! : undefined
     if (scope.excludes(path, type, sizeBytes)) return undefined
@@ -185,21 +186,6 @@ class Walker {
       content: type === 'file' ? new DiskContent(this.#root, path) : undefined
     }
   }
-}
-
-const TYPES: Readonly<Record<number, EntryType>> = {
-  [FileType.file]: 'file',
-  [FileType.directory]: 'directory',
-  [FileType.symlink]: 'symlink',
-  [FileType.fifo]: 'fifo',
-  [FileType.socket]: 'socket',
-  [FileType.characterDevice]: 'character-device',
-  [FileType.blockDevice]: 'block-device'
-}
-
-/** A name between two NULs can be decoded with its neighbours: no sequence of bytes crosses a NUL. */
-function splitNames(names: Buffer): string[] {
-  return names.length === 0 ? [] : decodePath(names.subarray(0, -1)).split('\0')
 }
 
 function isVanished(error: BackupError): boolean {

@@ -1,111 +1,151 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, opendir } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { abortable } from '../abortable.js'
-import { PART_BYTES } from '../constants.js'
-import { TreeWriter } from '../content/tree-writer.js'
+import { type Existing, existingRoot } from '../content/existing.js'
+import { type Outcome, type Restorable, TreeWriter } from '../content/tree-writer.js'
 import { BackupError } from '../errors.js'
+import { Operation } from '../native.js'
 import { encodePath, printPath } from '../path.js'
-import { type Entry, isEntry, type Sink } from '../types.js'
+import { type Entry, type EntryType, isEntry, type Sink } from '../types.js'
+
+/** What becomes of what is in the destination already. */
+export type Overwrite = 'always' | 'if-changed' | 'never'
 
 /** Options of `write`. */
 export interface WriteOptions {
   /** Owners by the name that the backup has, by number, or not at all. Default: by name for root, else not at all. */
   readonly owners?: 'name' | 'number' | 'none' | undefined
+  /**
+   * Lets the destination hold something, and says what becomes of what is there under the name of an entry. `always`: a
+   * file stays if its SHA-256 is right. `if-changed`: it stays, too, if its size and time are right. Metadata are set
+   * where they differ. `never`: it stays as it is. Default: a destination that is not empty is refused.
+   */
+  readonly overwrite?: Overwrite | undefined
+  /**
+   * Removes from the directories of the backup what the backup does not have: all of it, or that of which the function
+   * says so, with all that is below. Takes `overwrite`.
+   */
+  readonly delete?: boolean | ((path: string, type: EntryType) => boolean) | undefined
   /** Observes what could not be written; the run ends if it throws. */
   readonly onError?: ((error: BackupError) => void) | undefined
-  /** Observes what was written. */
+  /** Observes what was written, or is there already. */
   readonly onEntry?: ((entry: Entry) => void) | undefined
 }
 
 /** What was written. */
 export interface Written {
+  /** Entries of the backup that are there now. */
   readonly entries: number
   readonly files: number
+  /** Of these entries, those of which nothing had to be written, or nothing might. */
+  readonly unchangedEntries: number
+  /** What was removed, each with all that was below it. */
+  readonly deletedEntries: number
+  /** Of contents that were written. */
   readonly sizeBytes: number
   /** Entries that could not be written, or were not in the backup. */
   readonly skippedEntries: number
 }
 
 /**
- * Writes entries into a directory that is empty or not there yet.
+ * Writes entries into a directory: an empty or new one, or, with `overwrite`, over what is there.
  *
- * Consumes `Entry` in path order, each after its directory. Reads contents one after the other.
- * Nothing is written outside the directory, and nothing through a link. Files of up to `PART_BYTES` are held until they
- * are proven; larger ones have a temporary name until then. Symlinks, and the metadata of a directory, come last in it.
- * Owners other than one's own take root. Memory: two batches of small files or one chunk, the symlinks of the open
- * directories, and one table entry for each hard-link group.
+ * Consumes `Entry` in path order, each after its directory. Opens contents one after the other, and only those of files
+ * that it writes. Nothing is written outside the directory, and nothing through a link.
+ * Files of up to `PART_BYTES` are held until they are proven; larger ones, and all that replace something, have a
+ * temporary name until then: who has the old file open keeps it, and so do its other names. What is of another type is
+ * removed first. Symlinks, deletions and the metadata of a directory come last in it. Only what differs is written:
+ * done again, it writes nothing.
+ * Owners other than one's own, and devices, take root. Sockets are not made.
+ * Memory: two batches of small files or one chunk, the listings of the open directories if they were there before, their
+ * symlinks, and one table entry for each hard-link group.
  *
  * @throws BackupError IBT_NOT_EMPTY, IBT_UNSAFE_PATH; IBT_WRITE_FAILED where no write can succeed (a full disk); what a
  * content throws.
+ * @throws TypeError at the call for an option that makes no sense.
  */
 export function write(destination: string, options: WriteOptions = {}): Sink<Entry, Written> {
+  const { overwrite, delete: deletes = false } = options
+  if (overwrite !== undefined && !['always', 'if-changed', 'never'].includes(overwrite)) {
+    throw new TypeError(`write: overwrite is 'always', 'if-changed' or 'never', not ${overwrite}`)
+  }
+  if (deletes !== false && overwrite === undefined) throw new TypeError('write: delete takes overwrite')
   return async function writeSink(source, { signal } = {}) {
-    const root = resolve(destination)
-    await makeEmptyDirectory(root)
-    const counts = { entries: 0, files: 0, sizeBytes: 0, skippedEntries: 0 }
+    const root = encodePath(resolve(destination))
+    const existing = await openDestination(root, overwrite)
+    const counts = { entries: 0, files: 0, unchangedEntries: 0, sizeBytes: 0, skippedEntries: 0 }
     const onError = (error: BackupError) => {
       counts.skippedEntries++
       options.onError?.(error)
     }
     const owners = options.owners ?? (process.geteuid?.() === 0 ? 'name' : 'none')
-    const writer = new TreeWriter(encodePath(root), { owners, onError, signal })
+    const isDeleted = typeof deletes === 'function' ? deletes : () => deletes
+    const writer = new TreeWriter(root, { owners, overwrite, existing, deletes: isDeleted, onError, signal })
     for await (const entry of source) {
       if (!isEntry(entry)) continue
-      const sizeBytes = await writeEntry(writer, entry, onError)
-      if (sizeBytes === undefined) continue
+      const outcome = await writeEntry(writer, entry, onError)
+      if (outcome === undefined) continue
       counts.entries++
-      counts.sizeBytes += sizeBytes
+      counts.sizeBytes += outcome.sizeBytes
+      if (outcome.isUnchanged) counts.unchangedEntries++
       if (entry.type === 'file') counts.files++
       options.onEntry?.(entry)
     }
     await writer.end()
-    return counts
+    return { ...counts, deletedEntries: writer.deletedEntries }
   }
 }
 
-async function makeEmptyDirectory(path: string): Promise<void> {
+/** Makes the directory if it is not there. Yields what it is if it may hold something. */
+async function openDestination(root: Buffer, overwrite: Overwrite | undefined): Promise<Existing | undefined> {
+  const path = root.toString()
   try {
-    await mkdir(path, { recursive: true })
-    if ((await readdir(path)).length === 0) return
+    await mkdir(root, { recursive: true })
+    if (overwrite !== undefined) return await existingRoot(root)
+    const directory = await opendir(path)
+    const first = await directory.read()
+    await directory.close()
+    if (first === null) return undefined
   } catch (cause) {
     throw new BackupError('IBT_WRITE_FAILED', `Cannot make the directory ${path}`, { path, cause })
   }
-  throw new BackupError('IBT_NOT_EMPTY', `${path} is not empty: restore into a new or an empty directory`, { path })
+  const message = `${path} is not empty: restore into a new or an empty directory, or tell by the option overwrite what becomes of what is there`
+  throw new BackupError('IBT_NOT_EMPTY', message, { path })
 }
 
-/** Bytes of content that were written; undefined if the entry was left out. */
+const NODES = {
+  fifo: Operation.makeFifo,
+  'character-device': Operation.makeCharacterDevice,
+  'block-device': Operation.makeBlockDevice
+} as const
+
+/** Undefined if the entry was left out. */
 async function writeEntry(
   writer: TreeWriter,
-  entry: Entry,
+  entry: Restorable,
   onError: (error: BackupError) => void
-): Promise<number | undefined> {
-  if (entry.type === 'directory') await writer.directory(entry)
-  else if (entry.type === 'symlink') await writer.symlink(entry)
-  else if (entry.type === 'file') return writeFile(writer, entry)
-  else {
-    const isUnreadable = entry.type === 'unreadable'
-    const message = isUnreadable
-      ? 'was unreadable and is not in this backup'
-      : `is a ${entry.type}, which is not restored`
-    const code = isUnreadable ? 'IBT_READ_FAILED' : 'IBT_UNSUPPORTED_TYPE'
-    onError(new BackupError(code, `${printPath(entry.path)} ${message}`, { path: entry.path }))
-    return undefined
+): Promise<Outcome | undefined> {
+  const { path, type } = entry
+  switch (type) {
+    case 'directory':
+      return writer.directory(entry)
+    case 'symlink':
+      return writer.symlink(entry)
+    case 'file':
+      return writer.file(entry)
+    case 'fifo':
+    case 'character-device':
+    case 'block-device':
+      return writer.node(entry, NODES[type])
+    case 'socket':
+      onError(
+        new BackupError('IBT_UNSUPPORTED_TYPE', `${printPath(path)} is a socket, which is not restored`, { path })
+      )
+      break
+    case 'unreadable': {
+      const message = `${printPath(path)} was unreadable and is not in this backup`
+      onError(new BackupError('IBT_READ_FAILED', message, { path }))
+    }
   }
-  return 0
-}
-
-async function writeFile(writer: TreeWriter, entry: Entry): Promise<number> {
-  if (await writer.link(entry)) return 0
-  const chunks = abortable(entry.content?.open() ?? [], writer.options.signal)
-  let sizeBytes: number
-  if ((entry.sizeBytes ?? Infinity) > PART_BYTES) sizeBytes = await writer.largeFile(entry, chunks)
-  else {
-    const held: Uint8Array[] = []
-    for await (const chunk of chunks) held.push(chunk)
-    const body = held.length === 1 ? held[0]! : Buffer.concat(held)
-    sizeBytes = body.length
-    await writer.smallFile(entry, body)
-  }
-  writer.wrote(entry)
-  return sizeBytes
+  await writer.pass(entry)
+  return undefined
 }

@@ -32,6 +32,11 @@ export function assertSameTree(found: string, wanted: string, message = ''): voi
   compare(found, wanted, message)
 }
 
+/** As `assertSameTree`, and extended attributes and ACLs are the same. */
+export function assertSameAttributes(found: string, wanted: string, message = ''): void {
+  compare(found, wanted, message, '-AX')
+}
+
 function compare(found: string, wanted: string, message: string, ...more: string[]): void {
   const options = ['-naHc', '--modify-window=-1', '--delete', '--itemize-changes', ...more]
   assert.equal(run('rsync', [...options, `${wanted}/`, `${found}/`]).toString(), '', message)

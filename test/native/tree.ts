@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { LEAVE, LEAVE_TIME, type OperationColumns, operate } from '../../src/native.js'
+import { encodeXattrs, LEAVE, LEAVE_TIME, type OperationColumns, operate, type Xattrs } from '../../src/native.js'
 
 /** A directory that goes away after the test, whatever its depth. */
 export function temporaryDirectory(t: TestContext): string {
@@ -42,13 +42,16 @@ export interface Step {
   readonly uid?: number
   readonly gid?: number
   readonly mtimeNs?: bigint
+  readonly devMajor?: number
+  readonly devMinor?: number
+  readonly xattrs?: Xattrs
   readonly body?: Uint8Array
 }
 
 /** Operations as columns. */
 export function columnsOf(steps: readonly Step[]): OperationColumns {
-  const offsets = [0]
-  for (const step of steps) offsets.push(offsets.at(-1)! + (step.body?.length ?? 0))
+  const xattrs = steps.map(step => (step.xattrs === undefined ? new Uint8Array(0) : encodeXattrs(step.xattrs)))
+  const bodies = steps.map(step => step.body ?? new Uint8Array(0))
   return {
     codes: Uint8Array.from(steps, step => step.code),
     paths: terminated(steps.map(step => step.path)),
@@ -57,9 +60,19 @@ export function columnsOf(steps: readonly Step[]): OperationColumns {
     uids: Uint32Array.from(steps, step => step.uid ?? LEAVE),
     gids: Uint32Array.from(steps, step => step.gid ?? LEAVE),
     mtimesNs: BigInt64Array.from(steps, step => step.mtimeNs ?? LEAVE_TIME),
-    slab: Buffer.concat(steps.map(step => step.body ?? Buffer.alloc(0))),
-    offsets: Float64Array.from(offsets)
+    devMajors: Uint32Array.from(steps, step => step.devMajor ?? 0),
+    devMinors: Uint32Array.from(steps, step => step.devMinor ?? 0),
+    xattrs: Buffer.concat(xattrs),
+    xattrOffsets: offsetsOf(xattrs),
+    slab: Buffer.concat(bodies),
+    offsets: offsetsOf(bodies)
   }
+}
+
+function offsetsOf(parts: readonly Uint8Array[]): Float64Array {
+  const offsets = [0]
+  for (const { length } of parts) offsets.push(offsets.at(-1)! + length)
+  return Float64Array.from(offsets)
 }
 
 /** Does the steps below the root and yields their error numbers. */

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { PART_BYTES } from '../../src/constants.js'
+import type { BackupError } from '../../src/errors.js'
+import { pipe } from '../../src/interop/pipe.js'
+import { walk } from '../../src/stages/walk.js'
+import { write } from '../../src/stages/write.js'
+import type { Entry } from '../../src/types.js'
+import { directory, entry, file } from '../helpers/entries.js'
+import { assertSameAttributes, run } from '../helpers/judges.js'
+import { oracle } from '../helpers/oracle.js'
+import { temporaryDirectory } from '../native/tree.js'
+
+const isRoot = process.geteuid?.() === 0
+const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+const asRoot = (...commands: string[]) => (isRoot ? oracle(...commands) : { skip: 'takes root' })
+const xattrs = (...pairs: [string, string][]) => new Map(pairs.map(([name, value]) => [name, Buffer.from(value)]))
+
+test(
+  'extended attributes, ACLs and capabilities come out as they went in',
+  asRoot('rsync', 'setfacl', 'setcap'),
+  async t => {
+    const base = temporaryDirectory(t)
+    const [from, to] = [join(base, 'from'), join(base, 'to')]
+    const script = `
+    mkdir -p "$1/d/e" && cd "$1" && echo x | tee d/file capable small d/e/plain >/dev/null
+    dd if=/dev/zero of=large bs=1M count=9 status=none
+    ln -s nowhere link; mkfifo fifo
+    setfattr -n user.one -v 'a value' d/file; setfattr -n user.binary -v 0x00ff0a d d/file large
+    setfattr -h -n trusted.link -v 1 link; setfattr -n trusted.fifo -v 2 fifo; setfattr -n user.empty small
+    setfacl -m u:12345:rw,g:54321:r d/file large; setfacl -d -m u:12345:rwx d; setfacl -m u:1:x d
+    chown 3:4 capable; setcap cap_net_raw+ep capable; chmod 0444 d/file; chmod 2750 d`
+    if (spawnSync('bash', ['-ec', script, 'bash', from]).status !== 0) return t.skip('no attributes here')
+    await pipe(walk(from), write(to))
+    assertSameAttributes(to, from)
+    assert.match(run('getcap', [join(to, 'capable')]).toString(), /cap_net_raw/)
+    // Over what is there: what is wrong is set, what is too much goes away.
+    run('bash', [
+      '-ec',
+      'cd "$1"; setfattr -x user.one d/file; setfattr -n user.more -v x small; setfacl -b d large',
+      'x',
+      to
+    ])
+    run('setfattr', ['-n', 'user.one', '-v', 'b', join(to, 'd/file')])
+    const { ino } = lstatSync(join(to, 'd/file'))
+    await pipe(walk(from), write(to, { overwrite: 'if-changed' }))
+    assertSameAttributes(to, from)
+    assert.equal(lstatSync(join(to, 'd/file')).ino, ino)
+    const { unchangedEntries, entries } = await pipe(walk(from), write(to, { overwrite: 'if-changed' }))
+    assert.equal(unchangedEntries, entries)
+  }
+)
+
+test('nothing is inherited from the ACLs of a destination', asRoot('rsync', 'setfacl'), async t => {
+  const to = temporaryDirectory(t)
+  if (spawnSync('setfacl', ['-d', '-m', 'u:12345:rwx', to]).status !== 0) return t.skip('no ACLs here')
+  const tree = [directory('.', own), directory('d', own), file('d/f', 'f', own), entry('p', { ...own, type: 'fifo' })]
+  await pipe(tree, write(to))
+  for (const path of ['.', 'd', 'd/f', 'p']) {
+    assert.doesNotMatch(run('getfacl', ['-p', join(to, path)]).toString(), /12345/, path)
+  }
+})
+
+test('attributes that cannot be set are told once an entry, and all else is set', asRoot(), async t => {
+  const to = temporaryDirectory(t)
+  const strange = xattrs(['nosuch.namespace', 'x'], ['nosuch.other', 'y'], ['user.good', 'z'])
+  const errors: BackupError[] = []
+  const tree = [
+    directory('.', own),
+    entry('a link', { ...own, type: 'symlink', linkname: 'x', xattrs: xattrs(['user.no', 'x']) }),
+    file('f', 'f', { ...own, mode: 0o640, mtimeNs: 7n, xattrs: strange }),
+    file('large', Buffer.alloc(PART_BYTES + 1), { ...own, xattrs: strange })
+  ]
+  const { skippedEntries } = await pipe(tree, write(to, { onError: error => errors.push(error) }))
+  const told = errors.map(({ path, cause }) => [path, (cause as NodeJS.ErrnoException).code])
+  assert.deepEqual(told.sort(), [
+    ['a link', 'EPERM'],
+    ['f', 'ENOTSUP'],
+    ['large', 'ENOTSUP']
+  ])
+  assert.equal(skippedEntries, 3)
+  const { mode, mtimeNs } = lstatSync(join(to, 'f'), { bigint: true })
+  assert.deepEqual([mode & 0o7777n, mtimeNs], [0o640n, 7n])
+  assert.deepEqual(readdirSync(to), ['a link', 'f', 'large'])
+  assert.match(run('getfattr', ['--absolute-names', '-d', join(to, 'f')]).toString(), /user\.good="z"/)
+})
+
+test('devices are made by root', asRoot('rsync'), async t => {
+  const to = temporaryDirectory(t)
+  const tree: Entry[] = [
+    directory('.'),
+    entry('block', { type: 'block-device', mode: 0o660, devMajor: 7, devMinor: 300 }),
+    entry('character', { type: 'character-device', mode: 0o620, devMajor: 300, devMinor: 3 }),
+    entry('fifo', { type: 'fifo', mode: 0o2644, link: 1 }),
+    entry('fifo too', { type: 'fifo', mode: 0o2644, link: 1 })
+  ]
+  await pipe(tree, write(to, { owners: 'number' }))
+  const stat = (name: string) =>
+    run('stat', ['-c', '%F %a %Hr %Lr %u:%g %h', join(to, name)])
+      .toString()
+      .trim()
+  assert.equal(stat('block'), 'block special file 660 7 300 1:2 1')
+  assert.equal(stat('character'), 'character special file 620 300 3 1:2 1')
+  assert.equal(stat('fifo'), 'fifo 2644 0 0 1:2 2')
+  const options = { owners: 'number', overwrite: 'if-changed' } as const
+  assert.equal((await pipe(tree, write(to, options))).unchangedEntries, 5)
+  await pipe([tree[0]!, { ...tree[1]!, devMinor: 301 }], write(to, options))
+  assert.equal(stat('block'), 'block special file 660 7 301 1:2 1')
+})
+
+test('a device that the user may not make is told, and the restore goes on', asRoot(), t => {
+  const to = temporaryDirectory(t)
+  run('chown', ['65534', to])
+  const script = `
+    process.setgroups([65534]); process.setgid(65534); process.setuid(65534)
+    const { write } = await import(${JSON.stringify(new URL('../../src/stages/write.js', import.meta.url).href)})
+    const own = { mode: 0o644, uid: 65534, gid: 65534, mtimeNs: 1n }
+    const tree = [
+      { ...own, path: '.', type: 'directory', mode: 0o755 },
+      { ...own, path: 'a', type: 'character-device', devMajor: 1, devMinor: 3 },
+      { ...own, path: 'b', type: 'fifo' }
+    ]
+    const onError = ({ path, code, cause }) => console.log(path, code, cause.code)
+    const { skippedEntries } = await write(${JSON.stringify(to)}, { onError })(tree)
+    console.log(skippedEntries)`
+  const output = run(process.execPath, ['--input-type=module', '-e', script]).toString()
+  assert.equal(output, 'a IBT_WRITE_FAILED EPERM\n1\n')
+  assert.deepEqual(readdirSync(to), ['b'])
+})
+
+/** Bytes on the disk. */
+const room = (path: string) => statSync(path).blocks * 512
+
+for (const [name, size] of [
+  ['small', 1_000_003],
+  ['large', PART_BYTES * 4 + 5]
+] as const) {
+  test(`a ${name} sparse file gets its holes back`, async t => {
+    const base = temporaryDirectory(t)
+    const bytes = Buffer.alloc(size)
+    // Data at both ends of a block, across its border, and none at the end of the file.
+    for (const at of [4095, 4096, 500_000, size - 9000]) bytes[at] = 1
+    const chunks = [bytes.subarray(0, 100_001), bytes.subarray(100_001, 100_002), bytes.subarray(100_002)]
+    const content = { open: () => chunks }
+    for (const sparse of [true, undefined]) {
+      const to = join(base, String(sparse))
+      const item = entry('f', { ...own, sizeBytes: size, sparse, content, xattrs: xattrs() })
+      await pipe([directory('.', own), item], write(to))
+      assert.ok(readFileSync(join(to, 'f')).equals(bytes))
+      if (sparse) assert.ok(room(join(to, 'f')) <= 5 * 4096, String(room(join(to, 'f'))))
+      else assert.ok(room(join(to, 'f')) >= size)
+    }
+  })
+}
+
+test('a file that is one hole takes no room', async t => {
+  const from = temporaryDirectory(t)
+  const fd = openSync(join(from, 'f'), 'w')
+  writeSync(fd, '\0', 50_000_000)
+  closeSync(fd)
+  run('truncate', ['-s', '60000000', join(from, 'f')])
+  const to = join(temporaryDirectory(t), 'to')
+  await pipe(walk(from), write(to))
+  run('cmp', [join(from, 'f'), join(to, 'f')])
+  assert.equal(room(join(to, 'f')), 0)
+})
