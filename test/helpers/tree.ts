@@ -28,6 +28,9 @@ export const ODD_NAMES: readonly (string | Buffer)[] = [
   Buffer.concat([Buffer.alloc(150, 'y'), Buffer.from([0xfe])])
 ]
 
+/** A mode as only root can use it, or one that lets the tests' user read and enter what is his. */
+export const usableMode = (mode: number): number => (process.geteuid?.() === 0 ? mode : mode | 0o700)
+
 /** Does things to a tree by names that may be any bytes. Random bytes depend on the seed only. */
 export class Tree {
   readonly #random
@@ -106,7 +109,7 @@ export function makeTree(root: string, sizes = SIZES): Tree {
   tree.directory('modes')
   for (const mode of [0, 0o400, 0o644, 0o4755, 0o2711, 0o1644, 0o7777]) {
     tree.file(`modes/${mode.toString(8)}`)
-    tree.chmod(`modes/${mode.toString(8)}`, mode)
+    tree.chmod(`modes/${mode.toString(8)}`, usableMode(mode))
   }
   makeTimes(tree)
   return tree

@@ -6,7 +6,7 @@ import { assertRestoresByHand, BY_HAND_TOOLS } from '../helpers/by-hand.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom, type Random } from '../helpers/random.js'
-import { Tree } from '../helpers/tree.js'
+import { Tree, usableMode } from '../helpers/tree.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 const IS_SLOW = process.env.SLOW === '1'
@@ -109,7 +109,7 @@ class Playground {
     },
     chmod: () => {
       const path = this.#some(stat => !stat.isSymbolicLink())
-      if (path) chmodSync(this.tree.at(path), this.random.pick(MODES))
+      if (path) chmodSync(this.tree.at(path), usableMode(this.random.pick(MODES)))
     },
     touch: () => {
       const path = this.#some(stat => stat.isFile() || stat.isDirectory())
