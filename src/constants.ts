@@ -9,9 +9,11 @@ export const CHUNK_BYTES = 1024 * 1024
 /** Files of one batch, at most. */
 export const BATCH_FILES = 256
 /** Bytes of one batch, at most. */
-export const BATCH_BYTES = 4 * 1024 * 1024
+export const BATCH_BYTES = 2 * 1024 * 1024
+/** A larger file is a batch by itself. */
+export const BATCHED_FILE_BYTES = 256 * 1024
 /** Bytes in flight in one pipeline. */
-export const IN_FLIGHT_BYTES = 64 * 1024 * 1024
+export const IN_FLIGHT_BYTES = 32 * 1024 * 1024
 /** Contents below this size are not signed: a delta of them would save little. */
 export const SIGNED_MIN_BYTES = 16 * 1024
 /** The smallest block that a sigvault's signatures use. */
@@ -25,7 +27,7 @@ export const RACY_MS = 2000
 /** Frames that `encode` has in the codec at the same time. */
 export const FRAMES_IN_FLIGHT = 8
 /** Entries that `pack` holds back until their bytes have gone ahead, at most. */
-export const PACK_PENDING_ENTRIES = 16_384
+export const PACK_PENDING_ENTRIES = 4096
 /** Directories that `walk` lists ahead, of each open directory. */
 export const LISTINGS_AHEAD = 4
 /** Archives that a restore keeps open at once, at most. */

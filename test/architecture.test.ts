@@ -16,22 +16,23 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   change: [...GROUND],
   path: ['errors'],
   breathe: ['constants'],
+  memory: [],
   cursor: ['types'],
   abortable: [...GROUND, 'breathe', 'cursor'],
   merge: [...GROUND, 'abortable', 'breathe', 'cursor', 'path'],
   rules: [...GROUND, 'path'],
   native: [...GROUND, 'path'],
-  format: [...GROUND, 'path', 'breathe'],
+  format: [...GROUND, 'path', 'breathe', 'memory'],
   codec: [...GROUND, 'path', 'breathe', 'format'],
-  content: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'change', 'channel', 'native', 'format'],
+  content: [...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'change', 'channel', 'native', 'format'],
   interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'format'],
   stores: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'channel', 'format', 'codec'],
   stages: [
-    ...[...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
+    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
     ...['format', 'codec', 'content']
   ],
   pipelines: [
-    ...[...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
+    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
     ...['format', 'codec', 'content', 'interop', 'stores', 'stages']
   ],
   index: [...GROUND, 'change', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages', 'pipelines'],

@@ -16,22 +16,20 @@ constexpr size_t STEP_BYTES = 1 << 20;
 
 enum class Read { done, too_large, failed };
 
-// Appends the file's bytes; stops when they are more than `max`.
-Read read_to_end(int fd, double size, double max, RawBytes& slab, const CancelToken& cancel) {
-  const size_t start = slab.size();
-  for (;;) {
+// Reads the file into the room, and adds up what was read.
+Read read_to_end(int fd, Slab room, size_t& count, const CancelToken& cancel) {
+  uint8_t beyond;
+  for (count = 0;;) {
     cancel.check();
-    // One byte more than there should be, to see the end. Past that it has grown: go on in large steps.
-    const double got = static_cast<double>(slab.size() - start);
-    const double rest = size + 1 - got;
-    const size_t step = rest < 1 ? STEP_BYTES : static_cast<size_t>(std::min(rest, static_cast<double>(STEP_BYTES)));
-    slab.reserve_more(step);
-    const ssize_t count = pread(fd, slab.end(), step, static_cast<off_t>(got));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return Read::failed;
-    if (count == 0) return Read::done;
-    slab.added(static_cast<size_t>(count));
-    if (static_cast<double>(slab.size() - start) > max) return Read::too_large;
+    const size_t left = std::min(room.size - count, STEP_BYTES);
+    // A byte where there is no room tells a file that has grown from one that ends here.
+    const ssize_t got = left > 0 ? pread(fd, room.data + count, left, static_cast<off_t>(count))
+                                 : pread(fd, &beyond, 1, static_cast<off_t>(count));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Read::failed;
+    if (got == 0) return Read::done;
+    if (left == 0) return Read::too_large;
+    count += static_cast<size_t>(got);
   }
 }
 
@@ -49,17 +47,19 @@ bool is_same(const FileStat& a, const FileStat& b) {
 
 class BatchReader {
  public:
-  BatchReader(const BatchOptions& options, const CancelToken& cancel) : options_(options), cancel_(cancel) {}
+  BatchReader(Slab slab, const BatchOptions& options, const CancelToken& cancel)
+      : slab_(slab), options_(options), cancel_(cancel) {}
 
   void add(int root, const std::string& path) {
-    const size_t start = batch_.slab.size();
+    const size_t start = used_;
+    size_t count = 0;
     uint8_t flags = 0;
     FileStat stat;
     const Fd file(open_beneath(root, path, READ_FLAGS));
     if (file.get() < 0) stat = failed_stat(-file.get());
-    else stat = read(file.get(), flags);
+    else stat = read(file.get(), flags, count);
     const bool is_read = stat.error == 0 && (flags & (FILE_TOO_LARGE | FILE_NOT_REGULAR)) == 0;
-    if (!is_read) batch_.slab.truncate(start);
+    if (is_read) used_ += count;
     batch_.stats.push_back(stat);
     batch_.flags.push_back(flags);
     batch_.offsets.push_back(static_cast<double>(start));
@@ -68,25 +68,23 @@ class BatchReader {
   }
 
   FileBatch finish() {
-    batch_.offsets.push_back(static_cast<double>(batch_.slab.size()));
+    batch_.offsets.push_back(static_cast<double>(used_));
     batch_.signature_offsets.push_back(static_cast<double>(batch_.signatures.size()));
-    batch_.slab.shrink();
     return std::move(batch_);
   }
 
  private:
-  FileStat read(int fd, uint8_t& flags) {
-    const size_t start = batch_.slab.size();
+  FileStat read(int fd, uint8_t& flags, size_t& count) {
+    const Slab room{slab_.data + used_, slab_.size - used_};
     struct stat status;
     if (fstat(fd, &status) != 0) return failed_stat(errno);
     FileStat before = to_file_stat(status);
     for (int reads = 1;; reads++) {
       flags = 0;
       if (before.type != TYPE_FILE) flags = FILE_NOT_REGULAR;
-      else if (before.size > options_.max_bytes) flags = FILE_TOO_LARGE;
+      else if (before.size > static_cast<double>(room.size)) flags = FILE_TOO_LARGE;
       if (flags != 0) return before;
-      batch_.slab.truncate(start);
-      const Read outcome = read_to_end(fd, before.size, options_.max_bytes, batch_.slab, cancel_);
+      const Read outcome = read_to_end(fd, room, count, cancel_);
       if (outcome == Read::failed) return failed_stat(errno);
       if (fstat(fd, &status) != 0) return failed_stat(errno);
       FileStat after = to_file_stat(status);
@@ -95,11 +93,10 @@ class BatchReader {
         return after;
       }
       if (is_racy(after, options_.racy_ms)) flags |= FILE_RACY;
-      const double count = static_cast<double>(batch_.slab.size() - start);
-      if (is_same(before, after) && count == after.size) return after;
+      if (is_same(before, after) && static_cast<double>(count) == after.size) return after;
       if (reads == READS_MAX) {
         flags |= FILE_DIRTY;
-        after.size = count;
+        after.size = static_cast<double>(count);
         return after;
       }
       before = after;
@@ -109,8 +106,8 @@ class BatchReader {
   void hash(size_t start, bool is_read) {
     std::array<uint8_t, 32> digest{};
     if (is_read) {
-      const uint8_t* bytes = batch_.slab.data() + start;
-      const size_t length = batch_.slab.size() - start;
+      const uint8_t* bytes = slab_.data + start;
+      const size_t length = used_ - start;
       Sha256 sha256;
       sha256.update(bytes, length);
       digest = sha256.finish();
@@ -130,17 +127,19 @@ class BatchReader {
     writer.finish(batch_.signatures);
   }
 
+  const Slab slab_;
   const BatchOptions& options_;
   const CancelToken& cancel_;
+  size_t used_ = 0;
   FileBatch batch_;
 };
 
 }  // namespace
 
-FileBatch read_files(const std::string& root, const std::vector<std::string>& paths, const BatchOptions& options,
-                     const CancelToken& cancel) {
+FileBatch read_files(const std::string& root, const std::vector<std::string>& paths, Slab slab,
+                     const BatchOptions& options, const CancelToken& cancel) {
   const Fd top = open_root(root);
-  BatchReader reader(options, cancel);
+  BatchReader reader(slab, options, cancel);
   for (const std::string& path : paths) {
     cancel.check();
     reader.add(top.get(), path);

@@ -13,7 +13,6 @@ namespace ibt {
 enum FileFlag : uint8_t { FILE_DIRTY = 1, FILE_RACY = 2, FILE_TOO_LARGE = 4, FILE_NOT_REGULAR = 8 };
 
 struct BatchOptions {
-  double max_bytes;
   double sign_min_bytes;
   uint32_t block_len_min;
   uint32_t strong_len;
@@ -22,7 +21,6 @@ struct BatchOptions {
 
 struct FileBatch {
   std::vector<FileStat> stats;
-  RawBytes slab;
   std::vector<double> offsets;
   std::vector<uint8_t> flags;
   Bytes sha256;
@@ -30,8 +28,15 @@ struct FileBatch {
   std::vector<double> signature_offsets;
 };
 
+// Memory for contents, one behind the other.
+struct Slab {
+  uint8_t* data;
+  size_t size;
+};
+
 // Reads each file to its end, up to three times if it changes under the read, and hashes and signs what was read.
-FileBatch read_files(const std::string& root, const std::vector<std::string>& paths, const BatchOptions& options,
-                     const CancelToken& cancel);
+// One that does not fit in what is left of the slab is FILE_TOO_LARGE.
+FileBatch read_files(const std::string& root, const std::vector<std::string>& paths, Slab slab,
+                     const BatchOptions& options, const CancelToken& cancel);
 
 }  // namespace ibt

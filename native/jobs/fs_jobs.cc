@@ -38,7 +38,6 @@ Napi::Value to_js(Napi::Env env, FileBatch& batch) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("count", Napi::Number::New(env, static_cast<double>(batch.stats.size())));
   result.Set("columns", to_array_buffer(env, pack_columns(batch.stats)));
-  result.Set("slab", to_buffer(env, std::move(batch.slab)));
   result.Set("offsets", to_float64_array(env, batch.offsets));
   result.Set("flags", to_uint8_array(env, batch.flags));
   result.Set("sha256", to_buffer(env, std::move(batch.sha256)));
@@ -139,12 +138,11 @@ Napi::Value list_directory_job(const Napi::CallbackInfo& info) {
       [](Napi::Env env, DirectoryListing& listing) { return to_js(env, listing); });
 }
 
-// (root, names, count, maxBytes, signMinBytes, blockLenMin, strongLen, racyMs, token)
+// (root, names, count, slab, signMinBytes, blockLenMin, strongLen, racyMs, token)
 Napi::Value read_files_job(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const double count = integer(info, 2, "count", 0, COUNT_MAX);
   BatchOptions options;
-  options.max_bytes = integer(info, 3, "maxBytes", 0, SAFE_MAX);
   options.sign_min_bytes = number(info, 4, "signMinBytes");
   options.block_len_min = static_cast<uint32_t>(integer(info, 5, "blockLenMin", 0, COUNT_MAX));
   options.strong_len = static_cast<uint32_t>(integer(info, 6, "strongLen", 0, COUNT_MAX));
@@ -152,10 +150,13 @@ Napi::Value read_files_job(const Napi::CallbackInfo& info) {
   if (options.strong_len > 32) options.strong_len = 32;
   std::string root = byte_string(info, 0, "root");
   auto paths = strings(env, bytes(info, 1, "names", nullptr), static_cast<size_t>(count), "names");
+  Held held;
+  const Span room = bytes(info, 3, "slab", &held);
+  const Slab slab{const_cast<uint8_t*>(room.data), room.size};
   return start(
-      env, token(info, 8), {},
-      [root = std::move(root), paths = std::move(paths), options](const CancelToken& cancel) {
-        return read_files(root, paths, options, cancel);
+      env, token(info, 8), std::move(held),
+      [root = std::move(root), paths = std::move(paths), slab, options](const CancelToken& cancel) {
+        return read_files(root, paths, slab, options, cancel);
       },
       [](Napi::Env env, FileBatch& batch) { return to_js(env, batch); });
 }

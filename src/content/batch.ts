@@ -1,4 +1,6 @@
+import { BATCH_BYTES } from '../constants.js'
 import type { BackupError } from '../errors.js'
+import type { Memory } from '../memory.js'
 import {
   FILE_DIRTY,
   FILE_NOT_REGULAR,
@@ -12,6 +14,10 @@ import { encodePath } from '../path.js'
 import type { Entry, Signed } from '../types.js'
 import { batchOptions, type Policy } from './policy.js'
 import { type Held, noFile, readFailed, settleHeld, withStat } from './settle.js'
+
+/** Room for what files have grown by since they were listed. */
+const GROWTH_BYTES = 64 * 1024
+const SLAB_STEP_BYTES = BATCH_BYTES + GROWTH_BYTES
 
 /** A file that could not be read. Without an error, it is gone. */
 export class Failed {
@@ -37,18 +43,32 @@ export async function readBatch(
   root: Uint8Array,
   entries: readonly Entry[],
   policy: Policy,
+  memory: Memory | undefined,
   signal?: AbortSignal
 ): Promise<BatchResult[]> {
   const nul = Buffer.alloc(1)
   const names = Buffer.concat(entries.flatMap(entry => [encodePath(entry.path), nul]))
-  const batch = await readFiles(root, names, entries.length, batchOptions(policy), signal)
+  const slab = takeSlab(entries, memory)
+  const batch = await readFiles(root, names, entries.length, slab, batchOptions(policy), signal)
   const results: BatchResult[] = []
   for (const [i, entry] of entries.entries()) {
     results.push(
-      unread(entry, batch, i) ?? (await settleHeld(withStat(entry, batch, i), toHeld(batch, i), policy, signal))
+      unread(entry, batch, i) ?? (await settleHeld(withStat(entry, batch, i), toHeld(batch, slab, i), policy, signal))
     )
   }
+  memory?.lend(slab, results.filter(result => isInSlab(result, slab)).length)
   return results
+}
+
+function takeSlab(entries: readonly Entry[], memory: Memory | undefined): Uint8Array {
+  const sizeBytes = entries.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, GROWTH_BYTES)
+  // Few sizes: a buffer of one batch fits the next.
+  return memory?.take(SLAB_STEP_BYTES * Math.ceil(sizeBytes / SLAB_STEP_BYTES)) ?? Buffer.allocUnsafeSlow(sizeBytes)
+}
+
+function isInSlab(result: BatchResult, { buffer }: Uint8Array): boolean {
+  const parts = result instanceof Failed || result instanceof Deferred ? undefined : result.body?.parts
+  return Array.isArray(parts) && parts[0]?.buffer === buffer
 }
 
 function unread(entry: Entry, batch: FileBatch, i: number): Failed | Deferred | undefined {
@@ -61,8 +81,8 @@ function unread(entry: Entry, batch: FileBatch, i: number): Failed | Deferred | 
   return cause.code === 'ENOENT' ? new Failed(entry) : new Failed(entry, readFailed(entry, cause))
 }
 
-function toHeld(batch: FileBatch, i: number): Held {
-  const bytes = batch.slab.subarray(batch.offsets[i]!, batch.offsets[i + 1]!)
+function toHeld(batch: FileBatch, slab: Uint8Array, i: number): Held {
+  const bytes = slab.subarray(batch.offsets[i]!, batch.offsets[i + 1]!)
   const signature = batch.signatures.subarray(batch.signatureOffsets[i]!, batch.signatureOffsets[i + 1]!)
   return {
     bytes,

@@ -35,10 +35,14 @@ export class DiskContent implements Content {
 }
 
 /** The bytes of an open file from a position on, in fresh memory; fewer at its end only, where there are none. */
-export async function readChunk(fd: number, position: number, maxBytes = CHUNK_BYTES): Promise<Uint8Array> {
-  const buffer = Buffer.allocUnsafeSlow(maxBytes)
-  for (let filled = 0; filled < maxBytes; ) {
-    const { bytesRead } = await readFile(fd, buffer, filled, maxBytes - filled, position + filled)
+export function readChunk(fd: number, position: number, maxBytes = CHUNK_BYTES): Promise<Uint8Array> {
+  return readInto(fd, position, Buffer.allocUnsafeSlow(maxBytes))
+}
+
+/** As `readChunk`, into a buffer: gives the part of it that was filled. */
+export async function readInto(fd: number, position: number, buffer: Uint8Array): Promise<Uint8Array> {
+  for (let filled = 0; filled < buffer.length; ) {
+    const { bytesRead } = await readFile(fd, buffer, filled, buffer.length - filled, position + filled)
     if (bytesRead === 0) return buffer.subarray(0, filled)
     filled += bytesRead
   }

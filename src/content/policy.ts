@@ -1,7 +1,6 @@
 import {
   CHAIN_DELTAS,
   DELTA_MAX_SHARE,
-  PART_BYTES,
   RACY_MS,
   SIGNED_MIN_BYTES,
   SIGVAULT_BLOCK_LEN_MIN,
@@ -46,7 +45,7 @@ export function checkPolicy(options: SignPolicy): Policy {
 
 export function batchOptions(policy: Policy): BatchOptions {
   const { signedMinBytes: signMinBytes, blockLenMin, strongLen } = policy
-  return { maxBytes: PART_BYTES, signMinBytes, blockLenMin, strongLen, racyMs: RACY_MS }
+  return { signMinBytes, blockLenMin, strongLen, racyMs: RACY_MS }
 }
 
 /** Whether one more delta on what is stored may pay: a chain ends when its deltas cost more than the content. */

@@ -1,19 +1,11 @@
 import { CHUNK_BYTES } from '../constants.js'
 import { zeros } from '../format/sparse-map.js'
+import type { Memory } from '../memory.js'
 import type { Extent } from '../types.js'
-import { readChunk } from './disk.js'
+import { readChunk, readInto } from './disk.js'
 
-/**
- * The chunks of an open file of `sizeBytes` up to its end, wherever that is by now; the next one is being read while one
- * is used. Of a sparse file only the extents are read, all else is zeros: a chunk that is shorter than its extent is the
- * last. Memory: two chunks.
- */
-export async function* readAhead(
-  fd: number,
-  sizeBytes: number,
-  extents: readonly Extent[] | undefined
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const reads = extents === undefined ? readsToEnd(fd) : readsOf(fd, extents, sizeBytes)
+/** The chunks of an open file; the next one is being read while one is used. One that is short is the last. */
+export async function* readAhead(reads: Iterator<Read>): AsyncGenerator<Uint8Array, void, undefined> {
   let next = start(reads)
   while (next !== undefined) {
     const { wanted } = next
@@ -28,7 +20,8 @@ export async function* readAhead(
   }
 }
 
-interface Read {
+/** One chunk to be read. */
+export interface Read {
   readonly wanted: number
   readonly read: () => Promise<Uint8Array>
 }
@@ -41,11 +34,20 @@ function start(reads: Iterator<Read>): { readonly wanted: number; readonly chunk
   return { wanted: value.wanted, chunk }
 }
 
-function* readsToEnd(fd: number): Generator<Read, void, undefined> {
-  for (let at = 0; ; at += CHUNK_BYTES) yield { wanted: CHUNK_BYTES, read: () => readChunk(fd, at) }
+/** A whole file, to its end, wherever that is by then. */
+export function* readsToEnd(fd: number, memory: Memory | undefined): Generator<Read, void, undefined> {
+  for (let at = 0; ; at += CHUNK_BYTES) yield { wanted: CHUNK_BYTES, read: () => readLent(fd, at, memory) }
 }
 
-function* readsOf(fd: number, extents: readonly Extent[], sizeBytes: number): Generator<Read, void, undefined> {
+async function readLent(fd: number, at: number, memory: Memory | undefined): Promise<Uint8Array> {
+  if (memory === undefined) return readChunk(fd, at)
+  const buffer = memory.take(CHUNK_BYTES)
+  memory.lend(buffer, 1)
+  return readInto(fd, at, buffer.subarray(0, CHUNK_BYTES))
+}
+
+/** The extents of a sparse file; what lies between them is not read. */
+export function* readsOf(fd: number, extents: readonly Extent[], sizeBytes: number): Generator<Read, void, undefined> {
   let end = 0
   for (const { offset, sizeBytes: length } of extents) {
     yield* readsOfHole(offset - end)

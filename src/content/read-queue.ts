@@ -1,4 +1,5 @@
-import { BATCH_BYTES, BATCH_FILES, SLOT_ENTRIES, SLOTS } from '../constants.js'
+import { BATCH_BYTES, BATCH_FILES, BATCHED_FILE_BYTES, SLOT_ENTRIES, SLOTS } from '../constants.js'
+import type { Memory } from '../memory.js'
 import type { Entry } from '../types.js'
 import { type BatchResult, readBatch } from './batch.js'
 import type { DiskContent } from './disk.js'
@@ -11,10 +12,20 @@ class Slot<T> {
   readonly #items: (T | { readonly file: number })[] = []
   #job: Promise<BatchResult[]> | undefined
 
-  constructor(readonly root: Uint8Array | undefined) {}
+  /** `isShared`: of small files; a larger one is alone. */
+  constructor(
+    readonly root: Uint8Array | undefined,
+    readonly isShared: boolean
+  ) {}
 
   get isFull(): boolean {
     return this.files.length >= BATCH_FILES || this.bytes >= BATCH_BYTES || this.#items.length >= SLOT_ENTRIES
+  }
+
+  /** Whether the file can be read in the same job as those before it. */
+  takes({ sizeBytes = 0 }: Entry, root: Uint8Array): boolean {
+    const isAlike = this.root === root && this.isShared && sizeBytes <= BATCHED_FILE_BYTES
+    return isAlike && !this.isFull && this.bytes + sizeBytes <= BATCH_BYTES
   }
 
   add(item: T): void {
@@ -26,9 +37,9 @@ class Slot<T> {
     this.bytes += file.sizeBytes ?? 0
   }
 
-  start(policy: Policy, signal?: AbortSignal): void {
+  start(policy: Policy, memory: Memory | undefined, signal?: AbortSignal): void {
     if (this.#job !== undefined || this.root === undefined) return
-    this.#job = readBatch(this.root, this.files, policy, signal)
+    this.#job = readBatch(this.root, this.files, policy, memory, signal)
     this.#job.catch(() => {})
   }
 
@@ -50,6 +61,7 @@ export class ReadQueue<T extends object> {
   constructor(
     readonly policy: Policy,
     readonly maxBytes: number,
+    readonly memory: Memory | undefined,
     readonly signal: AbortSignal | undefined
   ) {}
 
@@ -64,32 +76,36 @@ export class ReadQueue<T extends object> {
   push(item: T): void {
     const slot = this.#slots.at(-1)
     if (slot !== undefined && !slot.isFull) slot.add(item)
-    else this.#open(undefined).add(item)
+    else this.#open(undefined, false).add(item)
   }
 
   /** Takes a file whose content is a `DiskContent`. */
   read(file: Entry): void {
     const { root } = file.content as DiskContent
     const last = this.#slots.at(-1)
-    const slot = last !== undefined && last.root === root && !last.isFull ? last : this.#open(root)
+    const slot = last?.takes(file, root) ? last : this.#open(root, (file.sizeBytes ?? 0) <= BATCHED_FILE_BYTES)
     slot.addFile(file)
     this.#bytes += file.sizeBytes ?? 0
-    if (slot.isFull) slot.start(this.policy, this.signal)
+    if (slot.isFull || !slot.isShared) this.#start(slot)
   }
 
   /** The oldest items, when all of them have been read. */
   async shift(): Promise<(T | BatchResult)[]> {
     const slot = this.#slots.shift()!
-    slot.start(this.policy, this.signal)
+    this.#start(slot)
     const results = await slot.results()
     this.#bytes -= slot.bytes
     return results
   }
 
-  #open(root: Uint8Array | undefined): Slot<T> {
-    this.#slots.at(-1)?.start(this.policy, this.signal)
-    const slot = new Slot<T>(root)
+  #open(root: Uint8Array | undefined, isShared: boolean): Slot<T> {
+    const last = this.#slots.at(-1)
+    if (last !== undefined) this.#start(last)
+    const slot = new Slot<T>(root, isShared)
     this.#slots.push(slot)
     return slot
+  }
+  #start(slot: Slot<T>): void {
+    slot.start(this.policy, this.memory, this.signal)
   }
 }

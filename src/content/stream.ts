@@ -4,41 +4,45 @@ import { abortable } from '../abortable.js'
 import { PART_BYTES, RACY_MS } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { EXTENTS_MAX } from '../format/sparse-map.js'
+import type { Memory } from '../memory.js'
 import { createScanner, dataExtents, FileType, type LoadedSignature, type OpenFile, type Scanner } from '../native.js'
 import { printPath } from '../path.js'
 import type { Body, Change, Entry, Extent, Signed, Source, Summary } from '../types.js'
 import { Failed } from './batch.js'
 import { closeFile, DiskContent } from './disk.js'
 import { mayPay, type Policy, sigvaultBlockLen } from './policy.js'
-import { readAhead } from './read-ahead.js'
+import { readAhead, readsOf, readsToEnd } from './read-ahead.js'
 import { asChange, loadBasis, noFile, readFailed, settleHeld, withStat } from './settle.js'
 
 const statFile = promisify(fstat)
 
+/** What all contents of one run are signed with. */
+export interface SignContext {
+  readonly policy: Policy
+  /** Where chunks come from, if not from fresh memory. */
+  readonly memory?: Memory | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Signs a content that is not read in a batch: a large file on disk, or a stream of whatever origin. */
 export async function* signStream(
   entry: Entry,
-  policy: Policy,
-  signal?: AbortSignal
+  context: SignContext
 ): AsyncGenerator<Signed | Failed, void, undefined> {
   if (!(entry.content instanceof DiskContent)) {
-    yield* signSequential(entry, policy, signal)
+    yield* signSequential(entry, context)
     return
   }
+  const { signal } = context
   const file = await entry.content.openFile(signal).catch(error => {
     if (signal?.aborted || !isBackupError(error)) throw error
     return new Failed(entry, isVanished(error) ? undefined : error)
   })
   if (file instanceof Failed) yield file
-  else yield* signFile(entry, file, policy, signal)
+  else yield* signFile(entry, file, context)
 }
 
-async function* signFile(
-  entry: Entry,
-  file: OpenFile,
-  policy: Policy,
-  signal?: AbortSignal
-): AsyncGenerator<Signed | Failed> {
+async function* signFile(entry: Entry, file: OpenFile, context: SignContext): AsyncGenerator<Signed | Failed> {
   try {
     if (file.stat.types[0] !== FileType.file) {
       yield new Failed(entry, noFile(entry))
@@ -46,13 +50,14 @@ async function* signFile(
     }
     const item = withStat(asChange(entry), file.stat, 0)
     const look = () => changedSince(file.fd, item)
+    const { memory, signal } = context
     const extents = item.sparse ? await findData(file.fd, item, signal) : undefined
     if (extents instanceof Failed) {
       yield extents
       return
     }
-    const chunks = readAhead(file.fd, item.sizeBytes ?? 0, extents)
-    yield { ...item, body: await openBody(item, { chunks, look, extents }, policy, signal) }
+    const reads = extents === undefined ? readsToEnd(file.fd, memory) : readsOf(file.fd, extents, item.sizeBytes ?? 0)
+    yield { ...item, body: await openBody(item, { chunks: readAhead(reads), look, extents }, context) }
   } finally {
     // What was only read takes no harm from a close that fails.
     await closeFile(file.fd).catch(() => {})
@@ -85,8 +90,9 @@ async function changedSince(fd: number, item: Change): Promise<Look> {
 }
 
 /** A content that can only be read once, now: held up to one part, streamed beyond. */
-async function* signSequential(entry: Entry, policy: Policy, signal?: AbortSignal): AsyncGenerator<Signed | Failed> {
+async function* signSequential(entry: Entry, context: SignContext): AsyncGenerator<Signed | Failed> {
   const item = asChange(entry)
+  const { signal } = context
   const chunks = abortable(entry.content!.open(), signal)
   try {
     const held = await hold(chunks, PART_BYTES).catch(error => {
@@ -96,8 +102,8 @@ async function* signSequential(entry: Entry, policy: Policy, signal?: AbortSigna
     if (held instanceof Failed) yield held
     else if (held.isWhole) {
       const bytes = held.chunks.length === 1 ? held.chunks[0]! : Buffer.concat(held.chunks)
-      yield await settleBytes({ ...item, sizeBytes: bytes.length }, bytes, policy, signal)
-    } else yield { ...item, body: await openBody(item, { chunks: resume(held.chunks, chunks) }, policy, signal) }
+      yield await settleBytes({ ...item, sizeBytes: bytes.length }, bytes, context)
+    } else yield { ...item, body: await openBody(item, { chunks: resume(held.chunks, chunks) }, context) }
   } finally {
     await chunks.return()
   }
@@ -127,7 +133,8 @@ async function* resume(held: Uint8Array[], rest: AsyncIterator<Uint8Array>): Asy
   }
 }
 
-async function settleBytes(item: Change, bytes: Uint8Array, policy: Policy, signal?: AbortSignal): Promise<Signed> {
+async function settleBytes(item: Change, bytes: Uint8Array, context: SignContext): Promise<Signed> {
+  const { policy, signal } = context
   const scanner = createScanner(scanOptions(bytes.length, policy))
   await scanner.update(bytes, signal)
   const { sha256, signature } = await scanner.finish(signal)
@@ -148,15 +155,16 @@ interface Input {
   readonly extents?: readonly Extent[] | undefined
 }
 
-async function openBody(item: Change, input: Input, policy: Policy, signal?: AbortSignal): Promise<Body> {
+async function openBody(item: Change, input: Input, context: SignContext): Promise<Body> {
   const { previous, sizeBytes } = item
+  const { policy, signal } = context
   const isWorthIt = previous !== undefined && mayPay(previous, sizeBytes ?? Infinity, policy)
   const basis = isWorthIt ? await loadBasis(item, signal) : undefined
   if (sizeBytes === undefined && basis === undefined) {
     const message = `${printPath(item.path)} is larger than ${PART_BYTES} bytes and its size is not known`
     throw new BackupError('IBT_SIZE_UNKNOWN', message, { path: item.path })
   }
-  return new StreamBody(item, input, basis, policy, signal)
+  return new StreamBody(item, input, basis, context)
 }
 
 /** Whether the reading of a body broke off: known when its last part has been taken. */
@@ -179,13 +187,12 @@ class StreamBody implements Body {
     readonly item: Change,
     readonly input: Input,
     basis: LoadedSignature | undefined,
-    policy: Policy,
-    readonly signal: AbortSignal | undefined
+    readonly context: SignContext
   ) {
     this.form = basis === undefined ? 'whole' : 'delta'
     this.sizeBytes = item.sizeBytes
     this.extents = basis === undefined ? input.extents : undefined
-    this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, policy), basis })
+    this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, context.policy), basis })
     this.parts = basis === undefined ? this.#whole() : this.#delta()
   }
 
@@ -202,14 +209,14 @@ class StreamBody implements Body {
     let left = this.sizeBytes!
     for await (const chunk of this.#read()) {
       left -= chunk.length
-      await this.#scanner.update(chunk, this.signal)
+      await this.#scanner.update(chunk, this.context.signal)
       yield chunk
     }
     this.#isCut = left > 0
     while (left > 0) {
       const zeros = Buffer.alloc(Math.min(left, PART_BYTES))
       left -= zeros.length
-      await this.#scanner.update(zeros, this.signal)
+      await this.#scanner.update(zeros, this.context.signal)
       yield zeros
     }
     await this.#finish()
@@ -219,7 +226,8 @@ class StreamBody implements Body {
     let part: Buffer[] = []
     let partBytes = 0
     for await (const chunk of this.#read()) {
-      let delta = await this.#scanner.update(chunk, this.signal)
+      let delta = await this.#scanner.update(chunk, this.context.signal)
+      this.context.memory?.done(chunk)
       while (partBytes + delta.length >= PART_BYTES) {
         const room = PART_BYTES - partBytes
         yield Buffer.concat([...part, delta.subarray(0, room)])
@@ -246,7 +254,7 @@ class StreamBody implements Body {
         if (left === 0) return
       }
     } catch (cause) {
-      if (this.signal?.aborted) throw cause
+      if (this.context.signal?.aborted) throw cause
       this.#fail(cause)
     }
   }
@@ -257,7 +265,7 @@ class StreamBody implements Body {
   }
 
   async #finish(): Promise<Buffer> {
-    const { delta, sha256, signature, sizeBytes, copies } = await this.#scanner.finish(this.signal)
+    const { delta, sha256, signature, sizeBytes, copies } = await this.#scanner.finish(this.context.signal)
     const look = await this.input.look?.().catch(cause => this.#fail(cause))
     this.#summary = {
       sizeBytes,

@@ -1,4 +1,5 @@
 import { FRAME_BYTES } from '../constants.js'
+import type { Memory } from '../memory.js'
 import type { Kind, Piece } from '../types.js'
 import { END_OF_ARCHIVE, encodeEntry, padding, type TarHeader } from './tar-encode.js'
 
@@ -8,11 +9,15 @@ import { END_OF_ARCHIVE, encodeEntry, padding, type TarHeader } from './tar-enco
  */
 export class ArchiveWriter {
   #pieces: Piece[] = []
-  #frame: Buffer | undefined
+  #frame: Uint8Array | undefined
   #used = 0
   #flushed = 0
 
-  constructor(readonly kind: Kind) {}
+  constructor(
+    readonly kind: Kind,
+    /** Where frames come from. Bytes of a body that were copied are given back to it. */
+    readonly memory?: Memory | undefined
+  ) {}
 
   /** Offset of the next entry in the uncompressed tar. */
   get offset(): number {
@@ -42,13 +47,14 @@ export class ArchiveWriter {
     return offset
   }
 
-  /** Takes bytes over: large ones become frames as they are. */
+  /** Takes bytes over: those of a whole frame become one as they are. */
   body(bytes: Uint8Array): void {
-    if (this.#used > 0 || bytes.length < FRAME_BYTES / 2) {
-      this.#append(bytes)
+    if (this.#used === 0 && bytes.length === FRAME_BYTES) {
+      this.#push(bytes)
       return
     }
-    for (let at = 0; at < bytes.length; at += FRAME_BYTES) this.#push(bytes.subarray(at, at + FRAME_BYTES))
+    this.#append(bytes)
+    this.memory?.done(bytes)
   }
 
   endBody(sizeBytes: number): void {
@@ -75,9 +81,16 @@ export class ArchiveWriter {
     this.#pieces.push({ kind: this.kind, frame })
   }
 
+  #newFrame(): Uint8Array {
+    if (this.memory === undefined) return Buffer.allocUnsafeSlow(FRAME_BYTES)
+    const frame = this.memory.take(FRAME_BYTES)
+    this.memory.lend(frame, 1)
+    return frame.subarray(0, FRAME_BYTES)
+  }
+
   #append(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
-      this.#frame ??= Buffer.allocUnsafeSlow(FRAME_BYTES)
+      this.#frame ??= this.#newFrame()
       const taken = Math.min(bytes.length - at, FRAME_BYTES - this.#used)
       this.#frame.set(bytes.subarray(at, at + taken), this.#used)
       this.#used += taken

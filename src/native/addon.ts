@@ -26,7 +26,6 @@ export interface RawListing {
 export interface RawBatch {
   readonly count: number
   readonly columns: ArrayBuffer
-  readonly slab: Buffer
   readonly offsets: Float64Array
   readonly flags: Uint8Array
   readonly sha256: Buffer
@@ -75,7 +74,7 @@ export interface Addon {
     root: Uint8Array,
     names: Uint8Array,
     count: number,
-    maxBytes: number,
+    slab: Uint8Array,
     signMinBytes: number,
     blockLenMin: number,
     strongLen: number,

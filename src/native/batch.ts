@@ -6,8 +6,7 @@ import { runJob } from './job.js'
 /** Many small files, opened, looked at, read, hashed and signed in one job. `StatColumns` are those of the bytes read. */
 export interface FileBatch extends StatColumns {
   readonly count: number
-  /** Contents, one behind the other: file i is `slab[offsets[i]..offsets[i + 1]]`. */
-  readonly slab: Buffer
+  /** Contents stand in the slab one behind the other: file i from `offsets[i]` up to `offsets[i + 1]`. */
   readonly offsets: Float64Array
   /** `FILE_DIRTY`, `FILE_RACY`, `FILE_TOO_LARGE`, `FILE_NOT_REGULAR`. */
   readonly flags: Uint8Array
@@ -21,14 +20,12 @@ export interface FileBatch extends StatColumns {
 export const FILE_DIRTY = 1
 /** mtime or ctime lies within `racyMs` of the look. */
 export const FILE_RACY = 2
-/** Larger than `maxBytes`: not read. */
+/** Larger than what was left of the slab: not read. */
 export const FILE_TOO_LARGE = 4
 /** No regular file (any more): not read. */
 export const FILE_NOT_REGULAR = 8
 
 export interface BatchOptions {
-  /** A file larger than this is not read. */
-  readonly maxBytes: number
   /** Files of at least this size are signed; Infinity: none. */
   readonly signMinBytes: number
   /** blockLen = max(this, librsync's). */
@@ -41,20 +38,22 @@ export interface BatchOptions {
 /**
  * Reads files below the root. `names` holds `count` paths, each ended by NUL. No link is followed in any part of a path.
  * A file that changes under the read is read again, three times in all. One that could not be opened or read has its
- * reason in `errnos` and no bytes. Memory: the contents, and 20 bytes a signed block.
+ * reason in `errnos` and no bytes. The contents go into the slab, which nobody may use meanwhile.
+ * Memory: 200 bytes a file, and 20 bytes a signed block.
  * @throws BackupError IBT_READ_FAILED if the root cannot be opened.
  */
 export async function readFiles(
   root: Uint8Array,
   names: Uint8Array,
   count: number,
+  slab: Uint8Array,
   options: BatchOptions,
   signal?: AbortSignal
 ): Promise<FileBatch> {
-  const { maxBytes, signMinBytes, blockLenMin, strongLen, racyMs } = options
+  const { signMinBytes, blockLenMin, strongLen, racyMs } = options
   const subject = { action: 'read files below', path: decodePath(root) }
   const { columns, ...batch } = await runJob(subject, signal, token =>
-    addon().readFiles(root, names, count, maxBytes, signMinBytes, blockLenMin, strongLen, racyMs, token)
+    addon().readFiles(root, names, count, slab, signMinBytes, blockLenMin, strongLen, racyMs, token)
   )
   return { ...batch, ...statColumns(columns, count) }
 }

@@ -1,7 +1,8 @@
 import { pipe } from '../interop/pipe.js'
+import { Memory } from '../memory.js'
 import { type EncodeStage, encode } from '../stages/encode.js'
 import { filter } from '../stages/filter.js'
-import { pack } from '../stages/pack.js'
+import { type PackOptions, pack } from '../stages/pack.js'
 import { type Published, publish } from '../stages/publish.js'
 import { sign } from '../stages/sign.js'
 import { stateEmit } from '../stages/state-emit.js'
@@ -22,13 +23,15 @@ export interface FullStages {
 }
 
 /** Every entry whole: walk → filter → sign → pack → encode → state-emit → encode → publish. */
-export function fullStages({ root, rules, codec, header, store, commits, signal }: BackupRun): FullStages {
+export function fullStages(run: BackupRun, archives: PackOptions = { whole: 'full' }): FullStages {
+  const { root, rules, codec, header, store, commits, signal } = run
+  const memory = new Memory()
   return {
     walk: walk(root, rules, { signal }),
     filter: filter(rules),
-    sign: sign(),
-    pack: pack({ whole: 'full' }),
-    encode: encode(codec, header),
+    sign: sign({ memory }),
+    pack: pack({ ...archives, memory }),
+    encode: encode(codec, header, { memory }),
     stateEmit: stateEmit(header),
     encodeState: encode(codec, header),
     publish: publish(store, { commits })

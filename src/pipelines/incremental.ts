@@ -1,6 +1,5 @@
 import { pipe } from '../interop/pipe.js'
 import { diff } from '../stages/diff.js'
-import { pack } from '../stages/pack.js'
 import type { Published } from '../stages/publish.js'
 import { stateEmit } from '../stages/state-emit.js'
 import type { Change, Entry, Packed, Piece, Stage } from '../types.js'
@@ -16,9 +15,8 @@ export interface IncrementalStages extends FullStages {
 export function incrementalStages(run: BackupRun, parent: Parent): IncrementalStages {
   const { detection, header } = run
   return {
-    ...fullStages(run),
+    ...fullStages(run, { whole: 'created', delta: 'updated' }),
     diff: diff(parent.entries(), { ...detection, signature: parent.signature }),
-    pack: pack({ whole: 'created', delta: 'updated' }),
     stateEmit: stateEmit(header, { inherited: () => parent.artifacts })
   }
 }

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { FRAMES_IN_FLIGHT } from '../constants.js'
 import { artifactName } from '../format/names.js'
+import type { Memory } from '../memory.js'
 import {
   type BackupId,
   type Chunk,
@@ -18,6 +19,8 @@ import {
 export interface EncodeOptions {
   /** Frames that are compressed at the same time. Default: `FRAMES_IN_FLIGHT`. */
   readonly concurrency?: number | undefined
+  /** Takes frames back that are compressed. Shared with the `pack` that comes directly before. */
+  readonly memory?: Memory | undefined
 }
 
 /** Every `Piece` becomes chunks; whatever else there is stays what it is. */
@@ -36,7 +39,7 @@ export type EncodeStage = <T extends object>(
  * @throws RangeError at the call for a concurrency that is no positive integer.
  */
 export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = {}): EncodeStage {
-  const { concurrency = FRAMES_IN_FLIGHT } = options
+  const { concurrency = FRAMES_IN_FLIGHT, memory } = options
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new RangeError('encode: concurrency is a positive integer')
   return async function* encodeStage<T extends object>(source: Source<T>) {
@@ -53,11 +56,11 @@ export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = 
         const head = queue.shift()!
         if (head instanceof InFlight) {
           inFlight--
-          yield await head.chunk()
+          yield await head.chunk(memory)
         } else yield head
       }
     }
-    for (const item of queue) yield item instanceof InFlight ? await item.chunk() : item
+    for (const item of queue) yield item instanceof InFlight ? await item.chunk(memory) : item
     for (const artifact of artifacts.values()) yield* artifact.seal(codec)
   }
 }
@@ -79,8 +82,10 @@ class InFlight {
     this.#stored.then(done, done)
   }
 
-  async chunk(): Promise<Chunk> {
-    return this.artifact.chunk(await this.#stored, this.frame.length)
+  async chunk(memory: Memory | undefined): Promise<Chunk> {
+    const stored = await this.#stored
+    if (stored.buffer !== this.frame.buffer) memory?.done(this.frame)
+    return this.artifact.chunk(stored, this.frame.length)
   }
 }
 

@@ -9,6 +9,7 @@ import { asChange, toUnreadable } from '../content/settle.js'
 import { BackupError } from '../errors.js'
 import { ArchiveWriter } from '../format/archive-writer.js'
 import { toTarHeader } from '../format/tar-header.js'
+import type { Memory } from '../memory.js'
 import { printPath } from '../path.js'
 import type { ArchiveKind, Body, Entry, Packed, Piece, SignaturePlace, Signed, Stage, Summary } from '../types.js'
 import { isEntry } from '../types.js'
@@ -19,6 +20,8 @@ export interface PackOptions {
   readonly whole: ArchiveKind
   /** The archive for deltas. */
   readonly delta?: ArchiveKind | undefined
+  /** Shared with the `sign` that comes directly before and the `encode` directly behind. */
+  readonly memory?: Memory | undefined
 }
 
 /**
@@ -59,14 +62,15 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
 class Packer {
   readonly whole: ArchiveWriter
   readonly delta: ArchiveWriter | undefined
-  readonly sigvault = new ArchiveWriter('sigvault')
+  readonly sigvault: ArchiveWriter
   readonly writers: readonly ArchiveWriter[]
   readonly #groups = new LinkGroups()
 
   constructor(readonly options: PackOptions) {
-    const { whole, delta } = options
-    this.whole = new ArchiveWriter(whole)
-    this.delta = delta === undefined ? undefined : new ArchiveWriter(delta)
+    const { whole, delta, memory } = options
+    this.whole = new ArchiveWriter(whole, memory)
+    this.delta = delta === undefined ? undefined : new ArchiveWriter(delta, memory)
+    this.sigvault = new ArchiveWriter('sigvault', memory)
     this.writers = [this.whole, ...(this.delta === undefined ? [] : [this.delta]), this.sigvault]
   }
 

@@ -2,16 +2,19 @@ import { type Breather, createBreather } from '../breathe.js'
 import { IN_FLIGHT_BYTES, PART_BYTES, SPARSE_HELD_BYTES } from '../constants.js'
 import { type BatchResult, Deferred, Failed } from '../content/batch.js'
 import { DiskContent } from '../content/disk.js'
-import { checkPolicy, type Policy, type SignPolicy } from '../content/policy.js'
+import { checkPolicy, type SignPolicy } from '../content/policy.js'
 import { ReadQueue } from '../content/read-queue.js'
 import { asChange, toUnreadable, toVanished } from '../content/settle.js'
-import { isBroken, signStream } from '../content/stream.js'
+import { isBroken, type SignContext, signStream } from '../content/stream.js'
+import type { Memory } from '../memory.js'
 import { type Change, type Entry, isEntry, type Signed, type Stage } from '../types.js'
 
 /** Options of `sign`. */
 export interface SignOptions extends SignPolicy {
   /** Bytes of contents that are read ahead, at most. Default: `IN_FLIGHT_BYTES`. */
   readonly inFlightBytes?: number | undefined
+  /** Shared with the `pack` that comes directly behind. Default: fresh memory for all that is read. */
+  readonly memory?: Memory | undefined
 }
 
 /**
@@ -34,7 +37,8 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
   const { inFlightBytes = IN_FLIGHT_BYTES } = options
   if (!(inFlightBytes > 0)) throw new RangeError('sign: inFlightBytes is positive')
   return async function* signStage(source, { signal } = {}) {
-    const queue = new ReadQueue<Signed | Deferred>(policy, inFlightBytes, signal)
+    const queue = new ReadQueue<Signed | Deferred>(policy, inFlightBytes, options.memory, signal)
+    const context = { policy, memory: options.memory, signal }
     const links = new Links()
     const breather = createBreather()
     for await (const item of source) {
@@ -50,10 +54,9 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
       } else if (isBatchable(item)) queue.read(item)
       else queue.push(new Deferred(item))
       const drains = isRead && !isBatchable(item)
-      while (queue.isFull || (drains && !queue.isEmpty))
-        yield* settle(await queue.shift(), links, breather, policy, signal)
+      while (queue.isFull || (drains && !queue.isEmpty)) yield* settle(await queue.shift(), links, breather, context)
     }
-    while (!queue.isEmpty) yield* settle(await queue.shift(), links, breather, policy, signal)
+    while (!queue.isEmpty) yield* settle(await queue.shift(), links, breather, context)
   }
 }
 
@@ -61,15 +64,14 @@ async function* settle(
   results: readonly BatchResult[],
   links: Links,
   breather: Breather,
-  policy: Policy,
-  signal?: AbortSignal
+  context: SignContext
 ): AsyncGenerator<Signed, void, undefined> {
   for (const result of results) {
     if (breather.due()) await breather.pause()
     if (result instanceof Failed) yield* fail(result, links)
     else if (result instanceof Deferred || links.isBroken(result)) {
       const entry = result instanceof Deferred ? result.entry : { ...result, linkTo: undefined }
-      for await (const signed of signStream(entry, policy, signal)) {
+      for await (const signed of signStream(entry, context)) {
         if (signed instanceof Failed) yield* fail(signed, links)
         else {
           yield signed

@@ -22,7 +22,8 @@ import {
 } from '../../src/native.js'
 
 const ROOT = Buffer.from('/')
-const OPTIONS = { maxBytes: 1, signMinBytes: 1, blockLenMin: 0, strongLen: 1, racyMs: 0 }
+const SLAB = Buffer.alloc(1)
+const OPTIONS = { signMinBytes: 1, blockLenMin: 0, strongLen: 1, racyMs: 0 }
 // biome-ignore lint/suspicious/noExplicitAny: wrong arguments are the point
 const wrong = (value: unknown) => value as any
 
@@ -31,7 +32,7 @@ test('wrong types are a TypeError', async () => {
     await assert.rejects(listDirectory(wrong(value), ROOT, [], 0), TypeError)
     await assert.rejects(listDirectory(ROOT, wrong(value), [], 0), TypeError)
     await assert.rejects(listDirectory(ROOT, Buffer.from('.'), [wrong(value)], 0), TypeError)
-    await assert.rejects(readFiles(ROOT, wrong(value), 1, OPTIONS), TypeError)
+    await assert.rejects(readFiles(ROOT, wrong(value), 1, SLAB, OPTIONS), TypeError)
     await assert.rejects(loadSignature(wrong(value)), TypeError)
     await assert.rejects(createScanner({}).update(wrong(value)), TypeError)
     await assert.rejects(patchBytes(wrong(value), ROOT, 1), TypeError)
@@ -55,7 +56,7 @@ test('wrong types are a TypeError', async () => {
 test('numbers out of bounds are a RangeError', async () => {
   for (const value of [-2, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
     await assert.rejects(listDirectory(ROOT, Buffer.from('.'), [], value), RangeError)
-    await assert.rejects(readFiles(ROOT, Buffer.from('a\0'), value, OPTIONS), RangeError)
+    await assert.rejects(readFiles(ROOT, Buffer.from('a\0'), value, SLAB, OPTIONS), RangeError)
     await assert.rejects(signatureFile(value, 1), RangeError)
     await assert.rejects(createPatcher(ROOT).pull(value), RangeError)
     assert.throws(() => createScanner({ sign: true, blockLen: value }), RangeError)
@@ -64,8 +65,8 @@ test('numbers out of bounds are a RangeError', async () => {
     assert.throws(() => setJobs(value), RangeError)
     assert.throws(() => userName(value), RangeError)
   }
-  await assert.rejects(readFiles(ROOT, Buffer.from('a\0b'), 2, OPTIONS), RangeError)
-  await assert.rejects(readFiles(ROOT, Buffer.from('a\0'), 2, OPTIONS), RangeError)
+  await assert.rejects(readFiles(ROOT, Buffer.from('a\0b'), 2, SLAB, OPTIONS), RangeError)
+  await assert.rejects(readFiles(ROOT, Buffer.from('a\0'), 2, SLAB, OPTIONS), RangeError)
   assert.throws(() => createScanner({ sign: true, strongLen: 33 }), RangeError)
   assert.throws(() => createScanner({ sign: true, strong: 'md4', strongLen: 17 }), RangeError)
 })
@@ -81,7 +82,7 @@ test('memory that may go away is refused', async () => {
     await assert.rejects(createScanner({}).update(bytes), TypeError)
     await assert.rejects(loadSignature(bytes), TypeError)
     await assert.rejects(patchBytes(bytes, ROOT, 1), TypeError)
-    await assert.rejects(readFiles(ROOT, bytes, 1, OPTIONS), TypeError)
+    await assert.rejects(readFiles(ROOT, bytes, 1, SLAB, OPTIONS), TypeError)
   }
 })
 

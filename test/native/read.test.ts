@@ -18,10 +18,23 @@ import {
 import { oracle } from '../helpers/oracle.js'
 import { randomBytes, temporaryDirectory, terminated } from './tree.js'
 
-const OPTIONS = { maxBytes: 1 << 20, signMinBytes: Number.POSITIVE_INFINITY, blockLenMin: 0, strongLen: 32, racyMs: 0 }
+const OPTIONS = { signMinBytes: Number.POSITIVE_INFINITY, blockLenMin: 0, strongLen: 32, racyMs: 0 }
 
-const read = (root: string, names: (string | Uint8Array)[], options: Partial<BatchOptions> = {}) =>
-  readFiles(Buffer.from(root), terminated(names), names.length, { ...OPTIONS, ...options })
+interface ReadOptions extends Partial<BatchOptions> {
+  readonly slabBytes?: number
+}
+
+/** Reads into a slab of its own; gives what has been written of it, too. */
+async function read(
+  root: string,
+  names: (string | Uint8Array)[],
+  { slabBytes = 1 << 22, ...options }: ReadOptions = {}
+) {
+  const slab = Buffer.allocUnsafeSlow(slabBytes)
+  const all = { ...OPTIONS, ...options }
+  const batch = await readFiles(Buffer.from(root), terminated(names), names.length, slab, all)
+  return { ...batch, slab: slab.subarray(0, batch.offsets.at(-1)) }
+}
 
 const { ENOENT, ELOOP } = constants.errno
 
@@ -76,7 +89,7 @@ test('signatures are those of rdiff', oracle('rdiff'), async t => {
 test('a signature takes the default block length where it is above the minimum', async t => {
   const root = temporaryDirectory(t)
   writeFileSync(join(root, 'large'), Buffer.alloc(16 << 20))
-  const options = { maxBytes: 1 << 25, signMinBytes: 1, blockLenMin: 2048, strongLen: 99 }
+  const options = { slabBytes: 1 << 25, signMinBytes: 1, blockLenMin: 2048, strongLen: 99 }
   const { signatures } = await read(root, ['large'], options)
   assert.equal(signatures.readUInt32BE(4), 4096)
   assert.equal(signatures.readUInt32BE(8), 32)
@@ -91,12 +104,26 @@ test('what is no readable regular file is told apart and holds nothing up', orac
   writeFileSync(join(root, 'large'), Buffer.alloc(101))
   writeFileSync(join(root, 'good'), 'good')
   const names = ['fifo', 'directory', 'link', 'parent/good', 'none', 'large', 'good', '../good']
-  const batch = await read(root, names, { maxBytes: 100 })
+  const batch = await read(root, names, { slabBytes: 100 })
   const regular = [...batch.flags].map(flag => flag & ~FILE_RACY)
   assert.deepEqual(regular, [FILE_NOT_REGULAR, FILE_NOT_REGULAR, 0, 0, 0, FILE_TOO_LARGE, 0, 0])
   assert.deepEqual([...batch.errnos], [0, 0, ELOOP, ELOOP, ENOENT, 0, 0, constants.errno.EINVAL])
   assert.equal(batch.slab.toString(), 'good')
   assert.equal(batch.sizes[5], 101)
+})
+
+test('files that fill a slab to its last byte fit, one byte more does not', async t => {
+  const root = temporaryDirectory(t)
+  for (const [name, size] of [
+    ['a', 60],
+    ['b', 41],
+    ['c', 40],
+    ['d', 0]
+  ] as const)
+    writeFileSync(join(root, name), Buffer.alloc(size, name))
+  const batch = await read(root, ['a', 'b', 'c', 'd'], { slabBytes: 100 })
+  assert.deepEqual([...batch.flags], [0, FILE_TOO_LARGE, 0, 0])
+  assert.equal(batch.slab.toString(), 'a'.repeat(60) + 'c'.repeat(40))
 })
 
 test('a time that is too near proves nothing', async t => {
@@ -124,7 +151,7 @@ test('a file that changes under every read is dirty, and its bytes are those of 
   const worker = new Worker(WRITER, { eval: true, workerData: { path, size } })
   try {
     await new Promise(resolve => worker.once('message', resolve))
-    const batch = await read(root, ['file'], { maxBytes: size })
+    const batch = await read(root, ['file'], { slabBytes: size })
     assert.equal(batch.flags[0]! & FILE_DIRTY, FILE_DIRTY)
     assert.equal(batch.slab.length, batch.sizes[0])
     assert.ok(createHash('sha256').update(batch.slab).digest().equals(batch.sha256))
@@ -152,7 +179,7 @@ test('a file that grows past the limit under the read is too large', async t => 
     let flags = 0
     // Sooner or later it is above the limit, before or under the read.
     while ((flags & FILE_TOO_LARGE) === 0) {
-      const batch = await read(root, ['file'], { maxBytes: size + (1 << 20) })
+      const batch = await read(root, ['file'], { slabBytes: size + (1 << 20) })
       flags = batch.flags[0]!
       assert.equal(batch.slab.length, flags & FILE_TOO_LARGE ? 0 : batch.sizes[0])
     }
