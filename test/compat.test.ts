@@ -28,7 +28,7 @@ function testCase(version: string, name: string): void {
     return
   }
   const title = `${version}/${name}`
-  test(`${title} is listed, proven and restored at every date`, async t => {
+  test(`${title} is listed, proven and restored at every date`, oracle('bash', 'getfattr'), async t => {
     for (const [at, expected] of Object.entries(dates!)) {
       await assertLists(store, at, expected)
       const { problems } = await verifyBackup('key', { store, at, readData: true })

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { listEntries } from '../../src/index.js'
 import { encodePath } from '../../src/path.js'
-import type { StateEntry } from '../../src/types.js'
+import type { EntryType, StateEntry } from '../../src/types.js'
+import { run } from './judges.js'
 
 const IS_ROOT = process.geteuid?.() === 0
 /** What ext4 can hold, in seconds. */
@@ -24,6 +25,10 @@ export interface Expected {
   readonly linkname?: string
   readonly linknameBase64?: string
   readonly link?: number
+  readonly devMajor?: number
+  readonly devMinor?: number
+  /** By name, in base64. */
+  readonly xattrs?: Readonly<Record<string, string>>
 }
 
 /** What a frozen chain must come back as: its entries at every date, or a refusal. */
@@ -69,36 +74,54 @@ function toExpected(entry: StateEntry): Expected {
   }
 }
 
-/** What is on the disk is what is expected, and nothing else. What a restore may not be able to make may be missing. */
+/**
+ * What is on the disk is what is expected, and nothing else. Sockets are not restored, devices by root only.
+ * `inodes` has the group of links that each file belongs to.
+ */
 export function assertRestored(root: string, expected: readonly Expected[]): void {
-  const at = (path: Buffer) => Buffer.concat([Buffer.from(`${root}/`), path])
-  const inodes = new Map<bigint, number | Buffer>()
-  let found = 0
-  for (const entry of expected) {
-    const path = pathOf(entry)
-    const stat = lstatSync(at(path), { bigint: true, throwIfNoEntry: false })
-    if (stat !== undefined) found++
-    if (!['file', 'directory', 'symlink'].includes(entry.type)) continue
+  const inodes = new Map<bigint, number | string>()
+  const restorable = expected.filter(({ type }) => IS_ROOT || !type.endsWith('-device'))
+  const present = restorable.filter(({ type }) => type !== 'socket' && type !== 'unreadable')
+  for (const entry of present) {
+    const path = Buffer.concat([Buffer.from(`${root}/`), pathOf(entry)])
+    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false })
     assert.ok(stat !== undefined, `${entry.path} is missing`)
     assertStat(entry, stat)
+    assertXattrs(entry, path)
     if (entry.type === 'symlink') {
-      const target = readlinkSync(at(path), { encoding: 'buffer' })
-      assert.deepEqual(target, bytesOf(entry.linkname, entry.linknameBase64))
+      assert.deepEqual(readlinkSync(path, { encoding: 'buffer' }), bytesOf(entry.linkname, entry.linknameBase64))
     }
     if (entry.type !== 'file') continue
-    const content = readFileSync(at(path))
-    assert.deepEqual(
-      [content.length, createHash('sha256').update(content).digest('hex')],
-      [entry.sizeBytes, entry.sha256],
-      entry.path
-    )
-    const group = entry.link ?? path
-    assert.deepEqual(inodes.get(stat.ino) ?? group, group, `${entry.path} is linked with another file`)
+    assertContent(entry, path)
+    const group = groupOf(entry)
+    assert.equal(inodes.get(stat.ino) ?? group, group, `${entry.path} is linked with another file`)
     inodes.set(stat.ino, group)
   }
-  const groups = new Set(expected.filter(({ type }) => type === 'file').map(entry => entry.link ?? entry.path))
+  const groups = new Set(present.filter(({ type }) => type === 'file').map(groupOf))
   assert.equal(inodes.size, groups.size, 'links of one file are several files')
-  assert.equal(countEntries(Buffer.from(root)), found)
+  assert.equal(countEntries(Buffer.from(root)), present.length)
+}
+
+const groupOf = (entry: Expected) => entry.link ?? pathOf(entry).toString('base64')
+
+function assertContent({ path, sizeBytes, sha256 }: Expected, place: Buffer): void {
+  const content = readFileSync(place)
+  assert.deepEqual([content.length, createHash('sha256').update(content).digest('hex')], [sizeBytes, sha256], path)
+}
+
+/** Only of entries that have some: `getfattr` says what is there. */
+function assertXattrs({ path, xattrs }: Expected, place: Buffer): void {
+  if (xattrs === undefined) return
+  // A path that need not be text comes by way of the shell's input.
+  const script = 'IFS= read -r -d "" path; getfattr -hd -m "^user\\." -e base64 --absolute-names -- "$path"'
+  const said = run('bash', ['-c', script], Buffer.concat([place, Buffer.alloc(1)])).toString()
+  const named = [...said.matchAll(/^(user\..*?)=0s(.*)$/gm)].map(([, name, value]) => [unescapeName(name!), value])
+  assert.deepEqual(Object.fromEntries(named), xattrs, path)
+}
+
+/** getfattr writes `=` and others in octal. */
+function unescapeName(name: string): string {
+  return name.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 }
 
 /** A directory and all that lies below. */
@@ -112,11 +135,21 @@ function countEntries(directory: Buffer): number {
 }
 
 function assertStat(entry: Expected, stat: BigIntStats): void {
-  const { path, type, mode, mtimeNs, uid, gid } = entry
-  const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : stat.isSymbolicLink() ? 'symlink' : 'other'
-  assert.equal(kind, type, path)
+  const { path, type, mode, mtimeNs, uid, gid, devMajor, devMinor } = entry
+  assert.equal(typeOf(stat), type, path)
   if (type !== 'symlink') assert.equal(Number(stat.mode) & 0o7777, mode, path)
   const seconds = BigInt(mtimeNs) / NS
   if (seconds > OLDEST && seconds < NEWEST) assert.equal(String(stat.mtimeNs), mtimeNs, path)
+  // Major and minor numbers share a word on Linux, up to 255 as they always did.
+  if (type.endsWith('-device')) assert.equal(Number(stat.rdev), (devMajor! << 8) | devMinor!, path)
   if (IS_ROOT) assert.deepEqual([Number(stat.uid), Number(stat.gid)], [uid, gid], path)
+}
+
+function typeOf(stat: BigIntStats): EntryType {
+  if (stat.isFile()) return 'file'
+  if (stat.isDirectory()) return 'directory'
+  if (stat.isSymbolicLink()) return 'symlink'
+  if (stat.isCharacterDevice()) return 'character-device'
+  if (stat.isBlockDevice()) return 'block-device'
+  return stat.isFIFO() ? 'fifo' : 'socket'
 }
