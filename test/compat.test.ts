@@ -89,6 +89,8 @@ async function assertContinues(t: TestContext, frozen: string, dates: NonNullabl
   const { date } = await incrementalBackup(source, options)
   const { problems } = await verifyBackup('key', { store, readData: true })
   assert.deepEqual(problems, [])
+  const kept = new Set(readdirSync(store))
+  for (const name of readdirSync(frozen)) assert.ok(kept.has(name), `${name} is gone`)
   await restoreBackup('key', join(base, 'restored'), { store, cache: false, at: date })
   assertSameTree(join(base, 'restored'), source)
   for (const [at, expected] of Object.entries(dates)) await assertLists(store, at, expected)
