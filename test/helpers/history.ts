@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { RACY_MS } from '../../src/constants.js'
+import {
+  type BackupReport,
+  type Codec,
+  fullBackup,
+  incrementalBackup,
+  listEntries,
+  type RestoreOptions,
+  type RulesOptions,
+  restoreBackup,
+  type Store,
+  verifyBackup
+} from '../../src/index.js'
+import { memoryStore } from '../../src/stores/index.js'
+import { byHandScript } from './by-hand.js'
+import { EDITS, Playground } from './playground.js'
+import { createRandom, type Random } from './random.js'
+import { type Kept, type Snapshot, type SnapshotOptions, snapshotOfState, subset, takeSnapshot } from './snapshot.js'
+
+const execute = promisify(execFile)
+
+/** One thing that happens; the seed decides what it happens to. */
+export interface Step {
+  readonly kind: keyof typeof EDITS | keyof typeof RUNS
+  readonly seed: number
+}
+
+/** Runs of the package, and what may happen between them. */
+const RUNS = {
+  full: (history: History) => history.backUp('full'),
+  incremental: (history: History) => history.backUp('incremental'),
+  again: async (history: History) => {
+    await history.backUp('incremental')
+    await history.backUp('incremental')
+  },
+  restore: (history: History, random: Random) => history.assertRestores(random.pick(history.dates)),
+  select: (history: History, random: Random) => history.assertSelects(random.pick(history.dates), random),
+  rules: (history: History, random: Random) => history.changeRules(random),
+  loseCache: (history: History) => history.loseCache(),
+  wait: () => setTimeout(RACY_MS + 50)
+}
+
+export const KINDS = [...Object.keys(EDITS), ...Object.keys(RUNS)] as readonly Step['kind'][]
+
+/** Names that patterns of a rule may have: they mean the same as a pattern and as a name. */
+const RULED = ['a', 'a.b', 'b', 'c', 'a-'] as const
+
+interface Rule {
+  readonly name: string
+  readonly directoryOnly: boolean
+  readonly anchored: boolean
+}
+
+/** A tree, what happens to it, and the backups of it, each with a snapshot of what it has to bring back. */
+export class History {
+  readonly #ground: Playground
+  readonly #store: Store | string
+  #cache: Store | string
+  readonly #snapshots = new Map<string, Snapshot>()
+  #rules: readonly Rule[] = []
+  #restores = 0
+
+  constructor(
+    readonly base: string,
+    readonly codec: Codec | undefined,
+    readonly isOnDisk: boolean
+  ) {
+    mkdirSync(join(base, 'source'))
+    this.#ground = new Playground(join(base, 'source'))
+    this.#store = isOnDisk ? join(base, 'store') : memoryStore()
+    this.#cache = isOnDisk ? join(base, 'cache') : memoryStore()
+  }
+
+  get dates(): readonly string[] {
+    return [...this.#snapshots.keys()]
+  }
+
+  get #options() {
+    return { store: this.#store, cache: this.#cache, key: 'key', codec: this.codec }
+  }
+
+  async take({ kind, seed }: Step): Promise<void> {
+    const random = createRandom(seed)
+    if (kind in EDITS) EDITS[kind as keyof typeof EDITS](this.#ground, random)
+    else await RUNS[kind as keyof typeof RUNS](this, random)
+  }
+
+  /** The ends of the history and some dates between come back, the last one by hand, too; a verification finds nothing. */
+  async end(): Promise<void> {
+    const dates = this.dates
+    const some = [0, dates.length >> 1, dates.length - 2, dates.length - 1].map(i => dates[Math.max(0, i)]!)
+    for (const date of new Set(some)) await this.assertRestores(date)
+    if (this.isOnDisk) await this.#assertRestoresByHand(this.dates.at(-1)!)
+    const { problems } = await verifyBackup('key', { ...this.#options, readData: true })
+    assert.deepEqual(problems, [])
+  }
+
+  #snapshot(root: string, isWanted?: SnapshotOptions['isWanted']): Snapshot {
+    return takeSnapshot(root, { ...(isWanted && { isWanted }), xattrs: this.#ground.hasXattrs })
+  }
+
+  async backUp(kind: 'full' | 'incremental'): Promise<void> {
+    const before = kind === 'full' ? undefined : this.#snapshots.get(this.dates.at(-1)!)
+    const run = kind === 'full' ? fullBackup : incrementalBackup
+    const report = await run(join(this.base, 'source'), { ...this.#options, rules: this.#ruleOptions })
+    const now = this.#snapshot(join(this.base, 'source'), (path, stat) => !this.#excludes(path, stat.isDirectory()))
+    this.#snapshots.set(report.date, now)
+    assertSame(await snapshotOfState(listEntries('key', { ...this.#options, at: report.date })), now, 'The state')
+    assertCounts(report, before, now)
+  }
+
+  async assertRestores(date: string, options: RestoreOptions = {}, isWanted: (path: string) => boolean = () => true) {
+    const destination = join(this.base, `restored-${this.#restores++}`)
+    const { skippedEntries } = await restoreBackup('key', destination, { ...this.#options, ...options, at: date })
+    assert.equal(skippedEntries, 0)
+    const wanted = subset(this.#snapshots.get(date)!, isWanted)
+    assertSame(this.#snapshot(destination), wanted, `The restore of ${date}`)
+    rmSync(destination, { recursive: true })
+  }
+
+  /** Restores one entry with all below. */
+  async assertSelects(date: string, random: Random): Promise<void> {
+    const paths = [...this.#snapshots.get(date)!.keys()].filter(path => /^[\x20-\x7e]+$/.test(path) && path !== '.')
+    if (paths.length === 0) return
+    const chosen = random.pick(paths)
+    const isWanted = (path: string) =>
+      path === '.' || path === chosen || path.startsWith(`${chosen}/`) || chosen.startsWith(`${path}/`)
+    await this.assertRestores(date, { paths: [`/${chosen}`] }, isWanted)
+  }
+
+  changeRules(random: Random): void {
+    this.#rules = Array.from({ length: random.int(3) }, () => ({
+      name: random.pick(RULED),
+      directoryOnly: random.chance(0.3),
+      anchored: random.chance(0.4)
+    }))
+  }
+
+  loseCache(): void {
+    if (typeof this.#cache === 'string') rmSync(this.#cache, { recursive: true, force: true })
+    else this.#cache = memoryStore()
+  }
+
+  get #ruleOptions(): RulesOptions {
+    const exclude = this.#rules.map(
+      ({ name, directoryOnly, anchored }) => `${anchored ? '/' : ''}${name}${directoryOnly ? '/' : ''}`
+    )
+    return { exclude }
+  }
+
+  /** Asked for each entry in a directory that is not excluded. */
+  #excludes(path: string, isDirectory: boolean): boolean {
+    const name = path.slice(path.lastIndexOf('/') + 1)
+    return this.#rules.some(
+      rule => rule.name === name && (!rule.directoryOnly || isDirectory) && (!rule.anchored || !path.includes('/'))
+    )
+  }
+
+  async #assertRestoresByHand(date: string): Promise<void> {
+    const [script, destination] = [join(this.base, 'restore.sh'), join(this.base, 'by-hand')]
+    writeFileSync(script, byHandScript())
+    const args = [script, String(this.#store), 'key', destination, date]
+    const { stderr } = await execute('bash', args)
+    assert.equal(stderr, '', `${date} by hand`)
+    assertSame(this.#snapshot(destination), this.#snapshots.get(date)!, `${date} by hand`)
+    rmSync(destination, { recursive: true })
+  }
+}
+
+/** Says what differs, not all that does not. */
+function assertSame(found: Snapshot, wanted: Snapshot, what: string): void {
+  const differences: unknown[] = []
+  for (const path of new Set([...found.keys(), ...wanted.keys()])) {
+    const pair = { found: found.get(path), wanted: wanted.get(path) }
+    if (!isSame(pair.found, pair.wanted)) differences.push({ path, ...pair })
+  }
+  assert.deepEqual(differences, [], `${what} differs`)
+}
+
+function isSame(a: Kept | undefined, b: Kept | undefined): boolean {
+  const print = (kept: Kept | undefined) =>
+    kept && JSON.stringify(Object.entries({ ...kept, mtimeNs: String(kept.mtimeNs) }).sort())
+  return print(a) === print(b)
+}
+
+/** The report counts what differs between the snapshots. */
+function assertCounts({ totals, skippedEntries }: BackupReport, before: Snapshot | undefined, now: Snapshot): void {
+  const counts = { created: 0, updated: 0, touched: 0, unchanged: 0, deleted: 0 }
+  for (const [path, entry] of now) counts[changeOf(before?.get(path), entry)]++
+  for (const path of before?.keys() ?? []) if (!now.has(path)) counts.deleted++
+  const { created, updated, touched, unchanged, deleted } = totals
+  assert.deepEqual({ created, updated, touched, unchanged, deleted }, counts)
+  assert.deepEqual([totals.entries, skippedEntries], [now.size, 0])
+}
+
+function changeOf(before: Kept | undefined, now: Kept) {
+  if (before?.type !== now.type) return 'created'
+  if (before.sha256 !== now.sha256 || before.linkname !== now.linkname) return 'updated'
+  return isSame({ ...before, group: '' }, { ...now, group: '' }) ? 'unchanged' : 'touched'
+}
