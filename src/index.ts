@@ -17,7 +17,14 @@ export {
 export { type FullStages, fullStages } from './pipelines/full.js'
 export { type IncrementalStages, incrementalStages } from './pipelines/incremental.js'
 export type { BackupOptions, BackupReport, PlaceOptions, Progress } from './pipelines/options.js'
-export { type RestoreOptions, type RestoreReport, type RestoreStages, restoreBackup } from './pipelines/restore.js'
+export {
+  type RestoreOptions,
+  type RestoreReport,
+  type RestoreStages,
+  restoreBackup,
+  type SelectOptions
+} from './pipelines/restore.js'
+export { restoreTar, type TarReport } from './pipelines/restore-tar.js'
 export { type VerifyOptions, type VerifyReport, verifyBackup } from './pipelines/verify.js'
 export {
   type Captured,

@@ -71,17 +71,16 @@ function addReaders(program: Command, signal: AbortSignal, answer: (code: number
     const command = program.command(usage).summary(summary)
     return addCommonOptions(command.description(MANUAL[command.name() as keyof typeof MANUAL]))
   }
-  reader('restore <key> <dest>', 'restore into a directory that is empty or not there yet')
+  reader('restore <key> <dest>', 'restore into a directory, or as a tar to stdout (-)')
     .option('--at <date>', AT)
     .option('--path <glob>', 'only what matches, with all below; may be repeated', collect)
     .option('--numeric-owner', 'owners by number, not by name')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  ibt restore photos /tmp/photos --store /mnt/backups
-  ibt restore photos /tmp/photos --at '2026-11-01T12:00' --path '2025/**/*.jpg'`
+    .option(
+      '--overwrite <when>',
+      'restore over what is there; of a file there, compare size and time, then SHA-256 (if-changed), or SHA-256 (always), or leave it (never)'
     )
+    .option('--delete', 'with --overwrite: remove what the backup does not have, excluded files too')
+    .addHelpText('after', RESTORE_HELP)
     .action(async (key, dest, values) => {
       const { runRestore } = await import('./commands/restore.js')
       answer(await runRestore(key, dest, values, signal))
@@ -111,6 +110,18 @@ Examples:
       answer(await runVerify(key, values, signal))
     })
 }
+
+const RESTORE_HELP = `
+Without --overwrite the directory has to be empty or new. With it only what
+differs is written, each file under a temporary name until it is complete.
+--delete stays within the directories of the backup; with --path, within the
+selected ones. It never removes the store or the cache.
+
+Examples:
+  ibt restore photos /tmp/photos --store /mnt/backups
+  ibt restore photos /tmp/photos --at '2026-11-01T12:00' --path '2025/**/*.jpg'
+  ibt restore project ~/project --overwrite if-changed --delete
+  ibt restore photos - | tar -tvf -`
 
 /** They are run elsewhere; here they are for the list of commands. */
 function addRdiff(program: Command): void {

@@ -11,12 +11,15 @@ export interface ReporterOptions {
   readonly json?: boolean | undefined
   readonly quiet?: boolean | undefined
   readonly progress?: boolean | undefined
+  /** Where events and the report go. Default: stdout. */
+  readonly output?: NodeJS.WritableStream | undefined
 }
 
 /** Tells a person, or with `--json` a program, what a run does. */
 export class Reporter {
   readonly #line: ProgressLine | undefined
   readonly #started = Date.now()
+  readonly #output: NodeJS.WritableStream
   #errors = 0
   #toldAt = 0
 
@@ -24,7 +27,8 @@ export class Reporter {
     readonly options: ReporterOptions,
     totalBytes?: number
   ) {
-    const { json = false, quiet = false, progress = true } = options
+    const { json = false, quiet = false, progress = true, output = process.stdout } = options
+    this.#output = output
     const isShown = process.stderr.isTTY && progress && !quiet && !json
     this.#line = isShown ? new ProgressLine(process.stderr, totalBytes) : undefined
   }
@@ -42,11 +46,11 @@ export class Reporter {
     this.#line?.update(progress)
     if (!this.options.json || Date.now() - this.#toldAt < JSON_PROGRESS_MS) return
     this.#toldAt = Date.now()
-    process.stdout.write(toJsonLine({ event: 'progress', ...progress }))
+    this.#output.write(toJsonLine({ event: 'progress', ...progress }))
   }
 
   readonly onError = (error: BackupError): void => {
-    if (this.options.json) process.stdout.write(toJsonLine({ event: 'error', error }))
+    if (this.options.json) this.#output.write(toJsonLine({ event: 'error', error }))
     else if (++this.#errors <= ERRORS_SHOWN) this.warn(describeError(error))
   }
 
@@ -61,8 +65,8 @@ export class Reporter {
   report(report: object, lines: readonly string[]): void {
     this.#line?.clear()
     if (this.#errors > ERRORS_SHOWN) this.warn(`… and ${this.#errors - ERRORS_SHOWN} more`)
-    if (this.options.json) process.stdout.write(toJsonLine({ event: 'report', elapsedMs: this.elapsedMs, ...report }))
-    else if (!this.options.quiet) process.stdout.write(lines.map(line => `${line}\n`).join(''))
+    if (this.options.json) this.#output.write(toJsonLine({ event: 'report', elapsedMs: this.elapsedMs, ...report }))
+    else if (!this.options.quiet) this.#output.write(lines.map(line => `${line}\n`).join(''))
   }
 
   /** Takes the progress away, whatever comes next. */

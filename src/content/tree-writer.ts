@@ -156,7 +156,8 @@ export class TreeWriter {
     }
     const known = entry.path === ROOT_PATH ? { ...there, xattrs: listing.listing.ownXattrs } : there
     this.#open.push({ entry, there: known, listing, isClosed: false, isChanged: isUnlocked, symlinks: [] })
-    return hasMetadata(known, this.#metadata(entry)) ? UNCHANGED : WRITTEN
+    const isUnchanged = this.options.overwrite === 'never' || hasMetadata(known, this.#metadata(entry))
+    return isUnchanged ? UNCHANGED : WRITTEN
   }
 
   /** Nothing in it can be restored, and nothing in it is touched. */

@@ -43,9 +43,9 @@ export function openPlaces(options: PlaceOptions): Places {
 }
 
 /**
- * The directories of store and cache that lie inside a source, as paths below it: they are left out.
+ * The directories of store and cache that lie inside a source or a destination, as paths below it: they are left out.
  *
- * @throws RangeError if the source is one of them.
+ * @throws RangeError if it is one of them.
  */
 export async function placesInside({ store, cache }: Places, root: string): Promise<string[]> {
   const realRoot = await realpath(root).catch(() => root)
@@ -54,7 +54,8 @@ export async function placesInside({ store, cache }: Places, root: string): Prom
     if (place === undefined || !('path' in place)) continue
     const path = String(place.path)
     const below = relative(realRoot, await realpath(path).catch(() => path))
-    if (below === '') throw new RangeError(`${path} is the source itself: keep backups elsewhere`)
+    if (below === '')
+      throw new RangeError(`${path} is where backups or their cache are kept: it is no source and no destination`)
     if (!below.startsWith('..') && !isAbsolute(below)) inside.push(below)
   }
   return inside

@@ -1,16 +1,17 @@
 import type { BackupError } from '../errors.js'
 import { pipe } from '../interop/pipe.js'
-import { createSelection } from '../rules.js'
+import { isBelow, parentPath } from '../path.js'
+import { createSelection, type Selection } from '../rules.js'
 import { filter } from '../stages/filter.js'
 import { observe } from '../stages/observe.js'
 import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
-import { type Written, write } from '../stages/write.js'
+import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
-import type { Entry, Layered, Sink, Source, Stage } from '../types.js'
+import type { Entry, EntryType, Layered, Sink, Source, Stage } from '../types.js'
 import { parseAt } from './at.js'
 import type { PlaceOptions, Progress } from './options.js'
-import { openPlaces } from './places.js'
+import { openPlaces, type Places, placesInside } from './places.js'
 
 /** The stages of a restore, by name. */
 export interface RestoreStages {
@@ -20,17 +21,29 @@ export interface RestoreStages {
   readonly write: Sink<Entry, Written>
 }
 
-export interface RestoreOptions extends PlaceOptions {
+/** What is restored, and who is told. */
+export interface SelectOptions extends PlaceOptions {
   /** The newest backup that is not younger: a `Date`, ISO, or words such as `3 days ago`. Default: the newest. */
   readonly at?: Date | string | undefined
   /** Patterns of what is restored, as in an ignore file, with all that lies below. Default: everything. */
   readonly paths?: readonly string[] | undefined
-  /** Owners by the name that the backup has, by number, or not at all. Default: by name for root, else not at all. */
-  readonly owners?: 'name' | 'number' | 'none' | undefined
   /** Called for every entry that has passed. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
-  /** Observes what could not be written; the run ends if it throws. */
+  /** Observes what could not be restored; the run ends if it throws. */
   readonly onError?: ((error: BackupError) => void) | undefined
+}
+
+/** Options of `restoreBackup`. */
+export interface RestoreOptions extends SelectOptions {
+  /** Owners by the name that the backup has, by number, or not at all. Default: by name for root, else not at all. */
+  readonly owners?: 'name' | 'number' | 'none' | undefined
+  /** What becomes of what is in the destination already; see `write`. Default: one that is not empty is refused. */
+  readonly overwrite?: Overwrite | undefined
+  /**
+   * Removes what is in the directories of the backup and not in the backup; with `paths`, in the selected directories
+   * only. The store and the cache stay where they are. Takes `overwrite`.
+   */
+  readonly delete?: boolean | undefined
   /** Replaces stages of the pipeline, by name. */
   readonly stages?: Partial<RestoreStages> | undefined
 }
@@ -43,34 +56,80 @@ export interface RestoreReport extends Written {
 }
 
 /**
- * Restores a directory as it was at a date, into a directory that is empty or not there yet.
- * Every content is proven by its SHA-256 before its name appears.
+ * Restores a directory as it was at a date, into a directory that is empty or not there yet, or with `overwrite` over
+ * what is there: the source itself, too. Every content is proven by its SHA-256 before its name appears.
  *
  * @throws BackupError IBT_NO_BACKUP, IBT_NOT_EMPTY, IBT_HASH_MISMATCH, and what the stages throw.
+ * @throws RangeError if the destination is the store or the cache.
  */
 export async function restoreBackup(
   key: string,
   destination: string,
   options: RestoreOptions = {}
 ): Promise<RestoreReport> {
-  const { signal } = options
+  const { signal, owners, overwrite, onError } = options
   signal?.throwIfAborted()
-  const chain = await Chain.open(openPlaces(options).cached, key, { signal })
-  const { date } = chain.at(await parseAt(options.at))
+  const places = openPlaces(options)
+  const selected = await selectEntries(key, places, options)
+  const deletes = await whatToDelete(places, destination, selected.selection, options)
   const stages: RestoreStages = {
-    unpack: unpack(chain.entries(date), chain.openArchive),
-    filter: options.paths === undefined ? observe(() => {}) : filter(createSelection(options.paths)),
+    unpack: selected.unpack,
+    filter: selected.filter,
     patch: patch({ spoolDirectory: destination }),
-    write: write(destination, options),
+    write: write(destination, { owners, overwrite, delete: deletes, onError }),
     ...options.stages
   }
   const written = await pipe(stages.unpack, stages.filter, stages.patch, observe(progress(options)), stages.write, {
     signal
   })
-  return { key, date, destination, ...written }
+  return { key, date: selected.date, destination, ...written }
 }
 
-function progress({ onProgress }: RestoreOptions): (entry: Entry) => void {
+/** What a restore begins with. */
+export interface SelectedEntries {
+  readonly date: string
+  readonly selection: Selection | undefined
+  readonly unpack: Source<Layered>
+  readonly filter: Stage<Layered>
+}
+
+/** Finds the backup of a date, and what is wanted of it. @throws BackupError IBT_NO_BACKUP */
+export async function selectEntries(
+  key: string,
+  { cached }: Places,
+  { at, paths, signal }: SelectOptions
+): Promise<SelectedEntries> {
+  const chain = await Chain.open(cached, key, { signal })
+  const { date } = chain.at(await parseAt(at))
+  const selection = paths === undefined ? undefined : createSelection(paths)
+  return {
+    date,
+    selection,
+    unpack: unpack(chain.entries(date), chain.openArchive),
+    filter: selection === undefined ? observe(() => {}) : filter(selection)
+  }
+}
+
+/** What `write` may delete: nothing where the selection does not reach, nor the store, nor the cache. */
+async function whatToDelete(
+  places: Places,
+  destination: string,
+  selection: Selection | undefined,
+  options: RestoreOptions
+): Promise<boolean | ((path: string, type: EntryType) => boolean)> {
+  if (options.overwrite === undefined) return options.delete ?? false
+  const kept = await placesInside(places, destination)
+  if (!options.delete) return false
+  return (path, type) => {
+    if (kept.some(place => place === path || isBelow(place, path))) return false
+    return (
+      selection === undefined || (selection.selects(parentPath(path), 'directory') && selection.selects(path, type))
+    )
+  }
+}
+
+/** Counts the entries that pass. */
+export function progress({ onProgress }: SelectOptions): (entry: Entry) => void {
   let entries = 0
   let files = 0
   let sizeBytes = 0

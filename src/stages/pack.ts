@@ -45,7 +45,7 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
     for await (const item of source) {
       if (!isEntry(item)) held.push(item)
       else {
-        const signed = asChange(item) as Signed
+        const signed = packer.linked(asChange(item) as Signed)
         const body = packer.bodyOf(signed)
         if (body === undefined) held.push(packer.keep(signed))
         else if (Array.isArray(body.parts)) held.push(packer.storeHeld(signed, body, body.parts))
@@ -80,6 +80,14 @@ class Packer {
 
   end(): void {
     for (const writer of this.writers) if (writer.offset > 0) writer.end()
+  }
+
+  /** A further member of a hard-link group that `sign` has not seen. */
+  linked(item: Signed): Signed {
+    if (item.type !== 'file' || item.link === undefined || item.body !== undefined || item.linkTo !== undefined)
+      return item
+    const first = item.change === 'created' ? this.#groups.find(item) : undefined
+    return first?.isInArchive ? { ...item, linkTo: first.state.path } : item
   }
 
   /** The body of an item; for a file that `sign` has not seen, its content. */

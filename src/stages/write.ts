@@ -2,9 +2,10 @@ import { mkdir, opendir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Existing, existingRoot } from '../content/existing.js'
 import { type Outcome, type Restorable, TreeWriter } from '../content/tree-writer.js'
+import { whyNotRestored } from '../content/unrestorable.js'
 import { BackupError } from '../errors.js'
 import { Operation } from '../native.js'
-import { encodePath, printPath } from '../path.js'
+import { encodePath } from '../path.js'
 import { type Entry, type EntryType, isEntry, type Sink } from '../types.js'
 
 /** What becomes of what is in the destination already. */
@@ -108,7 +109,7 @@ async function openDestination(root: Buffer, overwrite: Overwrite | undefined): 
   } catch (cause) {
     throw new BackupError('IBT_WRITE_FAILED', `Cannot make the directory ${path}`, { path, cause })
   }
-  const message = `${path} is not empty: restore into a new or an empty directory, or tell by the option overwrite what becomes of what is there`
+  const message = `${path} is not empty: restore into a new or an empty directory, or say with overwrite (--overwrite) what becomes of what is there`
   throw new BackupError('IBT_NOT_EMPTY', message, { path })
 }
 
@@ -124,28 +125,13 @@ async function writeEntry(
   entry: Restorable,
   onError: (error: BackupError) => void
 ): Promise<Outcome | undefined> {
-  const { path, type } = entry
-  switch (type) {
-    case 'directory':
-      return writer.directory(entry)
-    case 'symlink':
-      return writer.symlink(entry)
-    case 'file':
-      return writer.file(entry)
-    case 'fifo':
-    case 'character-device':
-    case 'block-device':
-      return writer.node(entry, NODES[type])
-    case 'socket':
-      onError(
-        new BackupError('IBT_UNSUPPORTED_TYPE', `${printPath(path)} is a socket, which is not restored`, { path })
-      )
-      break
-    case 'unreadable': {
-      const message = `${printPath(path)} was unreadable and is not in this backup`
-      onError(new BackupError('IBT_READ_FAILED', message, { path }))
-    }
-  }
+  const { type } = entry
+  if (type === 'directory') return writer.directory(entry)
+  if (type === 'symlink') return writer.symlink(entry)
+  if (type === 'file') return writer.file(entry)
+  const error = whyNotRestored(entry)
+  if (error === undefined) return writer.node(entry, NODES[type as keyof typeof NODES])
+  onError(error)
   await writer.pass(entry)
   return undefined
 }

@@ -34,6 +34,9 @@ function ibt(desk: ReturnType<typeof makeDesk>, ...args: string[]) {
   return { status, stdout, stderr }
 }
 
+/** For commands whose output is bytes. */
+const inDesk = ({ path, env }: ReturnType<typeof makeDesk>) => ({ cwd: path, env, maxBuffer: 1 << 26 })
+
 test('a full, an incremental, a list, a restore and a verification end with 0', () => {
   const desk = makeDesk()
   assert.equal(ibt(desk, 'full', 'src').status, 0)
@@ -55,7 +58,9 @@ test('what was typed wrong ends with 2 and a hint', () => {
     ['full', 'src', '--nonsense'],
     ['full', 'src', '--compress', 'rar'],
     ['full', 'src', '--exclude-larger-than', 'much'],
-    ['restore', 'src', '-'],
+    ['restore', 'src', '-', '--delete'],
+    ['restore', 'src', 'out', '--delete'],
+    ['restore', 'src', 'out', '--overwrite', 'sometimes'],
     ['signature', 'src/a.txt'],
     ['signature', 'src/a.txt', 'sig', '--block-len', 'x'],
     ['delta', 'a', 'b', 'c', '--weak', 'rollsum']
@@ -74,6 +79,47 @@ test('no backup yet ends with 1, another source under the key and a full destina
   assert.equal(ibt(desk, 'incremental', 'src/sub', '--key', 'src').status, 5)
   assert.equal(ibt(desk, 'incremental', 'src/sub', '--key', 'src', '--allow-source-mismatch').status, 0)
   assert.equal(ibt(desk, 'restore', 'src', 'src').status, 5)
+})
+
+test('a restore over what is there writes what differs and deletes what is too much', () => {
+  const desk = makeDesk()
+  ibt(desk, 'full', 'src')
+  writeFileSync(join(desk.path, 'src/a.txt'), 'changed')
+  writeFileSync(join(desk.path, 'src/sub/more'), 'more')
+  const over = ['restore', 'src', 'src', '--overwrite']
+  assert.match(ibt(desk, 'restore', 'src', 'src').stderr, /--overwrite/)
+  assert.match(ibt(desk, ...over, 'never', '--delete').stdout, /4 left as they were, 1 deleted/)
+  assert.equal(readFileSync(join(desk.path, 'src/a.txt'), 'utf8'), 'changed')
+  const { status, stdout } = ibt(desk, ...over, 'if-changed', '--json')
+  assert.equal(status, 0)
+  const { sizeBytes, entries, unchangedEntries } = JSON.parse(stdout.trim().split('\n').at(-1)!)
+  // The file, and the time of the directory that something was added to and deleted from.
+  assert.deepEqual([sizeBytes, entries - unchangedEntries], [4, 2])
+  assert.equal(readFileSync(join(desk.path, 'src/a.txt'), 'utf8'), 'one\n')
+})
+
+test('a restore to stdout is a tar and nothing else', oracle('tar'), () => {
+  const desk = makeDesk()
+  ibt(desk, 'full', 'src')
+  for (const flag of ['--json', '--no-progress']) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, 'restore', 'src', '-', flag], inDesk(desk))
+    assert.equal(status, 0)
+    assert.match(String(stderr), flag === '--json' ? /"event":"report"/ : /Restored src of .* as a tar/)
+    const listed = spawnSync('tar', ['-tvf', '-'], { input: stdout })
+    assert.equal(listed.status, 0)
+    assert.equal(String(listed.stderr), '')
+    assert.equal(String(listed.stdout).trim().split('\n').length, 4)
+  }
+})
+
+test('a tar that is cut off by its reader is no success', oracle('bash'), () => {
+  const desk = makeDesk()
+  writeFileSync(join(desk.path, 'src/large'), randomBytes(9_000_000))
+  ibt(desk, 'full', 'src')
+  const script = 'set -o pipefail; "$0" "$1" restore src - | head -c 10 >/dev/null'
+  const { status, stderr } = spawnSync('bash', ['-c', script, process.execPath, BIN], inDesk(desk))
+  assert.equal(status, 1)
+  assert.match(String(stderr), /EPIPE/)
 })
 
 test('damage ends a verification with 4', () => {

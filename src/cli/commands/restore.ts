@@ -1,5 +1,8 @@
+import { writeSync } from 'node:fs'
 import { listBackups } from '../../pipelines/catalog.js'
-import { restoreBackup } from '../../pipelines/restore.js'
+import { restoreBackup, type SelectOptions } from '../../pipelines/restore.js'
+import { restoreTar } from '../../pipelines/restore-tar.js'
+import type { Overwrite } from '../../stages/write.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
@@ -9,6 +12,17 @@ export interface RestoreValues extends CommonValues {
   readonly at?: string
   readonly path?: readonly string[]
   readonly numericOwner?: boolean
+  readonly overwrite?: string
+  readonly delete?: boolean
+}
+
+/** What both kinds of restore report. */
+interface Report {
+  readonly date: string
+  readonly entries: number
+  readonly files: number
+  readonly sizeBytes: number
+  readonly skippedEntries: number
 }
 
 /** `ibt restore`. */
@@ -18,29 +32,74 @@ export async function runRestore(
   values: RestoreValues,
   signal: AbortSignal
 ): Promise<number> {
-  if (dest === '-') throw new UsageError('A restore to stdout is not there yet: give a directory')
-  const places = toPlaceOptions(values, signal)
-  const reporter = new Reporter(values)
+  const toTar = dest === '-'
+  const overwrite = checkOverwrite(values, toTar)
+  const reporter = new Reporter({ ...values, output: toTar ? process.stderr : process.stdout })
+  const { onProgress, onError } = reporter
+  const options = { ...toPlaceOptions(values, signal), at: values.at, paths: values.path, onProgress, onError }
   try {
     if (process.stderr.isTTY && values.path === undefined && values.at === undefined) {
-      for await (const { totals } of listBackups(key, places)) reporter.expect(totals.sizeBytes)
+      for await (const { totals } of listBackups(key, options)) reporter.expect(totals.sizeBytes)
     }
-    const { onProgress, onError } = reporter
+    if (toTar) {
+      const report = await toStdout(key, options)
+      return tell(reporter, values, report, [`Restored ${key} of ${report.date} as a tar`])
+    }
     const owners = values.numericOwner && process.geteuid?.() === 0 ? 'number' : undefined
-    const options = { ...places, at: values.at, paths: values.path, owners, onProgress, onError } as const
-    const report = await restoreBackup(key, dest, options)
-    const { files, sizeBytes, entries, skippedEntries } = report
-    reporter.report(report, [
-      `Restored ${key} of ${report.date} to ${dest}`,
-      `  ${entries.toLocaleString('en')} entries: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)}, ${formatSeconds(reporter.elapsedMs)}`,
-      ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be restored`] : [])
-    ])
-    if (values.path !== undefined && entries === 0) {
-      reporter.warn(`Nothing in the backup of ${report.date} matches ${values.path.join(', ')}`)
-      return Exit.failed
-    }
-    return skippedEntries > 0 ? Exit.partial : Exit.done
+    const report = await restoreBackup(key, dest, { ...options, owners, overwrite, delete: values.delete })
+    const { unchangedEntries, deletedEntries } = report
+    const over = `  ${unchangedEntries.toLocaleString('en')} left as they were, ${deletedEntries.toLocaleString('en')} deleted`
+    const lines = [`Restored ${key} of ${report.date} to ${dest}`]
+    return tell(reporter, values, report, lines, overwrite === undefined ? [] : [over])
   } finally {
     reporter.end()
   }
+}
+
+/** @throws UsageError */
+function checkOverwrite({ overwrite, delete: deletes, numericOwner }: RestoreValues, toTar: boolean) {
+  if (toTar && (overwrite !== undefined || deletes || numericOwner)) {
+    throw new UsageError(
+      'A restore to stdout writes over nothing: --overwrite, --delete and --numeric-owner take a directory'
+    )
+  }
+  if (toTar && process.stdout.isTTY)
+    throw new UsageError('A tar is nothing for a terminal: send it into a file or a pipe')
+  if (deletes && overwrite === undefined) throw new UsageError('--delete takes --overwrite always, if-changed or never')
+  if (overwrite === undefined || isOverwrite(overwrite)) return overwrite
+  throw new UsageError(`'${overwrite}' is no answer to --overwrite: always, if-changed or never`)
+}
+
+function isOverwrite(text: string): text is Overwrite {
+  return text === 'always' || text === 'if-changed' || text === 'never'
+}
+
+async function toStdout(key: string, options: SelectOptions) {
+  // Elsewhere a reader that has seen enough is no failure; a tar that is cut off is one.
+  process.stdout.prependListener('error', error => {
+    writeSync(2, `ibt: Cannot write the tar: ${error.message}\n`)
+    process.exit(Exit.failed)
+  })
+  return restoreTar(key, process.stdout, options)
+}
+
+function tell(
+  reporter: Reporter,
+  { path }: RestoreValues,
+  report: Report,
+  first: readonly string[],
+  more: readonly string[] = []
+): number {
+  const { date, files, sizeBytes, entries, skippedEntries } = report
+  reporter.report(report, [
+    ...first,
+    `  ${entries.toLocaleString('en')} entries: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} written, ${formatSeconds(reporter.elapsedMs)}`,
+    ...more,
+    ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be restored`] : [])
+  ])
+  if (path !== undefined && entries === 0) {
+    reporter.warn(`Nothing in the backup of ${date} matches ${path.join(', ')}`)
+    return Exit.failed
+  }
+  return skippedEntries > 0 ? Exit.partial : Exit.done
 }

@@ -1,0 +1,54 @@
+import { whyNotRestored } from '../content/unrestorable.js'
+import type { ForeignSink } from '../interop/foreign.js'
+import { pipe } from '../interop/pipe.js'
+import { observe } from '../stages/observe.js'
+import { only } from '../stages/only.js'
+import { pack } from '../stages/pack.js'
+import { patch } from '../stages/patch.js'
+import type { Entry, Sink } from '../types.js'
+import { openPlaces } from './places.js'
+import { progress, type SelectOptions, selectEntries } from './restore.js'
+
+/** What a restore into a tar has done. */
+export interface TarReport {
+  readonly key: string
+  readonly date: string
+  readonly entries: number
+  readonly files: number
+  /** Of the contents. */
+  readonly sizeBytes: number
+  /** Entries that are not in the tar: they are not in the backup, or a tar cannot hold them. */
+  readonly skippedEntries: number
+}
+
+/**
+ * Restores a directory as it was at a date, as one tar: into a stream or any other sink, without temporary disk but for
+ * versions of large files. Holes of sparse files are zeros in it. A content turns out to be wrong before its first byte,
+ * or, if it is longer than `PART_BYTES`, after its last: the tar is cut off then.
+ *
+ * @throws BackupError IBT_NO_BACKUP, IBT_HASH_MISMATCH, and what the stages and the output throw.
+ */
+export async function restoreTar(
+  key: string,
+  output: Sink<Uint8Array, unknown> | ForeignSink,
+  options: SelectOptions = {}
+): Promise<TarReport> {
+  const { signal, onError } = options
+  signal?.throwIfAborted()
+  const { date, unpack, filter } = await selectEntries(key, openPlaces(options), options)
+  const counts = { entries: 0, files: 0, sizeBytes: 0, skippedEntries: 0 }
+  const count = (entry: Entry) => {
+    const error = whyNotRestored(entry)
+    if (error === undefined) {
+      counts.entries++
+      counts.sizeBytes += entry.sizeBytes ?? 0
+      if (entry.type === 'file') counts.files++
+    } else {
+      counts.skippedEntries++
+      onError?.(error)
+    }
+  }
+  const watch = [observe(count), observe(progress(options))] as const
+  await pipe(unpack, filter, patch(), ...watch, pack({ whole: 'full' }), only('full'), output, { signal })
+  return { key, date, ...counts }
+}

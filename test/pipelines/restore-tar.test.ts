@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type BackupError, restoreTar } from '../../src/index.js'
+import { NaiveChain } from '../helpers/chain.js'
+import { assertSameTree, assertTarsExtract, assertTarsList, run } from '../helpers/judges.js'
+import { oracle } from '../helpers/oracle.js'
+import { EDITS, makeTree } from '../helpers/tree.js'
+import { temporaryDirectory } from '../native/tree.js'
+
+test('any date comes out as a tar that tars read, hard links as links', oracle('tar', 'bsdtar', 'rsync'), async t => {
+  const chain = new NaiveChain(temporaryDirectory(t))
+  const tree = makeTree(chain.source)
+  run('mkfifo', [join(chain.source, 'links/fifo')])
+  await chain.full()
+  EDITS[0]!(tree)
+  await chain.incremental()
+  for (const { date, totals } of chain.reports) {
+    const archive = join(chain.base, `${date}.tar`)
+    const { entries, files, skippedEntries } = await restoreTar('key', createWriteStream(archive), {
+      ...{ store: chain.storePath, cache: chain.cachePath, at: date }
+    })
+    assert.deepEqual([entries, files, skippedEntries], [totals.entries, totals.files, 0])
+    assertTarsList(archive)
+    assertTarsExtract(archive, chain.base)
+    const to = join(chain.base, 'extracted', date)
+    mkdirSync(to, { recursive: true })
+    run('tar', ['-C', to, '--warning=no-timestamp', '-xpf', archive])
+    assertSameTree(to, chain.copy(date))
+  }
+})
+
+test('a selection of a date is a tar; what it cannot hold is told', async t => {
+  const chain = new NaiveChain(temporaryDirectory(t))
+  for (const name of ['a', 'b']) {
+    mkdirSync(join(chain.source, name))
+    writeFileSync(join(chain.source, name, 'file'), name)
+  }
+  const server = createServer().listen(join(chain.source, 'a/socket'))
+  await once(server, 'listening')
+  t.after(() => server.close())
+  await chain.full()
+  const archive = join(chain.base, 'x.tar')
+  const errors: BackupError[] = []
+  const { entries, skippedEntries, sizeBytes } = await restoreTar('key', createWriteStream(archive), {
+    ...{ store: chain.storePath, cache: false, paths: ['a'], onError: error => errors.push(error) }
+  })
+  assert.deepEqual([entries, skippedEntries, sizeBytes], [3, 1, 1])
+  assert.deepEqual(
+    errors.map(({ code, path }) => [code, path]),
+    [['IBT_UNSUPPORTED_TYPE', 'a/socket']]
+  )
+  assert.equal(run('tar', ['-tf', archive]).toString(), './\na/\na/file\n')
+})
