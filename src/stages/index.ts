@@ -1,3 +1,4 @@
+export { Memory } from '../memory.js'
 export { type DiffOptions, diff } from './diff.js'
 export { type EncodeOptions, type EncodeStage, encode } from './encode.js'
 export { filter } from './filter.js'
