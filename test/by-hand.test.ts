@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Codec, gzip, none, zstd } from '../src/index.js'
 import { assertRestoresByHand, BY_HAND_TOOLS, byHandScript } from './helpers/by-hand.js'
 import { NaiveChain } from './helpers/chain.js'
+import { assertSameTree, run } from './helpers/judges.js'
 import { oracle } from './helpers/oracle.js'
 import { EDITS, LARGE_EDITS, makeTree, SIZES, Tree } from './helpers/tree.js'
 import { temporaryDirectory } from './native/tree.js'
@@ -39,6 +40,32 @@ for (const [name, codec] of Object.entries({ gzip: gzip(), none: none() })) {
     assertRestoresByHand(chain, chain.reports.at(-1)!.date)
   })
 }
+
+/** What the page says is enough: the named tools, and of the coreutils those that the script calls. */
+const BARE = [
+  ...['bash', 'env', 'tar', 'jq', 'rdiff', 'zstd', 'setfattr'],
+  ...['base64', 'cat', 'chmod', 'chown', 'cp', 'ln', 'mkdir', 'mkfifo', 'mknod', 'mktemp', 'mv', 'realpath', 'rm'],
+  ...['sha256sum', 'tac', 'touch', 'tr']
+]
+
+test('the page restores on a machine that has nothing but what it names', oracle(...BARE, 'rsync'), async t => {
+  const chain = new NaiveChain(temporaryDirectory(t))
+  const tree = new Tree(chain.source, 1)
+  tree.directory('d\n')
+  tree.file('d\n/-f', 20_000)
+  tree.symlink('link', 'd\n/-f')
+  await chain.full()
+  tree.splice('d\n/-f', 100, 0, 7)
+  const { date } = await chain.incremental()
+  const bin = join(chain.base, 'bin')
+  mkdirSync(bin)
+  for (const tool of BARE) symlinkSync(run('which', [tool]).toString().trim(), join(bin, tool))
+  writeFileSync(join(chain.base, 'restore.sh'), byHandScript())
+  const args = [join(chain.base, 'restore.sh'), chain.storePath, 'key', join(chain.base, 'out')]
+  const { status, stderr } = spawnSync(join(bin, 'bash'), args, { env: { PATH: bin } })
+  assert.equal(status, 0, String(stderr))
+  assertSameTree(join(chain.base, 'out'), chain.copy(date))
+})
 
 /** Runs the script on a chain of one small file, after something was done to its store. */
 async function runOn(t: TestContext, damage: (chain: NaiveChain) => void, ...date: string[]) {
