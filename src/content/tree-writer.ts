@@ -196,14 +196,15 @@ export class TreeWriter {
     await this.#queue.add({ code: Operation.setMetadata, ...metadata })
   }
 
-  /** Removes what the backup does not have; where the backup could not look, nothing. */
+  /** Removes what a killed restore has left, and what the backup does not have; where that could not look, nothing. */
   async #delete(directory: OpenDirectory): Promise<void> {
     if (directory.listing === undefined || directory.entry.carried) return
     for (const { path, type } of directory.listing.others()) {
-      if (!this.options.deletes(path, type)) continue
+      const isLeftover = type === 'file' && TEMPORARY.test(baseName(path))
+      if (!isLeftover && !this.options.deletes(path, type)) continue
       await this.#change(directory)
       await this.#queue.add({ code: Operation.remove, path })
-      this.deletedEntries++
+      if (!isLeftover) this.deletedEntries++
     }
   }
 
@@ -341,6 +342,8 @@ export class TreeWriter {
 function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
+
+const TEMPORARY = /^\.ibt-[0-9a-f]{16}\.tmp$/
 
 function temporaryName(): string {
   return `.ibt-${randomBytes(8).toString('hex')}.tmp`

@@ -50,6 +50,12 @@ export function lockName(key: string): string {
   return `${key}.lock`
 }
 
+/** Whether a name is that of the lock on a key, or of a lock on taking over that lock. */
+export function isLockName(name: string, key: string): boolean {
+  const own = lockName(key)
+  return name.startsWith(own) && /^(?:\.[0-9a-f]{16})*$/.test(name.slice(own.length))
+}
+
 function isKey(key: string): boolean {
   return key.length <= KEY_LENGTH_MAX && KEY.test(key)
 }

@@ -7,7 +7,7 @@ import { observe } from '../stages/observe.js'
 import { pruneCache } from '../stores/cached-store.js'
 import { Chain } from '../stores/chain.js'
 import type { DirectoryStore } from '../stores/directory.js'
-import { acquireLock } from '../stores/lock.js'
+import { acquireLock, cleanTakeOvers } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
 import type { Store, Totals } from '../types.js'
 import { type BackupRun, checkSource, makeHeader, openParent, type Parent, type Source } from './backup-run.js'
@@ -95,9 +95,12 @@ async function findParent(
 }
 
 /** Removes what an interrupted run left. */
-async function clean(chain: Chain, { cached, store }: Places): Promise<void> {
+async function clean(chain: Chain, { cached, store, cache }: Places): Promise<void> {
   for (const name of chain.leftovers) await cached.delete(name)
-  if ('clean' in store) await (store as DirectoryStore).clean(chain.key)
+  for (const place of [store, cache]) {
+    if (place !== undefined && 'clean' in place) await (place as DirectoryStore).clean(chain.key)
+  }
+  await cleanTakeOvers(store, chain.key)
 }
 
 async function run(

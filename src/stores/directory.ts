@@ -1,13 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { abortable } from '../abortable.js'
 import { CHUNK_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
-import { parseArtifactName } from '../format/names.js'
+import { isLockName, parseArtifactName } from '../format/names.js'
 import { decodePath } from '../path.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
+import { decodeHolder, isGone } from './lock-holder.js'
 import { checkChunk, checkRange, checkSource, checkStoredName, compareStoredNames } from './stored-name.js'
 
 export interface DirectoryStore extends Store {
@@ -15,7 +16,8 @@ export interface DirectoryStore extends Store {
   readonly path: string
   create(name: string, bytes: Uint8Array, options?: StoreOptions): Promise<boolean>
   /**
-   * Removes the temporary files of a key's artifacts: what a run that was killed has left. Resolves to how many there were.
+   * Removes the temporary files of a key's artifacts, and those of its lock whose process is gone: what a run that was
+   * killed has left. Resolves to how many there were.
    * For the holder of the key's lock: it also takes those of a `put` under way.
    */
   clean(key: string): Promise<number>
@@ -103,7 +105,9 @@ class Directory implements DirectoryStore {
   async clean(key: string): Promise<number> {
     let removed = 0
     for (const name of await this.#names()) {
-      if (parseArtifactName(TEMPORARY.exec(name)?.[1] ?? '')?.key !== key) continue
+      const published = TEMPORARY.exec(name)?.[1] ?? ''
+      const isOurs = parseArtifactName(published)?.key === key
+      if (!isOurs && !(isLockName(published, key) && (await isAbandoned(this.#file(name))))) continue
       if (await failing('delete', name, unlinkIfThere(this.#file(name)))) removed++
     }
     return removed
@@ -152,6 +156,12 @@ class Directory implements DirectoryStore {
       return open(path, 'wx', 0o600)
     }
   }
+}
+
+/** Whether a lock that was never published was of a process that is gone. */
+async function isAbandoned(path: string): Promise<boolean> {
+  const holder = decodeHolder(await readFile(path).catch(() => Buffer.alloc(0)))
+  return holder !== undefined && isGone(holder)
 }
 
 async function* readRange(

@@ -1,5 +1,5 @@
 import { BackupError, isBackupError } from '../errors.js'
-import { lockName } from '../format/names.js'
+import { isLockName, lockName } from '../format/names.js'
 import type { Store, StoreOptions } from '../types.js'
 import { decodeHolder, encodeHolder, isGone, type LockHolder, printHolder, thisProcess } from './lock-holder.js'
 
@@ -31,6 +31,20 @@ export async function acquireLock(store: Store, key: string, options: StoreOptio
     throw options.signal.reason
   }
   return lock
+}
+
+/**
+ * Removes what take-overs of a key's lock have left when their process died. For the holder of the lock: nobody else
+ * needs them then.
+ */
+export async function cleanTakeOvers(store: Store, key: string, options: StoreOptions = {}): Promise<void> {
+  const own = lockName(key)
+  const names: string[] = []
+  for await (const { name } of store.list(`${own}.`, options)) if (isLockName(name, key)) names.push(name)
+  for (const name of names) {
+    const found = await readLock(store, name, options)
+    if (found?.holder !== undefined && (await isGone(found.holder))) await store.delete(name, options)
+  }
 }
 
 function lockOf(store: Store, name: string, holder: LockHolder): Lock {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { after, test } from 'node:test'
 import { storeConformance } from '../../src/stores/conformance.js'
@@ -116,7 +117,13 @@ test('what a killed run has left is removed for its key only', async () => {
     `key.${artifact}`
   ]
   for (const name of [...ours, ...others]) await writeFile(join(path, name), 'x')
-  assert.equal(await store.clean('key'), 2)
+  const { pid } = spawnSync('true')
+  const holder = { pid, host: hostname(), startedNs: '1', token: 'a'.repeat(32) }
+  ours.push(`.key.lock.${'1'.repeat(16)}.tmp`, `.key.lock.${'a'.repeat(16)}.${random}.tmp`)
+  for (const name of ours.slice(2)) await writeFile(join(path, name), JSON.stringify(holder))
+  others.push(`.key.lock.${'2'.repeat(16)}.tmp`)
+  await writeFile(join(path, others.at(-1)!), JSON.stringify({ ...holder, pid: process.pid }))
+  assert.equal(await store.clean('key'), ours.length)
   assert.deepEqual((await readdir(path)).sort(), others.sort())
   assert.equal(await directoryStore(join(path, 'none')).clean('key'), 0)
 })

@@ -6,7 +6,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { directoryStore } from '../../src/stores/directory.js'
-import { acquireLock, type Lock } from '../../src/stores/lock.js'
+import { acquireLock, cleanTakeOvers, type Lock } from '../../src/stores/lock.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import type { Store } from '../../src/types.js'
 
@@ -155,6 +155,23 @@ test('a take-over whose taker died is taken over', async () => {
   await leave(store, { token: 'b'.repeat(32) }, `key.lock.${'a'.repeat(16)}`)
   await (await acquireLock(store, 'key')).release()
   assert.deepEqual(await names(store), [])
+})
+
+test('what take-overs have left when their process died is removed, and nothing else', async () => {
+  const store = memoryStore()
+  const [gate, other] = [`key.lock.${'a'.repeat(16)}`, `key.lock.${'b'.repeat(16)}`]
+  await leave(store, {}, gate)
+  await leave(store, {}, `${gate}.${'c'.repeat(16)}`)
+  await leave(store, { pid: process.pid, began: undefined }, other)
+  const others = [
+    `key.lock.${'a'.repeat(15)}`,
+    `key.lock.full.${'d'.repeat(16)}`,
+    'key.lock.lock',
+    `key2.lock.${'a'.repeat(16)}`
+  ]
+  for (const name of others) await leave(store, {}, name)
+  await cleanTakeOvers(store, 'key')
+  assert.deepEqual((await names(store)).sort(), [other, ...others].sort())
 })
 
 test('a lock that its process could not release is taken over when that was killed', async () => {

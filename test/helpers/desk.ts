@@ -1,0 +1,70 @@
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+export const BIN = fileURLToPath(new URL('../../../bin/ibt.cjs', import.meta.url))
+
+/** What a process of `ibt` has said and how it ended. */
+export interface Ended {
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A directory to run `ibt` in, with `store` and `cache` in it, for the time of a test. */
+export class Desk {
+  readonly path: string
+  readonly env: NodeJS.ProcessEnv
+
+  constructor(t: TestContext) {
+    this.path = mkdtempSync(join(tmpdir(), 'ibt desk '))
+    t.after(() => rmSync(this.path, { recursive: true, force: true }))
+    this.env = { ...process.env, IBT_STORE: 'store', IBT_CACHE: 'cache' }
+  }
+
+  at(...parts: string[]): string {
+    return join(this.path, ...parts)
+  }
+
+  ibt(...args: string[]): Ended {
+    return spawnSync(process.execPath, [BIN, ...args], { cwd: this.path, env: this.env, encoding: 'utf8' })
+  }
+
+  /** Starts `ibt` and lets it run. */
+  start(args: readonly string[], options: SpawnOptions = {}): Running {
+    const child = spawn(process.execPath, [BIN, ...args], { cwd: this.path, env: this.env, ...options })
+    return new Running(child)
+  }
+}
+
+/** A process of `ibt` that runs. */
+export class Running {
+  readonly ended: Promise<Ended>
+  #stdout = ''
+  #stderr = ''
+
+  constructor(readonly child: ChildProcess) {
+    child.stdout?.on('data', chunk => (this.#stdout += chunk))
+    child.stderr?.on('data', chunk => (this.#stderr += chunk))
+    this.ended = once(child, 'close').then(([status, signal]) => ({
+      ...{ status, signal },
+      stdout: this.#stdout,
+      stderr: this.#stderr
+    }))
+  }
+
+  /** Waits until something is the case; an end before that is an error. */
+  async until(isSo: () => boolean): Promise<void> {
+    let isOver = false
+    this.ended.then(() => (isOver = true))
+    while (!isSo()) {
+      if (isOver) throw new Error(`It ended too early: ${JSON.stringify(await this.ended)}`)
+      await new Promise(resolve => setTimeout(resolve, 5))
+    }
+  }
+}
