@@ -147,12 +147,17 @@ export function checkPath(path: string): void {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f"\\\ud800-\udfff]/gu
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f"\\\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu
 
 /** A path for people and logs: quoted where it holds what a terminal would act on; bytes that are not UTF-8 as \xNN. */
 export function printPath(path: string): string {
   if (path.search(UNPRINTABLE) < 0) return path
   return `"${path.replace(UNPRINTABLE, escapeCharacter)}"`
+}
+
+/** A text of the system's that may hold a path, for people and logs: without what a terminal would act on. */
+export function printText(text: string): string {
+  return text.replace(UNPRINTABLE, character => (/["\\]/.test(character) ? character : escapeCharacter(character)))
 }
 
 function escapeCharacter(character: string): string {

@@ -1,4 +1,5 @@
 import { type ErrorCode, isBackupError } from '../errors.js'
+import { printText } from '../path.js'
 
 /** What `ibt` exits with. */
 export const Exit = {
@@ -54,5 +55,5 @@ export function exitCode(error: unknown): number {
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { cause } = error
-  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message
+  return printText(cause instanceof Error ? `${error.message}: ${cause.message}` : error.message)
 }
