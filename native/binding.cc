@@ -13,6 +13,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
   add("setThreads", ibt::set_threads);
+  add("returnFreedMemory", ibt::return_freed_memory);
   add("canceller", ibt::make_canceller);
   add("cancel", ibt::cancel);
 
@@ -27,6 +28,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("groupId", ibt::group_id);
 
   add("loadSignature", ibt::load_signature_job);
+  add("deltaBytes", ibt::delta_bytes_job);
   add("createScanner", ibt::create_scanner);
   add("scannerUpdate", ibt::scanner_update_job);
   add("scannerFinish", ibt::scanner_finish_job);

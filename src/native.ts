@@ -14,8 +14,9 @@ export {
   readFiles
 } from './native/batch.js'
 export type { StatColumns } from './native/columns.js'
+export { deltaBytes, type HeldDelta } from './native/delta-bytes.js'
 export { dataExtents } from './native/extents.js'
-export { type SystemError, setJobs, systemError } from './native/job.js'
+export { returnFreedMemory, type SystemError, setJobs, systemError } from './native/job.js'
 export { FileType, type Listing, listDirectory } from './native/listing.js'
 export { type OpenFile, openFile } from './native/open-file.js'
 export { LEAVE, LEAVE_TIME, Operation, type OperationColumns, operate } from './native/operate.js'

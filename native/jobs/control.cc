@@ -2,10 +2,16 @@
 #include "engine_jobs.h"
 #include "wrapped.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace ibt {
 namespace {
 
 constexpr double THREADS_MAX = 256;
+// glibc's own start value; once set, it does not grow with what is freed.
+constexpr int MMAP_THRESHOLD_BYTES = 128 * 1024;
 
 }  // namespace
 
@@ -13,6 +19,14 @@ constexpr double THREADS_MAX = 256;
 Napi::Value set_threads(const Napi::CallbackInfo& info) {
   const size_t count = static_cast<size_t>(integer(info, 0, "count", 1, THREADS_MAX));
   Runtime::of(info.Env()).set_threads(info.Env(), count);
+  return info.Env().Undefined();
+}
+
+// ()
+Napi::Value return_freed_memory(const Napi::CallbackInfo& info) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+#endif
   return info.Env().Undefined();
 }
 

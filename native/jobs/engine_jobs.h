@@ -5,10 +5,13 @@
 namespace ibt {
 
 Napi::Value set_threads(const Napi::CallbackInfo& info);
+Napi::Value return_freed_memory(const Napi::CallbackInfo& info);
 Napi::Value make_canceller(const Napi::CallbackInfo& info);
 Napi::Value cancel(const Napi::CallbackInfo& info);
 
 Napi::Value load_signature_job(const Napi::CallbackInfo& info);
+
+Napi::Value delta_bytes_job(const Napi::CallbackInfo& info);
 
 Napi::Value create_scanner(const Napi::CallbackInfo& info);
 Napi::Value scanner_update_job(const Napi::CallbackInfo& info);

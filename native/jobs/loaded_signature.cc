@@ -9,7 +9,9 @@ namespace {
 
 constexpr size_t STEP_BYTES = 1 << 20;
 
-std::shared_ptr<const Signature> load(Span bytes, const CancelToken& cancel) {
+}  // namespace
+
+std::shared_ptr<const Signature> load_signature(Span bytes, const CancelToken& cancel) {
   SignatureLoader loader;
   for (size_t at = 0; at < bytes.size; at += STEP_BYTES) {
     cancel.check();
@@ -18,15 +20,13 @@ std::shared_ptr<const Signature> load(Span bytes, const CancelToken& cancel) {
   return loader.finish();
 }
 
-}  // namespace
-
 // (bytes, token)
 Napi::Value load_signature_job(const Napi::CallbackInfo& info) {
   Held held;
   const Span signature = bytes(info, 0, "signature", &held);
   return start(
       info.Env(), token(info, 1), std::move(held),
-      [signature](const CancelToken& cancel) { return load(signature, cancel); },
+      [signature](const CancelToken& cancel) { return load_signature(signature, cancel); },
       [](Napi::Env env, std::shared_ptr<const Signature>& loaded) -> Napi::Value {
         Napi::Object result = Napi::Object::New(env);
         result.Set("blockLen", Napi::Number::New(env, loaded->format().block_len));

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { gzip, none, zstd } from '../codec/index.js'
-import { setJobs } from '../native.js'
+import { returnFreedMemory, setJobs } from '../native.js'
 import type { BackupOptions, PlaceOptions } from '../pipelines/options.js'
 import type { Codec } from '../types.js'
 import { UsageError } from './exit.js'
@@ -74,6 +74,7 @@ export function addBackupOptions(command: Command): Command {
 
 export function toPlaceOptions(values: CommonValues, signal: AbortSignal): PlaceOptions {
   if (values.jobs !== undefined) setJobs(values.jobs)
+  returnFreedMemory()
   return { store: values.store, cache: values.cache, signal }
 }
 

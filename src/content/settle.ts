@@ -1,6 +1,6 @@
 import { settleChange } from '../change.js'
 import { BackupError, isBackupError } from '../errors.js'
-import { createScanner, groupName, loadSignature, type StatColumns, userName } from '../native.js'
+import { deltaBytes, groupName, type LoadedSignature, loadSignature, type StatColumns, userName } from '../native.js'
 import { printPath } from '../path.js'
 import type { Body, Change, Entry, Metadata, Signed, Summary } from '../types.js'
 import { mayPay, type Policy, pays } from './policy.js'
@@ -28,21 +28,23 @@ export async function settleHeld(entry: Entry, held: Held, policy: Policy, signa
 async function heldDelta(item: Change, held: Held, policy: Policy, signal?: AbortSignal): Promise<Body | undefined> {
   const { previous } = item
   if (previous === undefined || !mayPay(previous, held.sizeBytes, policy)) return undefined
-  const basis = await loadBasis(item, signal)
-  if (basis === undefined) return undefined
-  const scanner = createScanner({ basis })
-  const head = await scanner.update(held.bytes, signal)
-  const { delta: tail, copies } = await scanner.finish(signal)
-  if (copies === 0 || !pays(head.length + tail.length, previous, held.sizeBytes, policy)) return undefined
+  const made = await withBasis(item, signature => deltaBytes(signature, held.bytes, signal))
+  if (made === undefined || made.copies === 0) return undefined
+  const { delta, copies } = made
+  if (!pays(delta.length, previous, held.sizeBytes, policy)) return undefined
   const { bytes: _, ...summary } = held
-  return bodyOf('delta', head.length === 0 ? tail : Buffer.concat([head, tail]), { ...summary, copies })
+  return bodyOf('delta', delta, { ...summary, copies })
 }
 
 /** The basis' signature; undefined if it is gone or damaged: the content is stored whole then. */
-export async function loadBasis(item: Change, signal?: AbortSignal) {
+export function loadBasis(item: Change, signal?: AbortSignal): Promise<LoadedSignature | undefined> {
+  return withBasis(item, signature => loadSignature(signature, signal))
+}
+
+async function withBasis<T>(item: Change, use: (signature: Uint8Array) => Promise<T>): Promise<T | undefined> {
   try {
-    const bytes = await item.basis?.()
-    return bytes && (await loadSignature(bytes, signal))
+    const signature = await item.basis?.()
+    return signature && (await use(signature))
   } catch (error) {
     if (isBackupError(error) && error.code !== 'IBT_STORE_FAILED') return undefined
     throw error

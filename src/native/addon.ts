@@ -60,6 +60,7 @@ export type FormatArguments = readonly [weak: number, strong: number, blockLen: 
 /** What native/binding.cc exports: plain arguments in order, checked there; jobs end in a token and return promises. */
 export interface Addon {
   setThreads(count: number): void
+  returnFreedMemory(): void
   canceller(): Canceller
   cancel(canceller: Canceller): void
 
@@ -111,6 +112,7 @@ export interface Addon {
   groupId(name: string): number | undefined
 
   loadSignature(bytes: Uint8Array, token: Token): Promise<RawSignature>
+  deltaBytes(signature: Uint8Array, bytes: Uint8Array, token: Token): Promise<{ delta: Buffer; copies: number }>
   createScanner(
     sizeBytes: number,
     sign: boolean,

@@ -131,6 +131,14 @@ export function systemError(errno: number, syscall: string, path?: string): Syst
 }
 
 /**
+ * Makes malloc give large blocks back to the system as soon as they are freed, for the rest of the process (glibc; nothing
+ * elsewhere): for a program of one's own, not for a guest in another's.
+ */
+export function returnFreedMemory(): void {
+  callNative({ action: 'set up memory' }, () => addon().returnFreedMemory())
+}
+
+/**
  * Sets how many threads run jobs, before the first job. Default: as many as cores, at most 8.
  * @throws RangeError if it is no integer from 1 to 256.
  * @throws BackupError IBT_NATIVE if another number of threads runs already.
