@@ -72,11 +72,12 @@ export async function restoreBackup(
   const places = openPlaces(options)
   const selected = await selectEntries(key, places, options)
   const deletes = await whatToDelete(places, destination, selected.selection, options)
+  const isLeading = ({ path }: Entry) => selected.selection?.selects(path, 'directory') === false
   const stages: RestoreStages = {
     unpack: selected.unpack,
     filter: selected.filter,
     patch: patch({ spoolDirectory: destination }),
-    write: write(destination, { owners, overwrite, delete: deletes, onError }),
+    write: write(destination, { owners, overwrite, delete: deletes, isLeading, onError }),
     ...options.stages
   }
   const written = await pipe(stages.unpack, stages.filter, stages.patch, observe(progress(options)), stages.write, {

@@ -1,7 +1,8 @@
 import { mkdir, opendir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Existing, existingRoot } from '../content/existing.js'
-import { type Outcome, type Restorable, TreeWriter } from '../content/tree-writer.js'
+import type { Outcome, Restorable } from '../content/restored.js'
+import { TreeWriter } from '../content/tree-writer.js'
 import { whyNotRestored } from '../content/unrestorable.js'
 import { BackupError } from '../errors.js'
 import { Operation } from '../native.js'
@@ -26,6 +27,8 @@ export interface WriteOptions {
    * says so, with all that is below. Takes `overwrite`.
    */
   readonly delete?: boolean | ((path: string, type: EntryType) => boolean) | undefined
+  /** Tells directories that only lead to what is restored: one that is there stays as it is. Default: none does. */
+  readonly isLeading?: ((directory: Entry) => boolean) | undefined
   /** Observes what could not be written; the run ends if it throws. */
   readonly onError?: ((error: BackupError) => void) | undefined
   /** Observes what was written, or is there already. */
@@ -65,7 +68,7 @@ export interface Written {
  * @throws TypeError at the call for an option that makes no sense.
  */
 export function write(destination: string, options: WriteOptions = {}): Sink<Entry, Written> {
-  const { overwrite, delete: deletes = false } = options
+  const { overwrite, delete: deletes = false, isLeading = () => false } = options
   if (overwrite !== undefined && !['always', 'if-changed', 'never'].includes(overwrite)) {
     throw new TypeError(`write: overwrite is 'always', 'if-changed' or 'never', not ${overwrite}`)
   }
@@ -80,7 +83,8 @@ export function write(destination: string, options: WriteOptions = {}): Sink<Ent
     }
     const owners = options.owners ?? (process.geteuid?.() === 0 ? 'name' : 'none')
     const isDeleted = typeof deletes === 'function' ? deletes : () => deletes
-    const writer = new TreeWriter(root, { owners, overwrite, existing, deletes: isDeleted, onError, signal })
+    const settings = { owners, overwrite, existing, deletes: isDeleted, isLeading, onError, signal }
+    const writer = new TreeWriter(root, settings)
     for await (const entry of source) {
       if (!isEntry(entry)) continue
       const outcome = await writeEntry(writer, entry, onError)

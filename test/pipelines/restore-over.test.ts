@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type BackupReport, fullBackup, restoreBackup } from '../../src/index.js'
@@ -146,7 +146,13 @@ test('with a selection only the selected directories are cleared', async t => {
 test('a selection restores what it selects and leaves all else alone', async t => {
   const chain = await makeSmall(t)
   for (const name of ['a/b/1', 'd/4']) writeFileSync(join(chain.source, name), 'changed')
+  for (const name of ['.', 'a']) chmodSync(join(chain.source, name), 0o711)
+  writeFileSync(join(chain.source, 'a/new'), '')
+  const before = [statSync(chain.source), statSync(join(chain.source, 'a'))]
   await chain.restore('source', { ...OVER, paths: ['a/b'] })
+  for (const [i, { mode, mtimeMs }] of [statSync(chain.source), statSync(join(chain.source, 'a'))].entries()) {
+    assert.deepEqual([mode, mtimeMs], [before[i]!.mode, before[i]!.mtimeMs])
+  }
   assert.equal(readFileSync(join(chain.source, 'a/b/1'), 'utf8'), 'a/b/1')
   assert.equal(readFileSync(join(chain.source, 'd/4'), 'utf8'), 'changed')
 })

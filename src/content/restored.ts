@@ -1,0 +1,34 @@
+import { groupId, userId } from '../native.js'
+import type { Entry, StateEntry } from '../types.js'
+
+/** An entry with what a state says of it. */
+export type Restorable = Entry & Pick<StateEntry, 'sha256' | 'dirty' | 'racy' | 'carried'>
+
+/** What became of an entry. */
+export interface Outcome {
+  readonly isUnchanged: boolean
+  /** Of content that was written. */
+  readonly sizeBytes: number
+}
+
+export const UNCHANGED: Outcome = { isUnchanged: true, sizeBytes: 0 }
+export const WRITTEN: Outcome = { isUnchanged: false, sizeBytes: 0 }
+
+/** Owners by the name that the backup has, by number, or not at all. */
+export type Owners = 'name' | 'number' | 'none'
+
+const NO_XATTRS = new Map<string, Uint8Array>()
+
+/** The metadata of an operation that makes an entry as it was. A symlink's own mode means nothing. */
+export function restoredMetadata(entry: Restorable, owners: Owners) {
+  const { path, type, mode, mtimeNs, xattrs = NO_XATTRS, devMajor, devMinor } = entry
+  const metadata = { path, mode: type === 'symlink' ? undefined : mode, mtimeNs, xattrs, devMajor, devMinor }
+  if (owners === 'none') return metadata
+  const { uid, gid, uname, gname } = entry
+  const byName = owners === 'name'
+  return {
+    ...metadata,
+    uid: (byName && uname !== undefined ? userId(uname) : undefined) ?? uid,
+    gid: (byName && gname !== undefined ? groupId(gname) : undefined) ?? gid
+  }
+}
