@@ -21,6 +21,7 @@ import { columnsOf, randomBytes, run, type Step, temporaryDirectory } from './tr
 
 const { EEXIST, EINVAL, ELOOP, ENOENT, ENOTEMPTY, EISDIR } = constants.errno
 const { makeDirectory, writeFile, makeSymlink, makeLink, setMetadata, remove, rename } = Operation
+const { writeSparseFile, makeFifo } = Operation
 const isRoot = process.getuid?.() === 0
 
 test('a tree is made in one job', async t => {
@@ -197,6 +198,88 @@ test('rename replaces a file, and a directory only if it is empty', async t => {
   assert.deepEqual(readdirSync(join(root, 'd3')), ['x'])
 })
 
+test('a file that is to replace another has a name beside it until then', async t => {
+  const root = temporaryDirectory(t)
+  mkdirSync(join(root, 'd/full'), { recursive: true })
+  for (const name of ['d/file', 'd/full/x']) writeFileSync(join(root, name), 'old')
+  symlinkSync('full', join(root, 'd/link'))
+  const body = Buffer.from('new')
+  const errnos = await run(
+    root,
+    { code: writeFile, path: 'd/file', other: 'tmp', body },
+    { code: writeFile, path: 'd/link', other: 'tmp', body },
+    { code: writeFile, path: 'd/fresh', other: 'tmp', body },
+    { code: writeFile, path: 'd/full', other: 'tmp', body },
+    { code: writeFile, path: 'd/file', other: 'fresh', body },
+    { code: writeFile, path: 'd/file', other: '../tmp', body },
+    { code: writeFile, path: 'd/file', other: 'full/tmp', body },
+    { code: writeFile, path: 'd/file', other: '..', body }
+  )
+  assert.deepEqual(errnos, [0, 0, 0, EISDIR, EEXIST, EINVAL, EINVAL, EINVAL])
+  assert.deepEqual(readdirSync(join(root, 'd')), ['file', 'fresh', 'full', 'link'])
+  for (const name of ['file', 'fresh', 'link']) assert.equal(readFileSync(join(root, 'd', name), 'utf8'), 'new')
+  assert.ok(lstatSync(join(root, 'd/link')).isFile())
+  assert.equal(readFileSync(join(root, 'd/full/x'), 'utf8'), 'old')
+})
+
+test('blocks of zeros become holes, at every border', async t => {
+  const root = temporaryDirectory(t)
+  for (const size of [0, 1, 4095, 4096, 4097, 8192, 12_289]) {
+    for (const at of new Set([undefined, 0, size - 1, 4096])) {
+      const body = Buffer.alloc(size)
+      if (at !== undefined && at >= 0 && at < size) body[at] = 1
+      const path = `${size} ${at}`
+      assert.deepEqual(await run(root, { code: writeSparseFile, path, body }), [0])
+      assert.ok(readFileSync(join(root, path)).equals(body), path)
+      if (!body.includes(1)) assert.equal(lstatSync(join(root, path)).blocks, 0, path)
+    }
+  }
+})
+
+test('attributes are made those of the list, also of a file that the user may not write', {
+  skip: !isRoot && 'needs root'
+}, t => {
+  const root = temporaryDirectory(t)
+  chmodSync(root, 0o777)
+  const script = `
+    process.setgroups([65534]); process.setgid(65534); process.setuid(65534)
+    const { run } = await import(${JSON.stringify(new URL('./tree.js', import.meta.url).href)})
+    const root = ${JSON.stringify(root)}
+    const xattrs = pairs => new Map(pairs.map(([name, value]) => [name, Buffer.from(value)]))
+    const set = (mode, ...pairs) => run(root, { code: 5, path: 'f', mode, xattrs: xattrs(pairs) })
+    console.log(JSON.stringify([
+      await run(root, { code: 2, path: 'f', mode: 0o444, xattrs: xattrs([['user.a', 'a'], ['user.b', 'b']]) }),
+      await set(0o444, ['user.a', 'longer'], ['user.c', '']),
+      await run(root, { code: 5, path: 'f', mode: 0o400 })
+    ]))`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  if (stdout.includes(String(constants.errno.EOPNOTSUPP))) return t.skip('no attributes here')
+  assert.equal(stdout, '[[0],[0],[0]]\n', stderr)
+  assert.equal(lstatSync(join(root, 'f')).mode & 0o7777, 0o400)
+  const found = spawnSync('getfattr', ['--absolute-names', '-d', join(root, 'f')], { encoding: 'utf8' })
+  if (found.status === 0) assert.deepEqual(found.stdout.match(/^user.*/gm), ['user.a="longer"', 'user.c=""'])
+})
+
+test('what is mounted in a directory stays when the directory is removed', oracle('mount', 'umount'), async t => {
+  const root = temporaryDirectory(t)
+  const mounted = join(root, 'd/deep/mounted')
+  mkdirSync(mounted, { recursive: true })
+  writeFileSync(join(root, 'd/file'), '')
+  if (spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', mounted]).status !== 0) return t.skip('cannot mount')
+  try {
+    writeFileSync(join(mounted, 'kept'), 'kept')
+    const { EBUSY } = constants.errno
+    assert.deepEqual(await run(root, { code: remove, path: 'd' }, { code: remove, path: 'd/deep/mounted' }), [
+      EBUSY,
+      EBUSY
+    ])
+    assert.equal(readFileSync(join(mounted, 'kept'), 'utf8'), 'kept')
+    assert.ok(!existsSync(join(root, 'd/file')))
+  } finally {
+    spawnSync('umount', [mounted])
+  }
+})
+
 test('owners are set before modes, so that setuid survives', { skip: !isRoot && 'needs root' }, async t => {
   const root = temporaryDirectory(t)
   const errnos = await run(
@@ -266,9 +349,21 @@ test('columns that do not fit together are refused', async t => {
     { offsets: Float64Array.of(0, 4) },
     { offsets: Float64Array.of(2, 1) },
     { offsets: Float64Array.of(-1, 1) },
-    { offsets: Float64Array.of(Number.NaN, 1) }
+    { offsets: Float64Array.of(Number.NaN, 1) },
+    { devMajors: new Uint32Array(0) },
+    { xattrOffsets: Float64Array.of(0) },
+    { xattrOffsets: Float64Array.of(0, 1) }
   ]
   for (const column of bad) await assert.rejects(operate(root, { ...good, ...column }), RangeError)
   await assert.rejects(operate(root, { ...good, modes: new Int32Array(1) as unknown as Uint32Array }), TypeError)
   assert.deepEqual([...(await operate(root, columnsOf([])))], [])
+  for (const xattrs of [
+    Buffer.of(1),
+    Buffer.of(1, 0, 0, 0),
+    Buffer.of(1, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 1)
+  ]) {
+    const fifo = columnsOf([{ code: makeFifo, path: `fifo ${xattrs.length}` }])
+    const cut = { xattrs, xattrOffsets: Float64Array.of(0, xattrs.length) }
+    assert.deepEqual([...(await operate(root, { ...fifo, ...cut }))], [EINVAL])
+  }
 })
