@@ -16,7 +16,12 @@ export class SequentialContent implements Content {
   #isOpened = false
   #isPast = false
 
-  constructor(stream: EntryStream, name: string) {
+  /** `toError`: makes of the stream's errors those that its readers get. */
+  constructor(
+    stream: EntryStream,
+    name: string,
+    readonly toError: (error: unknown) => unknown
+  ) {
     this.#name = name
     this.#chunks = stream[Symbol.asyncIterator]()
   }
@@ -45,7 +50,10 @@ export class SequentialContent implements Content {
   }
 
   #next(): Promise<IteratorResult<Uint8Array>> {
-    return (this.#pull = this.#chunks.next())
+    this.#pull = this.#chunks.next().catch(error => {
+      throw this.toError(error)
+    })
+    return this.#pull
   }
 
   #error(what: string): BackupError {

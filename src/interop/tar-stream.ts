@@ -43,9 +43,9 @@ export async function* fromTar(
       if (done) break
       const { header } = stream
       end = bodyEnd(header)
-      const content = header.type === 'link' ? undefined : new SequentialContent(stream, header.name)
+      const content = header.type === 'link' ? undefined : new SequentialContent(stream, header.name, toError)
       yield tarEntry(header, content, options)
-      await (content ?? new SequentialContent(stream, header.name)).drain()
+      await (content ?? new SequentialContent(stream, header.name, toError)).drain()
     }
     await fed
     if (!bytes.endsInZeros || bytes.total < end + BLOCK) throw truncated()
