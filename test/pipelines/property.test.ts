@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../native/tree.js'
 const IS_SLOW = process.env.SLOW === '1'
 /** Histories that are played side by side, each group with a seed of its own. */
 const SEEDS = 4
-const RUNS = IS_SLOW ? 2000 : 20
+const RUNS = IS_SLOW ? 2000 : 30
 const STEPS = IS_SLOW ? 200 : 80
 /** A machine that is slower does less. */
 const LIMIT_MS = IS_SLOW ? 3 * 60 * 60 * 1000 : 60_000
