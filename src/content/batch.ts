@@ -11,9 +11,9 @@ import {
   systemError
 } from '../native.js'
 import { encodePath } from '../path.js'
-import type { Entry, Signed } from '../types.js'
+import type { Change, Entry, Signed } from '../types.js'
 import { batchOptions, type Policy } from './policy.js'
-import { type Held, noFile, readFailed, settleHeld, withStat } from './settle.js'
+import { type Held, noFile, readFailed, settleHeld, wholeBody, withStat } from './settle.js'
 
 /** Room for what files have grown by since they were listed. */
 const GROWTH_BYTES = 64 * 1024
@@ -52,9 +52,16 @@ export async function readBatch(
   const batch = await readFiles(root, names, entries.length, slab, batchOptions(policy), signal)
   const results: BatchResult[] = []
   for (const [i, entry] of entries.entries()) {
-    results.push(
-      unread(entry, batch, i) ?? (await settleHeld(withStat(entry, batch, i), toHeld(batch, slab, i), policy, signal))
-    )
+    const failed = unread(entry, batch, i)
+    if (failed !== undefined) {
+      results.push(failed)
+      continue
+    }
+    const held = toHeld(batch, slab, i)
+    const { dirty, racy } = held.summary
+    const isNew = (entry as Partial<Change>).previous === undefined
+    if (isNew) results.push(withStat(entry, batch, i, { dirty, racy, body: wholeBody(held) }))
+    else results.push(await settleHeld(withStat(entry, batch, i), held, policy, signal))
   }
   memory?.lend(slab, results.filter(result => isInSlab(result, slab)).length)
   return results
@@ -84,8 +91,7 @@ function unread(entry: Entry, batch: FileBatch, i: number): Failed | Deferred | 
 function toHeld(batch: FileBatch, slab: Uint8Array, i: number): Held {
   const bytes = slab.subarray(batch.offsets[i]!, batch.offsets[i + 1]!)
   const signature = batch.signatures.subarray(batch.signatureOffsets[i]!, batch.signatureOffsets[i + 1]!)
-  return {
-    bytes,
+  const summary = {
     sizeBytes: bytes.length,
     sha256: batch.sha256.toString('hex', i * 32, i * 32 + 32),
     signature: signature.length === 0 ? undefined : signature,
@@ -93,4 +99,5 @@ function toHeld(batch: FileBatch, slab: Uint8Array, i: number): Held {
     dirty: (batch.flags[i]! & FILE_DIRTY) !== 0 || undefined,
     racy: (batch.flags[i]! & FILE_RACY) !== 0 || undefined
   }
+  return { bytes, summary }
 }

@@ -105,7 +105,7 @@ export class DeltaWriter implements BodyWriter {
     const { item, archive } = this
     const comment = JSON.stringify({ basis: item.previous?.places?.at(-1), ...facts })
     const path = facts.part === undefined ? item.path : `${item.path}/${String(facts.part).padStart(8, '0')}`
-    const offset = archive.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment, xattrs: undefined }))
+    const offset = archive.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment }))
     archive.body(bytes)
     archive.endBody(bytes.length)
     return offset

@@ -9,25 +9,52 @@ export function recordStored(
   stored: { readonly place: Place; readonly signature?: SignaturePlace | undefined }
 ): StateEntry {
   const isDelta = stored.place.in === 'updated' && summary.copies > 0
-  return Object.assign(metadataOf(item), {
-    sizeBytes: summary.sizeBytes,
-    sha256: summary.sha256 === '' ? undefined : summary.sha256,
-    // A delta without a COPY needs no basis: the chain of the content starts anew.
-    places: isDelta ? [...(item.previous?.places ?? []), stored.place] : [stored.place],
-    signature: stored.signature,
-    dirty: summary.dirty,
-    racy: summary.racy
-  })
+  const { sizeBytes, sha256, dirty, racy } = summary
+  // A delta without a COPY needs no basis: the chain of the content starts anew.
+  const places = isDelta ? [...(item.previous?.places ?? []), stored.place] : [stored.place]
+  const { signature } = stored
+  return stateOf(item, { sizeBytes, sha256: sha256 === '' ? undefined : sha256, places, signature, dirty, racy })
 }
 
 /** What the state says of an entry of which nothing was stored: its content is where it was. */
 export function recordKept(item: Signed): StateEntry {
   const { previous } = item
   if (item.carried && previous !== undefined) return { ...previous, carried: true }
-  const metadata = metadataOf(item)
-  if (item.type !== 'file' || previous === undefined) return metadata
+  if (item.type !== 'file' || previous === undefined) return metadataOf(item)
+  const { sizeBytes, dirty, racy } = item
   const { sha256, places, signature } = previous
-  return Object.assign(metadata, { sha256, places, signature, dirty: item.dirty, racy: item.racy })
+  return stateOf(item, { sizeBytes, sha256, places, signature, dirty, racy })
+}
+
+/** One literal, for every file of every run: see `metadataOf`. */
+function stateOf(
+  entry: Metadata,
+  content: Omit<StateEntry, keyof Metadata> & Pick<StateEntry, 'sizeBytes'>
+): StateEntry {
+  return {
+    path: entry.path,
+    type: entry.type,
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    uname: entry.uname,
+    gname: entry.gname,
+    mtimeNs: entry.mtimeNs,
+    ctimeNs: entry.ctimeNs,
+    ino: entry.ino,
+    sizeBytes: content.sizeBytes,
+    sparse: entry.sparse,
+    linkname: entry.linkname,
+    link: entry.link,
+    devMajor: entry.devMajor,
+    devMinor: entry.devMinor,
+    xattrs: entry.xattrs,
+    sha256: content.sha256,
+    places: content.places,
+    signature: content.signature,
+    dirty: content.dirty,
+    racy: content.racy
+  }
 }
 
 /** What the state says of a further link to the content of `first`. */

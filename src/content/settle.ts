@@ -5,35 +5,39 @@ import { printPath } from '../path.js'
 import type { Body, Change, Entry, Metadata, Signed, Summary } from '../types.js'
 import { mayPay, type Policy, pays } from './policy.js'
 
-/** What is known of a content that is held in memory. */
-export interface Held extends Summary {
+/** A content that is held in memory, and what is known of it. */
+export interface Held {
   readonly bytes: Uint8Array
+  readonly summary: Summary
 }
 
 /** Decides between whole, delta and nothing for a content in memory. */
-export async function settleHeld(entry: Entry, held: Held, policy: Policy, signal?: AbortSignal): Promise<Signed> {
-  const item = asChange(entry)
+export async function settleHeld(item: Change, held: Held, policy: Policy, signal?: AbortSignal): Promise<Signed> {
   const { previous } = item
-  const { dirty, racy } = held
+  const { dirty, racy, sha256 } = held.summary
   if (item.change === 'updated' && previous !== undefined) {
-    const change = settleChange(item, previous, held.sha256)
+    const change = settleChange(item, previous, sha256)
     if (change !== 'updated') return { ...item, change, dirty, racy }
     const delta = await heldDelta(item, held, policy, signal)
     if (delta !== undefined) return { ...item, dirty, racy, body: delta }
   }
-  const { bytes, ...summary } = held
-  return { ...item, dirty, racy, body: bodyOf('whole', bytes, summary) }
+  return { ...item, dirty, racy, body: wholeBody(held) }
 }
 
 async function heldDelta(item: Change, held: Held, policy: Policy, signal?: AbortSignal): Promise<Body | undefined> {
   const { previous } = item
-  if (previous === undefined || !mayPay(previous, held.sizeBytes, policy)) return undefined
-  const made = await withBasis(item, signature => deltaBytes(signature, held.bytes, signal))
+  const { bytes, summary } = held
+  if (previous === undefined || !mayPay(previous, bytes.length, policy)) return undefined
+  const made = await withBasis(item, signature => deltaBytes(signature, bytes, signal))
   if (made === undefined || made.copies === 0) return undefined
   const { delta, copies } = made
-  if (!pays(delta.length, previous, held.sizeBytes, policy)) return undefined
-  const { bytes: _, ...summary } = held
-  return bodyOf('delta', delta, { ...summary, copies })
+  if (!pays(delta.length, previous, bytes.length, policy)) return undefined
+  return { form: 'delta', parts: [delta], result: () => ({ ...summary, copies }) }
+}
+
+export function wholeBody({ bytes, summary }: Held): Body {
+  const parts = bytes.length === 0 ? [] : [bytes]
+  return { form: 'whole', sizeBytes: bytes.length, parts, result: () => summary }
 }
 
 /** The basis' signature; undefined if it is gone or damaged: the content is stored whole then. */
@@ -51,14 +55,12 @@ async function withBasis<T>(item: Change, use: (signature: Uint8Array) => Promis
   }
 }
 
-function bodyOf(form: Body['form'], bytes: Uint8Array, summary: Summary): Body {
-  const parts = bytes.length === 0 ? [] : [bytes]
-  return { form, sizeBytes: form === 'whole' ? bytes.length : undefined, parts, result: () => summary }
-}
-
-/** An entry of a full is as good as created. */
+/**
+ * An entry of a full is as good as created.
+ * New fields come before a spread, here and in every stage: behind one, each takes microseconds.
+ */
 export function asChange(entry: Entry): Change {
-  return 'change' in entry ? (entry as Change) : { ...entry, change: 'created' }
+  return 'change' in entry ? (entry as Change) : { change: 'created', ...entry }
 }
 
 /** What could not be read keeps what was there before; new, or in the place of a directory, it is unreadable. */
@@ -109,11 +111,20 @@ export function metadataOf(entry: Metadata): Metadata {
   }
 }
 
-/** The entry as it was when its bytes were read. */
-export function withStat<T extends Entry>(entry: T, stat: StatColumns, i: number): T {
+/** The entry as it was when its bytes were read, with what was found in them. */
+export function withStat(
+  entry: Entry & Partial<Change>,
+  stat: StatColumns,
+  i: number,
+  found: Pick<Signed, 'body' | 'dirty' | 'racy'> = {}
+): Signed {
   const uid = stat.uids[i]!
   const gid = stat.gids[i]!
   return {
+    change: 'created',
+    dirty: found.dirty,
+    racy: found.racy,
+    body: found.body,
     ...entry,
     mode: stat.modes[i]! & 0o7777,
     uid,

@@ -48,7 +48,7 @@ async function* signFile(entry: Entry, file: OpenFile, context: SignContext): As
       yield new Failed(entry, noFile(entry))
       return
     }
-    const item = withStat(asChange(entry), file.stat, 0)
+    const item = withStat(entry, file.stat, 0)
     const look = () => changedSince(file.fd, item)
     const { memory, signal } = context
     const extents = item.sparse ? await findData(file.fd, item, signal) : undefined
@@ -138,8 +138,13 @@ async function settleBytes(item: Change, bytes: Uint8Array, context: SignContext
   const scanner = createScanner(scanOptions(bytes.length, policy))
   await scanner.update(bytes, signal)
   const { sha256, signature } = await scanner.finish(signal)
-  const held = { bytes, sizeBytes: bytes.length, sha256: sha256.toString('hex'), copies: 0 }
-  return settleHeld(item, { ...held, signature: signature.length === 0 ? undefined : signature }, policy, signal)
+  const summary = {
+    sizeBytes: bytes.length,
+    sha256: sha256.toString('hex'),
+    signature: signature.length === 0 ? undefined : signature,
+    copies: 0
+  }
+  return settleHeld(item, { bytes, summary }, policy, signal)
 }
 
 function scanOptions(sizeBytes: number | undefined, policy: Policy) {

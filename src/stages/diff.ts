@@ -67,14 +67,14 @@ function checkOrder(last: string | undefined, path: string, what: string): void 
 }
 
 function toChange(entry: Entry, previous: StateEntry | undefined, options: DiffOptions): Change {
-  if (previous === undefined) return { ...entry, change: 'created' }
+  if (previous === undefined) return { change: 'created', ...entry }
   const change = compareEntry(entry, previous, options)
   const { signature } = previous
   const { signature: read } = options
   if (change !== 'updated' || entry.type !== 'file' || signature === undefined || read === undefined) {
-    return { ...entry, change, previous }
+    return { change, previous, ...entry }
   }
-  return { ...entry, change, previous, basis: () => read(signature) }
+  return { change, previous, basis: () => read(signature), ...entry }
 }
 
 /** The previous entry goes on as it was; only the error is new. */
@@ -87,7 +87,7 @@ async function* deletedBefore(previous: Previous, path: string | undefined): Asy
   while ((entry = await previous.peek()) !== undefined) {
     if (path !== undefined && comparePaths(entry.path, path) >= 0) return
     previous.advance()
-    yield { ...entry, change: 'deleted', previous: entry }
+    yield { change: 'deleted', previous: entry, ...entry }
   }
 }
 
@@ -95,7 +95,7 @@ async function* carriedBelow(previous: Previous, directory: string): AsyncGenera
   let entry: StateEntry | undefined
   while ((entry = await previous.peek()) !== undefined && isBelow(entry.path, directory)) {
     previous.advance()
-    yield { ...entry, change: 'unchanged', previous: entry, carried: true }
+    yield { change: 'unchanged', previous: entry, ...entry, carried: true }
   }
 }
 

@@ -101,11 +101,11 @@ class Packer {
 
   /** Takes an item that has no body. */
   keep(item: Signed): Packed {
-    if (item.change === 'deleted') return { ...item, state: undefined, storedBytes: 0 }
+    if (item.change === 'deleted') return { state: undefined, storedBytes: 0, ...item }
     if (item.linkTo !== undefined) return this.#keepLink(item, item.linkTo)
     const isNew = item.change === 'created' || item.change === 'updated'
     if (isNew && item.type !== 'unreadable' && item.type !== 'socket') this.whole.header(toTarHeader(item))
-    return { ...item, state: this.#groups.add(item, recordKept(item)), storedBytes: 0 }
+    return { state: this.#groups.add(item, recordKept(item)), storedBytes: 0, ...item }
   }
 
   #keepLink(item: Signed, linkTo: string): Packed {
@@ -117,7 +117,7 @@ class Packer {
     const { change, state } = recordLink(item, first.state)
     const isNew = change === 'created' || change === 'updated'
     if (isNew && first.isInArchive) this.whole.header(toTarHeader(state, { type: 'link', linkname: first.state.path }))
-    return { ...item, change, state, storedBytes: 0 }
+    return { state, storedBytes: 0, ...item, change }
   }
 
   /** Takes an item with a body that is in memory. */
@@ -154,13 +154,15 @@ class Packer {
     if (isKept) return this.keep({ ...item, change, dirty: summary.dirty, racy: summary.racy, body: undefined })
     const signature = this.#storeSignature(item, summary)
     const state = this.#groups.add(item, recordStored(item, summary, { place, signature }), body.form === 'whole')
-    return { ...item, change, state, storedBytes: writer.storedBytes }
+    // Nobody may keep the parts: their memory is used again.
+    const packed = { state, storedBytes: writer.storedBytes, ...item, change, body: undefined }
+    return packed
   }
 
   #storeSignature(item: Signed, { signature, sizeBytes, sha256 }: Summary): SignaturePlace | undefined {
     if (signature === undefined) return undefined
     const comment = JSON.stringify({ sizeBytes, sha256 })
-    const offset = this.sigvault.header(toTarHeader(item, { sizeBytes: signature.length, comment, xattrs: undefined }))
+    const offset = this.sigvault.header(toTarHeader(item, { sizeBytes: signature.length, comment }))
     this.sigvault.body(signature)
     this.sigvault.endBody(signature.length)
     return { date: '', offset }

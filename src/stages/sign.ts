@@ -45,7 +45,7 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
       const linkTo = isEntry(item) ? links.find(item) : undefined
       const isRead = isEntry(item) && linkTo === undefined && needsRead(item)
       if (!isRead) {
-        const passed = linkTo === undefined ? toSigned(item) : { ...asChange(item), linkTo }
+        const passed = linkTo === undefined ? toSigned(item) : { linkTo, ...asChange(item) }
         if (queue.isEmpty && linkTo === undefined) {
           yield passed
           continue

@@ -20,7 +20,7 @@ export async function* unpack(
   for await (const entry of state) {
     if (breather.due()) await breather.pause()
     const { places, signature: _, ...rest } = entry
-    yield places === undefined ? rest : { ...rest, layers: places.map(place => toLayer(entry, place, archives)) }
+    yield places === undefined ? rest : { layers: places.map(place => toLayer(entry, place, archives)), ...rest }
   }
 }
 
