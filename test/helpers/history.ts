@@ -12,6 +12,7 @@ import {
   incrementalBackup,
   listEntries,
   type RestoreOptions,
+  type RestoreReport,
   type RulesOptions,
   restoreBackup,
   type Store,
@@ -40,6 +41,7 @@ const RUNS = {
     await history.backUp('incremental')
   },
   restore: (history: History, random: Random) => history.assertRestores(random.pick(history.dates)),
+  restoreOver: (history: History, random: Random) => history.assertRestoresOver(random.pick(history.dates)),
   select: (history: History, random: Random) => history.assertSelects(random.pick(history.dates), random),
   rules: (history: History, random: Random) => history.changeRules(random),
   loseCache: (history: History) => history.loseCache(),
@@ -117,11 +119,26 @@ export class History {
 
   async assertRestores(date: string, options: RestoreOptions = {}, isWanted: (path: string) => boolean = () => true) {
     const destination = join(this.base, `restored-${this.#restores++}`)
-    const { skippedEntries } = await restoreBackup('key', destination, { ...this.#options, ...options, at: date })
-    assert.equal(skippedEntries, 0)
+    await this.#restore(destination, { ...options, at: date })
     const wanted = subset(this.#snapshots.get(date)!, isWanted)
     assertSame(this.#snapshot(destination), wanted, `The restore of ${date}`)
     rmSync(destination, { recursive: true })
+  }
+
+  /** Restores over what restores of other dates have left; done again, it writes nothing. */
+  async assertRestoresOver(date: string): Promise<void> {
+    const destination = join(this.base, 'restored-over')
+    const options = { at: date, overwrite: 'always', delete: true } as const
+    await this.#restore(destination, options)
+    assertSame(this.#snapshot(destination), this.#snapshots.get(date)!, `The restore of ${date} over another`)
+    const { entries, unchangedEntries, deletedEntries } = await this.#restore(destination, options)
+    assert.deepEqual([unchangedEntries, deletedEntries], [entries, 0])
+  }
+
+  async #restore(destination: string, options: RestoreOptions): Promise<RestoreReport> {
+    const report = await restoreBackup('key', destination, { ...this.#options, ...options })
+    assert.equal(report.skippedEntries, 0)
+    return report
   }
 
   /** Restores one entry with all below. */
