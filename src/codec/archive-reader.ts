@@ -55,6 +55,12 @@ class FramedArchive implements ArchiveReader {
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     this.#check(offset, length)
+    if (length > 0) {
+      const index = this.#index.find(offset)
+      const { start, sizeBytes } = this.#index.frame(index)
+      const end = offset + length - start
+      if (end <= sizeBytes) return Uint8Array.prototype.slice.call(await this.#frame(index), offset - start, end)
+    }
     const bytes = Buffer.allocUnsafeSlow(length)
     let at = 0
     for await (const part of this.bytes(offset, length)) {

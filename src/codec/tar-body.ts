@@ -1,16 +1,20 @@
 import { BackupError } from '../errors.js'
 import { decodeEntryAt, type TarHeader } from '../format/tar-decode.js'
 import { printPath } from '../path.js'
-import type { Archive } from '../types.js'
+import type { Archive, Source } from '../types.js'
 import { sparseBody } from './sparse-body.js'
 
 /** Bytes that hold the headers of nearly every entry. */
 const HEADER_BYTES = 2048
+/** A body up to this size is read with its header. */
+const TOGETHER_BYTES = 256 * 1024
 
 interface Found {
   readonly header: TarHeader
   /** Offset of the body. */
   readonly start: number
+  /** What was read behind the header. */
+  readonly behind: Uint8Array
 }
 
 /**
@@ -24,13 +28,13 @@ export async function* tarBody(
   entry: { readonly path: string; readonly offset: number; readonly sizeBytes: number | undefined }
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { path, offset, sizeBytes } = entry
-  const first = await headerAt(archive, offset)
+  const first = await headerAt(archive, offset, HEADER_BYTES + Math.min(sizeBytes ?? 0, TOGETHER_BYTES))
   if (first.header.path === path) {
     const { sparseSizeBytes, sizeBytes: stored } = first.header
     const found = sparseSizeBytes ?? stored
     if (sizeBytes !== undefined && found !== sizeBytes) throw mismatch(archive, entry, `${found} bytes`)
     if (sparseSizeBytes !== undefined) yield* sparseBody(archive, first.start, stored, sparseSizeBytes)
-    else if (found > 0) yield* archive.bytes(first.start, found)
+    else if (found > 0) yield* bodyOf(archive, first, found)
     return
   }
   if (sizeBytes === undefined) throw mismatch(archive, entry, printPath(first.header.path))
@@ -47,16 +51,24 @@ export async function* tarBody(
   }
 }
 
-async function headerAt(archive: Archive, offset: number): Promise<Found> {
-  let wanted = HEADER_BYTES
+/** A small body came with its header. */
+function bodyOf(archive: Archive, { start, behind }: Found, sizeBytes: number): Source<Uint8Array> {
+  return behind.length >= sizeBytes ? [behind.subarray(0, sizeBytes)] : archive.bytes(start, sizeBytes)
+}
+
+async function headerAt(archive: Archive, offset: number, wanted = HEADER_BYTES): Promise<Found> {
   for (;;) {
     const length = Math.min(wanted, archive.sizeBytes - offset)
     if (length <= 0)
       throw new BackupError('IBT_ARCHIVE_TRUNCATED', `${archive.name} ends before byte ${offset}`, {
         path: archive.name
       })
-    const found = decodeEntryAt(await archive.read(offset, length))
-    if ('header' in found) return { header: found.header, start: offset + found.headerBytes }
+    const bytes = await archive.read(offset, length)
+    const found = decodeEntryAt(bytes)
+    if ('header' in found) {
+      const { header, headerBytes } = found
+      return { header, start: offset + headerBytes, behind: bytes.subarray(headerBytes) }
+    }
     if (found.needBytes <= length || length < wanted) {
       throw new BackupError('IBT_ARCHIVE_TRUNCATED', `${archive.name} ends in the header at byte ${offset}`, {
         path: archive.name
