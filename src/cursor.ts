@@ -1,15 +1,47 @@
 import type { Source } from './types.js'
 
+const GROUPS = Symbol('groups')
+
+/** Items, several at hand at a time: only a new group costs a promise. A group is drained before the next is pulled. */
+export type Groups<T> = AsyncGenerator<Iterable<T>, void, undefined>
+
+/** A source that can be pulled group by group, too: a `Cursor` does. */
+export interface GroupedSource<T> extends AsyncIterable<T> {
+  [GROUPS](): Groups<T>
+}
+
+/** A source of the items of groups. Nothing is opened before the first pull. */
+export function grouped<T>(open: () => Groups<T>): GroupedSource<T> {
+  return {
+    [GROUPS]: open,
+    async *[Symbol.asyncIterator]() {
+      for await (const group of open()) yield* group
+    }
+  }
+}
+
+/** The groups of a source. */
+export function groupsOf<T>(source: GroupedSource<T>): Groups<T> {
+  return source[GROUPS]()
+}
+
+function isGrouped<T>(source: Source<T>): source is GroupedSource<T> {
+  return GROUPS in source
+}
+
 /**
  * Pulls a source item by item, for loops that a `for await` cannot express: merges, and pulls that can be broken off.
  *
- * Nothing is touched before the first pull, and nothing is read ahead. A synchronous source costs no promise.
+ * Nothing is touched before the first pull, and nothing is read ahead. A synchronous source costs no promise, and a
+ * grouped one a promise for each group.
  * A pull that is broken off leaves the source parked: `close` calls its `return()` then, but does not wait for it; a
  * Node or streamx stream is destroyed, a web stream cancelled, whether parked or not.
  */
 export class Cursor<T> {
   readonly #source: Source<T>
   #iterator: AsyncIterator<T> | Iterator<T> | undefined
+  #groups: Groups<T> | undefined
+  #group: Iterator<T> | undefined
   #isAsync = false
   #isParked = false
   #isDone = false
@@ -23,6 +55,11 @@ export class Cursor<T> {
   /** The next item: a promise only where the source is asynchronous. One pull at a time. */
   next(): IteratorResult<T> | Promise<IteratorResult<T>> {
     if (this.#broken !== undefined) throw this.#broken.error
+    if (this.#group !== undefined) {
+      const next = this.#nextOfGroup(this.#group)
+      if (!next.done) return next
+    }
+    if (isGrouped(this.#source)) return this.#nextGroup((this.#groups ??= groupsOf(this.#source)))
     this.#iterator ??= this.#open()
     if (this.#isAsync) return this.#pull(this.#iterator as AsyncIterator<T>)
     try {
@@ -43,9 +80,10 @@ export class Cursor<T> {
 
   /** Closes the source, unless it is at its end or was never opened. Waits for that, unless the source is parked. */
   async close(): Promise<void> {
-    if (this.#isDone || this.#iterator === undefined) return
+    const iterator = this.#groups ?? this.#iterator
+    if (this.#isDone || iterator === undefined) return
     this.#isDone = true
-    const closed = this.#iterator.return?.()
+    const closed = iterator.return?.()
     if (!this.#isParked) await closed
     else {
       Promise.resolve(closed).catch(() => {})
@@ -60,7 +98,23 @@ export class Cursor<T> {
     return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
   }
 
-  #pull(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> {
+  #nextOfGroup(group: Iterator<T>): IteratorResult<T> {
+    try {
+      return group.next()
+    } catch (error) {
+      this.break(error)
+      throw error
+    }
+  }
+
+  async #nextGroup(groups: Groups<T>): Promise<IteratorResult<T>> {
+    const { value, done } = await this.#pull(groups)
+    if (done) return { done, value: undefined }
+    this.#group = value[Symbol.iterator]()
+    return this.next()
+  }
+
+  #pull<V>(iterator: AsyncIterator<V>): Promise<IteratorResult<V>> {
     this.#isParked = true
     return new Promise((resolve, reject) => {
       this.#break = reject

@@ -5,13 +5,16 @@ import { comparePaths, printPath } from '../path.js'
 import type { Source, StateClosing, StateEntry, StateHeader } from '../types.js'
 import { invalid } from './fields.js'
 import { CLOSING_START, decodeStateClosing, decodeStateEntry, decodeStateHeader } from './state-decode.js'
-import { stateLines } from './state-lines.js'
+import { stateLines, type Window } from './state-lines.js'
+import { StateScanner } from './state-scan.js'
 
 /** A state that is being read. */
 export interface StateReader {
   readonly header: StateHeader
   /** The entries in path order, once. To stop early ends the source, too. */
   entries(): AsyncGenerator<StateEntry, void, undefined>
+  /** As `entries`, a group of lines at a time: an entry is read when its turn in the group comes. */
+  groups(): AsyncGenerator<Iterable<StateEntry>, void, undefined>
   /** The last line. @throws BackupError IBT_STATE_INVALID before all entries were read */
   closing(): StateClosing
   /** Ends a reading whose entries are not wanted. */
@@ -22,21 +25,22 @@ export interface StateReader {
  * Reads a state: its header now, its entries when they are pulled.
  *
  * Consumes the bytes of a state before compression. Path order, which is checked.
- * Memory: one chunk and one line; the event loop stays free.
+ * Memory: one chunk and one line; the event loop stays free. Entries that are kept keep their part of the text.
  *
  * @throws BackupError IBT_STATE_VERSION for a version or feature that is unknown, IBT_STATE_INVALID; while entries are
  * pulled, also IBT_OUT_OF_ORDER, IBT_UNSAFE_PATH, IBT_ARCHIVE_TRUNCATED where the closing line is missing, and
  * at their end IBT_HASH_MISMATCH if the lines are not those that were written.
  */
 export async function openState(source: Source<Uint8Array>): Promise<StateReader> {
-  const groups = stateLines(source)
+  const windows = stateLines(source)
   try {
-    const first = await groups.next()
-    const [line, ...rest] = first.done ? [] : first.value
-    if (line === undefined) throw truncated('is empty')
-    return new Reader(decodeStateHeader(line), line, rest, groups)
+    const first = await windows.next()
+    if (first.done) throw truncated('is empty')
+    const { bytes, text } = first.value
+    const line = bytes.toString('utf8', 0, text.indexOf('\n'))
+    return new Reader(decodeStateHeader(line), first.value, windows)
   } catch (error) {
-    await groups.return()
+    await windows.return()
     throw error
   }
 }
@@ -47,30 +51,32 @@ class Reader implements StateReader {
 
   constructor(
     readonly header: StateHeader,
-    readonly headerLine: string,
-    readonly first: readonly string[],
-    readonly groups: AsyncGenerator<readonly string[], void, undefined>
+    readonly first: Window,
+    readonly windows: AsyncGenerator<Window, void, undefined>
   ) {}
 
   async *entries(): AsyncGenerator<StateEntry, void, undefined> {
+    const breather = createBreather()
+    for await (const group of this.groups()) {
+      for (const entry of group) {
+        yield entry
+        if (breather.due()) await breather.pause()
+      }
+    }
+  }
+
+  async *groups(): AsyncGenerator<Iterable<StateEntry>, void, undefined> {
     if (!this.#isOpen) throw new BackupError('IBT_STATE_INVALID', 'The entries of a state can be read once')
     this.#isOpen = false
-    const breather = createBreather()
-    const cursor = new Cursor(this.header, this.headerLine)
+    const lines = new Lines(this.header)
     try {
-      for (let lines = this.first; ; ) {
-        for (const line of lines) {
-          const entry = cursor.take(line)
-          if (entry !== undefined) yield entry
-          if (breather.due()) await breather.pause()
-        }
-        const next = await this.groups.next()
-        if (next.done) break
-        lines = next.value
+      yield lines.entries(this.first, this.first.text.indexOf('\n') + 1)
+      for (let next = await this.windows.next(); !next.done; next = await this.windows.next()) {
+        yield lines.entries(next.value, 0)
       }
-      this.#closing = cursor.end()
+      this.#closing = lines.end()
     } finally {
-      await this.groups.return()
+      await this.windows.return()
     }
   }
 
@@ -81,42 +87,55 @@ class Reader implements StateReader {
 
   async close(): Promise<void> {
     this.#isOpen = false
-    await this.groups.return()
+    await this.windows.return()
   }
 }
 
-/** Where a reading is: which line may come next. */
-class Cursor {
+/** The lines behind the header: which may come next. */
+class Lines {
   #previous: StateEntry | undefined
   #expectsEntry: boolean | undefined
   #closing: StateClosing | undefined
 
+  readonly #scanner: StateScanner
   readonly #hash = createHash('sha256')
 
-  constructor(
-    readonly header: StateHeader,
-    headerLine: string
-  ) {
-    this.#hash.update(`${headerLine}\n`)
+  constructor(readonly header: StateHeader) {
+    this.#scanner = new StateScanner(header.chain)
   }
 
-  /** The entry of the line, if it is one. */
-  take(line: string): StateEntry | undefined {
-    if (this.#closing === undefined && !line.startsWith(CLOSING_START)) this.#hash.update(`${line}\n`)
-    if (line === '') return undefined
-    if (this.#closing !== undefined) throw invalid(line, 'nothing after the closing line')
-    if (line.startsWith(CLOSING_START)) {
-      if (this.#expectsEntry === true) throw invalid(line, 'an entry after a comma')
-      this.#closing = decodeStateClosing(line)
-      return undefined
+  /** The entries of a window from a line on. */
+  *entries(window: Window, from: number): Generator<StateEntry, void, undefined> {
+    const { bytes, text } = window
+    const wasClosed = this.#closing !== undefined
+    let hashed = wasClosed ? 0 : bytes.length
+    for (let start = from; start < text.length; ) {
+      const end = text.indexOf('\n', start)
+      if (start === end) {
+        // An empty line says nothing.
+      } else if (this.#closing !== undefined)
+        throw invalid(lineAt(window, start, end), 'nothing after the closing line')
+      else if (text.startsWith(CLOSING_START, start)) {
+        this.#close(lineAt(window, start, end))
+        hashed = start
+      } else yield this.#entry(window, start, end)
+      start = end + 1
     }
-    if (this.#expectsEntry === false) throw invalid(line, 'the closing line after an entry without a comma')
-    this.#expectsEntry = line.endsWith(',')
-    const entry = decodeStateEntry(line, this.header.chain)
-    if (this.#previous !== undefined && comparePaths(this.#previous.path, entry.path) >= 0) {
-      const message = `${printPath(entry.path)} comes after ${printPath(this.#previous.path)} in a state, which is not path order`
-      throw new BackupError('IBT_OUT_OF_ORDER', message, { path: entry.path })
-    }
+    this.#hash.update(bytes.subarray(0, hashed))
+  }
+
+  #close(line: string): void {
+    if (this.#expectsEntry === true) throw invalid(line, 'an entry after a comma')
+    this.#closing = decodeStateClosing(line)
+  }
+
+  #entry(window: Window, start: number, end: number): StateEntry {
+    if (this.#expectsEntry === false)
+      throw invalid(lineAt(window, start, end), 'the closing line after an entry without a comma')
+    this.#expectsEntry = window.text.charAt(end - 1) === ','
+    const scanner = this.#scanner
+    const entry = scanner.scan(window, start, end) ?? decodeStateEntry(lineAt(window, start, end), this.header.chain)
+    if (!scanner.wasBehind) checkOrder(this.#previous, entry)
     this.#previous = entry
     return entry
   }
@@ -130,6 +149,16 @@ class Cursor {
     const message = `The state of ${key} of ${date} is damaged: its lines have the SHA-256 ${found}, not ${linesSha256}`
     throw new BackupError('IBT_HASH_MISMATCH', message, { path: key })
   }
+}
+
+function checkOrder(previous: StateEntry | undefined, entry: StateEntry): void {
+  if (previous === undefined || comparePaths(previous.path, entry.path) < 0) return
+  const message = `${printPath(entry.path)} comes after ${printPath(previous.path)} in a state, which is not path order`
+  throw new BackupError('IBT_OUT_OF_ORDER', message, { path: entry.path })
+}
+
+function lineAt({ bytes }: Window, start: number, end: number): string {
+  return bytes.toString('utf8', start, end)
 }
 
 function truncated(what: string): BackupError {

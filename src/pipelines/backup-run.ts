@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import type { ChangeDetection } from '../change.js'
+import { type GroupedSource, grouped, groupsOf } from '../cursor.js'
 import { BackupError } from '../errors.js'
 import { nextDate } from '../format/dates.js'
 import { printPath } from '../path.js'
@@ -55,16 +56,23 @@ export async function openParent(chain: Chain, { date }: StoredBackup): Promise<
   return {
     date,
     links: header.chain.map(link => (link.date === date ? { date, stateSha256 } : link)),
-    entries: () => entriesOf(chain, date),
+    entries: () => entriesOf(chain, header),
     artifacts: closing.artifacts.filter(artifact => chain.has(artifact.date, artifact.kind)),
     signature: chain.signature
   }
 }
 
 /** The entries of a state, without signatures whose sigvault has been deleted. */
-async function* entriesOf(chain: Chain, date: string): AsyncGenerator<StateEntry, void, undefined> {
-  for await (const entry of chain.entries(date)) {
-    const isLost = entry.signature !== undefined && !chain.has(entry.signature.date, 'sigvault')
+function entriesOf(chain: Chain, { date, chain: links }: StateHeader): GroupedSource<StateEntry> {
+  const lost = new Set(links.map(link => link.date).filter(date => !chain.has(date, 'sigvault')))
+  return grouped(async function* () {
+    for await (const group of groupsOf(chain.entries(date))) yield lost.size === 0 ? group : withoutLost(group, lost)
+  })
+}
+
+function* withoutLost(group: Iterable<StateEntry>, lost: ReadonlySet<string>): Generator<StateEntry, void, undefined> {
+  for (const entry of group) {
+    const isLost = entry.signature !== undefined && lost.has(entry.signature.date)
     yield isLost ? { ...entry, signature: undefined } : entry
   }
 }
