@@ -5,27 +5,23 @@ const GROUPS = Symbol('groups')
 /** Items, several at hand at a time: only a new group costs a promise. A group is drained before the next is pulled. */
 export type Groups<T> = AsyncGenerator<Iterable<T>, void, undefined>
 
-/** A source that can be pulled group by group, too: a `Cursor` does. */
-export interface GroupedSource<T> extends AsyncIterable<T> {
+interface GroupedSource<T> extends AsyncIterable<T> {
   [GROUPS](): Groups<T>
 }
 
-/** A source of the items of groups. Nothing is opened before the first pull. */
-export function grouped<T>(open: () => Groups<T>): GroupedSource<T> {
-  return {
+/** A source of the items of groups, which a `Cursor` pulls group by group. Nothing is opened before the first pull. */
+export function grouped<T>(open: () => Groups<T>): AsyncIterable<T> {
+  const source: GroupedSource<T> = {
     [GROUPS]: open,
     async *[Symbol.asyncIterator]() {
       for await (const group of open()) yield* group
     }
   }
+  return source
 }
 
-/** The groups of a source. */
-export function groupsOf<T>(source: GroupedSource<T>): Groups<T> {
-  return source[GROUPS]()
-}
-
-function isGrouped<T>(source: Source<T>): source is GroupedSource<T> {
+/** Whether a source was made of groups. */
+export function isGrouped<T>(source: Source<T>): source is GroupedSource<T> {
   return GROUPS in source
 }
 
@@ -59,7 +55,7 @@ export class Cursor<T> {
       const next = this.#nextOfGroup(this.#group)
       if (!next.done) return next
     }
-    if (isGrouped(this.#source)) return this.#nextGroup((this.#groups ??= groupsOf(this.#source)))
+    if (isGrouped(this.#source)) return this.#nextGroup((this.#groups ??= this.#source[GROUPS]()))
     this.#iterator ??= this.#open()
     if (this.#isAsync) return this.#pull(this.#iterator as AsyncIterator<T>)
     try {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import type { ChangeDetection } from '../change.js'
-import { type GroupedSource, grouped, groupsOf } from '../cursor.js'
+import { grouped } from '../cursor.js'
 import { BackupError } from '../errors.js'
 import { nextDate } from '../format/dates.js'
 import { printPath } from '../path.js'
@@ -63,10 +63,10 @@ export async function openParent(chain: Chain, { date }: StoredBackup): Promise<
 }
 
 /** The entries of a state, without signatures whose sigvault has been deleted. */
-function entriesOf(chain: Chain, { date, chain: links }: StateHeader): GroupedSource<StateEntry> {
+function entriesOf(chain: Chain, { date, chain: links }: StateHeader): AsyncIterable<StateEntry> {
   const lost = new Set(links.map(link => link.date).filter(date => !chain.has(date, 'sigvault')))
   return grouped(async function* () {
-    for await (const group of groupsOf(chain.entries(date))) yield lost.size === 0 ? group : withoutLost(group, lost)
+    for await (const group of chain.groups(date)) yield lost.size === 0 ? group : withoutLost(group, lost)
   })
 }
 

@@ -4,7 +4,7 @@ import { decodeFrames } from '../codec/decode-frames.js'
 import { codecFromSuffixes } from '../codec/index.js'
 import { readBody } from '../codec/tar-body.js'
 import { OPEN_ARCHIVES, SIGNATURE_BYTES } from '../constants.js'
-import { type GroupedSource, grouped } from '../cursor.js'
+import { grouped } from '../cursor.js'
 import { BackupError } from '../errors.js'
 import { parseDate } from '../format/dates.js'
 import { parseArtifactName } from '../format/names.js'
@@ -101,12 +101,14 @@ export class Chain {
   }
 
   /** The entries of a date in path order. Nothing is opened before the first pull. @throws what `state` throws */
-  entries(date: string): GroupedSource<StateEntry> {
-    const chain = this
-    return grouped(async function* () {
-      const state = await chain.state(date)
-      yield* state.groups()
-    })
+  entries(date: string): AsyncIterable<StateEntry> {
+    return grouped(() => this.groups(date))
+  }
+
+  /** As `entries`, as `StateReader.groups` gives them. */
+  async *groups(date: string): AsyncGenerator<Iterable<StateEntry>, void, undefined> {
+    const state = await this.state(date)
+    yield* state.groups()
   }
 
   /** First and last line of the state of a date, without what is between. */
