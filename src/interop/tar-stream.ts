@@ -15,9 +15,9 @@ const BLOCK = 512
  * The entries of a tar, of whatever tool: ustar, PAX and GNU headers, read by tar-stream.
  *
  * Yields `Entry` in the tar's order, which need not be path order; contents are sequential: what is not read of one is
- * drained at the next pull. A further member of a hard-link group is a file without content whose `linkTo` names the
- * earlier member; its size is not known then, for that would take a table of all files.
- * Look-ahead: none. Memory: one chunk of the source and tar-stream's buffers.
+ * drained at the next pull. A further member of a hard-link group is a file without content and size whose `linkTo` names
+ * the earlier member. A tar does not say which files have further names: each is a group of its own until a link to it
+ * comes. Look-ahead: none. Memory: one chunk of the source, tar-stream's buffers, and one table entry for each file.
  * Source: tar-stream's extract; judged by GNU tar and bsdtar.
  *
  * @throws BackupError IBT_ARCHIVE_TRUNCATED without the closing zero blocks; IBT_ARCHIVE_CORRUPT; IBT_UNSAFE_PATH for an
@@ -36,6 +36,7 @@ export async function* fromTar(
   const stopListening = onAbort(options.signal, reason => feed.fail(reason))
   const fed = feed.run()
   fed.catch(() => {})
+  const groups = new LinkNumbers()
   let end = 0
   try {
     for (;;) {
@@ -44,7 +45,7 @@ export async function* fromTar(
       const { header } = stream
       end = bodyEnd(header)
       const content = header.type === 'link' ? undefined : new SequentialContent(stream, header.name, toError)
-      yield tarEntry(header, content, options)
+      yield groups.number(tarEntry(header, content, options))
       await (content ?? new SequentialContent(stream, header.name, toError)).drain()
     }
     await fed
@@ -56,6 +57,21 @@ export async function* fromTar(
     stopListening()
     feed.fail(new Error('The consumer stopped'))
     await fed.catch(() => {})
+  }
+}
+
+/** Numbers files, for links that may follow. */
+class LinkNumbers {
+  readonly #byPath = new Map<string, number>()
+  #count = 0
+
+  number<T extends Entry & Pick<Signed, 'linkTo'>>(entry: T): T {
+    const { type, path, linkTo } = entry
+    if (type !== 'file') return entry
+    const link = linkTo === undefined ? this.#count++ : this.#byPath.get(linkTo)
+    // A link to a link is one to the same file.
+    if (link !== undefined) this.#byPath.set(path, link)
+    return { link, ...entry }
   }
 }
 
