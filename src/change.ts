@@ -1,7 +1,14 @@
 import type { ChangeKind, Metadata, StateEntry } from './types.js'
 
-/** Which facts prove that a content has not changed. */
+/**
+ * Which facts prove that a content has not changed: all of them, but for those that are false.
+ * The type always counts: what is of another type is another entry.
+ */
 export interface ChangeDetection {
+  /** Compare the bytes of a file. Without it a file that is not read keeps the size and the content it had. */
+  readonly size?: boolean | undefined
+  /** Compare the time of the last change of the content. */
+  readonly mtime?: boolean | undefined
   /** Compare the time of the last change of the inode. */
   readonly ctime?: boolean | undefined
   /** Compare the inode's number. */
@@ -30,10 +37,18 @@ export function settleChange(entry: Metadata, previous: StateEntry, sha256: stri
 }
 
 function isContentProven(entry: Metadata, previous: StateEntry, detection: ChangeDetection): boolean {
-  if (detection.checksum || previous.dirty || previous.racy || previous.places === undefined) return false
-  if (entry.sizeBytes !== previous.sizeBytes || entry.mtimeNs !== previous.mtimeNs) return false
-  if ((detection.ctime ?? true) && differ(entry.ctimeNs, previous.ctimeNs)) return false
-  return !((detection.inode ?? true) && differ(entry.ino, previous.ino))
+  const { size = true, mtime = true, ctime = true, inode = true, checksum = false } = detection
+  if (checksum || previous.dirty || previous.racy || previous.places === undefined) return false
+  if (size && entry.sizeBytes !== previous.sizeBytes) return false
+  if (mtime && entry.mtimeNs !== previous.mtimeNs) return false
+  return !(ctime && differ(entry.ctimeNs, previous.ctimeNs)) && !(inode && differ(entry.ino, previous.ino))
+}
+
+/** Whether a file that is unchanged had to be read for nothing but its ctime or inode, as in a copied source. */
+export function isMoved(entry: Metadata, previous: StateEntry, detection: ChangeDetection = {}): boolean {
+  const { ctime = true, inode = true, checksum = false } = detection
+  if (checksum || previous.dirty || previous.racy) return false
+  return (ctime && differ(entry.ctimeNs, previous.ctimeNs)) || (inode && differ(entry.ino, previous.ino))
 }
 
 /** A source without such a fact (a tar) proves nothing by it. */

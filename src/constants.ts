@@ -40,6 +40,10 @@ export const IGNORE_FILE = '.exclude'
 export const IGNORE_FILE_BYTES = 1024 * 1024
 /** Milliseconds that the newest backup may lie in the future before the clock is distrusted. */
 export const CLOCK_AHEAD_MS = 24 * 60 * 60 * 1000
+/** A source that had at least so many entries is refused where less than a share of them is left. */
+export const SHRUNK_MIN_ENTRIES = 100
+/** The share of its entries below which a source is refused. */
+export const SHRUNK_SHARE = 0.01
 /** Version of the written formats. */
 export const FORMAT_VERSION = 1
 /** Deltas on one whole content, at most: then it is stored whole again. */

@@ -1,5 +1,6 @@
 import ignore from 'ignore'
 import { ROOT_PATH } from './path.js'
+import { mayHold, NamedEntries } from './rules/named.js'
 import { checkRulesOptions, type RulesOptions } from './rules/options.js'
 import { type Pattern, parseIgnoreFile, parsePattern, spell, toByteString } from './rules/patterns.js'
 import { parseSelection } from './rules/selection.js'
@@ -18,15 +19,15 @@ export type Captured = ReadonlyMap<string, Uint8Array>
 export interface Scope {
   /** Nothing is excluded here, whatever it is: there is no need to ask. */
   readonly isIdle?: boolean | undefined
-  /** The directory is kept without its contents. */
+  /** The directory is kept without its contents, but for what marks it as such. */
   readonly skipsContents: boolean
   /**
    * Whether an entry of this directory is left out; the path is the entry's, from the root.
    * What is not known to be a directory is left out only if it would be as a directory and as a file.
    */
   excludes(path: string, type: EntryType, sizeBytes?: number): boolean
-  /** The rules of a directory in this one. `names`: of all that is in it. */
-  enter(directory: string, captured: Captured, names: readonly string[]): Scope
+  /** The rules of a directory in this one. `names`: of all that is in it, where that is known. */
+  enter(directory: string, captured: Captured, names?: readonly string[]): Scope
 }
 
 /** What is left out of a tree: `walk` asks before it lists a directory. */
@@ -35,21 +36,21 @@ export interface Rules {
   readonly captures: readonly string[]
   readonly oneFileSystem: boolean
   /** The rules of the root. */
-  root(captured: Captured, names: readonly string[]): Scope
+  root(captured: Captured, names?: readonly string[]): Scope
 }
 
 /**
  * Rules of exclusion, with the meaning of gitignore(5): a deeper file is stronger, the last pattern that matches wins,
  * `!` takes back, and nothing below an excluded directory comes back, for it is never listed.
  * As to git, names are bytes: case matters, `?` is one byte, and nothing in an ignore file is an error.
- * Memory: the patterns of the open directories. Source: gitignore(5); judged by `git check-ignore`. Not as git has it is
+ * Memory: the patterns of the open directories, and `files`. Source: gitignore(5); judged by `git check-ignore`. Not as git has it is
  * only a globstar beside a quoted slash (`**\/b`), which is read as `*`.
  *
  * @throws TypeError or RangeError for an option that is of another type or makes no sense.
  * @throws BackupError IBT_NAME_INVALID for a pattern that no bytes stand for.
  */
 export function createRules(options: RulesOptions = {}): Rules {
-  const { ignoreFiles, exclude, excludeCaches, oneFileSystem, ...rest } = checkRulesOptions(options)
+  const { ignoreFiles, exclude, excludeCaches, oneFileSystem, files, ...rest } = checkRulesOptions(options)
   const patterns = exclude.map(toByteString).map(parsePattern)
   const settings: Settings = {
     ignoreFiles,
@@ -57,6 +58,7 @@ export function createRules(options: RulesOptions = {}): Rules {
     excludeCaches,
     largerThanBytes: rest.excludeLargerThanBytes,
     paths: new Set(rest.excludePaths),
+    named: files && new NamedEntries(files, rest.onMissing),
     overrides: patterns.length === 0 ? [] : [{ start: 0, matcher: new Matcher(patterns) }]
   }
   return {
@@ -74,6 +76,7 @@ interface Settings {
   readonly excludeCaches: boolean
   readonly largerThanBytes: number
   readonly paths: ReadonlySet<string>
+  readonly named: NamedEntries | undefined
   readonly overrides: readonly Level[]
 }
 
@@ -88,45 +91,67 @@ function createScope(
   inherited: readonly Level[],
   directory: string,
   captured: Captured,
-  names: readonly string[]
+  names: readonly string[] | undefined
 ): Scope {
   const start = directory === ROOT_PATH ? 0 : toByteString(directory).length + 1
   const own = settings.ignoreFiles.flatMap(name => {
     const patterns = parseIgnoreFile(captured.get(name) ?? NO_BYTES)
     return patterns.length === 0 ? [] : [{ start, matcher: new Matcher(patterns) }]
   })
-  const skipsContents =
-    settings.markers.some(name => names.includes(name)) || (settings.excludeCaches && isCache(captured.get(CACHE_TAG)))
-  return new DirectoryScope(settings, own.length === 0 ? inherited : [...inherited, ...own], skipsContents)
+  const marks = settings.markers.filter(name => names?.includes(name))
+  if (settings.excludeCaches && isCache(captured.get(CACHE_TAG))) marks.push(CACHE_TAG)
+  const levels = own.length === 0 ? inherited : [...inherited, ...own]
+  if (marks.length > 0) return new DirectoryScope(settings, levels, { marks })
+  if (names !== undefined) settings.named?.see(directory, names)
+  return new DirectoryScope(settings, levels, { isListed: names !== undefined })
+}
+
+interface DirectoryOptions {
+  /** Names of the only entries that are kept. */
+  readonly marks?: readonly string[]
+  readonly isListed?: boolean
 }
 
 class DirectoryScope implements Scope {
   readonly isIdle: boolean
+  readonly skipsContents: boolean
   readonly #levels: readonly Level[]
 
   constructor(
     readonly settings: Settings,
     /** Of ignore files, weakest first. */
     readonly inherited: readonly Level[],
-    readonly skipsContents: boolean
+    readonly options: DirectoryOptions
   ) {
-    const { largerThanBytes, paths, overrides } = settings
+    const { largerThanBytes, paths, named, overrides } = settings
     this.#levels = overrides.length === 0 ? inherited : [...inherited, ...overrides]
-    this.isIdle = !skipsContents && largerThanBytes === Infinity && paths.size === 0 && this.#levels.length === 0
+    this.skipsContents = options.marks !== undefined
+    const isUnlimited = largerThanBytes === Infinity && paths.size === 0 && named === undefined
+    this.isIdle = !this.skipsContents && isUnlimited && this.#levels.length === 0
   }
 
-  enter(directory: string, captured: Captured, names: readonly string[]): Scope {
-    return this.skipsContents ? this : createScope(this.settings, this.inherited, directory, captured, names)
+  enter(directory: string, captured: Captured, names?: readonly string[]): Scope {
+    // A mark that is a directory is kept empty.
+    if (this.skipsContents) return new DirectoryScope(this.settings, this.inherited, { marks: [] })
+    return createScope(this.settings, this.inherited, directory, captured, names)
   }
 
   excludes(path: string, type: EntryType, sizeBytes = 0): boolean {
     if (this.isIdle || path === ROOT_PATH) return false
     const { paths, largerThanBytes } = this.settings
-    if (this.skipsContents || paths.has(path)) return true
+    if (paths.has(path) || !this.#isWanted(path, type)) return true
     if (sizeBytes > largerThanBytes && type === 'file') return true
     const bytes = toByteString(path)
     if (type === 'unreadable') return this.#match(bytes, true) && this.#match(bytes, false)
     return this.#match(bytes, type === 'directory')
+  }
+
+  #isWanted(path: string, type: EntryType): boolean {
+    const { named } = this.settings
+    const { marks, isListed } = this.options
+    if (marks !== undefined && !marks.includes(path.slice(path.lastIndexOf('/') + 1))) return false
+    if (named !== undefined && isListed && !mayHold(type)) named.see(path)
+    return named === undefined || named.has(path, type)
   }
 
   #match(path: string, isDirectory: boolean): boolean {

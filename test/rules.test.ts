@@ -96,6 +96,9 @@ test('options of another type are refused at the call', () => {
   assert.throws(() => createRules({ ignoreFiles: [1 as never] }), TypeError)
   assert.throws(() => createRules({ excludeIfPresent: 'x' as never }), TypeError)
   assert.throws(() => createRules({ excludePaths: [new Uint8Array(1) as never] }), TypeError)
+  assert.throws(() => createRules({ files: 'a' as never }), TypeError)
+  assert.throws(() => createRules({ onMissing: 'a' as never }), TypeError)
+  for (const name of ['', '/a', 'a/../b', '..', 'a\0b']) assert.throws(() => createRules({ files: [name] }), RangeError)
   assert.throws(() => createRules({ ignoreFiles: ['a/b'] }), RangeError)
   assert.throws(() => createRules({ excludeIfPresent: [''] }), RangeError)
   for (const size of [-1, Number.NaN, '1' as never]) {
@@ -169,10 +172,30 @@ test('an entry that could not be looked at is excluded only if it were as a dire
   assert.equal(rootScope({}, 'a\n!a/').excludes('a', 'unreadable'), false)
 })
 
-test('a directory without its contents excludes all that is in it, but not itself', () => {
-  const root = createRules({ excludeIfPresent: ['.nobackup'] }).root(NOTHING, ['.nobackup'])
-  assert.deepEqual([root.excludes('.', 'directory'), root.excludes('a', 'file')], [false, true])
-  assert.equal(root.enter('a', NOTHING, []).excludes('a/b', 'file'), true)
+test('a directory without its contents keeps what marks it, and nothing else', () => {
+  const root = createRules({ excludeIfPresent: ['.nobackup', 'a'] }).root(NOTHING, ['.nobackup'])
+  assert.deepEqual([root.excludes('.', 'directory'), root.excludes('b', 'file')], [false, true])
+  assert.equal(root.excludes('.nobackup', 'file'), false)
+  assert.equal(root.excludes('a', 'file'), true)
+  assert.equal(root.enter('b', NOTHING, []).excludes('b/c', 'file'), true)
+})
+
+test('a mark that is a directory is kept empty, and one that a pattern excludes is not kept', () => {
+  const mark = createRules({ excludeIfPresent: ['x'] }).root(NOTHING, ['x'])
+  assert.equal(mark.excludes('x', 'directory'), false)
+  assert.equal(mark.enter('x', NOTHING, ['x']).excludes('x/x', 'file'), true)
+  const excluded = createRules({ excludeIfPresent: ['x'], exclude: ['x'] }).root(NOTHING, ['x'])
+  assert.equal(excluded.excludes('x', 'file'), true)
+})
+
+test('a cache keeps its tag; several marks are all kept', () => {
+  const tag = files({ 'CACHEDIR.TAG': 'Signature: 8a477f597d28d172789f06886806bc55' })
+  const rules = createRules({ excludeCaches: true, excludeIfPresent: ['.nobackup'] })
+  const scope = rules.root(tag, ['.nobackup', 'CACHEDIR.TAG', 'object'])
+  assert.deepEqual(
+    ['.nobackup', 'CACHEDIR.TAG', 'object'].map(name => scope.excludes(name, 'file')),
+    [false, false, true]
+  )
 })
 
 test('a CACHEDIR.TAG that nobody asked for does nothing', () => {
@@ -185,7 +208,7 @@ test('where there is nothing to exclude the scope says so', () => {
   assert.equal(rootScope({}, '# nothing\n\n').isIdle, true)
   assert.equal(rootScope({}, 'a').isIdle, false)
   assert.equal(rootScope({}).enter('a', files({ '.exclude': 'x' }), []).isIdle, false)
-  for (const options of [{ exclude: ['a'] }, { excludePaths: ['a'] }, { excludeLargerThanBytes: 0 }]) {
+  for (const options of [{ exclude: ['a'] }, { excludePaths: ['a'] }, { excludeLargerThanBytes: 0 }, { files: [] }]) {
     assert.equal(rootScope(options).isIdle, false)
   }
 })

@@ -10,7 +10,7 @@ export const Exit = {
   partial: 3,
   /** What is stored is not what was stored. */
   integrity: 4,
-  /** Locked, another source, an unknown version, a clock that is off, a destination that is not empty. */
+  /** Locked, another source or one that is all but empty, an unknown version, a clock that is off, a destination that is not empty. */
   refused: 5,
   cancelled: 130,
   terminated: 143
@@ -39,6 +39,7 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_LOCKED',
   'IBT_NOT_EMPTY',
   'IBT_SOURCE_MISMATCH',
+  'IBT_SOURCE_SHRUNK',
   'IBT_STATE_VERSION'
 ])
 

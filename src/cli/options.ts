@@ -19,12 +19,16 @@ export interface BackupValues extends CommonValues {
   readonly key?: string
   readonly exclude?: readonly string[]
   readonly ignoreFile?: readonly string[]
+  readonly filesFrom?: string
+  readonly null?: boolean
   readonly excludeIfPresent?: readonly string[]
   readonly excludeCaches?: boolean
   readonly excludeLargerThan?: number
   readonly oneFileSystem?: boolean
   readonly compress?: Codec
+  readonly compare?: readonly Fact[]
   readonly checksum?: boolean
+  readonly allowShrink?: boolean
   readonly dryRun?: boolean
   readonly skipUnchanged?: boolean
   readonly allowSourceMismatch?: boolean
@@ -57,17 +61,24 @@ export function addBackupOptions(command: Command): Command {
     )
     .option(
       '--exclude-if-present <name>',
-      'leave out the contents of directories that hold such an entry; may be repeated',
+      'leave out the contents of directories that hold such an entry, but for itself; may be repeated',
       collect
     )
-    .option('--exclude-caches', 'leave out the contents of directories with a CACHEDIR.TAG')
+    .option('--exclude-caches', 'leave out the contents of directories with a valid CACHEDIR.TAG, but for the tag')
     .option('--exclude-larger-than <size>', 'leave out larger files: 500M, 2G', parseBytes)
+    .option(
+      '--files-from <file>',
+      'only what the lines of a file name, with all below (- for stdin; ibt help patterns)'
+    )
+    .option('-0, --null', 'the names of --files-from end in NUL bytes, as find -print0 writes them')
     .option('--one-file-system', 'do not enter other file systems')
     .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
+    .option('--compare <facts>', `what tells that a file may have changed, of ${FACTS} (default: all)`, parseFacts)
     .option('--checksum', 'read and compare every file, whatever its times say')
     .option('--dry-run', 'do all but store')
     .option('--skip-unchanged', 'store nothing if nothing has changed')
     .option('--allow-source-mismatch', 'go on if the backups of the key are of another directory or host')
+    .option('--allow-shrink', 'go on if the source is all but empty and was not at the last backup')
     .option('--source-id <id>', 'names the source where its path and host change')
     .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
 }
@@ -78,7 +89,9 @@ export function toPlaceOptions(values: CommonValues, signal: AbortSignal): Place
   return { store: values.store, cache: values.cache, signal }
 }
 
+/** @throws UsageError */
 export function toBackupOptions(values: BackupValues, signal: AbortSignal): BackupOptions<object> {
+  if (values.null && values.filesFrom === undefined) throw new UsageError('--null is about the names of --files-from')
   return {
     ...toPlaceOptions(values, signal),
     key: values.key,
@@ -91,10 +104,11 @@ export function toBackupOptions(values: BackupValues, signal: AbortSignal): Back
       excludeLargerThanBytes: values.excludeLargerThan,
       oneFileSystem: values.oneFileSystem
     },
-    detection: { checksum: values.checksum },
+    detection: toDetection(values),
     dryRun: values.dryRun,
     skipUnchanged: values.skipUnchanged,
     allowSourceMismatch: values.allowSourceMismatch,
+    allowShrink: values.allowShrink,
     sourceId: values.sourceId,
     deleteOldSigvaults: values.deleteOldSigvaults
   }
@@ -103,6 +117,20 @@ export function toBackupOptions(values: BackupValues, signal: AbortSignal): Back
 /** For an option that may be repeated. */
 export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value]
+}
+
+const FACTS = ['size', 'mtime', 'ctime', 'inode'] as const
+type Fact = (typeof FACTS)[number]
+
+function toDetection({ compare = FACTS, checksum }: BackupValues): BackupOptions<object>['detection'] {
+  return { checksum, ...Object.fromEntries(FACTS.map(fact => [fact, compare.includes(fact)])) }
+}
+
+function parseFacts(text: string): readonly Fact[] {
+  const facts = text.split(',')
+  const unknown = facts.find(fact => !FACTS.some(known => known === fact))
+  if (unknown !== undefined) throw new UsageError(`'${unknown}' is nothing to compare: give some of ${FACTS}`)
+  return facts as Fact[]
 }
 
 function parseCount(text: string): number {

@@ -54,7 +54,8 @@ UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
       they were read
   4   integrity: what is stored is not what was stored
   5   refused: locked, another source under this key, an unknown version,
-      a clock that is off, a destination that is not empty
+      a source that is all but empty, a clock that is off, a destination that
+      is not empty
 130   cancelled (SIGINT)
 143   cancelled (SIGTERM)
 
@@ -87,6 +88,16 @@ ${PATTERN_ROWS}
 The last pattern that matches decides; '!' in front takes back. Nothing below
 a directory that is left out comes back: it is never looked at. A deeper ignore
 file is stronger than one above it, and --exclude is stronger than both.
+
+A directory with an entry of --exclude-if-present, or with a CACHEDIR.TAG and
+--exclude-caches, is kept with that entry alone.
+
+--files-from names what is backed up, and no patterns: paths below the source,
+one a line as find prints them, or with -0 one before each NUL. A directory
+stands for all in it. What is left out stays so. What is not there is reported,
+and the run ends with 3:
+
+  cd ~/photos && find . -name '*.raw' -print0 | ibt backup . --files-from - -0
 
 --path of a restore takes the same patterns, and selects what they match with
 all that lies below; '!' takes out of it. A plain path is itself.`

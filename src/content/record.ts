@@ -21,8 +21,8 @@ export function recordKept(item: Signed): StateEntry {
   const { previous } = item
   if (item.carried && previous !== undefined) return { ...previous, carried: true }
   if (item.type !== 'file' || previous === undefined) return metadataOf(item)
-  const { sizeBytes, dirty, racy } = item
-  const { sha256, places, signature } = previous
+  const { dirty, racy } = item
+  const { sizeBytes, sha256, places, signature } = previous
   return stateOf(item, { sizeBytes, sha256, places, signature, dirty, racy })
 }
 

@@ -78,8 +78,7 @@ function* withoutLost(group: Iterable<StateEntry>, lost: ReadonlySet<string>): G
 }
 
 /** @throws BackupError IBT_SOURCE_MISMATCH if the newest backup is of another source */
-export async function checkSource(chain: Chain, { date }: StoredBackup, source: Source): Promise<void> {
-  const { header: parent } = await chain.ends(date)
+export function checkSource(parent: StateHeader, source: Source): void {
   const { root, sourceId } = source
   const host = hostname()
   const isSame = sourceId === undefined && parent.sourceId === undefined && parent.root === root && parent.host === host

@@ -15,7 +15,8 @@ import { type FullStages, fullStages, runFull } from './full.js'
 import { type IncrementalStages, incrementalStages, runIncremental } from './incremental.js'
 import type { BackupOptions, BackupReport } from './options.js'
 import { openPlaces, type Places, placesInside } from './places.js'
-import { watcher } from './watch.js'
+import { checkShrunk } from './shrink.js'
+import { Watcher } from './watch.js'
 
 /** Backs a directory up whole. @throws BackupError */
 export function fullBackup(source: string, options: BackupOptions<FullStages> = {}): Promise<BackupReport> {
@@ -50,19 +51,27 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
     const chain = await Chain.open(places.cached, key, { signal })
     if (!dryRun) await clean(chain, places)
     const source = { root, sourceId: options.sourceId }
-    const parent = await findParent(chain, mode, source, options)
+    const { parent, before } = await findParent(chain, mode, source, options)
     const leftOut = await placesInside(places, root)
+    const watcher = new Watcher(options)
     const prepared = {
       root,
-      rules: createRules({ ...options.rules, excludePaths: [...(options.rules?.excludePaths ?? []), ...leftOut] }),
+      rules: createRules({
+        ...options.rules,
+        excludePaths: [...(options.rules?.excludePaths ?? []), ...leftOut],
+        onMissing: watcher.miss
+      }),
       codec: options.codec ?? zstd(),
       header: makeHeader(key, source, chain.newest?.date, parent),
       store: dryRun ? nullStore() : places.cached,
       detection: options.detection,
-      commits: (totals: Totals) => !options.skipUnchanged || hasChanges(totals),
+      commits: (totals: Totals) => {
+        if (before !== undefined && !options.allowShrink) checkShrunk(root, before, totals)
+        return !options.skipUnchanged || hasChanges(totals)
+      },
       signal
     }
-    const report = await run(prepared, parent, options)
+    const report = await run(prepared, parent, options, watcher)
     if (report.isStored && report.kind === 'full') await tidy(chain, places, options)
     return { ...report, leftOut }
   } finally {
@@ -70,28 +79,36 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
   }
 }
 
-/** The backup to build on: none for a full, which has to be of the same source all the same. */
+interface Newest {
+  /** The backup to build on: none for a full. */
+  readonly parent?: Parent | undefined
+  /** What the newest backup counted, also where nothing is built on it. */
+  readonly before?: Totals | undefined
+}
+
+/** The newest backup, which has to be of the same source, for a full, too. */
 async function findParent(
   chain: Chain,
   mode: Mode,
   source: Source,
   { allowSourceMismatch = false, onError }: BackupOptions<IncrementalStages>
-): Promise<Parent | undefined> {
+): Promise<Newest> {
   const { newest, key } = chain
   if (newest === undefined) {
-    if (mode !== 'incremental') return undefined
+    if (mode !== 'incremental') return {}
     throw new BackupError('IBT_NO_BACKUP', `No backup of ${key} to build on: make a full one first`, { path: key })
   }
   try {
-    if (!allowSourceMismatch) await checkSource(chain, newest, source)
-    if (mode !== 'full') return await openParent(chain, newest)
+    const { header, closing } = await chain.ends(newest.date)
+    if (!allowSourceMismatch) checkSource(header, source)
+    return { before: closing.totals, parent: mode === 'full' ? undefined : await openParent(chain, newest) }
   } catch (error) {
     // A full is the way out of a damaged chain: only a refusal stops it.
     const isRefusal = !isBackupError(error) || ['IBT_SOURCE_MISMATCH', 'IBT_STATE_VERSION'].includes(error.code)
     if (mode !== 'full' || isRefusal) throw error
     onError?.(error)
+    return {}
   }
-  return undefined
 }
 
 /** Removes what an interrupted run left. */
@@ -106,10 +123,11 @@ async function clean(chain: Chain, { cached, store, cache }: Places): Promise<vo
 async function run(
   run: BackupRun,
   parent: Parent | undefined,
-  options: BackupOptions<IncrementalStages>
+  options: BackupOptions<IncrementalStages>,
+  watcher: Watcher
 ): Promise<BackupReport> {
   const { header, signal } = run
-  const watch = observe(watcher(options))
+  const watch = observe(watcher.see)
   const { artifacts, totals, isCommitted } =
     parent === undefined
       ? await runFull({ ...fullStages(run), ...options.stages }, watch, signal)
@@ -122,9 +140,11 @@ async function run(
     files: artifacts,
     storedBytes: artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     totals,
-    skippedEntries: totals.unreadable + totals.dirty,
+    missingFiles: watcher.missingFiles,
+    skippedEntries: totals.unreadable + totals.dirty + watcher.missingFiles,
     isStored: isCommitted && !options.dryRun,
-    leftOut: []
+    leftOut: [],
+    movedFiles: watcher.movedFiles
   }
 }
 

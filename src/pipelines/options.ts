@@ -35,6 +35,8 @@ export interface BackupOptions<Stages> extends PlaceOptions {
   readonly sourceId?: string | undefined
   /** Go on if the backups of the key are of another source. */
   readonly allowSourceMismatch?: boolean | undefined
+  /** Go on if the source is all but empty and was not at the last backup. */
+  readonly allowShrink?: boolean | undefined
   /** Store nothing at all if nothing has changed. */
   readonly skipUnchanged?: boolean | undefined
   /** Do all but store. */
@@ -59,10 +61,17 @@ export interface BackupReport {
   readonly files: readonly Sealed[]
   readonly storedBytes: number
   readonly totals: Totals
-  /** Entries that could not be read, or changed while they were read. */
+  /** Of the `files` that the rules name, those that are not there. */
+  readonly missingFiles: number
+  /** Entries that could not be read, changed while they were read, or were named and are not there. */
   readonly skippedEntries: number
   /** False if nothing was stored: a dry run, or nothing had changed. */
   readonly isStored: boolean
   /** Paths below the source that were left out because they are the store or the cache. */
   readonly leftOut: readonly string[]
+  /**
+   * Files that were read because only their ctime or inode differed, and that had the same content and metadata: many
+   * of them where a source was copied or restored. They count as unchanged.
+   */
+  readonly movedFiles: number
 }

@@ -1,25 +1,52 @@
+import { isMoved } from '../change.js'
 import { BackupError } from '../errors.js'
 import { printPath } from '../path.js'
 import { isPacked, type Packed, type Piece } from '../types.js'
 import type { BackupOptions } from './options.js'
 
-/** Tells the caller's observers of every entry that passes. */
-export function watcher({ onProgress, onError }: BackupOptions<object>): (item: Packed | Piece) => void {
-  let entries = 0
-  let files = 0
-  let sizeBytes = 0
-  let storedBytes = 0
-  return item => {
+/** Sees every entry that passes, and tells the caller's observers. */
+export class Watcher {
+  /** Files that were read for nothing but a new ctime or inode. */
+  movedFiles = 0
+  /** Files that were named and are not there. */
+  missingFiles = 0
+  #entries = 0
+  #files = 0
+  #sizeBytes = 0
+  #storedBytes = 0
+
+  constructor(readonly options: Pick<BackupOptions<object>, 'onProgress' | 'onError' | 'detection' | 'rules'>) {}
+
+  readonly see = (item: Packed | Piece): void => {
     if (!isPacked(item)) return
-    entries++
-    if (item.type === 'file') {
-      files++
-      sizeBytes += item.sizeBytes ?? 0
-    }
-    storedBytes += item.storedBytes
+    const { onProgress, onError } = this.options
+    this.#count(item)
     if (item.error !== undefined) onError?.(item.error)
     if (item.state?.dirty) onError?.(changedWhileRead(item.path))
-    onProgress?.({ path: item.path, entries, files, sizeBytes, storedBytes })
+    onProgress?.({
+      path: item.path,
+      entries: this.#entries,
+      files: this.#files,
+      sizeBytes: this.#sizeBytes,
+      storedBytes: this.#storedBytes
+    })
+  }
+
+  readonly miss = (path: string): void => {
+    const { onError, rules } = this.options
+    this.missingFiles++
+    onError?.(new BackupError('IBT_READ_FAILED', `${printPath(path)} was named and is not there`, { path }))
+    rules?.onMissing?.(path)
+  }
+
+  #count({ type, sizeBytes = 0, storedBytes, change, state, previous }: Packed): void {
+    this.#entries++
+    this.#storedBytes += storedBytes
+    if (type !== 'file') return
+    this.#files++
+    this.#sizeBytes += sizeBytes
+    if (change !== 'unchanged' || previous === undefined || state === undefined) return
+    if (isMoved(state, previous, this.options.detection)) this.movedFiles++
   }
 }
 

@@ -12,9 +12,16 @@ export interface RulesOptions {
    * file: `#` is no comment, and spaces at its end count.
    */
   readonly exclude?: readonly string[] | undefined
-  /** A directory that holds an entry of one of these names is kept without its contents. */
+  /**
+   * Names of the entries that are backed up, each with all below, and nothing else but the directories that lead to
+   * them: paths below the root, as `find` prints them. What excludes is stronger. Default: everything.
+   */
+  readonly files?: readonly string[] | undefined
+  /** Told of each of `files` that is not there. */
+  readonly onMissing?: ((path: string) => void) | undefined
+  /** A directory that holds an entry of one of these names is kept without its contents, but for that entry. */
   readonly excludeIfPresent?: readonly string[] | undefined
-  /** A directory with a valid CACHEDIR.TAG is kept without its contents. */
+  /** A directory with a valid CACHEDIR.TAG is kept without its contents, but for that file. */
   readonly excludeCaches?: boolean | undefined
   /** Larger files are left out. */
   readonly excludeLargerThanBytes?: number | undefined
@@ -24,19 +31,23 @@ export interface RulesOptions {
   readonly excludePaths?: readonly string[] | undefined
 }
 
-type CheckedOptions = { readonly [Name in keyof RulesOptions]-?: NonNullable<RulesOptions[Name]> }
+type CheckedOptions = {
+  readonly [Name in Exclude<keyof RulesOptions, 'files'>]-?: NonNullable<RulesOptions[Name]>
+} & Pick<RulesOptions, 'files'>
 
 /** The options with their defaults. @throws TypeError, RangeError */
 export function checkRulesOptions(options: RulesOptions): CheckedOptions {
   const { ignoreFiles = [IGNORE_FILE], excludeIfPresent = [], exclude = [], excludePaths = [] } = options
   const { excludeCaches = false, excludeLargerThanBytes = Infinity, oneFileSystem = false } = options
-  checkStrings({ ignoreFiles, excludeIfPresent, exclude, excludePaths })
+  const { files, onMissing = () => {} } = options
+  checkStrings({ ignoreFiles, excludeIfPresent, exclude, excludePaths, files: files ?? [] })
   checkNames({ ignoreFiles, excludeIfPresent })
   if (typeof excludeLargerThanBytes !== 'number' || !(excludeLargerThanBytes >= 0)) {
     throw new RangeError('createRules: excludeLargerThanBytes is a number of bytes')
   }
+  if (typeof onMissing !== 'function') throw new TypeError('createRules: onMissing is a function')
   const lists = { ignoreFiles, excludeIfPresent, exclude, excludePaths }
-  return { ...lists, excludeCaches, excludeLargerThanBytes, oneFileSystem }
+  return { ...lists, files, onMissing, excludeCaches, excludeLargerThanBytes, oneFileSystem }
 }
 
 function checkStrings(lists: Readonly<Record<string, readonly string[]>>): void {

@@ -17,7 +17,7 @@ export function filter<E extends Entry = Entry>(rules: Rules | Selection): Stage
   if (isSelection(rules)) return select(rules)
   if (typeof rules?.root !== 'function') throw new TypeError('filter: rules or a selection are expected')
   return async function* filterStage(source) {
-    const scope = rules.root(new Map(), [])
+    const scope = rules.root(new Map())
     const tree = new Tree(scope)
     for await (const item of source) {
       if (scope.isIdle || !isEntry(item) || !tree.excludes(item)) yield item

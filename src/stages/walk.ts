@@ -130,9 +130,8 @@ class Walker {
       if (bytes !== undefined) captured.set(this.rules.captures[i]!, bytes)
     }
     const scope = parent === undefined ? this.rules.root(captured, names) : parent.enter(path, captured, names)
-    const skipped = scope.skipsContents ? names.length : 0
     const linknames = splitNames(listing.linknames)
-    return { path, listing, scope, names, linknames, next: skipped, ahead: new Map(), aheadNext: skipped }
+    return { path, listing, scope, names, linknames, next: 0, ahead: new Map(), aheadNext: 0 }
   }
 
   /** Asks for the listings of the next directories, in order. */

@@ -110,7 +110,11 @@ export class History {
   async backUp(kind: 'full' | 'incremental'): Promise<void> {
     const before = kind === 'full' ? undefined : this.#snapshots.get(this.dates.at(-1)!)
     const run = kind === 'full' ? fullBackup : incrementalBackup
-    const report = await run(join(this.base, 'source'), { ...this.#options, rules: this.#ruleOptions })
+    const report = await run(join(this.base, 'source'), {
+      ...this.#options,
+      rules: this.#ruleOptions,
+      allowShrink: true
+    })
     const now = this.#snapshot(join(this.base, 'source'), (path, stat) => !this.#excludes(path, stat.isDirectory()))
     this.#snapshots.set(report.date, now)
     assertSame(await snapshotOfState(listEntries('key', { ...this.#options, at: report.date })), now, 'The state')

@@ -117,6 +117,7 @@ test('a source id names the source wherever it is', async t => {
   await chain.full()
   const moved = join(chain.base, 'moved')
   mkdirSync(moved)
+  writeFileSync(join(moved, 'file'), 'content')
   await incrementalBackup(moved, chain.options)
   for (const sourceId of ['other', undefined]) {
     await assert.rejects(incrementalBackup(moved, { ...chain.options, sourceId }), code('IBT_SOURCE_MISMATCH'))

@@ -97,6 +97,24 @@ test('what is believed is the choice of the caller', async () => {
   assert.deepEqual(await kinds(before, before, { checksum: true }), { f: 'updated' })
 })
 
+for (const [fact, now] of Object.entries({
+  size: { sizeBytes: 9 },
+  mtime: { mtimeNs: 9n },
+  ctime: { ctimeNs: 9n },
+  inode: { ino: 9n }
+})) {
+  test(`a file that differs in ${fact} alone is not looked at if that does not count`, async () => {
+    const body = file('f', 'f', { ctimeNs: 1n, ino: 1n })
+    const differs = [{ ...body, ...now }]
+    assert.deepEqual(await kinds(differs, [known(body)]), { f: 'updated' })
+    // Another mtime is another metadata all the same.
+    assert.deepEqual(await kinds(differs, [known(body)], { [fact]: false }), {
+      f: fact === 'mtime' ? 'touched' : 'unchanged'
+    })
+    assert.deepEqual(await kinds(differs, [known(body, { racy: true })], { [fact]: false }), { f: 'updated' })
+  })
+}
+
 test('an entry of another type is created, a link to elsewhere updated', async () => {
   assert.deepEqual(await kinds([directory('a')], [known(file('a', 'a'))]), { a: 'created' })
   const symlink = entry('s', { type: 'symlink', linkname: 'x' })

@@ -6,6 +6,7 @@ import type { BackupReport } from '../../pipelines/options.js'
 import { defaultStorePath } from '../../pipelines/places.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
+import { readNames } from '../names.js'
 import { type BackupValues, toBackupOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
@@ -23,16 +24,24 @@ export async function runBackup(
     reporter.warn(`No --store and no IBT_STORE: backups go to ${defaultStorePath()}, which a restart may empty`)
   }
   const options = toBackupOptions(values, signal)
+  const { filesFrom, null: isNull = false } = values
+  const files = filesFrom === undefined ? undefined : readNames(filesFrom, { isNull })
+  const rules = { ...options.rules, files }
   try {
     reporter.expect(await newestBytes(source, values, signal))
     const { onProgress, onError } = reporter
-    const report = await RUN[name](source, { ...options, onProgress, onError })
+    const report = await RUN[name](source, { ...options, rules, onProgress, onError })
     for (const path of report.leftOut) reporter.warn(`Left out ${path}: it holds the backups or their cache`)
+    if (report.movedFiles > 0) reporter.warn(movedNotice(report.movedFiles))
     reporter.report(report, describe(report, reporter.elapsedMs, values))
     return report.skippedEntries > 0 ? Exit.partial : Exit.done
   } finally {
     reporter.end()
   }
+}
+
+function movedNotice(count: number): string {
+  return `${formatCount(count, 'file')} read, and the same: only ctime or inode differed, as in a copied source`
 }
 
 /** Bytes of the files of the newest backup: about what is to come. */
@@ -62,6 +71,7 @@ function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchang
   ]
   lines.push(`  ${changes}`)
   if (unreadable + dirty > 0) lines.push(`  ${unreadable} unreadable, ${dirty} changed while they were read`)
+  if (report.missingFiles > 0) lines.push(`  ${report.missingFiles} named and not there`)
   for (const { name, sizeBytes } of files) lines.push(`  ${formatBytes(sizeBytes).padStart(9)}  ${name}`)
   const what = report.isStored
     ? `${formatBytes(report.storedBytes)} stored`

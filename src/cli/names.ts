@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs'
+import { decodePath } from '../path.js'
+import { describeError, UsageError } from './exit.js'
+
+/** Names out of a file or, for `-`, stdin: of whatever bytes, each before a line feed or a NUL. @throws UsageError */
+export function readNames(file: string, { isNull }: { readonly isNull: boolean }): string[] {
+  const bytes = readBytes(file)
+  const end = isNull ? 0 : 0x0a
+  const names: string[] = []
+  for (let start = 0; start < bytes.length; ) {
+    const found = bytes.indexOf(end, start)
+    const next = found < 0 ? bytes.length : found
+    if (next > start) names.push(decodePath(bytes.subarray(start, next)))
+    start = next + 1
+  }
+  return names
+}
+
+function readBytes(file: string): Buffer {
+  try {
+    return readFileSync(file === '-' ? 0 : file)
+  } catch (error) {
+    throw new UsageError(`Cannot read the names in ${file}: ${describeError(error)}`)
+  }
+}

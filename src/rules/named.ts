@@ -1,0 +1,82 @@
+import { ROOT_PATH } from '../path.js'
+import type { EntryType } from '../types.js'
+
+interface Node {
+  readonly path: string
+  /** The entry is named, and all that lies below it. */
+  isNamed: boolean
+  readonly children: Map<string, Node>
+}
+
+/**
+ * Entries that were named one by one, with all that lies below them and the directories that lead to them.
+ * Memory: the names.
+ */
+export class NamedEntries {
+  readonly #root: Node = { path: ROOT_PATH, isNamed: false, children: new Map() }
+
+  /** `onMissing`: told of a name of which a listing shows that it is not there. */
+  constructor(
+    names: readonly string[],
+    readonly onMissing: (path: string) => void
+  ) {
+    for (const name of names) this.#add(name)
+  }
+
+  #add(name: string): void {
+    let node = this.#root
+    for (const part of partsOf(name)) {
+      let child = node.children.get(part)
+      if (child === undefined) {
+        child = { path: node === this.#root ? part : `${node.path}/${part}`, isNamed: false, children: new Map() }
+        node.children.set(part, child)
+      }
+      node = child
+    }
+    node.isNamed = true
+  }
+
+  /** Whether an entry is named, or below one that is, or a directory that leads to one. */
+  has(path: string, type: EntryType): boolean {
+    const { node, isCovered } = this.#find(path)
+    return isCovered || (node !== undefined && mayHold(type))
+  }
+
+  /** Takes note of the names that an entry holds: none, if it is no directory. */
+  see(path: string, names: readonly string[] = []): void {
+    const { node } = this.#find(path)
+    if (node === undefined || node.children.size === 0) return
+    const present = new Set(names)
+    for (const [name, child] of node.children) if (!present.has(name)) this.#reportBelow(child)
+  }
+
+  #find(path: string): { readonly node: Node | undefined; readonly isCovered: boolean } {
+    let node: Node | undefined = this.#root
+    let isCovered = node.isNamed
+    for (const part of path === ROOT_PATH ? [] : path.split('/')) {
+      node = node.children.get(part)
+      if (node === undefined) break
+      isCovered ||= node.isNamed
+    }
+    return { node, isCovered }
+  }
+
+  #reportBelow({ path, isNamed, children }: Node): void {
+    if (isNamed) this.onMissing(path)
+    for (const child of children.values()) this.#reportBelow(child)
+  }
+}
+
+/** What cannot be looked at may be a directory. */
+export function mayHold(type: EntryType): boolean {
+  return type === 'directory' || type === 'unreadable'
+}
+
+/** The parts of a name as tools print it: `./a//b/` is `a/b`, and `.` is the root. @throws RangeError */
+function partsOf(name: string): string[] {
+  const parts = name.split('/').filter(part => part !== '' && part !== '.')
+  if (name === '' || name.startsWith('/') || name.includes('\0') || parts.includes('..')) {
+    throw new RangeError(`createRules: files are paths below the root, and ${JSON.stringify(name)} is none`)
+  }
+  return parts
+}
