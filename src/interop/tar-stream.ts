@@ -113,7 +113,7 @@ class CountedBytes implements AsyncIterable<Uint8Array> {
     try {
       for await (const chunk of this.#source) {
         this.total += chunk.length
-        const last = chunk.subarray(-BLOCK).findLastIndex(byte => byte !== 0)
+        const last = chunk.subarray(-BLOCK).findLastIndex((byte: number) => byte !== 0)
         this.#zeros = last >= 0 ? Math.min(chunk.length, BLOCK) - 1 - last : this.#zeros + chunk.length
         yield chunk
       }
