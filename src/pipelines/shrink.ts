@@ -14,6 +14,6 @@ export function checkShrunk(root: string, before: Totals, now: Totals): void {
   const isEmpty = had > 0 && has <= 0
   if (!isEmpty && !(had >= SHRUNK_MIN_ENTRIES && has < had * SHRUNK_SHARE)) return
   const left = has <= 0 ? 'none' : has
-  const message = `${printPath(root)} has ${left} of the ${had} entries of its last backup: is its disk mounted`
+  const message = `${printPath(root)} has ${left} of the ${had} entries of its last backup: is its disk mounted?`
   throw new BackupError('IBT_SOURCE_SHRUNK', message, { path: root })
 }
