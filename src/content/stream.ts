@@ -4,25 +4,17 @@ import { abortable } from '../abortable.js'
 import { PART_BYTES, RACY_MS } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { EXTENTS_MAX } from '../format/sparse-map.js'
-import type { Memory } from '../memory.js'
-import { createScanner, dataExtents, FileType, type LoadedSignature, type OpenFile, type Scanner } from '../native.js'
+import { createScanner, dataExtents, FileType, type OpenFile } from '../native.js'
 import { printPath } from '../path.js'
-import type { Body, Change, Entry, Extent, Signed, Source, Summary } from '../types.js'
+import type { Body, Change, Entry, Extent, Signed } from '../types.js'
 import { Failed } from './batch.js'
 import { closeFile, DiskContent } from './disk.js'
-import { mayPay, type Policy, sigvaultBlockLen } from './policy.js'
+import { mayPay } from './policy.js'
 import { readAhead, readsOf, readsToEnd } from './read-ahead.js'
 import { asChange, loadBasis, noFile, readFailed, settleHeld, withStat } from './settle.js'
+import { type Input, type Look, type SignContext, StreamBody, scanOptions } from './stream-body.js'
 
 const statFile = promisify(fstat)
-
-/** What all contents of one run are signed with. */
-export interface SignContext {
-  readonly policy: Policy
-  /** Where chunks come from, if not from fresh memory. */
-  readonly memory?: Memory | undefined
-  readonly signal?: AbortSignal | undefined
-}
 
 /** Signs a content that is not read in a batch: a large file on disk, or a stream of whatever origin. */
 export async function* signStream(
@@ -73,11 +65,6 @@ async function findData(fd: number, item: Change, signal?: AbortSignal): Promise
 
 function isVanished({ cause }: BackupError): boolean {
   return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
-}
-
-interface Look {
-  readonly dirty: boolean
-  readonly racy: boolean
 }
 
 async function changedSince(fd: number, item: Change): Promise<Look> {
@@ -147,19 +134,6 @@ async function settleBytes(item: Change, bytes: Uint8Array, context: SignContext
   return settleHeld(item, { bytes, summary }, policy, signal)
 }
 
-function scanOptions(sizeBytes: number | undefined, policy: Policy) {
-  const sign = sizeBytes === undefined || sizeBytes >= policy.signedMinBytes
-  return { sizeBytes, sign, blockLen: sigvaultBlockLen(sizeBytes, policy), strongLen: policy.strongLen }
-}
-
-/** A content on its way, and what is known of it beside its bytes. */
-interface Input {
-  readonly chunks: Source<Uint8Array>
-  /** Looks at the file again. */
-  readonly look?: () => Promise<Look>
-  readonly extents?: readonly Extent[] | undefined
-}
-
 async function openBody(item: Change, input: Input, context: SignContext): Promise<Body> {
   const { previous, sizeBytes } = item
   const { policy, signal } = context
@@ -170,117 +144,4 @@ async function openBody(item: Change, input: Input, context: SignContext): Promi
     throw new BackupError('IBT_SIZE_UNKNOWN', message, { path: item.path })
   }
   return new StreamBody(item, input, basis, context)
-}
-
-/** Whether the reading of a body broke off: known when its last part has been taken. */
-export function isBroken(body: Body | undefined): boolean {
-  return body instanceof StreamBody && body.isBroken
-}
-
-/** A content on its way from where it is read into an archive; never whole in memory. */
-class StreamBody implements Body {
-  readonly form: Body['form']
-  readonly sizeBytes: number | undefined
-  readonly extents: readonly Extent[] | undefined
-  readonly parts: AsyncGenerator<Uint8Array>
-  readonly #scanner: Scanner
-  #summary: Summary | undefined
-  #error: BackupError | undefined
-  #isCut = false
-
-  constructor(
-    readonly item: Change,
-    readonly input: Input,
-    basis: LoadedSignature | undefined,
-    readonly context: SignContext
-  ) {
-    this.form = basis === undefined ? 'whole' : 'delta'
-    this.sizeBytes = item.sizeBytes
-    this.extents = basis === undefined ? input.extents : undefined
-    this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, context.policy), basis })
-    this.parts = basis === undefined ? this.#whole() : this.#delta()
-  }
-
-  get isBroken(): boolean {
-    return this.#error !== undefined
-  }
-
-  result(): Summary {
-    if (this.#summary === undefined) throw new TypeError('result() comes after the last part')
-    return this.#summary
-  }
-
-  async *#whole(): AsyncGenerator<Uint8Array> {
-    let left = this.sizeBytes!
-    for await (const chunk of this.#read()) {
-      left -= chunk.length
-      await this.#scanner.update(chunk, this.context.signal)
-      yield chunk
-    }
-    this.#isCut = left > 0
-    while (left > 0) {
-      const zeros = Buffer.alloc(Math.min(left, PART_BYTES))
-      left -= zeros.length
-      await this.#scanner.update(zeros, this.context.signal)
-      yield zeros
-    }
-    await this.#finish()
-  }
-
-  async *#delta(): AsyncGenerator<Uint8Array> {
-    let part: Buffer[] = []
-    let partBytes = 0
-    for await (const chunk of this.#read()) {
-      let delta = await this.#scanner.update(chunk, this.context.signal)
-      this.context.memory?.done(chunk)
-      while (partBytes + delta.length >= PART_BYTES) {
-        const room = PART_BYTES - partBytes
-        yield Buffer.concat([...part, delta.subarray(0, room)])
-        delta = delta.subarray(room)
-        part = []
-        partBytes = 0
-      }
-      if (delta.length > 0) part.push(delta)
-      partBytes += delta.length
-    }
-    part.push(await this.#finish())
-    for (let rest = Buffer.concat(part); rest.length > 0; rest = rest.subarray(PART_BYTES))
-      yield rest.subarray(0, PART_BYTES)
-  }
-
-  /** The chunks up to the declared size. An error ends them and is kept: the archive must go on. */
-  async *#read(): AsyncGenerator<Uint8Array> {
-    let left = this.sizeBytes ?? Infinity
-    try {
-      for await (const chunk of this.input.chunks) {
-        const taken = chunk.length > left ? chunk.subarray(0, left) : chunk
-        left -= taken.length
-        if (taken.length > 0) yield taken
-        if (left === 0) return
-      }
-    } catch (cause) {
-      if (this.context.signal?.aborted) throw cause
-      this.#fail(cause)
-    }
-  }
-
-  #fail(cause: unknown): undefined {
-    const { path } = this.item
-    this.#error = new BackupError('IBT_READ_FAILED', `Cannot read ${printPath(path)} to its end`, { path, cause })
-  }
-
-  async #finish(): Promise<Buffer> {
-    const { delta, sha256, signature, sizeBytes, copies } = await this.#scanner.finish(this.context.signal)
-    const look = await this.input.look?.().catch(cause => this.#fail(cause))
-    this.#summary = {
-      sizeBytes,
-      sha256: sha256.toString('hex'),
-      signature: signature.length === 0 ? undefined : signature,
-      copies,
-      dirty: this.#isCut || look?.dirty || undefined,
-      racy: look?.racy || undefined,
-      error: this.#error
-    }
-    return delta
-  }
 }
