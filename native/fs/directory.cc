@@ -117,7 +117,8 @@ DirectoryListing list_directory(const std::string& root, const std::string& path
   const auto is_same = [](const Name& a, const Name& b) { return a.bytes == b.bytes; };
   names.erase(std::unique(names.begin(), names.end(), is_same), names.end());
   XattrReader xattrs(fd);
-  xattrs.read(SELF, "", listing.self.dev, listing.xattrs);
+  const int own_error = xattrs.read(SELF, "", listing.self.dev, listing.xattrs);
+  if (own_error != 0) fail(own_error, "listxattr");
   listing.stats.reserve(names.size());
   for (size_t i = 0; i < names.size(); i++) {
     if (i % LOOKS_BETWEEN_CHECKS == 0) cancel.check();

@@ -200,9 +200,10 @@ class Operator {
     FirstError first;
     if (error == 0) {
       first.note(set_open_metadata(fd, operation));
-      first.note(result_of(::close(file.release())));
-      if (replaces) error = result_of(renameat(parent, made.c_str(), parent, name.c_str()));
+      // A network file system may tell only now that a write has failed.
+      error = result_of(::close(file.release()));
     }
+    if (error == 0 && replaces) error = result_of(renameat(parent, made.c_str(), parent, name.c_str()));
     if (error == 0) return first.get();
     // Half a file is no file.
     unlinkat(parent, made.c_str(), 0);

@@ -4,6 +4,7 @@ import { CHUNK_BYTES } from '../constants.js'
 import { openFile, type StatColumns } from '../native.js'
 import { encodePath } from '../path.js'
 import type { Content } from '../types.js'
+import { readFailed } from './settle.js'
 
 export const closeFile = promisify(close)
 const readFile = promisify(read)
@@ -23,10 +24,17 @@ export class DiskContent implements Content {
   async *open(): AsyncGenerator<Uint8Array, void, undefined> {
     const { fd } = await this.openFile()
     try {
-      for (let at = 0, chunk: Uint8Array; (chunk = await readChunk(fd, at)).length > 0; at += chunk.length) yield chunk
+      for (let at = 0, chunk: Uint8Array; (chunk = await this.#read(fd, at)).length > 0; at += chunk.length) yield chunk
     } finally {
       await closeFile(fd)
     }
+  }
+
+  /** A system error does not say which file it is of. */
+  #read(fd: number, position: number): Promise<Uint8Array> {
+    return readChunk(fd, position).catch(cause => {
+      throw readFailed(this, cause)
+    })
   }
 
   openFile(signal?: AbortSignal): Promise<{ fd: number; stat: StatColumns }> {

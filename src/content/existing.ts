@@ -88,19 +88,28 @@ export async function existingRoot(root: Uint8Array): Promise<Existing> {
   }
 }
 
-/** SHA-256 of a file of the destination, in hex. Memory: one chunk. @throws BackupError IBT_READ_FAILED */
-export async function digestOf(root: Uint8Array, { path, sizeBytes = 0 }: Metadata, signal?: AbortSignal) {
+/**
+ * SHA-256 of a file of the destination, in hex; undefined if it has grown since it was listed. Memory: one chunk.
+ *
+ * @throws BackupError IBT_READ_FAILED; system errors.
+ */
+export async function digestOf(
+  root: Uint8Array,
+  { path, sizeBytes = 0 }: Metadata,
+  signal?: AbortSignal
+): Promise<string | undefined> {
   const hash = createHash('sha256')
   const { fd } = await new DiskContent(root, path).openFile(signal)
   try {
-    for (let at = 0; ; ) {
+    for (let at = 0; at <= sizeBytes; ) {
       signal?.throwIfAborted()
       // One byte more than there should be, to see the end.
-      const chunk = await readChunk(fd, at, Math.min(CHUNK_BYTES, Math.max(sizeBytes - at, 0) + 1))
+      const chunk = await readChunk(fd, at, Math.min(CHUNK_BYTES, sizeBytes - at + 1))
       if (chunk.length === 0) return hash.digest('hex')
       hash.update(chunk)
       at += chunk.length
     }
+    return undefined
   } finally {
     await closeFile(fd)
   }

@@ -18,7 +18,7 @@ export interface LargeFileOptions {
 }
 
 /**
- * Makes a file of chunks, and writes it to the disk. Memory: one chunk. Yields its size.
+ * Makes a file of chunks, and writes it to the disk. Memory: one chunk. Resolves to its size.
  *
  * @throws BackupError IBT_WRITE_FAILED; what the chunks throw.
  */
@@ -40,7 +40,7 @@ export async function writeLargeFile(
     await file.finish(end)
     return end
   } finally {
-    await closeFile(fd)
+    await file.close()
   }
 }
 
@@ -62,6 +62,11 @@ class Output {
   async finish(sizeBytes: number): Promise<void> {
     await this.#try(truncateFile(this.fd, sizeBytes))
     await this.#try(syncFile(this.fd))
+  }
+
+  /** A network file system may tell only now that a write has failed. */
+  async close(): Promise<void> {
+    await this.#try(closeFile(this.fd))
   }
 
   async #try<T>(call: Promise<T>): Promise<T> {

@@ -43,7 +43,10 @@ export interface Place {
 const OWNER_ALL = 0o700
 const OWNER_LIST = 0o500
 
-/** The directories on the way to the entry that is being restored. Memory: their listings, if they were there before. */
+/**
+ * The directories on the way to the entry that is being restored. Memory: their symlinks, and their listings if they were
+ * there before.
+ */
 export class OpenDirectories {
   readonly #open: OpenDirectory[] = []
 

@@ -78,7 +78,7 @@ export function toVanished(entry: Entry): Signed | undefined {
   return previous === undefined ? undefined : { ...metadataOf(previous), change: 'deleted', previous }
 }
 
-export function readFailed({ path }: Entry, cause: unknown): BackupError {
+export function readFailed({ path }: Pick<Entry, 'path'>, cause: unknown): BackupError {
   return new BackupError('IBT_READ_FAILED', `Cannot read ${printPath(path)}`, { path, cause })
 }
 

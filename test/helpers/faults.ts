@@ -29,9 +29,14 @@ export function backupWithFaults(
   chain: NaiveChain,
   kind: 'full' | 'incremental'
 ): { readonly report: BackupReport; readonly errors: readonly (readonly [path: string, code: string])[] } {
-  const args = ['--input-type=module', '-e', BACKUP, kind, chain.source, chain.storePath]
-  const env = { ...process.env, LD_PRELOAD: makeLibrary(chain.base) }
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`The backup ended with ${status}: ${stderr}`)
+  return runWithFaults(chain.base, BACKUP, kind, chain.source, chain.storePath)
+}
+
+/** What a module that meets those faults prints as JSON. The library is made in the directory. */
+export function runWithFaults<T>(directory: string, script: string, ...args: string[]): T {
+  const env = { ...process.env, LD_PRELOAD: makeLibrary(directory) }
+  const all = ['--input-type=module', '-e', script, ...args]
+  const { status, stdout, stderr } = spawnSync(process.execPath, all, { env, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`The script ended with ${status}: ${stderr}`)
   return JSON.parse(stdout)
 }

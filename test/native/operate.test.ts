@@ -16,6 +16,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Operation, operate } from '../../src/native.js'
+import { runWithFaults } from '../helpers/faults.js'
 import { oracle } from '../helpers/oracle.js'
 import { columnsOf, randomBytes, run, type Step, temporaryDirectory } from './tree.js'
 
@@ -367,3 +368,23 @@ test('columns that do not fit together are refused', async t => {
     assert.deepEqual([...(await operate(root, { ...fifo, ...cut }))], [EINVAL])
   }
 })
+
+const REPLACE = `
+  import { OperationBatch } from ${JSON.stringify(import.meta.resolve('../../src/content/operations.js'))}
+  import { Operation } from ${JSON.stringify(import.meta.resolve('../../src/native.js'))}
+  const batch = new OperationBatch()
+  batch.add({ code: Operation.writeFile, path: 'file', other: 'new#close', body: Buffer.from('new') })
+  console.log(JSON.stringify((await batch.run(Buffer.from(process.argv[1]))).map(({ errno }) => errno)))
+`
+
+test(
+  'a file that cannot be closed does not replace the old one',
+  process.platform === 'linux' ? oracle('cc') : { skip: 'for Linux only' },
+  t => {
+    const root = temporaryDirectory(t)
+    writeFileSync(join(root, 'file'), 'old')
+    assert.deepEqual(runWithFaults(temporaryDirectory(t), REPLACE, root), [constants.errno.EIO])
+    assert.deepEqual(readdirSync(root), ['file'])
+    assert.equal(readFileSync(join(root, 'file'), 'utf8'), 'old')
+  }
+)
