@@ -20,10 +20,40 @@ export function recordStored(
 export function recordKept(item: Signed): StateEntry {
   const { previous } = item
   if (item.carried && previous !== undefined) return { ...previous, carried: true }
-  if (item.type !== 'file' || previous === undefined) return metadataOf(item)
+  if (previous === undefined) return metadataOf(item)
+  if (isRecorded(item, previous)) return previous
+  if (item.type !== 'file') return metadataOf(item)
   const { dirty, racy } = item
   const { sizeBytes, sha256, places, signature } = previous
   return stateOf(item, { sizeBytes, sha256, places, signature, dirty, racy })
+}
+
+/** Whether the previous state says just what this one is to say: then its very line can be written again. */
+function isRecorded(item: Signed, previous: StateEntry): boolean {
+  return (
+    item.path === previous.path &&
+    item.type === previous.type &&
+    item.mode === previous.mode &&
+    item.uid === previous.uid &&
+    item.gid === previous.gid &&
+    item.uname === previous.uname &&
+    item.gname === previous.gname &&
+    item.mtimeNs === previous.mtimeNs &&
+    item.ctimeNs === previous.ctimeNs &&
+    item.ino === previous.ino &&
+    item.sizeBytes === previous.sizeBytes &&
+    item.sparse === previous.sparse &&
+    item.linkname === previous.linkname &&
+    item.link === previous.link &&
+    item.devMajor === previous.devMajor &&
+    item.devMinor === previous.devMinor &&
+    item.dirty === previous.dirty &&
+    item.racy === previous.racy &&
+    item.xattrs === undefined &&
+    previous.xattrs === undefined &&
+    previous.carried === undefined &&
+    (item.type === 'file' || previous.places === undefined)
+  )
 }
 
 /** One literal, for every file of every run: see `metadataOf`. */

@@ -1,7 +1,7 @@
 import { onAbort } from '../abortable.js'
 import { createBreather } from '../breathe.js'
 import { type ChangeDetection, compareEntry } from '../change.js'
-import { Cursor } from '../cursor.js'
+import { Cursor, isGrouped } from '../cursor.js'
 import { BackupError } from '../errors.js'
 import { comparePaths, isBelow, printPath } from '../path.js'
 import {
@@ -43,10 +43,15 @@ export function diff(state: Source<StateEntry>, options: DiffOptions = {}): Stag
           yield entry
           continue
         }
-        checkOrder(last, entry.path, 'Entry')
+        const peeked = previous.peek()
+        const next = peeked instanceof Promise ? await peeked : peeked
+        // The next of the state is behind the last entry: one of the same path is, too.
+        if (next?.path !== entry.path) {
+          checkOrder(last, entry.path, 'Entry')
+          yield* deletedBefore(previous, entry.path)
+        }
         last = entry.path
-        yield* deletedBefore(previous, entry.path)
-        const match = await previous.take(entry.path)
+        const match = previous.take(entry.path)
         if (entry.type === 'unreadable' && match !== undefined && match.type !== 'unreadable') {
           yield carry(entry, match)
           if (match.type === 'directory') yield* carriedBelow(previous, match.path)
@@ -102,36 +107,45 @@ async function* carriedBelow(previous: Previous, directory: string): AsyncGenera
 /** The previous state with a view of its next entry. Not touched before the first look; its order is checked. */
 class Previous {
   readonly cursor: Cursor<StateEntry>
+  /** Groups come from a reader of states, which has checked their order. */
+  readonly isOrdered: boolean
   readonly #breather = createBreather()
   #next: StateEntry | undefined
   #last: string | undefined
   #isDone = false
 
   constructor(source: Source<StateEntry>) {
+    this.isOrdered = isGrouped(source)
     this.cursor = new Cursor(source)
   }
 
-  async peek(): Promise<StateEntry | undefined> {
+  /** A promise only where it has to be waited for. */
+  peek(): StateEntry | undefined | Promise<StateEntry | undefined> {
     if (this.#next !== undefined || this.#isDone) return this.#next
-    if (this.#breather.due()) await this.#breather.pause()
-    const { value, done } = await this.cursor.next()
-    if (done) {
-      this.#isDone = true
-      return undefined
-    }
-    checkOrder(this.#last, value.path, 'Entry of the state')
-    this.#last = value.path
-    return (this.#next = value)
+    if (this.#breather.due()) return this.#breather.pause().then(() => this.peek())
+    const pulled = this.cursor.next()
+    return pulled instanceof Promise ? pulled.then(next => this.#keep(next)) : this.#keep(pulled)
   }
 
   advance(): void {
     this.#next = undefined
   }
 
-  async take(path: string): Promise<StateEntry | undefined> {
-    const entry = await this.peek()
+  /** The entry of the path, if it is the one that was peeked at. */
+  take(path: string): StateEntry | undefined {
+    const entry = this.#next
     if (entry?.path !== path) return undefined
     this.advance()
     return entry
+  }
+
+  #keep({ value, done }: IteratorResult<StateEntry>): StateEntry | undefined {
+    if (done) {
+      this.#isDone = true
+      return undefined
+    }
+    if (!this.isOrdered) checkOrder(this.#last, value.path, 'Entry of the state')
+    this.#last = value.path
+    return (this.#next = value)
   }
 }

@@ -1,13 +1,15 @@
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { FRAME_BYTES } from '../constants.js'
 import { Tally } from '../content/tally.js'
-import { encodeStateClosing, encodeStateEntry, encodeStateHeader } from '../format/state-encode.js'
+import { encodeStateClosing } from '../format/state-encode.js'
+import { StateText } from '../format/state-text.js'
 import {
   type Artifact,
   type Chunk,
   type Counted,
   isPacked,
   isSealed,
+  type Kind,
   type Packed,
   type Piece,
   type Sealed,
@@ -31,7 +33,8 @@ const TEXT_CHARACTERS = FRAME_BYTES / 4
  * Writes the state: swallows the entries, and knows every sealed artifact before its closing line.
  *
  * Consumes `Packed` and looks at `Sealed`; yields `Piece` of kind `state`, and at the end `Counted`. Other items pass on.
- * Path order is its source's. Memory: one frame, and one table entry for each artifact of the chain.
+ * Path order is its source's. An entry that is the very object that was read from a state of the chain is not encoded
+ * again: its line is copied. Memory: one frame, and one table entry for each artifact of the chain.
  *
  * @throws whatever `inherited` throws.
  */
@@ -40,12 +43,10 @@ export function stateEmit(
   options: StateEmitOptions = {}
 ): Stage<Item, Chunk | Sealed | Piece | Counted> {
   return async function* stateEmitStage(source) {
-    const index = chainIndex(header)
+    const text = new StateText(header)
     const needed = new NeededArtifacts(header.date)
     const tally = new Tally()
     const hash = createHash('sha256')
-    let text = `${encodeStateHeader(header)}\n`
-    let separator = ''
     for await (const item of source) {
       if (!isPacked(item)) {
         if (isSealed(item)) needed.seal(item)
@@ -55,39 +56,33 @@ export function stateEmit(
       tally.add(item)
       if (item.state === undefined) continue
       needed.add(item.state)
-      text += `${separator}${encodeStateEntry(item.state, index)}`
-      separator = ',\n'
-      if (text.length >= TEXT_CHARACTERS) {
-        hash.update(text)
-        yield* toPieces(text)
-        text = ''
-      }
+      text.add(item.state)
+      if (text.length >= TEXT_CHARACTERS) yield* toPieces(hashed(text.take(), hash))
     }
+    text.end()
     const { totals } = tally
     const artifacts = needed.artifacts(options.inherited?.() ?? [])
-    const linesSha256 = hash.update(`${text}\n`).digest('hex')
-    yield* toPieces(`${text}\n${encodeStateClosing({ totals, artifacts, linesSha256 })}\n`)
+    const lines = hashed(text.take(), hash)
+    const closing = encodeStateClosing({ totals, artifacts, linesSha256: hash.digest('hex') })
+    yield* toPieces(Buffer.concat([lines, Buffer.from(`${closing}\n`)]))
     yield { totals }
   }
 }
 
-/** Numbers the dates of the chain; the empty date of a place is this backup's own. */
-function chainIndex({ chain, date }: StateHeader): Map<string, number> {
-  const index = new Map(chain.map((link, i) => [link.date, i]))
-  const own = index.get(date)
-  if (own === undefined) throw new TypeError('stateEmit: the chain of the header ends with its own date')
-  return index.set('', own)
+function hashed(bytes: Buffer, hash: Hash): Buffer {
+  hash.update(bytes)
+  return bytes
 }
 
-function* toPieces(text: string): Generator<Piece, void, undefined> {
-  const bytes = Buffer.from(text, 'utf8')
+function* toPieces(bytes: Buffer): Generator<Piece, void, undefined> {
   for (let at = 0; at < bytes.length; at += FRAME_BYTES)
     yield { kind: 'state', frame: bytes.subarray(at, at + FRAME_BYTES) }
 }
 
 /** Which artifacts the entries refer to. All that this backup seals are kept: they were paid for. */
 class NeededArtifacts {
-  readonly #used = new Set<string>()
+  /** Kinds by date. */
+  readonly #used = new Map<string, Set<Kind>>()
   readonly #own: Artifact[] = []
 
   constructor(readonly date: string) {}
@@ -97,11 +92,17 @@ class NeededArtifacts {
   }
 
   add({ places, signature }: StateEntry): void {
-    for (const place of places ?? []) if (place.date !== '') this.#used.add(`${place.in} ${place.date}`)
-    if (signature !== undefined && signature.date !== '') this.#used.add(`sigvault ${signature.date}`)
+    if (places !== undefined) for (const place of places) this.#use(place.date, place.in)
+    if (signature !== undefined) this.#use(signature.date, 'sigvault')
+  }
+
+  #use(date: string, kind: Kind): void {
+    const kinds = this.#used.get(date)
+    if (kinds !== undefined) kinds.add(kind)
+    else if (date !== '') this.#used.set(date, new Set([kind]))
   }
 
   artifacts(inherited: readonly Artifact[]): readonly Artifact[] {
-    return [...inherited.filter(({ kind, date }) => this.#used.has(`${kind} ${date}`)), ...this.#own]
+    return [...inherited.filter(({ kind, date }) => this.#used.get(date)?.has(kind)), ...this.#own]
   }
 }
