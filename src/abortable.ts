@@ -13,6 +13,15 @@ export function onAbort(signal: AbortSignal | undefined, callback: (reason: unkn
   return () => signal.removeEventListener('abort', listener)
 }
 
+/** A promise that an abort rejects at once with the signal's reason, whether or not it ever settles. */
+export function untilAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise<T>((resolve, reject) => {
+    const stopListening = onAbort(signal, reject)
+    promise.then(resolve, reject).finally(stopListening)
+  })
+}
+
 /**
  * A source that an abort ends at once, even while it is parked; one that serves from memory lets timers run meanwhile.
  *

@@ -1,3 +1,4 @@
+import { untilAbort } from '../abortable.js'
 import { settleChange } from '../change.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { deltaBytes, groupName, type LoadedSignature, loadSignature, type StatColumns, userName } from '../native.js'
@@ -28,7 +29,7 @@ async function heldDelta(item: Change, held: Held, policy: Policy, signal?: Abor
   const { previous } = item
   const { bytes, summary } = held
   if (previous === undefined || !mayPay(previous, bytes.length, policy)) return undefined
-  const made = await withBasis(item, signature => deltaBytes(signature, bytes, signal))
+  const made = await withBasis(item, signal, signature => deltaBytes(signature, bytes, signal))
   if (made === undefined || made.copies === 0) return undefined
   const { delta, copies } = made
   if (!pays(delta.length, previous, bytes.length, policy)) return undefined
@@ -42,15 +43,20 @@ export function wholeBody({ bytes, summary }: Held): Body {
 
 /** The basis' signature; undefined if it is gone or damaged: the content is stored whole then. */
 export function loadBasis(item: Change, signal?: AbortSignal): Promise<LoadedSignature | undefined> {
-  return withBasis(item, signature => loadSignature(signature, signal))
+  return withBasis(item, signal, signature => loadSignature(signature, signal))
 }
 
-async function withBasis<T>(item: Change, use: (signature: Uint8Array) => Promise<T>): Promise<T | undefined> {
+async function withBasis<T>(
+  item: Change,
+  signal: AbortSignal | undefined,
+  use: (signature: Uint8Array) => Promise<T>
+): Promise<T | undefined> {
+  if (item.basis === undefined) return undefined
   try {
-    const signature = await item.basis?.()
+    const signature = await untilAbort(item.basis(), signal)
     return signature && (await use(signature))
   } catch (error) {
-    if (isBackupError(error) && error.code !== 'IBT_STORE_FAILED') return undefined
+    if (!signal?.aborted && isBackupError(error) && error.code !== 'IBT_STORE_FAILED') return undefined
     throw error
   }
 }
