@@ -17,6 +17,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   path: ['errors'],
   breathe: ['constants'],
   memory: [],
+  'make-directories': [],
   cursor: ['types'],
   abortable: [...GROUND, 'breathe', 'cursor'],
   merge: [...GROUND, 'abortable', 'breathe', 'cursor', 'path'],
@@ -26,10 +27,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   codec: [...GROUND, 'path', 'breathe', 'format'],
   content: [...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'change', 'channel', 'native', 'format'],
   interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'format'],
-  stores: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'channel', 'format', 'codec'],
+  stores: [...GROUND, 'make-directories', 'path', 'breathe', 'cursor', 'abortable', 'channel', 'format', 'codec'],
   stages: [
     ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
-    ...['format', 'codec', 'content']
+    ...['make-directories', 'format', 'codec', 'content']
   ],
   pipelines: [
     ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { BackupError, isBackupError } from '../errors.js'
 import { Exit } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
@@ -13,13 +14,24 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
   const program = buildProgram(signal, answer => {
     code = answer
   })
+  let store: string | undefined
+  program.hook('preAction', (_, command) => {
+    store = command.opts().store
+  })
   try {
     await program.parseAsync([...args], { from: 'user' })
   } catch (error) {
+    if (isBackupError(error) && error.code === 'IBT_NO_BACKUP') throw await withStore(error, store)
     if (!(error instanceof CommanderError)) throw error
     return error.exitCode === 0 ? Exit.done : Exit.usage
   }
   return code
+}
+
+/** Says where the backup is not: often the store is the wrong one. */
+async function withStore({ code, message, path }: BackupError, store: string | undefined): Promise<BackupError> {
+  const { storePath } = await import('../pipelines/places.js')
+  return new BackupError(code, `${message} (looked in ${storePath(store)})`, { path })
 }
 
 function buildProgram(signal: AbortSignal, answer: (code: number) => void): Command {

@@ -110,7 +110,7 @@ function translate(error: unknown, { action, path }: Subject): unknown {
   }
   const cause = systemError(errno, syscall ?? 'unknown', path)
   const where = path === undefined ? '' : ` ${printPath(path)}`
-  return new BackupError(code, `Cannot ${action}${where}: ${cause.code}`, { path, cause })
+  return new BackupError(code, `Cannot ${action}${where}`, { path, cause })
 }
 
 /** An error as those of `node:fs`. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
-import { isAbsolute, join, relative } from 'node:path'
+import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { cachedStore } from '../stores/cached-store.js'
 import { directoryStore } from '../stores/directory.js'
 import type { Store } from '../types.js'
@@ -18,7 +18,12 @@ export function defaultCachePath(): string {
 }
 
 export function toStore(store: Store | string | undefined): Store {
-  return typeof store === 'object' ? store : directoryStore(store ?? defaultStorePath())
+  return typeof store === 'object' ? store : directoryStore(storePath(store))
+}
+
+/** Where the store is that a command names, or does not. */
+export function storePath(store: string | undefined): string {
+  return resolve(store ?? defaultStorePath())
 }
 
 /** The part of a cache that belongs to a store. */
@@ -56,7 +61,8 @@ export async function placesInside({ store, cache }: Places, root: string): Prom
     const below = relative(realRoot, await realpath(path).catch(() => path))
     if (below === '')
       throw new RangeError(`${path} is where backups or their cache are kept: it is no source and no destination`)
-    if (!below.startsWith('..') && !isAbsolute(below)) inside.push(below)
+    const isOutside = below === '..' || below.startsWith(`..${sep}`) || isAbsolute(below)
+    if (!isOutside) inside.push(below)
   }
   return inside
 }

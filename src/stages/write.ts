@@ -1,10 +1,11 @@
-import { mkdir, opendir } from 'node:fs/promises'
+import { opendir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Existing, existingRoot } from '../content/existing.js'
 import type { Outcome, Restorable } from '../content/restored.js'
 import { TreeWriter } from '../content/tree-writer.js'
 import { whyNotRestored } from '../content/unrestorable.js'
 import { BackupError } from '../errors.js'
+import { makeDirectories } from '../make-directories.js'
 import { Operation } from '../native.js'
 import { encodePath } from '../path.js'
 import { type Entry, type EntryType, isEntry, type Sink } from '../types.js'
@@ -104,7 +105,7 @@ export function write(destination: string, options: WriteOptions = {}): Sink<Ent
 async function openDestination(root: Buffer, overwrite: Overwrite | undefined): Promise<Existing | undefined> {
   const path = root.toString()
   try {
-    await mkdir(root, { recursive: true })
+    await makeDirectories(root)
     if (overwrite !== undefined) return await existingRoot(root)
     const directory = await opendir(path)
     const first = await directory.read()

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { type FileHandle, link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { abortable } from '../abortable.js'
 import { CHUNK_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { isLockName, parseArtifactName } from '../format/names.js'
+import { makeDirectories } from '../make-directories.js'
 import { decodePath } from '../path.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
 import { decodeHolder, isGone } from './lock-holder.js'
@@ -152,7 +153,7 @@ class Directory implements DirectoryStore {
       return await open(path, 'wx', 0o600)
     } catch (error) {
       if (!isCode(error, 'ENOENT')) throw error
-      await mkdir(this.path, { recursive: true, mode: 0o700 })
+      await makeDirectories(Buffer.from(this.path), 0o700)
       return open(path, 'wx', 0o600)
     }
   }

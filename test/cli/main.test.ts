@@ -50,6 +50,15 @@ test('a full, an incremental, a list, a restore and a verification end with 0', 
   assert.equal(ibt(desk, 'verify', 'src', '--read-data').status, 0)
 })
 
+test('where there is no backup, the store that was looked in is named', () => {
+  const desk = makeDesk()
+  const wrong = join(desk.path, 'wrong')
+  for (const args of [['list'], ['list', 'src'], ['ls', 'src'], ['restore', 'src', 'out'], ['incremental', 'src']]) {
+    const { stderr } = ibt(desk, ...args, '--store', 'wrong')
+    assert.ok(stderr.includes(wrong), `${args.join(' ')} says: ${stderr}`)
+  }
+})
+
 test('what was typed wrong ends with 2 and a hint', () => {
   const desk = makeDesk()
   const wrong = [

@@ -1,8 +1,9 @@
 import { printPath } from '../../path.js'
 import { compareBackups, listBackups, listEntries } from '../../pipelines/catalog.js'
+import { storePath } from '../../pipelines/places.js'
 import type { ChangeKind, StateEntry } from '../../types.js'
 import { Exit } from '../exit.js'
-import { formatBytes, formatMode, formatTime } from '../format.js'
+import { formatBytes, formatCount, formatMode, formatTime } from '../format.js'
 import { toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output } from '../output.js'
@@ -18,7 +19,7 @@ export async function runList(key: string | undefined, values: CommonValues, sig
       backup.key.padEnd(16),
       date,
       kind.padEnd(11),
-      `${totals.files.toLocaleString('en')} files`.padStart(16),
+      formatCount(totals.files, 'file').padStart(16),
       formatBytes(totals.sizeBytes).padStart(9),
       `${formatBytes(storedBytes).padStart(9)} stored`,
       parent === undefined ? '' : `on ${parent}`
@@ -27,7 +28,9 @@ export async function runList(key: string | undefined, values: CommonValues, sig
   }
   await output.end()
   if (isEmpty && !values.quiet)
-    process.stderr.write(`ibt: No backup${key === undefined ? '' : ` of ${key}`} in the store\n`)
+    process.stderr.write(
+      `ibt: No backup${key === undefined ? '' : ` of ${key}`} in ${printPath(storePath(values.store))}\n`
+    )
   return isEmpty && key !== undefined ? Exit.failed : Exit.done
 }
 
