@@ -27,8 +27,9 @@ export interface SignOptions extends SignPolicy {
  * What vanished is `deleted`, or left out if it is new; what cannot be read is `unreadable`, or `carried` if it was
  * there before. A further member of a hard-link group is not read: `linkTo` names the first.
  * Files on disk of up to `PART_BYTES` (sparse ones: `SPARSE_HELD_BYTES`) are read ahead in batches; larger ones and all
- * other contents stream when their turn comes. The holes of a sparse file that streams are not read. Memory: `inFlightBytes` of contents, `SLOTS` times `SLOT_ENTRIES` entries, one table entry for each
- * hard-link group, and 20 bytes for each block of the content that streams.
+ * other contents stream when their turn comes. The holes of a sparse file that streams are not read.
+ * Memory: `inFlightBytes` of contents, `SLOTS` times `SLOT_ENTRIES` entries, one table entry for each hard-link group, and
+ * 20 bytes for each block of the content that streams.
  *
  * @throws BackupError IBT_SIZE_UNKNOWN for a content of unknown size above `PART_BYTES` that has no basis.
  * @throws RangeError at the call for an option that makes no sense.

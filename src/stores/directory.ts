@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { type FileHandle, link, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { abortable } from '../abortable.js'
 import { CHUNK_BYTES } from '../constants.js'
@@ -9,6 +9,7 @@ import { isLockName, parseArtifactName } from '../format/names.js'
 import { makeDirectories } from '../make-directories.js'
 import { decodePath } from '../path.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
+import { isCode, publishNew, raise, syncDirectory, unlinkIfThere, writeAll } from './directory-files.js'
 import { decodeHolder, isGone } from './lock-holder.js'
 import { checkChunk, checkRange, checkSource, checkStoredName, compareStoredNames } from './stored-name.js'
 
@@ -26,8 +27,6 @@ export interface DirectoryStore extends Store {
 
 /** `.NAME.RANDOM.tmp` */
 const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.tmp$/
-/** What a file system without hard links answers. */
-const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
 
 /**
  * A directory as a store: one file for each artifact, readable by its owner only.
@@ -144,7 +143,7 @@ class Directory implements DirectoryStore {
       }
       await failing('write', name, file.sync())
     } finally {
-      await file.close()
+      await failing('write', name, file.close())
     }
   }
 
@@ -189,62 +188,6 @@ async function* readRange(
   }
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten
-}
-
-/** Gives a whole file its name if that is free. */
-async function publishNew(temporary: string, path: string, bytes: Uint8Array): Promise<boolean> {
-  try {
-    await link(temporary, path)
-    return true
-  } catch (error) {
-    if (isCode(error, 'EEXIST')) return false
-    if (NO_LINKS.includes((error as NodeJS.ErrnoException).code)) return createExclusively(path, bytes)
-    throw error
-  }
-}
-
-/** Where there are no hard links: only one can create the file, but for a moment it is empty. */
-async function createExclusively(path: string, bytes: Uint8Array): Promise<boolean> {
-  let file: FileHandle
-  try {
-    file = await open(path, 'wx', 0o600)
-  } catch (error) {
-    if (isCode(error, 'EEXIST')) return false
-    throw error
-  }
-  try {
-    await writeAll(file, bytes)
-    await file.sync()
-    return true
-  } catch (error) {
-    await unlink(path)
-    throw error
-  } finally {
-    await file.close()
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path)
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
-}
-
-async function unlinkIfThere(path: string): Promise<boolean> {
-  try {
-    await unlink(path)
-    return true
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return false
-    throw error
-  }
-}
-
 /** A name may go between the listing and the look at it. */
 function statIfThere(name: string, path: string): Promise<Stats | undefined> {
   return failing(
@@ -252,14 +195,6 @@ function statIfThere(name: string, path: string): Promise<Stats | undefined> {
     name,
     stat(path).catch(error => (isCode(error, 'ENOENT') ? undefined : raise(error)))
   )
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return (error as NodeJS.ErrnoException).code === code
-}
-
-function raise(error: unknown): never {
-  throw error
 }
 
 /** Says which of the store's actions a system error ended. */
