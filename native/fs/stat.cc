@@ -12,7 +12,14 @@ namespace {
 #define st_ctim st_ctimespec
 #endif
 
-int64_t to_ns(const struct timespec& time) { return static_cast<int64_t>(time.tv_sec) * 1000000000 + time.tv_nsec; }
+// 64 bits of nanoseconds reach from 1677 to 2262: what lies beyond is taken for the end of that.
+int64_t to_ns(const struct timespec& time) {
+  const int64_t seconds = static_cast<int64_t>(time.tv_sec);
+  constexpr int64_t last = INT64_MAX / 1000000000 - 1;
+  if (seconds > last) return INT64_MAX;
+  if (seconds < -last) return -INT64_MAX;
+  return seconds * 1000000000 + time.tv_nsec;
+}
 
 constexpr int64_t PAGE_BYTES = 4096;
 constexpr int64_t STAT_BLOCK_BYTES = 512;

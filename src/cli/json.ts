@@ -10,15 +10,17 @@ export function toJsonLine(value: object): string {
 
 function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return String(value)
+  if (typeof value === 'string') return value.toWellFormed()
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
-  if (value instanceof Map) return Object.fromEntries([...value].map(([name, item]) => [name, plain(item)]))
+  if (value instanceof Map)
+    return Object.fromEntries([...value].map(([name, item]) => [String(name).toWellFormed(), plain(item)]))
   if (Array.isArray(value)) return value.map(plain)
   if (value instanceof Error) return plainError(value)
   if (typeof value !== 'object' || value === null) return value
   const fields: [string, unknown][] = []
   for (const [name, item] of Object.entries(value)) {
     if (typeof item === 'string' && PATH_FIELDS.has(name) && !isUtf8Path(item)) {
-      fields.push([name, item.toWellFormed()], [`${name}Base64`, encodePath(item).toString('base64')])
+      fields.push([name, plain(item)], [`${name}Base64`, encodePath(item).toString('base64')])
     } else if (typeof item !== 'function') fields.push([name, plain(item)])
   }
   return Object.fromEntries(fields)
@@ -27,5 +29,5 @@ function plain(value: unknown): unknown {
 function plainError(error: Error & { code?: unknown; path?: unknown }): unknown {
   const { code, path, message, cause } = error
   const system = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined
-  return plain({ code, path, message: message.toWellFormed(), cause: system })
+  return plain({ code, path, message, cause: system })
 }

@@ -64,7 +64,7 @@ function toColumns(operations: readonly PathOperation[]): OperationColumns {
     modes: Uint32Array.from(operations, ({ mode }) => mode ?? LEAVE),
     uids: Uint32Array.from(operations, ({ uid }) => uid ?? LEAVE),
     gids: Uint32Array.from(operations, ({ gid }) => gid ?? LEAVE),
-    mtimesNs: BigInt64Array.from(operations, ({ mtimeNs }) => mtimeNs ?? LEAVE_TIME),
+    mtimesNs: BigInt64Array.from(operations, ({ mtimeNs }) => toTimeColumn(mtimeNs)),
     devMajors: Uint32Array.from(operations, ({ devMajor }) => devMajor ?? 0),
     devMinors: Uint32Array.from(operations, ({ devMinor }) => devMinor ?? 0),
     xattrs: Buffer.concat(xattrs),
@@ -72,6 +72,14 @@ function toColumns(operations: readonly PathOperation[]): OperationColumns {
     slab: Buffer.concat(bodies),
     offsets: offsetsOf(bodies)
   }
+}
+
+const LAST_TIME = 2n ** 63n - 1n
+
+/** A tar from elsewhere may hold times that 64 bits of nanoseconds do not reach (1677 to 2262): the nearest, then. */
+function toTimeColumn(ns: bigint | undefined): bigint {
+  if (ns === undefined) return LEAVE_TIME
+  return ns > LAST_TIME ? LAST_TIME : ns < -LAST_TIME ? -LAST_TIME : ns
 }
 
 function offsetsOf(parts: readonly Uint8Array[]): Float64Array {
