@@ -156,9 +156,7 @@ export class TreeWriter {
     await this.#directories.change(this.#directories.root)
     const chunks = abortable(entry.content?.open() ?? [], this.options.signal)
     if ((entry.sizeBytes ?? Infinity) > PART_BYTES) return this.#writeLarge(place, chunks)
-    const held: Uint8Array[] = []
-    for await (const chunk of chunks) held.push(chunk)
-    const body = held.length === 1 ? held[0]! : Buffer.concat(held)
+    const body = await hold(entry, chunks)
     const isInTheWay = there?.type === 'directory'
     if (isInTheWay) await this.#queue.add({ code: Operation.remove, path: entry.path })
     const code = entry.sparse ? Operation.writeSparseFile : Operation.writeFile
@@ -201,4 +199,17 @@ export class TreeWriter {
   #metadata(entry: Restorable) {
     return restoredMetadata(entry, this.options.owners)
   }
+}
+
+/** All of a content that says it is small. @throws BackupError IBT_FILE_CHANGED if it is not */
+async function hold({ path }: Restorable, chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const held: Uint8Array[] = []
+  let sizeBytes = 0
+  for await (const chunk of chunks) {
+    held.push(chunk)
+    sizeBytes += chunk.length
+    if (sizeBytes <= PART_BYTES) continue
+    throw new BackupError('IBT_FILE_CHANGED', `${printPath(path)} has more bytes than it says`, { path })
+  }
+  return held.length === 1 ? held[0]! : Buffer.concat(held)
 }

@@ -286,3 +286,14 @@ test('an abort is noticed while a content is parked', { timeout: 10_000 }, async
     await assert.rejects(run, error => error === reason)
   }
 })
+
+test('a content that is longer than it says is not held without end', async t => {
+  let taken = 0
+  async function* endless() {
+    for (;;) yield Buffer.alloc(1 << 20, ++taken)
+  }
+  const liar = { ...file('liar', 'x', own), content: { open: endless } }
+  const target = join(temporaryDirectory(t), 'out')
+  await assert.rejects(pipe([directory('.', own), liar], write(target)), code('IBT_FILE_CHANGED'))
+  assert.ok(taken <= PART_BYTES / (1 << 20) + 2, `${taken} MiB`)
+})
