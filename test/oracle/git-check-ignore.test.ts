@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -10,6 +10,8 @@ import { walk } from '../../src/stages/walk.js'
 import { oracle } from '../helpers/oracle.js'
 
 const TREES = process.env.SLOW === '1' ? 4000 : 100
+/** Trees that one process of git judges. */
+const FOREST = 20
 const SEED = Number(process.env.SEED ?? 20261123)
 
 /** Everything here is a string of bytes: one character a byte, as git sees names and patterns. */
@@ -42,7 +44,8 @@ function randomOf(seed: number): Random {
   }
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'ibt-rules-'))
+/** In memory where that can be had: to make the trees is what takes the time. */
+const directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'ibt-rules-'))
 const repository = join(directory, 'git')
 after(() => rmSync(directory, { recursive: true, force: true }))
 
@@ -119,15 +122,22 @@ async function keptByWalk(name: string, options: RulesOptions): Promise<{ path: 
 
 const inOrder = (paths: readonly string[]) => paths.map(path => decodePath(bytes(path))).sort()
 
-test(`walk keeps what git check-ignore keeps, on ${TREES} random trees`, oracle('git'), async () => {
+test(`walk keeps what git check-ignore keeps, on ${TREES * FOREST} random trees`, oracle('git'), async () => {
   spawnSync('git', ['init', '-q', '--bare', repository])
   const random = randomOf(SEED)
-  for (let tree = 0; tree < TREES; tree++) {
-    const name = `check-${tree}`
-    const { paths, patterns } = makeTree(name, random)
+  for (let forest = 0; forest < TREES; forest++) {
+    const name = `check-${forest}`
+    mkdirSync(bytePath(name))
+    const trees = Array.from({ length: FOREST }, (_, i) => makeTree(`${name}/${i}`, random))
+    const paths = trees.flatMap(({ paths }, i) => [String(i), ...paths.map(path => `${i}/${path}`)])
     const ours = (await keptByWalk(name, {})).map(({ path }) => path).sort()
-    const message = () => `seed ${SEED}, tree ${tree}: ${JSON.stringify([...patterns], null, 1)}`
-    assert.deepEqual(ours, inOrder(keptByCheckIgnore(name, paths)), message())
+    const wanted = inOrder(keptByCheckIgnore(name, paths))
+    const of = (found: readonly string[], i: number) => found.filter(path => path.startsWith(`${i}/`))
+    for (const [i, { patterns }] of trees.entries()) {
+      const message = () => `seed ${SEED}, tree ${forest}/${i}: ${JSON.stringify([...patterns], null, 1)}`
+      assert.deepEqual(of(ours, i), of(wanted, i), message())
+    }
+    assert.equal(ours.length, wanted.length)
     rmSync(bytePath(name), { recursive: true })
   }
 })
@@ -157,6 +167,32 @@ test(
       ]
       const message = () => `seed ${SEED}, tree ${tree}: ${JSON.stringify([exclude, ...patterns], null, 1)}`
       assert.deepEqual(ours.sort(), inOrder(git(name, args)), message())
+      rmSync(bytePath(name), { recursive: true })
+    }
+  }
+)
+
+test(
+  `ignore files of two names in one directory are as one behind the other, on ${TREES} random trees`,
+  oracle('git'),
+  async () => {
+    spawnSync('git', ['init', '-q', '--bare', repository])
+    const random = randomOf(SEED + 2)
+    for (let tree = 0; tree < TREES; tree++) {
+      const name = `both-${tree}`
+      const { patterns } = makeTree(name, random)
+      for (const [path, text] of patterns) {
+        const more = Array.from({ length: 1 + random(4) }, () => makePattern(random)).join('\n')
+        const beside = (other: string) => bytePath(name, path.replace(/\.gitignore$/, other))
+        writeFileSync(beside('.more'), bytes(more))
+        writeFileSync(beside('.both'), bytes(`${text}\n${more}`))
+      }
+      const ours = (await keptByWalk(name, { ignoreFiles: ['.gitignore', '.more'] }))
+        .filter(({ type }) => type !== 'directory')
+        .map(({ path }) => path)
+      const wanted = git(name, ['ls-files', '--others', '-z', '--exclude-per-directory=.both'])
+      const message = () => `seed ${SEED}, tree ${tree}: ${JSON.stringify([...patterns], null, 1)}`
+      assert.deepEqual(ours.sort(), inOrder(wanted), message())
       rmSync(bytePath(name), { recursive: true })
     }
   }
