@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -22,6 +23,8 @@ enum class ErrorKind {
 
 struct EngineError : std::runtime_error {
   ErrorKind kind;
+  // Which of several inputs it is about; -1: not said.
+  int input = -1;
   EngineError(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind(kind) {}
 };
 
@@ -125,8 +128,46 @@ class DeltaDecoder {
   const uint8_t* literal() const;
   uint64_t position() const;  // of a copy
   uint64_t length() const;    // of this part of a literal, or of a copy
+  // Of a literal: passes over what is not at hand. Returns how many bytes of input that takes.
+  uint64_t skip_literal();
   // No more input comes. Throws input_ended if the END command was not seen.
   void finish() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// A delta that can be read at any position.
+class DeltaInput {
+ public:
+  virtual ~DeltaInput() = default;
+  // Fewer bytes only at its end.
+  virtual size_t read(uint64_t position, uint8_t* bytes, size_t length) const = 0;
+};
+
+// Takes a delta in pieces.
+class DeltaSink {
+ public:
+  virtual ~DeltaSink() = default;
+  virtual void commands(const uint8_t* bytes, size_t length) = 0;
+  // Bytes that lie in one of the deltas that were composed, counted from 0.
+  virtual void literal(uint32_t delta, uint64_t position, uint64_t length) = 0;
+};
+
+// Makes one delta of several: of those from A to B, from B to C, and so on, the one from A to the last, without any of
+// the contents. Literals are not held, only where they are. Memory: 24 bytes a command of what was added and of what it
+// makes; time: commands * log(deltas). What it writes is as long as the literals that are left, and its commands.
+class DeltaComposer {
+ public:
+  // `check` is called now and then, and may throw.
+  explicit DeltaComposer(std::function<void()> check);
+  ~DeltaComposer();
+  // The next delta. Throws bad_magic, input_ended, and delta_corrupt: also if it copies what the one before it does not
+  // make, or if there are more than 2^24 commands.
+  void add(const DeltaInput& delta);
+  // The delta of all that were added.
+  void write(DeltaSink& sink);
 
  private:
   struct State;

@@ -15,24 +15,29 @@ constexpr size_t LITERAL_MAX = 65535;
 unsigned width_code(uint64_t value) { return value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= 0xffffffff ? 2 : 3; }
 
 void write_literal(const uint8_t* bytes, size_t length, Bytes& out) {
-  if (length <= OP_LITERAL_SHORT_MAX) {
-    out.push_back(uint8_t(length));
-  } else {
-    unsigned code = width_code(length);
-    out.push_back(uint8_t(OP_LITERAL + code));
-    append_be(out, length, 1u << code);
-  }
+  append_literal_head(length, out);
   out.insert(out.end(), bytes, bytes + length);
 }
 
 }  // namespace
 
+void append_copy(uint64_t position, uint64_t length, Bytes& out) {
+  const unsigned position_code = width_code(position), length_code = width_code(length);
+  out.push_back(uint8_t(OP_COPY + 4 * position_code + length_code));
+  append_be(out, position, 1u << position_code);
+  append_be(out, length, 1u << length_code);
+}
+
+void append_literal_head(uint64_t length, Bytes& out) {
+  if (length <= OP_LITERAL_SHORT_MAX) return out.push_back(uint8_t(length));
+  const unsigned code = width_code(length);
+  out.push_back(uint8_t(OP_LITERAL + code));
+  append_be(out, length, 1u << code);
+}
+
 void CommandWriter::flush_copy(Bytes& out) {
   if (copy_length_ == 0) return;
-  unsigned position_code = width_code(copy_position_), length_code = width_code(copy_length_);
-  out.push_back(uint8_t(OP_COPY + 4 * position_code + length_code));
-  append_be(out, copy_position_, 1u << position_code);
-  append_be(out, copy_length_, 1u << length_code);
+  append_copy(copy_position_, copy_length_, out);
   copy_length_ = 0;
 }
 

@@ -4,6 +4,10 @@
 
 namespace ibt {
 
+// The shortest form of a copy, and of what comes before the bytes of a literal.
+void append_copy(uint64_t position, uint64_t length, Bytes& out);
+void append_literal_head(uint64_t length, Bytes& out);
+
 // Joins copies that continue each other and cuts long literals, always at the same places however the bytes come.
 // Memory: one literal command.
 class CommandWriter {

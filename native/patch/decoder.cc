@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "../delta/opcodes.h"
 #include "../engine.h"
@@ -104,6 +105,8 @@ DeltaDecoder::Next DeltaDecoder::next() { return state_->next(); }
 const uint8_t* DeltaDecoder::literal() const { return state_->literal; }
 uint64_t DeltaDecoder::position() const { return state_->position; }
 uint64_t DeltaDecoder::length() const { return state_->length; }
+
+uint64_t DeltaDecoder::skip_literal() { return std::exchange(state_->literal_left, 0); }
 
 void DeltaDecoder::finish() const {
   if (!state_->ended) throw EngineError(ErrorKind::input_ended, "Delta without its end");

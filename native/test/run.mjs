@@ -17,7 +17,7 @@ const objects = join(root, 'node_modules', '.cache', 'engine')
 const warnings = ['-Wall', '-Wextra', '-Werror']
 const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 const programs = {
-  unit: { sources: ['main', 'kernels', 'hash', 'signature', 'delta', 'patch'], flags: ['-O1', '-g', ...sanitizers] },
+  unit: { sources: ['main', 'kernels', 'hash', 'signature', 'delta', 'patch', 'compose'], flags: ['-O1', '-g', ...sanitizers] },
   rdiff: { sources: ['rdiff'], flags: ['-O2'] },
   rates: { sources: ['rates'], flags: ['-O3'] }
 }
@@ -29,7 +29,7 @@ const inFolder = (folder, suffix) =>
     .filter(name => name.endsWith(suffix))
     .sort()
     .map(name => join(native, folder, name))
-const engineFolders = ['hash', 'signature', 'delta', 'patch']
+const engineFolders = ['hash', 'signature', 'delta', 'patch', 'compose']
 
 function findCompiler() {
   const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++']
