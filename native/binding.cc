@@ -40,6 +40,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("signatureFile", ibt::signature_file_job);
   add("deltaFile", ibt::delta_file_job);
   add("patchFile", ibt::patch_file_job);
+  add("composeFiles", ibt::compose_files_job);
+  add("composeBytes", ibt::compose_bytes_job);
   return exports;
 }
 

@@ -14,6 +14,7 @@ export {
   readFiles
 } from './native/batch.js'
 export type { StatColumns } from './native/columns.js'
+export { composeBytes, composeDeltas } from './native/compose.js'
 export { deltaBytes, type HeldDelta } from './native/delta-bytes.js'
 export { dataExtents } from './native/extents.js'
 export { returnFreedMemory, type SystemError, setJobs, systemError } from './native/job.js'

@@ -107,4 +107,10 @@ size_t read_at(int fd, uint64_t position, uint8_t* bytes, size_t length) {
   return done;
 }
 
+uint64_t file_bytes(int fd) {
+  const off_t position = lseek(fd, 0, SEEK_CUR), end = position < 0 ? position : lseek(fd, 0, SEEK_END);
+  if (end < 0 || lseek(fd, position, SEEK_SET) < 0) fail("lseek", SystemError::What::read);
+  return static_cast<uint64_t>(end);
+}
+
 }  // namespace ibt

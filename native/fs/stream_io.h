@@ -42,4 +42,7 @@ class Output {
 // Fills the memory from a position; returns less only where the file ends.
 size_t read_at(int fd, uint64_t position, uint8_t* bytes, size_t length);
 
+// Bytes of a file that can be read at any position. Throws SystemError (ESPIPE of a pipe or a socket).
+uint64_t file_bytes(int fd);
+
 }  // namespace ibt

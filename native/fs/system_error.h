@@ -8,6 +8,8 @@ struct SystemError {
   int number;
   const char* syscall;
   What what;
+  // Which of several inputs it is about; -1: not said.
+  int input = -1;
 };
 
 }  // namespace ibt

@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include <fcntl.h>
+
 #include <cmath>
 
 #include "wrapped.h"
@@ -29,6 +31,8 @@ const char* type_name(napi_typedarray_type type) {
   switch (type) {
     case napi_uint32_array:
       return "a Uint32Array";
+    case napi_int32_array:
+      return "an Int32Array";
     case napi_float64_array:
       return "a Float64Array";
     case napi_bigint64_array:
@@ -68,6 +72,8 @@ double integer(const Napi::CallbackInfo& info, size_t index, const char* name, d
 int descriptor(const Napi::CallbackInfo& info, size_t index, const char* name) {
   return static_cast<int>(integer(info, index, name, 0, 0x7fffffff));
 }
+
+Fd own_descriptor(int fd) { return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
 Span typed(Napi::Value value, const char* name, napi_typedarray_type type, Held* held) {
   const Napi::Env env = value.Env();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "../fs/cancel.h"
+#include "../fs/fd.h"
 #include "start.h"
 
 namespace ibt {
@@ -25,6 +26,9 @@ double integer(const Napi::CallbackInfo& info, size_t index, const char* name, d
 // A number that is not NaN, also infinite.
 double number(const Napi::CallbackInfo& info, size_t index, const char* name);
 int descriptor(const Napi::CallbackInfo& info, size_t index, const char* name);
+// A descriptor of the job's own for the same file: the caller may close theirs, also while an aborted job still runs.
+// -1 if there is none to be had, as for a closed one: the job then fails with EBADF.
+Fd own_descriptor(int fd);
 
 // The elements of a typed array. Refuses detached, resizable and shared memory. The array is held.
 Span typed(Napi::Value value, const char* name, napi_typedarray_type type, Held* held);

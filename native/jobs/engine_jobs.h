@@ -27,4 +27,7 @@ Napi::Value signature_file_job(const Napi::CallbackInfo& info);
 Napi::Value delta_file_job(const Napi::CallbackInfo& info);
 Napi::Value patch_file_job(const Napi::CallbackInfo& info);
 
+Napi::Value compose_files_job(const Napi::CallbackInfo& info);
+Napi::Value compose_bytes_job(const Napi::CallbackInfo& info);
+
 }  // namespace ibt

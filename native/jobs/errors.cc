@@ -21,6 +21,11 @@ const char* code_of(ErrorKind kind) {
   return "IBT_NATIVE";
 }
 
+Napi::Error about(Napi::Env env, Napi::Error error, int input) {
+  if (input >= 0) error.Set("input", Napi::Number::New(env, input));
+  return error;
+}
+
 }  // namespace
 
 Napi::Error coded_error(Napi::Env env, const char* code, const std::string& message) {
@@ -31,7 +36,7 @@ Napi::Error coded_error(Napi::Env env, const char* code, const std::string& mess
 
 Napi::Error to_js(Napi::Env env, const EngineError& error) {
   if (error.kind == ErrorKind::parameter) return Napi::RangeError::New(env, error.what());
-  return coded_error(env, code_of(error.kind), error.what());
+  return about(env, coded_error(env, code_of(error.kind), error.what()), error.input);
 }
 
 Napi::Error to_js(Napi::Env env, const SystemError& error) {
@@ -39,7 +44,7 @@ Napi::Error to_js(Napi::Env env, const SystemError& error) {
   Napi::Error js = coded_error(env, is_write ? "IBT_WRITE_FAILED" : "IBT_READ_FAILED", error.syscall);
   js.Set("errno", Napi::Number::New(env, error.number));
   js.Set("syscall", Napi::String::New(env, error.syscall));
-  return js;
+  return about(env, js, error.input);
 }
 
 }  // namespace ibt

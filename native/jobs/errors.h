@@ -1,4 +1,5 @@
-// Native failures as JavaScript errors: `code` is the package's, `errno` and `syscall` are the system's.
+// Native failures as JavaScript errors: `code` is the package's, `errno` and `syscall` are the system's;
+// `input` tells which of several inputs it is about.
 #pragma once
 #include <napi.h>
 

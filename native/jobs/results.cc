@@ -15,6 +15,13 @@ Napi::Value to_typed_array(Napi::Env env, const std::vector<T>& values) {
 
 }  // namespace
 
+Napi::Value stats_to_js(Napi::Env env, const JobStats& stats) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("inBytes", Napi::Number::New(env, static_cast<double>(stats.in_bytes)));
+  result.Set("outBytes", Napi::Number::New(env, static_cast<double>(stats.out_bytes)));
+  return result;
+}
+
 Napi::Value to_buffer(Napi::Env env, RawBytes&& bytes) {
   if (bytes.size() <= COPY_MAX_BYTES) return Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size());
   bytes.shrink();

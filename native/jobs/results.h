@@ -4,10 +4,12 @@
 
 #include "../engine.h"
 #include "../fs/raw_bytes.h"
+#include "../fs/rdiff_files.h"
 #include "../fs/stat.h"
 
 namespace ibt {
 
+Napi::Value stats_to_js(Napi::Env env, const JobStats& stats);
 Napi::Value to_buffer(Napi::Env env, RawBytes&& bytes);
 Napi::Value to_buffer(Napi::Env env, Bytes&& bytes);
 Napi::Value to_array_buffer(Napi::Env env, const RawBytes& bytes);

@@ -5,9 +5,9 @@ import { describeError, Exit, exitCode } from './exit.js'
 /** What every command gets. Its answer is the exit code. */
 export type Command = (args: readonly string[], signal: AbortSignal) => Promise<number>
 
-const RDIFF_COMMANDS = new Set(['signature', 'delta', 'patch'])
+const RDIFF_COMMANDS = new Set(['signature', 'delta', 'patch', 'compose'])
 
-/** Runs the command line. The three commands of rdiff load nothing but the addon. */
+/** Runs the command line. Those of rdiff load nothing but the addon. */
 export async function main(args: readonly string[]): Promise<void> {
   const cancelled = cancelOnSignal()
   process.exitCode = Exit.failed

@@ -140,6 +140,7 @@ function addRdiff(program: Command): void {
   program.command('signature <basis> <signature>').description("librsync signature of a file, as rdiff's")
   program.command('delta <signature> <new> <delta>').description("librsync delta against a signature, as rdiff's")
   program.command('patch <basis> <delta> <out>').description("apply a delta, as rdiff's")
+  program.command('compose <deltas-out...>').description('one delta of several that follow each other')
 }
 
 const EXAMPLES = `

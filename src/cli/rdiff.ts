@@ -1,9 +1,16 @@
-import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { BackupError } from '../errors.js'
-import { deltaFile, patchFile, type SignatureOptions, type StrongSum, signatureFile, type WeakSum } from '../native.js'
+import { writeWhole } from '../native/whole-file.js'
+import {
+  composeDeltas,
+  deltaFile,
+  patchFile,
+  type SignatureOptions,
+  type StrongSum,
+  signatureFile,
+  type WeakSum
+} from '../native.js'
 import { Exit, UsageError } from './exit.js'
 
 const USAGE = {
@@ -34,7 +41,16 @@ Writes what DELTA makes of BASIS. BASIS is a file that can be read at any place.
   --force               replace OUT
   --help
 
-Example: ibt patch big.img big.delta big-new.img`
+Example: ibt patch big.img big.delta big-new.img`,
+  compose: `Usage: ibt compose [options] DELTA… OUT
+
+Writes one delta that makes what the DELTAs make one after the other, without
+any of the contents. The DELTAs are files that can be read at any place.
+
+  --force               replace OUT
+  --help
+
+Example: ibt compose mon.delta tue.delta wed.delta mon-to-wed.delta`
 }
 
 const COMMON = `
@@ -44,12 +60,12 @@ Exit codes: 0 done, 1 failed, 2 usage, 4 damaged input, 130 cancelled.
 
 type Name = keyof typeof USAGE
 
-/** The help page of one of the three commands; undefined for another name. */
+/** The help page of one of the four commands; undefined for another name. */
 export function rdiffHelp(name: string): string | undefined {
   return Object.hasOwn(USAGE, name) ? `${USAGE[name as Name]}\n${COMMON.trimEnd()}` : undefined
 }
 
-/** `ibt signature`, `ibt delta`, `ibt patch`. Memory: bounded whatever the sizes, but for a signature that is loaded. */
+/** `ibt signature`, `ibt delta`, `ibt patch`, `ibt compose`. Memory: bounded by buffers, a loaded signature, composed commands. */
 export async function runRdiff([name, ...rest]: readonly string[], signal: AbortSignal): Promise<number> {
   const command = name as Name
   const { values, positionals } = parse(command, rest)
@@ -57,13 +73,12 @@ export async function runRdiff([name, ...rest]: readonly string[], signal: Abort
     process.stdout.write(`${rdiffHelp(command)}\n`)
     return Exit.done
   }
-  const wanted = command === 'signature' ? 2 : 3
-  if (positionals.length !== wanted)
-    throw new UsageError(`ibt ${command} takes ${wanted} files: see ibt ${command} --help`)
+  checkCount(command, positionals.length)
   const output = positionals.at(-1)!
   const inputs = positionals.slice(0, -1)
   if (command === 'patch' && inputs[0] === '-')
     throw new UsageError('The basis of a patch is read at any place: give a file')
+  if (command === 'compose') return compose(inputs, output, values.force ?? false, signal)
   if (inputs.filter(path => path === '-').length > 1) throw new UsageError('Only one input can be stdin')
   const options = signatureOptions(values)
   await withInputs(inputs, fds =>
@@ -73,6 +88,19 @@ export async function runRdiff([name, ...rest]: readonly string[], signal: Abort
       else await patchFile(fds[0]!, fds[1]!, fd, signal)
     })
   )
+  return Exit.done
+}
+
+function checkCount(command: Name, count: number): void {
+  const wanted = { signature: 2, delta: 3, patch: 3, compose: 2 }[command]
+  if (count === wanted || (command === 'compose' && count > wanted)) return
+  const least = command === 'compose' ? 'at least ' : ''
+  throw new UsageError(`ibt ${command} takes ${least}${wanted} files: see ibt ${command} --help`)
+}
+
+async function compose(deltas: readonly string[], output: string, force: boolean, signal: AbortSignal) {
+  if (deltas.includes('-')) throw new UsageError('Deltas are read at any place: give files')
+  await withOutput(output, force, fd => composeDeltas(deltas, fd, signal))
   return Exit.done
 }
 
@@ -143,33 +171,16 @@ async function withInputs(paths: readonly string[], use: (fds: readonly number[]
   }
 }
 
-/** Opens the output under a temporary name beside its own; it gets its own when it is whole and on disk. */
-async function withOutput(path: string, force: boolean, use: (fd: number) => Promise<void>): Promise<void> {
-  if (path === '-') return use(1)
+async function withOutput(path: string, force: boolean, use: (fd: number) => Promise<unknown>): Promise<void> {
+  if (path === '-') return void (await use(1))
   const existing = await stat(path).catch(() => undefined)
   if (existing !== undefined && !existing.isFile()) return withSpecial(path, use)
   if (existing !== undefined && !force) throw new UsageError(`${path} exists: --force replaces it`)
-  const temporary = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomBytes(8).toString('hex')}.tmp`)
-  const writeFailed = (cause: unknown) => {
-    throw new BackupError('IBT_WRITE_FAILED', `Cannot write ${path}`, { path, cause })
-  }
-  const file = await open(temporary, 'wx').catch(writeFailed)
-  try {
-    try {
-      await use(file.fd)
-      await file.sync().catch(writeFailed)
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path).catch(writeFailed)
-  } catch (error) {
-    await unlink(temporary).catch(() => {})
-    throw error
-  }
+  await writeWhole(path, use)
 }
 
 /** A device or a pipe is written as it is. */
-async function withSpecial(path: string, use: (fd: number) => Promise<void>): Promise<void> {
+async function withSpecial(path: string, use: (fd: number) => Promise<unknown>): Promise<void> {
   const file = await open(path, 'w')
   try {
     await use(file.fd)

@@ -133,6 +133,8 @@ export interface Addon {
   signatureFile(inFd: number, outFd: number, ...rest: [...FormatArguments, token: Token]): Promise<RawStats>
   deltaFile(signatureFd: number, newFd: number, outFd: number, token: Token): Promise<RawStats>
   patchFile(basisFd: number, deltaFd: number, outFd: number, token: Token): Promise<RawStats>
+  composeFiles(deltaFds: Int32Array, outFd: number, token: Token): Promise<RawStats>
+  composeBytes(deltas: readonly Uint8Array[], maxBytes: number, token: Token): Promise<Buffer>
 }
 
 // From dist/src/native/ to the package.

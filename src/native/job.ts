@@ -8,13 +8,16 @@ export interface Subject {
   /** Completes "Cannot …". */
   readonly action: string
   readonly path?: string | undefined
+  /** Where there are several inputs. */
+  readonly paths?: readonly string[] | undefined
 }
 
-/** What the addon rejects with: `code` is ours; errno (positive) and syscall come from the system. */
+/** What the addon rejects with: `code` is ours; errno (positive) and syscall come from the system; input counts the inputs from 0. */
 interface NativeError extends Error {
   readonly code?: ErrorCode
   readonly errno?: number
   readonly syscall?: string
+  readonly input?: number
 }
 
 /**
@@ -100,13 +103,15 @@ export function callNative<T>(subject: Subject, call: () => T): T {
 }
 
 /** Ours have a code; mistakes of the caller (TypeError, RangeError) stay as they are. */
-function translate(error: unknown, { action, path }: Subject): unknown {
+function translate(error: unknown, { action, path: only, paths }: Subject): unknown {
   if (error instanceof BackupError || !(error instanceof Error)) return error
-  const { code, errno, syscall, message } = error as NativeError
+  const { code, errno, syscall, message, input } = error as NativeError
+  const path = input === undefined ? only : paths?.[input]
   if (code === undefined || !code.startsWith('IBT_')) return error
   if (errno === undefined) {
     const options: BackupErrorOptions = { path }
-    return new BackupError(code, path === undefined ? message : `${message} (${printPath(path)})`, options)
+    const about = path !== undefined ? printPath(path) : input !== undefined ? `input ${input + 1}` : undefined
+    return new BackupError(code, about === undefined ? message : `${message} (${about})`, options)
   }
   const cause = systemError(errno, syscall ?? 'unknown', path)
   const where = path === undefined ? '' : ` ${printPath(path)}`

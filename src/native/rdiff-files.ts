@@ -10,7 +10,8 @@ export interface JobStats {
 
 /**
  * Signs what a descriptor holds from its position on. The size decides default lengths where it is a regular file.
- * Descriptors of files, pipes and sockets; they stay open and must stay so until the job has stopped.
+ * Descriptors of files, pipes and sockets; they stay open, and may be closed
+ * once the call has returned its promise.
  * Memory: one buffer of 1 to 8 MiB.
  * @throws BackupError IBT_READ_FAILED, IBT_WRITE_FAILED
  */

@@ -200,7 +200,8 @@ test('help tells every command and its options', () => {
     'verify',
     'signature',
     'delta',
-    'patch'
+    'patch',
+    'compose'
   ]) {
     assert.match(stdout, new RegExp(`^ {2}${command} `, 'm'))
     assert.equal(ibt(desk, command, '--help').status, 0)
@@ -228,7 +229,7 @@ function firstOutput(child: ChildProcess): Promise<void> {
   })
 }
 
-test('signature, delta and patch go both ways with rdiff, through pipes, too', oracle('rdiff'), () => {
+test('signature, delta, patch and compose go both ways with rdiff, through pipes, too', oracle('rdiff'), () => {
   const { path, env } = makeDesk()
   const old = randomBytes(300_000)
   writeFileSync(join(path, 'old'), old)
@@ -243,7 +244,10 @@ test('signature, delta and patch go both ways with rdiff, through pipes, too', o
     rdiff -b 1000 -S 12 -H md4 -R rollsum signature old sig2.rdiff; cmp sig2 sig2.rdiff
     ibt signature - - < old | ibt delta - new - > delta; rdiff patch old delta out1; cmp out1 new
     rdiff delta sig new delta.rdiff; ibt patch old delta.rdiff out2; cmp out2 new
-    ibt patch old - out3 < delta; cmp out3 new`
+    ibt patch old - out3 < delta; cmp out3 new
+    cat new old > newer; ibt signature new sig.new; ibt delta sig.new newer delta.new
+    ibt compose delta delta.new both; rdiff patch old both out4; cmp out4 newer
+    ibt compose delta delta.new - | cmp - both`
   const { status, stderr } = spawnSync('bash', ['-e', '-o', 'pipefail', '-c', script], {
     cwd: path,
     env,
@@ -261,6 +265,11 @@ test('an output that exists is refused, and damaged input leaves none', () => {
   assert.equal(ibt(desk, 'signature', 'src/a.txt', 'taken', '--force').status, 0)
   writeFileSync(join(path, 'cut'), readFileSync(join(path, 'taken')).subarray(0, 20))
   assert.equal(ibt(desk, 'delta', 'cut', 'src/a.txt', 'delta').status, 4)
+  const { status, stderr } = ibt(desk, 'compose', 'cut', 'both')
+  assert.equal(status, 4)
+  assert.match(stderr, /cut/)
+  assert.equal(ibt(desk, 'compose', '-', 'both').status, 2)
+  assert.equal(ibt(desk, 'compose', 'both').status, 2)
   assert.deepEqual(readdirSync(path).sort(), ['cut', 'src', 'taken'])
 })
 

@@ -48,14 +48,15 @@ function modulesOf(desk: Desk, ...args: string[]): { readonly own: string[]; rea
   return { own: paths.filter(path => !path.startsWith('node_modules/')), packages: [...new Set(packages)].sort() }
 }
 
-test('signature, delta and patch load the addon and little else', t => {
+test('signature, delta, patch and compose load the addon and little else', t => {
   const desk = new Desk(t)
   writeFileSync(desk.at('old'), 'x'.repeat(10_000))
   writeFileSync(desk.at('new'), 'x'.repeat(9000))
   const commands = [
     ['signature', 'old', 'sig'],
     ['delta', 'sig', 'new', 'delta'],
-    ['patch', 'old', 'delta', 'out']
+    ['patch', 'old', 'delta', 'out'],
+    ['compose', 'delta', 'composed']
   ]
   for (const command of commands) {
     const { own, packages } = modulesOf(desk, ...command)

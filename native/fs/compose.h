@@ -1,0 +1,25 @@
+// Composes deltas that lie in files or in memory.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "../engine.h"
+#include "cancel.h"
+#include "fd.h"
+#include "raw_bytes.h"
+#include "rdiff_files.h"
+
+namespace ibt {
+
+// Errors that are about one of the deltas say which. Memory: that of DeltaComposer and one buffer of 1 MiB.
+JobStats compose_files(const std::vector<Fd>& deltas, int out, const CancelToken& cancel);
+
+struct ByteRange {
+  const uint8_t* data;
+  size_t size;
+};
+
+// Throws EngineError delta_corrupt if the delta would have more than `max` bytes.
+RawBytes compose_bytes(const std::vector<ByteRange>& deltas, uint64_t max, const CancelToken& cancel);
+
+}  // namespace ibt
