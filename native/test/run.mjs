@@ -17,7 +17,10 @@ const objects = join(root, 'node_modules', '.cache', 'engine')
 const warnings = ['-Wall', '-Wextra', '-Werror']
 const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 const programs = {
-  unit: { sources: ['main', 'kernels', 'hash', 'signature', 'delta', 'patch', 'compose'], flags: ['-O1', '-g', ...sanitizers] },
+  unit: {
+    sources: ['main', 'kernels', 'hash', 'signature', 'delta', 'patch', 'compose'],
+    flags: ['-O1', '-g', ...sanitizers]
+  },
   rdiff: { sources: ['rdiff'], flags: ['-O2'] },
   rates: { sources: ['rates'], flags: ['-O3'] }
 }
