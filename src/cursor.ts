@@ -30,8 +30,9 @@ export function isGrouped<T>(source: Source<T>): source is GroupedSource<T> {
  *
  * Nothing is touched before the first pull, and nothing is read ahead. A synchronous source costs no promise, and a
  * grouped one a promise for each group.
- * A pull that is broken off leaves the source parked: `close` calls its `return()` then, but does not wait for it; a
- * Node or streamx stream is destroyed, a web stream cancelled, whether parked or not.
+ * A pull that is broken off leaves the source parked: `close` calls its `return()` then, but does not wait for it. A
+ * Node or streamx stream is destroyed and not waited for, either: what it reads ahead may be parked. A web stream is
+ * cancelled.
  */
 export class Cursor<T> {
   readonly #source: Source<T>
@@ -80,7 +81,7 @@ export class Cursor<T> {
     if (this.#isDone || iterator === undefined) return
     this.#isDone = true
     const closed = iterator.return?.()
-    if (!this.#isParked) await closed
+    if (!this.#isParked && !isDestroyable(this.#source)) await closed
     else {
       Promise.resolve(closed).catch(() => {})
       discard(this.#source)
@@ -139,7 +140,11 @@ export function discard(stream: unknown): void {
   if (typeof stream !== 'object' || stream === null) return
   if (stream instanceof ReadableStream) {
     if (!stream.locked) stream.cancel().catch(() => {})
-  } else if ('destroy' in stream && typeof stream.destroy === 'function') stream.destroy()
+  } else if (isDestroyable(stream)) stream.destroy()
+}
+
+function isDestroyable(stream: object): stream is { destroy(): unknown } {
+  return 'destroy' in stream && typeof stream.destroy === 'function'
 }
 
 /** As the stream's own iterator, but that `return()` cancels it even while a read is under way. */

@@ -24,6 +24,7 @@ import { mutate } from './helpers/mutate.js'
 import { createRandom } from './helpers/random.js'
 import { encodeState } from './helpers/state-samples.js'
 import { encodeArchive, ODD_SAMPLES } from './helpers/tar-samples.js'
+import { oldSparseTar } from './helpers/tars.js'
 import { temporaryDirectory } from './native/tree.js'
 
 const SEED = Number(process.env.SEED ?? 1)
@@ -106,6 +107,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
 }
 
 const TAR = encodeArchive(ODD_SAMPLES)
+const OLD_SPARSE_TAR = await oldSparseTar([0, 4096, 8192, 12_288, 16_384, 20_480], 40_000)
 
 fuzzTest(
   'entries of a tar',
@@ -125,10 +127,13 @@ fuzzTest(
 
 fuzzTest(
   'foreign tars',
-  () => [TAR, encodeArchive(ODD_SAMPLES.slice(0, 4))],
+  () => [TAR, encodeArchive(ODD_SAMPLES.slice(0, 4)), OLD_SPARSE_TAR],
   async input => {
     let bytes = 0
-    for await (const { content } of fromTar([input])) bytes += content === undefined ? 0 : await drain(content.open())
+    // A hole costs a few bytes of a tar: who reads a sparse file has to know how much he takes.
+    for await (const { content, sizeBytes = 0 } of fromTar([input])) {
+      if (content !== undefined && bytes + sizeBytes <= OUTPUT_MAX) bytes += await drain(content.open())
+    }
     return bytes
   }
 )

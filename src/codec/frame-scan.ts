@@ -1,6 +1,6 @@
 import { type BackupError, isBackupError } from '../errors.js'
+import { ByteReader } from '../format/byte-reader.js'
 import type { Source } from '../types.js'
-import { ByteReader } from './byte-reader.js'
 import { corrupt, truncated } from './limits.js'
 
 /** Sums over frames: those that were read, or those that a table claims. */

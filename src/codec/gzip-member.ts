@@ -1,5 +1,5 @@
+import { asBuffer } from '../format/byte-reader.js'
 import type { FrameIndex, FrameSize, ReadRange } from '../types.js'
-import { asBuffer } from './byte-reader.js'
 import { type FrameTotals, NO_FRAMES, type Scan, type Scanned } from './frame-scan.js'
 import { checkFrameSize, FrameTable } from './frame-table.js'
 import { corrupt, FRAME_DECODED_MAX, FRAME_STORED_MAX, FRAMES_MAX, truncated } from './limits.js'

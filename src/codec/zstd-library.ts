@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import * as nodeZlib from 'node:zlib'
-import { asBuffer } from './byte-reader.js'
+import { asBuffer } from '../format/byte-reader.js'
 
 /** One-shot zstd in libuv's pool. */
 export interface ZstdLibrary {

@@ -1,5 +1,5 @@
+import { asBuffer } from '../format/byte-reader.js'
 import type { FrameIndex, FrameSize, ReadRange } from '../types.js'
-import { asBuffer } from './byte-reader.js'
 import { NO_FRAMES, type Scan } from './frame-scan.js'
 import { checkFrameSize, FrameTable } from './frame-table.js'
 import { corrupt, FRAMES_MAX, TABLE_READ_BYTES, truncated } from './limits.js'

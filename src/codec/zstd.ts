@@ -1,5 +1,5 @@
+import { asBuffer } from '../format/byte-reader.js'
 import type { Codec } from '../types.js'
-import { asBuffer } from './byte-reader.js'
 import { decodeScanned, type FrameDecoder, type Scan, scanBytes } from './frame-scan.js'
 import { checkFrame, checkLevel, corruptFrame } from './limits.js'
 import { scanZstdFrame, storeZstdFrame, ZSTD_MAGIC } from './zstd-frame.js'

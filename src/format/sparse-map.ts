@@ -53,17 +53,32 @@ export function decodeSparseMap(bytes: Uint8Array, sizeBytes: number): SparseMap
   const count = next()
   if (count === undefined) return undefined
   if (count > EXTENTS_MAX + 1) throw corrupt(`has ${count} extents, at most ${EXTENTS_MAX} are allowed`)
+  const numbers: number[] = []
+  for (let i = 0; i < 2 * count; i++) {
+    const number = next()
+    if (number === undefined) return undefined
+    numbers.push(number)
+  }
+  const extents = toExtents(numbers, sizeBytes)
+  const mapBytes = Math.ceil(at / BLOCK_BYTES) * BLOCK_BYTES
+  return mapBytes > bytes.length ? undefined : { extents, mapBytes }
+}
+
+/**
+ * Offsets and sizes, in turn, as extents of a file of `sizeBytes`; empty ones are left out.
+ *
+ * @throws BackupError IBT_ARCHIVE_CORRUPT for extents that are not in order within the file.
+ */
+export function toExtents(numbers: readonly number[], sizeBytes: number): Extent[] {
   const extents: Extent[] = []
-  for (let i = 0, end = 0; i < count; i++) {
-    const offset = next()
-    const size = offset === undefined ? undefined : next()
-    if (offset === undefined || size === undefined) return undefined
-    if (offset < end || offset + size > sizeBytes) throw corrupt(`has an extent at ${offset} that is out of place`)
+  for (let i = 0, end = 0; i + 1 < numbers.length; i += 2) {
+    const [offset, size] = [numbers[i]!, numbers[i + 1]!]
+    if (!(offset >= end && size >= 0 && offset + size <= sizeBytes))
+      throw corrupt(`has an extent at ${offset} that is out of place`)
     end = offset + size
     if (size > 0) extents.push({ offset, sizeBytes: size })
   }
-  const mapBytes = Math.ceil(at / BLOCK_BYTES) * BLOCK_BYTES
-  return mapBytes > bytes.length ? undefined : { extents, mapBytes }
+  return extents
 }
 
 /** Fresh zeros: what leaves the package belongs to whoever gets it. */

@@ -47,7 +47,7 @@ const TYPES: Readonly<Record<string, TarType>> = {
 }
 
 /** What the records before a header say; these win over its fields. */
-interface Extensions {
+export interface Extensions {
   name?: Uint8Array
   linkname?: Uint8Array
   records?: ReadonlyMap<string, Uint8Array>
@@ -68,10 +68,8 @@ export function decodeEntryAt(bytes: Uint8Array): DecodedEntry | NeedBytes {
     checkSum(block)
     const flag = String.fromCharCode(block[Field.type]!)
     if (flag !== 'x' && flag !== 'L' && flag !== 'K')
-      return { header: toHeader(block, flag, extensions), headerBytes: at }
-    const sizeBytes = readNumber(block, Field.size, LONG_FIELD, 'size')
-    if (sizeBytes < 0 || sizeBytes > RECORDS_BYTES)
-      throw corrupt(`has ${sizeBytes} bytes of records, at most ${RECORDS_BYTES} are allowed`)
+      return { header: toOwnHeader(block, flag, extensions), headerBytes: at }
+    const sizeBytes = recordsSize(block)
     const end = at + sizeBytes
     at = end + padding(sizeBytes)
     if (bytes.length < at) return { needBytes: at + BLOCK_BYTES }
@@ -83,7 +81,14 @@ export function decodeEntryAt(bytes: Uint8Array): DecodedEntry | NeedBytes {
 /** Decodes a header that has no records before it. @throws as `decodeEntryAt` does */
 export function decodeHeader(block: Uint8Array): TarHeader {
   checkSum(block)
-  return toHeader(block, String.fromCharCode(block[Field.type]!), {})
+  return toOwnHeader(block, String.fromCharCode(block[Field.type]!), {})
+}
+
+/** Bytes of the records that follow their header. @throws BackupError IBT_ARCHIVE_CORRUPT above `RECORDS_BYTES` */
+export function recordsSize(block: Uint8Array): number {
+  const sizeBytes = readNumber(block, Field.size, LONG_FIELD, 'size')
+  if (sizeBytes >= 0 && sizeBytes <= RECORDS_BYTES) return sizeBytes
+  throw corrupt(`has ${sizeBytes} bytes of records, at most ${RECORDS_BYTES} are allowed`)
 }
 
 /** Whether the block is all zeros: two of them end an archive. */
@@ -91,7 +96,8 @@ export function isEndBlock(block: Uint8Array): boolean {
   return block.every(byte => byte === 0)
 }
 
-function checkSum(block: Uint8Array): void {
+/** @throws BackupError IBT_ARCHIVE_CORRUPT for what is no header */
+export function checkSum(block: Uint8Array): void {
   let sum = 8 * 0x20
   for (let i = 0; i < Field.checksum; i++) sum += block[i]!
   for (let i: number = Field.type; i < BLOCK_BYTES; i++) sum += block[i]!
@@ -112,19 +118,28 @@ function signedSum(block: Uint8Array, sum: number): number {
   return sum - 256 * high
 }
 
-function addExtension(extensions: Extensions, flag: 'x' | 'L' | 'K', body: Uint8Array): void {
+/** Keeps the body of a record for the header that it stands before. */
+export function addExtension(extensions: Extensions, flag: 'x' | 'L' | 'K', body: Uint8Array): void {
   if (flag === 'x') extensions.records = decodeRecords(body)
   else if (flag === 'L') extensions.name = untilNul(body)
   else extensions.linkname = untilNul(body)
 }
 
-function toHeader(block: Uint8Array, flag: string, extensions: Extensions): TarHeader {
+/** A header as our own archives have them: those of others may hold more. */
+function toOwnHeader(block: Uint8Array, flag: string, extensions: Extensions): TarHeader {
+  const records = new Records(extensions.records)
+  if (records.isSparse && !records.isSparse1) throw unsupported('a sparse file of an old form')
+  const header = toHeader(block, flag, extensions)
+  const { path, type, sizeBytes } = header
+  if (type !== 'file' && sizeBytes > 0) throw corrupt(`of the ${type} ${printPath(path)} has the size ${sizeBytes}`)
+  return header
+}
+
+/** A header of a type, with the records before it. Of a sparse file, `sizeBytes` are those of its body. */
+export function toHeader(block: Uint8Array, flag: string, extensions: Extensions): TarHeader {
   const records = new Records(extensions.records)
   const known = TYPES[flag]
-  if (known === undefined || (records.isSparse && !records.isSparse1)) {
-    const what = known === undefined ? `the type ${JSON.stringify(flag)}` : 'a sparse file of an old form'
-    throw new BackupError('IBT_UNSUPPORTED_TYPE', `A tar header is of ${what}, which is not supported`)
-  }
+  if (known === undefined) throw unsupported(`the type ${JSON.stringify(flag)}`)
   const name = decodePath(
     records.bytes('GNU.sparse.name') ?? records.bytes('path') ?? extensions.name ?? ustarName(block)
   )
@@ -132,8 +147,7 @@ function toHeader(block: Uint8Array, flag: string, extensions: Extensions): TarH
   const path = cleanPath(name)
   const sizeBytes =
     records.integer('size', Number.MAX_SAFE_INTEGER) ?? readNumber(block, Field.size, LONG_FIELD, 'size')
-  if (sizeBytes < 0 || (type !== 'file' && sizeBytes > 0))
-    throw corrupt(`of the ${type} ${printPath(path)} has the size ${sizeBytes}`)
+  if (sizeBytes < 0) throw corrupt(`of the ${type} ${printPath(path)} has the size ${sizeBytes}`)
   const isDevice = type === 'character-device' || type === 'block-device'
   return {
     path,
@@ -158,7 +172,9 @@ function toHeader(block: Uint8Array, flag: string, extensions: Extensions): TarH
 
 function sparseSize(records: Records): { readonly sparseSizeBytes: number } | undefined {
   if (!records.isSparse) return undefined
-  const sparseSizeBytes = records.integer('GNU.sparse.realsize', Number.MAX_SAFE_INTEGER)
+  const sparseSizeBytes =
+    records.integer('GNU.sparse.realsize', Number.MAX_SAFE_INTEGER) ??
+    records.integer('GNU.sparse.size', Number.MAX_SAFE_INTEGER)
   if (sparseSizeBytes === undefined) throw corrupt('of a sparse file does not say its size')
   return { sparseSizeBytes }
 }
@@ -205,6 +221,10 @@ function cleanPath(name: string): string {
   if (path === '' && /^[./]+$/.test(name) && name.startsWith('.')) return ROOT_PATH
   checkPath(path)
   return path
+}
+
+function unsupported(what: string): BackupError {
+  return new BackupError('IBT_UNSUPPORTED_TYPE', `A tar header is of ${what}, which is not supported`)
 }
 
 function corrupt(what: string): BackupError {

@@ -1,5 +1,6 @@
 export { compose } from './compose.js'
 export type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
+export { type FromTarOptions, fromTar, type TarEntry } from './from-tar.js'
 export {
   fromNodeTransform,
   type NodeDuplex,
@@ -10,6 +11,6 @@ export {
 } from './node.js'
 export { type PipeOptions, pipe } from './pipe.js'
 export { stageToDuplex } from './stage-duplex.js'
-export { type FromTarOptions, fromTar, type TarStreamReport, toTarStream } from './tar-stream.js'
+export { type TarStreamReport, toTarStream } from './to-tar-stream.js'
 export { fromWebTransform, toWebReadable, toWebWritable, type WebTransform } from './web.js'
 export type { Compose, Pipe } from './wiring.js'

@@ -28,6 +28,12 @@ export class ByteReader {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   }
 
+  /** Some of the next `most` bytes, as they come; none where the source ends. */
+  async some(most: number): Promise<Uint8Array> {
+    if (this.#chunk.length === 0) await this.#pull()
+    return this.#cut(most)
+  }
+
   /** Whether no byte is left: pulls a chunk if it must. */
   async isAtEnd(): Promise<boolean> {
     if (this.#chunk.length === 0) await this.#pull()
