@@ -8,8 +8,8 @@ import { run } from './judges.js'
 
 const SOURCE = fileURLToPath(new URL('../../../test/helpers/faults.c', import.meta.url))
 
-/** Compiles the library that makes system calls fail: faults.c says which. */
-function makeLibrary(directory: string): string {
+/** Compiles the library that makes system calls fail: faults.c says which. For LD_PRELOAD; made in the directory. */
+export function makeFaultLibrary(directory: string): string {
   const library = join(directory, 'faults.so')
   if (!existsSync(library)) run('cc', ['-shared', '-fPIC', '-O1', '-o', library, SOURCE, '-ldl'])
   return library
@@ -34,7 +34,7 @@ export function backupWithFaults(
 
 /** What a module that meets those faults prints as JSON. The library is made in the directory. */
 export function runWithFaults<T>(directory: string, script: string, ...args: string[]): T {
-  const env = { ...process.env, LD_PRELOAD: makeLibrary(directory) }
+  const env = { ...process.env, LD_PRELOAD: makeFaultLibrary(directory) }
   const all = ['--input-type=module', '-e', script, ...args]
   const { status, stdout, stderr } = spawnSync(process.execPath, all, { env, encoding: 'utf8' })
   if (status !== 0) throw new Error(`The script ended with ${status}: ${stderr}`)
