@@ -54,5 +54,7 @@ export const SLOT_ENTRIES = 2048
 export const SLOTS = 8
 /** Bytes of one stored signature, at most: of a file of 2^53 bytes it has 2 GB; this is enough for 2,800 TB. */
 export const SIGNATURE_BYTES = 1024 * 1024 * 1024
+/** Milliseconds that a run which has failed waits for its puts to end, and for what they stored to be deleted. */
+export const WITHDRAW_MS = 5000
 /** A restored sparse file has holes where such blocks are all zeros. */
 export const HOLE_BYTES = 4096

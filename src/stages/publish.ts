@@ -1,4 +1,6 @@
+import { onAbort, untilAbort } from '../abortable.js'
 import { Channel } from '../channel.js'
+import { WITHDRAW_MS } from '../constants.js'
 import { Tally } from '../content/tally.js'
 import { BackupError } from '../errors.js'
 import {
@@ -33,7 +35,8 @@ export interface Published {
  * Stores artifacts, several at a time: one `put` each. The state's ends after all others have resolved.
  *
  * Consumes `Chunk`, `Sealed` and `Counted`; ignores other items. Back-pressure: the slowest `put` holds its source.
- * Memory: one chunk for each artifact. On an error or abort, what was put is deleted again, unless the state is there.
+ * Memory: one chunk for each artifact. On an error or abort, what was put is deleted again, unless the state is there; a
+ * `put` that does not end then is left behind after `WITHDRAW_MS`, and what it has stored is deleted when it does.
  *
  * @throws what the store throws; BackupError IBT_STORE_FAILED for an artifact that was never sealed.
  */
@@ -45,6 +48,7 @@ export function publish(
     const puts = new Puts(store, signal)
     const artifacts: Sealed[] = []
     let { totals } = new Tally()
+    const stopListening = onAbort(signal, reason => puts.fail(reason))
     try {
       for await (const item of source) {
         if (isChunk(item)) await puts.push(item)
@@ -58,6 +62,8 @@ export function publish(
     } catch (error) {
       await puts.withdraw(error)
       throw signal?.aborted ? signal.reason : error
+    } finally {
+      stopListening()
     }
   }
 }
@@ -84,7 +90,7 @@ class Puts {
       await channel.push(chunk.bytes)
     } catch {
       // What the store failed with says more than that it stopped reading.
-      await done
+      await untilAbort(done, this.signal)
       throw endedEarly(name)
     }
   }
@@ -116,20 +122,32 @@ class Puts {
     const open = puts.find(put => !put.isSealed)
     if (open !== undefined)
       throw new BackupError('IBT_STORE_FAILED', `Artifact ${open.name} was never sealed`, { path: open.name })
-    await Promise.all(puts.filter(put => !put.isState).map(put => put.done))
+    await untilAbort(Promise.all(puts.filter(put => !put.isState).map(put => put.done)), this.signal)
     if (!commits()) {
       await this.withdraw(new Error('Not committed'))
       return false
     }
     for (const put of puts) put.channel.end()
-    await Promise.all(puts.map(put => put.done))
+    await untilAbort(Promise.all(puts.map(put => put.done)), this.signal)
     return true
   }
 
-  /** Deletes what was stored, unless the state is there. */
+  /** Ends every put that is under way. */
+  fail(error: unknown): void {
+    for (const { channel } of this.#puts.values()) channel.fail(error)
+  }
+
+  /** Deletes what was stored, unless the state is there; waits for a store that does not answer `WITHDRAW_MS`. */
   async withdraw(error: unknown): Promise<void> {
+    this.fail(error)
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), WITHDRAW_MS)
+    await untilAbort(this.#delete(), late.signal).catch(() => {})
+    clearTimeout(timer)
+  }
+
+  async #delete(): Promise<void> {
     const puts = [...this.#puts.values()]
-    for (const { channel } of puts) channel.fail(error)
     const outcomes = await Promise.allSettled(puts.map(put => put.done))
     const stored = puts.filter((_, i) => outcomes[i]!.status === 'fulfilled')
     if (stored.some(put => put.isState)) return

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { abortable } from '../abortable.js'
 import { openArchive } from '../codec/archive-reader.js'
 import { decodeFrames } from '../codec/decode-frames.js'
 import { codecFromSuffixes } from '../codec/index.js'
@@ -12,6 +13,7 @@ import { decodeStateClosing, decodeStateHeader } from '../format/state-decode.js
 import { openState, type StateReader } from '../format/state-reader.js'
 import type {
   Archive,
+  ByteRange,
   Codec,
   Kind,
   OpenArchive,
@@ -63,7 +65,7 @@ export class Chain {
   /** Lists the backups of a key. @throws what the store throws */
   static async open(store: Store, key: string, options: StoreOptions = {}): Promise<Chain> {
     const artifacts: StoredArtifact[] = []
-    for await (const stored of store.list(`${key}.`, options)) {
+    for await (const stored of abortable(store.list(`${key}.`, options), options.signal)) {
       const parsed = parseArtifactName(stored.name)
       if (parsed?.key !== key) continue
       const { kind, date, suffixes } = parsed
@@ -97,7 +99,7 @@ export class Chain {
   /** Reads the state of a date. @throws BackupError IBT_BASIS_MISSING, IBT_STATE_INVALID, IBT_STATE_VERSION */
   async state(date: string): Promise<StateReader> {
     const { name, codec } = this.#find(date, 'state')
-    return openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
+    return openState(decodeFrames(this.#get(name), codec(), name))
   }
 
   /** The entries of a date in path order. Nothing is opened before the first pull. @throws what `state` throws */
@@ -130,7 +132,7 @@ export class Chain {
   /** SHA-256 of an artifact as it is stored, in hex. */
   async digest(date: string, kind: Kind): Promise<string> {
     const hash = createHash('sha256')
-    for await (const bytes of this.store.get(this.#find(date, kind).name, undefined, this.options)) hash.update(bytes)
+    for await (const bytes of this.#get(this.#find(date, kind).name)) hash.update(bytes)
     return hash.digest('hex')
   }
 
@@ -160,10 +162,16 @@ export class Chain {
     const { name, sizeBytes, codec } = this.#find(date, kind)
     const read = async (start: number, end: number) => {
       const chunks: Uint8Array[] = []
-      for await (const chunk of this.store.get(name, { start, end }, this.options)) chunks.push(chunk)
+      for await (const chunk of this.#get(name, { start, end })) chunks.push(chunk)
       return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     }
     return openArchive(read, sizeBytes, codec(), name)
+  }
+
+  /** An abort is not left to the store to hear. */
+  #get(name: string, range?: ByteRange): AsyncIterable<Uint8Array> {
+    const { store, options } = this
+    return abortable(store.get(name, range, options), options.signal)
   }
 
   #find(date: string, kind: Kind): StoredArtifact {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { WITHDRAW_MS } from '../../src/constants.js'
 import { pipe } from '../../src/interop/pipe.js'
 import { publish } from '../../src/stages/publish.js'
 import { memoryStore } from '../../src/stores/memory.js'
@@ -142,6 +143,20 @@ test('an abort withdraws all, also while a put is parked', { timeout: 10_000 }, 
     )
     assert.deepEqual(await names(store), [])
   }
+})
+
+test('a store that hears neither the signal nor the end of its source is left behind', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const store: Store = { ...memoryStore(), put: () => new Promise<never>(() => {}) }
+  const reason = new Error('enough')
+  const controller = new AbortController()
+  const done = publish(store)(backup(), { signal: controller.signal })
+  done.catch(() => {})
+  for (let turn = 0; turn < 20; turn++) await setImmediate()
+  controller.abort(reason)
+  for (let turn = 0; turn < 20; turn++) await setImmediate()
+  t.mock.timers.tick(WITHDRAW_MS)
+  await assert.rejects(done, thrown => thrown === reason)
 })
 
 test('a slow put holds the source', async () => {
