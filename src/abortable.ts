@@ -1,17 +1,7 @@
 import { createBreather } from './breathe.js'
 import { Cursor } from './cursor.js'
+import { onAbort } from './on-abort.js'
 import type { Source } from './types.js'
-
-/**
- * Calls back once when the signal aborts, at once if it has; returns what takes the listener away again.
- */
-export function onAbort(signal: AbortSignal | undefined, callback: (reason: unknown) => void): () => void {
-  if (signal === undefined) return () => {}
-  const listener = () => callback(signal.reason)
-  if (signal.aborted) listener()
-  else signal.addEventListener('abort', listener, { once: true })
-  return () => signal.removeEventListener('abort', listener)
-}
 
 /** A promise that an abort rejects at once with the signal's reason, whether or not it ever settles. */
 export function untilAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -39,6 +39,8 @@ class FunctionJob final : public Job {
 
   void settle(Napi::Env env) override {
     try {
+      // Nobody waits for what came after a cancel; whatever the job worked on is half done for them.
+      if (token_->cancelled()) failure_ = Failure::cancelled;
       if (failure_ != Failure::none) return deferred_.Reject(failure(env).Value());
       deferred_.Resolve(finish_(env, *result_));
     } catch (const Napi::Error& error) {

@@ -1,5 +1,5 @@
-import { onAbort } from '../abortable.js'
 import { discard } from '../cursor.js'
+import { onAbort } from '../on-abort.js'
 import type { Source } from '../types.js'
 
 /**

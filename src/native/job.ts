@@ -1,5 +1,6 @@
 import { getSystemErrorMap } from 'node:util'
 import { BackupError, type BackupErrorOptions, type ErrorCode } from '../errors.js'
+import { onAbort } from '../on-abort.js'
 import { printPath } from '../path.js'
 import { addon, type Canceller } from './addon.js'
 
@@ -66,31 +67,6 @@ function runAbortable<T>(
       }
     )
   })
-}
-
-const waiting = new WeakMap<AbortSignal, { readonly calls: Set<() => void>; readonly listener: () => void }>()
-
-/** Has one listener a signal, for a pipeline's many jobs at once: Node warns of a leak at the eleventh. */
-function onAbort(signal: AbortSignal, call: () => void): () => void {
-  let entry = waiting.get(signal)
-  if (entry === undefined) {
-    const calls = new Set<() => void>()
-    const listener = () => {
-      waiting.delete(signal)
-      for (const each of calls) each()
-    }
-    entry = { calls, listener }
-    waiting.set(signal, entry)
-    signal.addEventListener('abort', listener, { once: true })
-  }
-  const { calls, listener } = entry
-  calls.add(call)
-  return () => {
-    calls.delete(call)
-    if (calls.size > 0 || waiting.get(signal)?.calls !== calls) return
-    waiting.delete(signal)
-    signal.removeEventListener('abort', listener)
-  }
 }
 
 /** Calls the addon where no job is needed. */

@@ -1,8 +1,8 @@
-import { onAbort } from '../abortable.js'
 import { createBreather } from '../breathe.js'
 import { type ChangeDetection, compareEntry } from '../change.js'
 import { Cursor, isGrouped } from '../cursor.js'
 import { BackupError } from '../errors.js'
+import { onAbort } from '../on-abort.js'
 import { comparePaths, isBelow, printPath } from '../path.js'
 import {
   type Change,

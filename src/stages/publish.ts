@@ -1,8 +1,9 @@
-import { onAbort, untilAbort } from '../abortable.js'
+import { untilAbort } from '../abortable.js'
 import { Channel } from '../channel.js'
 import { WITHDRAW_MS } from '../constants.js'
 import { Tally } from '../content/tally.js'
 import { BackupError } from '../errors.js'
+import { onAbort } from '../on-abort.js'
 import {
   type Chunk,
   type Counted,

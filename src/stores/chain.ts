@@ -13,7 +13,6 @@ import { decodeStateClosing, decodeStateHeader } from '../format/state-decode.js
 import { openState, type StateReader } from '../format/state-reader.js'
 import type {
   Archive,
-  ByteRange,
   Codec,
   Kind,
   OpenArchive,
@@ -99,7 +98,7 @@ export class Chain {
   /** Reads the state of a date. @throws BackupError IBT_BASIS_MISSING, IBT_STATE_INVALID, IBT_STATE_VERSION */
   async state(date: string): Promise<StateReader> {
     const { name, codec } = this.#find(date, 'state')
-    return openState(decodeFrames(this.#get(name), codec(), name))
+    return openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
   }
 
   /** The entries of a date in path order. Nothing is opened before the first pull. @throws what `state` throws */
@@ -132,7 +131,7 @@ export class Chain {
   /** SHA-256 of an artifact as it is stored, in hex. */
   async digest(date: string, kind: Kind): Promise<string> {
     const hash = createHash('sha256')
-    for await (const bytes of this.#get(this.#find(date, kind).name)) hash.update(bytes)
+    for await (const bytes of this.store.get(this.#find(date, kind).name, undefined, this.options)) hash.update(bytes)
     return hash.digest('hex')
   }
 
@@ -162,16 +161,10 @@ export class Chain {
     const { name, sizeBytes, codec } = this.#find(date, kind)
     const read = async (start: number, end: number) => {
       const chunks: Uint8Array[] = []
-      for await (const chunk of this.#get(name, { start, end })) chunks.push(chunk)
+      for await (const chunk of this.store.get(name, { start, end }, this.options)) chunks.push(chunk)
       return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     }
     return openArchive(read, sizeBytes, codec(), name)
-  }
-
-  /** An abort is not left to the store to hear. */
-  #get(name: string, range?: ByteRange): AsyncIterable<Uint8Array> {
-    const { store, options } = this
-    return abortable(store.get(name, range, options), options.signal)
   }
 
   #find(date: string, kind: Kind): StoredArtifact {
