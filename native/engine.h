@@ -63,7 +63,10 @@ class Sha256 {
 class SignatureWriter {
  public:
   explicit SignatureWriter(const SignatureFormat& format);
+  // Writes the records of blocks alone, for the parts of a content that others hash side by side.
+  static SignatureWriter behind_header(const SignatureFormat& format);
   ~SignatureWriter();
+  SignatureWriter(SignatureWriter&&) = default;
   void update(const uint8_t* bytes, size_t length, Bytes& out);
   void finish(Bytes& out);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "patcher.h"
+#include "relay.h"
 #include "stream_io.h"
 
 namespace ibt {
@@ -12,11 +13,17 @@ constexpr size_t BUFFER_BYTES = 1 << 20;
 constexpr size_t BUFFER_BYTES_MAX = 8 << 20;
 // The engine hashes whole blocks side by side, this many, and one that is spread over two calls by itself.
 constexpr size_t BUFFER_BLOCKS = 16;
+// What is read and what is written next stay in a core's own cache.
+constexpr size_t PATCH_BYTES = 512 << 10;
+// One thread reads, the other writes: there is nothing for a third.
+constexpr size_t PATCH_THREADS = 2;
 
+// Whole blocks, if they fit.
 size_t buffer_bytes(uint32_t block_len) {
   const size_t unit = size_t(block_len) * BUFFER_BLOCKS;
   if (unit <= BUFFER_BYTES) return BUFFER_BYTES / unit * unit;
-  return unit <= BUFFER_BYTES_MAX ? unit : BUFFER_BYTES_MAX;
+  if (unit <= BUFFER_BYTES_MAX) return unit;
+  return block_len <= BUFFER_BYTES_MAX ? BUFFER_BYTES_MAX / block_len * block_len : BUFFER_BYTES_MAX;
 }
 
 // Memory that is not zeroed first.
@@ -57,13 +64,37 @@ JobStats pump(Engine& engine, uint32_t block_len, Input& input, Output& output) 
 
 }  // namespace
 
-JobStats signature_file(int in, int out, const SignatureChoice& choice, const CancelToken& cancel) {
-  Input input(in, cancel);
-  Output output(out, cancel);
+JobStats signature_file(int in, int out, const SignatureChoice& choice, size_t threads, const CancelToken& cancel) {
+  CancelToken stop(&cancel);
+  Input input(in, stop);
+  Output output(out, stop);
   const SignatureFormat format =
       resolve_format(choice.weak, choice.strong, choice.block_len, choice.strong_len, input.size());
   SignatureWriter writer(format);
-  return pump(writer, format.block_len, input, output);
+  const size_t part_bytes = buffer_bytes(format.block_len);
+  // A block that no buffer holds is hashed by one thread, as it comes.
+  if (part_bytes < format.block_len) return pump(writer, format.block_len, input, output);
+
+  Bytes header;
+  writer.update(nullptr, 0, header);
+  flush(header, output, 0);
+  struct Part {
+    explicit Part(size_t size) : buffer(size) {}
+    const Buffer buffer;
+    size_t count = 0;
+    Bytes records;
+  };
+  const bool is_small = input.size() >= 0 && uint64_t(input.size()) <= part_bytes;
+  relay(
+      is_small ? 1 : threads, stop, [part_bytes] { return Part(part_bytes); },
+      [&](Part& part) { return (part.count = input.read(part.buffer.data(), part.buffer.size)) > 0; },
+      [&](Part& part) {
+        SignatureWriter records = SignatureWriter::behind_header(format);
+        records.update(part.buffer.data(), part.count, part.records);
+        records.finish(part.records);
+      },
+      [&](Part& part) { flush(part.records, output, 0); });
+  return {input.total(), output.total()};
 }
 
 JobStats delta_file(int signature, int in, int out, const CancelToken& cancel) {
@@ -74,25 +105,28 @@ JobStats delta_file(int signature, int in, int out, const CancelToken& cancel) {
   return pump(encoder, basis->format().block_len, input, output);
 }
 
-JobStats patch_file(int basis, int delta, int out, const CancelToken& cancel) {
-  Input input(delta, cancel);
-  Output output(out, cancel);
+JobStats patch_file(int basis, int delta, int out, size_t threads, const CancelToken& cancel) {
+  CancelToken stop(&cancel);
+  Input input(delta, stop);
+  Output output(out, stop);
   const FileBasis from(basis);
-  const Buffer buffer(BUFFER_BYTES);
+  const Buffer buffer(PATCH_BYTES);
   Patcher patcher;
-  RawBytes made;
-  made.reserve_more(BUFFER_BYTES);
-  while (!patcher.ended()) {
-    if (patcher.hungry() && made.size() < BUFFER_BYTES) {
-      const size_t count = input.read(buffer.data(), buffer.size);
-      if (count == 0) patcher.finish();
-      patcher.feed(buffer.data(), count);
-    }
-    patcher.pull(from, BUFFER_BYTES - made.size(), made, cancel);
-    if (made.size() < BUFFER_BYTES && !patcher.ended()) continue;
-    output.write(made.data(), made.size());
-    made.truncate(0);
-  }
+  relay(
+      std::min(threads, PATCH_THREADS), stop, [] { return RawBytes(); },
+      [&](RawBytes& made) {
+        made.truncate(0);
+        while (made.size() < PATCH_BYTES && !patcher.ended()) {
+          if (patcher.hungry()) {
+            const size_t count = input.read(buffer.data(), buffer.size);
+            if (count == 0) patcher.finish();
+            patcher.feed(buffer.data(), count);
+          }
+          patcher.pull(from, PATCH_BYTES - made.size(), made, stop);
+        }
+        return made.size() > 0;
+      },
+      [](RawBytes&) {}, [&](RawBytes& made) { output.write(made.data(), made.size()); });
   return {input.total(), output.total()};
 }
 

@@ -45,13 +45,13 @@ Input::Input(int fd, const CancelToken& cancel) : fd_(fd), cancel_(cancel) {
 
 size_t Input::read(uint8_t* bytes, size_t length) {
   size_t done = 0;
-  while (done < length) {
+  while (done < length && !ended_) {
     if (size_ < 0) wait_for(fd_, POLLIN, cancel_);
     else cancel_.check();
     const ssize_t count = ::read(fd_, bytes + done, std::min(length - done, FILE_STEP_BYTES));
-    if (count == 0) break;
+    ended_ = count == 0;
     if (count > 0) done += static_cast<size_t>(count);
-    else if (errno != EINTR && errno != EAGAIN) fail("read", SystemError::What::read);
+    else if (count < 0 && errno != EINTR && errno != EAGAIN) fail("read", SystemError::What::read);
   }
   total_ += done;
   return done;

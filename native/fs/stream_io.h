@@ -11,7 +11,7 @@ namespace ibt {
 class Input {
  public:
   Input(int fd, const CancelToken& cancel);
-  // Fills the memory unless the input ends: 0 at its end. Throws SystemError.
+  // Fills the memory unless the input ends: 0 at its end, and from then on, though it grow. Throws SystemError.
   size_t read(uint8_t* bytes, size_t length);
   // Bytes to come of a regular file, else -1.
   int64_t size() const { return size_; }
@@ -21,6 +21,7 @@ class Input {
   const int fd_;
   const CancelToken& cancel_;
   int64_t size_ = -1;
+  bool ended_ = false;
   uint64_t total_ = 0;
 };
 

@@ -28,6 +28,11 @@ void Runtime::set_threads(Napi::Env env, size_t threads) {
   threads_ = threads;
 }
 
+size_t Runtime::threads_for_job() const {
+  const size_t threads = threads_ > 0 ? threads_ : default_threads();
+  return std::max<size_t>(1, threads / (jobs_ + 1));
+}
+
 void Runtime::start() {
   if (threads_ == 0) threads_ = default_threads();
   const auto notified = [](napi_env env, napi_value, void* context, void*) {

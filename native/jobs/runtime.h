@@ -33,6 +33,8 @@ class Runtime {
 
   // Before the first job.
   void set_threads(Napi::Env env, size_t threads);
+  // For a job that is about to be added: those that run at the same time share the threads.
+  size_t threads_for_job() const;
   Napi::Promise add(Napi::Env env, std::unique_ptr<Job> job);
 
  private:

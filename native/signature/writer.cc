@@ -76,6 +76,12 @@ SignatureWriter::SignatureWriter(const SignatureFormat& format) {
 
 SignatureWriter::~SignatureWriter() = default;
 
+SignatureWriter SignatureWriter::behind_header(const SignatureFormat& format) {
+  SignatureWriter writer(format);
+  writer.state_->header_written = true;
+  return writer;
+}
+
 void SignatureWriter::update(const uint8_t* bytes, size_t length, Bytes& out) {
   State& s = *state_;
   s.write_header(out);

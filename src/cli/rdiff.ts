@@ -8,10 +8,14 @@ import {
   patchFile,
   type SignatureOptions,
   type StrongSum,
+  setJobs,
   signatureFile,
   type WeakSum
 } from '../native.js'
 import { Exit, UsageError } from './exit.js'
+
+/** What `setJobs` takes. */
+const JOBS_MAX = 256
 
 const USAGE = {
   signature: `Usage: ibt signature [options] BASIS SIGNATURE
@@ -22,6 +26,7 @@ Writes the librsync signature of BASIS, as rdiff does.
   --strong-len N        bytes of a strong sum (default: all; -1: the least)
   --strong blake2|md4   strong sum (default: blake2)
   --weak rabinkarp|rollsum   weak sum (default: rabinkarp)
+  --jobs N              threads (default: one a core, at most 8)
   --force               replace SIGNATURE
   --help
 
@@ -30,6 +35,7 @@ Example: ssh server cat big.img | ibt signature - big.sig`,
 
 Writes the delta that makes NEW of the file that SIGNATURE was made of.
 
+  --jobs N              threads (default: one a core, at most 8)
   --force               replace DELTA
   --help
 
@@ -38,6 +44,7 @@ Example: ibt delta big.sig big-new.img - | ssh server 'cat > big.delta'`,
 
 Writes what DELTA makes of BASIS. BASIS is a file that can be read at any place.
 
+  --jobs N              threads (default: one a core, at most 8)
   --force               replace OUT
   --help
 
@@ -81,6 +88,8 @@ export async function runRdiff([name, ...rest]: readonly string[], signal: Abort
   if (command === 'compose') return compose(inputs, output, values.force ?? false, signal)
   if (inputs.filter(path => path === '-').length > 1) throw new UsageError('Only one input can be stdin')
   const options = signatureOptions(values)
+  const jobs = parseNumber('--jobs', values.jobs, 1, JOBS_MAX)
+  if (jobs !== undefined) setJobs(jobs)
   await withInputs(inputs, fds =>
     withOutput(output, values.force ?? false, async fd => {
       if (command === 'signature') await signatureFile(fds[0]!, fd, options, signal)
@@ -111,10 +120,15 @@ function parse(command: Name, args: readonly string[]) {
     strong: { type: 'string' },
     weak: { type: 'string' }
   } as const
-  const options = { help: { type: 'boolean' }, force: { type: 'boolean' }, ...forSignature } as const
+  const common = { help: { type: 'boolean' }, force: { type: 'boolean' }, jobs: { type: 'string' } } as const
+  const options = { ...common, ...forSignature } as const
   try {
     const parsed = parseArgs({ args: joinNegative(args), options, allowPositionals: true })
-    const unknown = Object.keys(parsed.values).find(option => command !== 'signature' && option in forSignature)
+    const strange = {
+      ...(command === 'signature' ? {} : forSignature),
+      ...(command === 'compose' ? { jobs: true } : {})
+    }
+    const unknown = Object.keys(parsed.values).find(option => option in strange)
     if (unknown !== undefined) throw new Error(`Unknown option '--${unknown}'`)
     return parsed
   } catch (error) {
@@ -144,11 +158,11 @@ function signatureOptions(values: ReturnType<typeof parse>['values']): Signature
   }
 }
 
-function parseNumber(option: string, text: string | undefined, min: number): number | undefined {
+function parseNumber(option: string, text: string | undefined, min: number, max = 2 ** 31 - 1): number | undefined {
   if (text === undefined) return undefined
   const value = Number(text)
-  if (Number.isInteger(value) && value >= min && value < 2 ** 31) return value
-  throw new UsageError(`${option} takes a whole number from ${min}, not '${text}'`)
+  if (text !== '' && Number.isInteger(value) && value >= min && value <= max) return value
+  throw new UsageError(`${option} takes a whole number from ${min} to ${max}, not '${text}'`)
 }
 
 async function withInputs(paths: readonly string[], use: (fds: readonly number[]) => Promise<void>): Promise<void> {
