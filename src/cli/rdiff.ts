@@ -1,17 +1,11 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { BackupError } from '../errors.js'
+// Not all of `native.js`: to load what is not needed takes longer than to sign many a file.
+import { setJobs } from '../native/job.js'
+import { deltaFile, patchFile, signatureFile } from '../native/rdiff-files.js'
+import type { SignatureOptions, StrongSum, WeakSum } from '../native/signature.js'
 import { writeWhole } from '../native/whole-file.js'
-import {
-  composeDeltas,
-  deltaFile,
-  patchFile,
-  type SignatureOptions,
-  type StrongSum,
-  setJobs,
-  signatureFile,
-  type WeakSum
-} from '../native.js'
 import { Exit, UsageError } from './exit.js'
 
 /** What `setJobs` takes. */
@@ -61,7 +55,7 @@ Example: ibt compose mon.delta tue.delta wed.delta mon-to-wed.delta`
 }
 
 const COMMON = `
-'-' is stdin or stdout. The output appears whole or not at all.
+'-' is stdin or stdout. The output appears whole or not at all; with --force, when it is on disk.
 Exit codes: 0 done, 1 failed, 2 usage, 4 damaged input, 130 cancelled.
 `
 
@@ -109,6 +103,7 @@ function checkCount(command: Name, count: number): void {
 
 async function compose(deltas: readonly string[], output: string, force: boolean, signal: AbortSignal) {
   if (deltas.includes('-')) throw new UsageError('Deltas are read at any place: give files')
+  const { composeDeltas } = await import('../native/compose.js')
   await withOutput(output, force, fd => composeDeltas(deltas, fd, signal))
   return Exit.done
 }

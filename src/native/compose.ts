@@ -11,7 +11,7 @@ import { writeWhole } from './whole-file.js'
  * any of the contents. Copies of copies are resolved, literals that are left are carried over, neighbours are joined.
  *
  * The deltas are files that can be read at any position; each is open until the end. `out` is a descriptor, or a path
- * that is replaced when the delta is whole and on disk.
+ * that appears when the delta is whole; what is there is replaced when the delta is on disk, too.
  * Memory: 24 bytes a command of the deltas and of what they make, which may have 2^24, and one buffer of 1 MiB.
  * @throws TypeError if there is no delta.
  * @throws BackupError with the delta's path: IBT_READ_FAILED, IBT_BAD_MAGIC, IBT_INPUT_ENDED, IBT_DELTA_CORRUPT (also if

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { open, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { BackupError } from '../errors.js'
 import { printPath } from '../path.js'
 
 /**
- * Has a file written under a temporary name beside its own; it gets its own, and replaces what is there, when it is whole
- * and on disk. `use` writes into the descriptor.
+ * Has a file written under a temporary name beside its own; it gets its own when it is whole, and replaces what is there
+ * when it is on disk, too: a crash costs at most what was written, as with `rdiff` or `cp`. `use` writes into the descriptor.
  * @throws BackupError IBT_WRITE_FAILED; what `use` throws, and then there is no file.
  */
 export async function writeWhole<T>(path: string, use: (fd: number) => Promise<T>): Promise<T> {
@@ -19,7 +20,7 @@ export async function writeWhole<T>(path: string, use: (fd: number) => Promise<T
     let result: T
     try {
       result = await use(file.fd)
-      await file.sync().catch(writeFailed)
+      if (existsSync(path)) await file.sync().catch(writeFailed)
     } finally {
       await file.close().catch(writeFailed)
     }
