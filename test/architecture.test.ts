@@ -17,20 +17,21 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   path: ['errors'],
   breathe: ['constants'],
   memory: [],
+  'on-abort': [],
   'make-directories': [],
   cursor: ['types'],
-  abortable: [...GROUND, 'breathe', 'cursor'],
+  abortable: [...GROUND, 'breathe', 'cursor', 'on-abort'],
   merge: [...GROUND, 'abortable', 'breathe', 'cursor', 'path'],
   rules: [...GROUND, 'path'],
-  native: [...GROUND, 'path'],
+  native: [...GROUND, 'path', 'on-abort'],
   format: [...GROUND, 'path', 'breathe', 'memory'],
   codec: [...GROUND, 'path', 'breathe', 'format'],
   content: [...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'change', 'channel', 'native', 'format'],
-  interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'format'],
+  interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'on-abort', 'format'],
   stores: [...GROUND, 'make-directories', 'path', 'breathe', 'cursor', 'abortable', 'channel', 'format', 'codec'],
   stages: [
     ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
-    ...['make-directories', 'format', 'codec', 'content']
+    ...['make-directories', 'on-abort', 'format', 'codec', 'content']
   ],
   pipelines: [
     ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],

@@ -55,7 +55,8 @@ Example: ibt compose mon.delta tue.delta wed.delta mon-to-wed.delta`
 }
 
 const COMMON = `
-'-' is stdin or stdout. The output appears whole or not at all; with --force, when it is on disk.
+'-' is stdin or stdout. The output appears whole or not at all.
+With --force, what is there is replaced when the output is on disk.
 Exit codes: 0 done, 1 failed, 2 usage, 4 damaged input, 130 cancelled.
 `
 
