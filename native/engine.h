@@ -149,28 +149,28 @@ class DeltaInput {
   virtual size_t read(uint64_t position, uint8_t* bytes, size_t length) const = 0;
 };
 
-// Takes a delta in pieces.
-class DeltaSink {
- public:
-  virtual ~DeltaSink() = default;
-  virtual void commands(const uint8_t* bytes, size_t length) = 0;
-  // Bytes that lie in one of the deltas that were composed, counted from 0.
-  virtual void literal(uint32_t delta, uint64_t position, uint64_t length) = 0;
+// Bytes that lie in one of the deltas that were composed, counted from 0.
+struct LiteralRange {
+  uint32_t delta;
+  uint64_t position;
+  uint64_t length;
 };
 
 // Makes one delta of several: of those from A to B, from B to C, and so on, the one from A to the last, without any of
-// the contents. Literals are not held, only where they are. Memory: 24 bytes a command of what was added and of what it
-// makes; time: commands * log(deltas). What it writes is as long as the literals that are left, and its commands.
+// the contents. Literals are not held, only where they are. Memory: 24 bytes a command of all lists that are held at
+// once, of what was added and of what it makes, which together have at most 2^24; time: commands * log(deltas). What it
+// makes is as long as the literals that are left, and its commands.
 class DeltaComposer {
  public:
-  // `check` is called now and then, and may throw.
+  // `check` is called at least every few thousand commands, and may throw.
   explicit DeltaComposer(std::function<void()> check);
   ~DeltaComposer();
   // The next delta. Throws bad_magic, input_ended, and delta_corrupt: also if it copies what the one before it does not
-  // make, or if there are more than 2^24 commands.
+  // make, or if there are too many commands.
   void add(const DeltaInput& delta);
-  // The delta of all that were added.
-  void write(DeltaSink& sink);
+  // What comes next of the delta of all that were added: appends some commands, and says which bytes follow them, of
+  // length 0 if none. False behind its end. Nothing may be added any more.
+  bool next(Bytes& commands, LiteralRange& literal);
 
  private:
   struct State;

@@ -1,91 +1,117 @@
 #include "command_list.h"
 
 #include <algorithm>
+#include <new>
+#include <utility>
 
 namespace ibt {
 namespace {
 
 constexpr uint64_t MADE_MAX = INT64_MAX;
-// Behind a literal that was passed over there are a few commands and the next literal, elsewhere mostly commands.
-constexpr size_t READ_AFTER_LITERAL = 4096;
-constexpr size_t READ_BYTES = 65536;
+constexpr size_t COMMANDS_FIRST = 256;
+// Commands added between two checks.
+constexpr size_t CHECK_EVERY = 4096;
 
 [[noreturn]] void corrupt(const std::string& message) { throw EngineError(ErrorKind::delta_corrupt, message); }
 
-void check_copy(uint64_t position, uint64_t length, int64_t basis_bytes) {
-  if (basis_bytes == SIZE_UNKNOWN) return;
-  const uint64_t size = uint64_t(basis_bytes);
-  if (position <= size && length <= size - position) return;
-  corrupt("Delta copies " + std::to_string(length) + " bytes at " + std::to_string(position) +
-          " of a basis which the delta before it makes of " + std::to_string(size) + " bytes");
-}
-
 }  // namespace
 
+size_t CommandBudget::take(size_t wanted) {
+  if (left_ == 0) corrupt("Deltas with more than " + std::to_string(COMMANDS_MAX) + " commands");
+  const size_t taken = std::min(wanted, left_);
+  left_ -= taken;
+  return taken;
+}
+
+CommandList::CommandList(CommandList&& other) noexcept
+    : budget_(other.budget_),
+      commands_(std::exchange(other.commands_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      capacity_(std::exchange(other.capacity_, 0)),
+      until_check_(other.until_check_) {}
+
+CommandList& CommandList::operator=(CommandList&& other) noexcept {
+  std::swap(budget_, other.budget_);
+  std::swap(commands_, other.commands_);
+  std::swap(size_, other.size_);
+  std::swap(capacity_, other.capacity_);
+  return *this;
+}
+
+CommandList::~CommandList() {
+  budget_->give_back(capacity_);
+  std::free(commands_);
+}
+
+void CommandList::resize(size_t capacity) {
+  void* resized = std::realloc(commands_, capacity * sizeof(Command));
+  if (resized == nullptr) throw std::bad_alloc();
+  commands_ = static_cast<Command*>(resized);
+  capacity_ = capacity;
+}
+
+void CommandList::grow() {
+  const size_t more = budget_->take(std::max(COMMANDS_FIRST, capacity_));
+  try {
+    resize(capacity_ + more);
+  } catch (...) {
+    budget_->give_back(more);
+    throw;
+  }
+}
+
+void CommandList::complete() {
+  const size_t before = capacity_;
+  if (size_ == 0 || size_ == before) return;
+  resize(size_);
+  budget_->give_back(before - size_);
+}
+
 void CommandList::add(uint32_t source, uint64_t from, uint64_t length) {
-  const uint64_t start = made();
-  if (length > MADE_MAX - start) corrupt("Delta that makes more than 2^63 bytes");
-  if (!commands_.empty()) {
-    Command& last = commands_.back();
-    const uint64_t last_start = commands_.size() > 1 ? commands_[commands_.size() - 2].end : 0;
-    if (last.source == source && last.from + (last.end - last_start) == from) {
+  if (until_check_-- == 0) {
+    until_check_ = CHECK_EVERY;
+    budget_->check();
+  }
+  const uint64_t at = made();
+  if (length > MADE_MAX - at) corrupt("Delta that makes more than 2^63 bytes");
+  if (size_ > 0) {
+    Command& last = commands_[size_ - 1];
+    if (last.source == source && last.from + (at - start(size_ - 1)) == from) {
       last.end += length;
       return;
     }
   }
-  if (commands_.size() == COMMANDS_MAX) {
-    corrupt("Deltas with more than " + std::to_string(COMMANDS_MAX) + " commands");
-  }
-  commands_.push_back({start + length, from, source});
+  if (size_ == capacity_) grow();
+  commands_[size_++] = {at + length, from, source};
 }
 
-void CommandList::add_part(const CommandList& other, uint64_t from, uint64_t length) {
-  const auto ends_before = [](uint64_t position, const Command& command) { return position < command.end; };
-  auto command = std::upper_bound(other.commands_.begin(), other.commands_.end(), from, ends_before);
-  uint64_t start = command == other.commands_.begin() ? 0 : std::prev(command)->end;
-  while (length > 0) {
-    const uint64_t skipped = from - start, take = std::min(length, command->end - from);
-    add(command->source, command->from + skipped, take);
+// Steps that double away from `near`, then halves: copies mostly follow each other.
+size_t CommandList::find(uint64_t position, size_t near) const {
+  size_t low = 0, high = size_;
+  if (near < size_ && start(near) <= position) {
+    low = near;
+    for (size_t step = 1; low + step < high; step *= 2) {
+      if (commands_[low + step - 1].end > position) {
+        high = low + step;
+        break;
+      }
+      low += step;
+    }
+  } else {
+    high = std::min(near, size_);
+  }
+  const auto ends_before = [](uint64_t value, const Command& command) { return value < command.end; };
+  return size_t(std::upper_bound(commands_ + low, commands_ + high, position, ends_before) - commands_);
+}
+
+void CommandList::add_part(const CommandList& other, uint64_t from, uint64_t length, size_t& near) {
+  for (near = other.find(from, near);; near++) {
+    const Command& command = other[near];
+    const uint64_t take = std::min(length, command.end - from);
+    add(command.source, command.from + (from - other.start(near)), take);
     from += take;
     length -= take;
-    start = command->end;
-    ++command;
-  }
-}
-
-CommandList read_commands(const DeltaInput& delta, uint32_t source, int64_t basis_bytes) {
-  CommandList list;
-  DeltaDecoder decoder;
-  Bytes buffer(READ_BYTES);
-  // Of the delta: where the buffer's first byte lies, and what is read next.
-  uint64_t buffer_at = 0, next_at = 0;
-  size_t want = READ_BYTES;
-  for (;;) {
-    switch (decoder.next()) {
-      case DeltaDecoder::Next::need_input: {
-        buffer_at = next_at;
-        const size_t count = delta.read(buffer_at, buffer.data(), want);
-        if (count == 0) decoder.finish();
-        decoder.feed(buffer.data(), count);
-        next_at += count;
-        want = READ_BYTES;
-        break;
-      }
-      case DeltaDecoder::Next::literal: {
-        const uint64_t at = buffer_at + uint64_t(decoder.literal() - buffer.data());
-        const uint64_t rest = decoder.skip_literal();
-        list.add(source, at, decoder.length() + rest);
-        if (rest > 0) want = READ_AFTER_LITERAL;
-        next_at += rest;
-        break;
-      }
-      case DeltaDecoder::Next::copy:
-        check_copy(decoder.position(), decoder.length(), basis_bytes);
-        list.add(CommandList::BASIS, decoder.position(), decoder.length());
-        break;
-      case DeltaDecoder::Next::end:
-        return list;
-    }
+    if (length == 0) return;
   }
 }
 

@@ -11,8 +11,8 @@ namespace {
 
 // librsync counts in an int what it passes on of a literal.
 constexpr uint64_t LITERAL_MAX = uint64_t(1) << 30;
-// Commands between two checks.
-constexpr size_t CHECK_EVERY = 4096;
+// Bytes of copies that are given at once.
+constexpr size_t COPIES_BYTES = 4096;
 
 }  // namespace
 
@@ -24,85 +24,86 @@ struct DeltaComposer::State {
     CommandList list;
   };
 
-  std::function<void()> check;
+  explicit State(std::function<void()> check) : budget(std::move(check)) {}
+
+  CommandBudget budget;
   std::vector<Part> parts;
   uint32_t deltas = 0;
   int64_t made = SIZE_UNKNOWN;
+  // Of what is given: the next command, the bytes before it, and those that the last head of a literal is for.
+  bool begun = false, ended = false;
+  size_t index = 0;
+  uint64_t at = 0, literal_left = 0;
 
   // The last two parts become one: what the second copies is replaced by what the first makes there.
   void compose_last_two() {
     const Part second = std::move(parts.back());
     parts.pop_back();
     const CommandList first = std::move(parts.back().list);
-    CommandList both;
-    uint64_t start = 0;
-    size_t until_check = CHECK_EVERY;
-    for (const Command& command : second.list.commands()) {
-      const uint64_t length = command.end - start;
-      if (command.source == CommandList::BASIS) both.add_part(first, command.from, length);
+    CommandList both(budget);
+    size_t near = 0;
+    for (size_t i = 0; i < second.list.size(); i++) {
+      const Command& command = second.list[i];
+      const uint64_t length = command.end - second.list.start(i);
+      if (command.source == CommandList::BASIS) both.add_part(first, command.from, length, near);
       else both.add(command.source, command.from, length);
-      start = command.end;
-      if (--until_check > 0) continue;
-      until_check = CHECK_EVERY;
-      check();
     }
+    both.complete();
     parts.back().deltas += second.deltas;
     parts.back().list = std::move(both);
   }
+
+  // Literals that follow each other are one command, whichever deltas hold them.
+  uint64_t literal_length(const CommandList& list) const {
+    size_t last = index;
+    while (last + 1 < list.size() && list[last + 1].source != CommandList::BASIS && list[last].end - at < LITERAL_MAX) {
+      last++;
+    }
+    return std::min(list[last].end - at, LITERAL_MAX);
+  }
 };
 
-DeltaComposer::DeltaComposer(std::function<void()> check) : state_(std::make_unique<State>()) {
-  state_->check = std::move(check);
-}
+DeltaComposer::DeltaComposer(std::function<void()> check) : state_(std::make_unique<State>(std::move(check))) {}
 
 DeltaComposer::~DeltaComposer() = default;
 
 void DeltaComposer::add(const DeltaInput& delta) {
   State& s = *state_;
-  CommandList list = read_commands(delta, s.deltas, s.made);
+  CommandList list = read_commands(delta, s.deltas, s.made, s.budget);
   s.deltas++;
   s.made = int64_t(list.made());
   s.parts.push_back({1, std::move(list)});
   while (s.parts.size() > 1 && s.parts[s.parts.size() - 2].deltas == s.parts.back().deltas) s.compose_last_two();
 }
 
-void DeltaComposer::write(DeltaSink& sink) {
+bool DeltaComposer::next(Bytes& commands, LiteralRange& literal) {
   State& s = *state_;
+  literal = {};
+  if (s.ended) return false;
   if (s.parts.empty()) throw EngineError(ErrorKind::parameter, "No delta to compose");
+  if (!s.begun) append_be(commands, DELTA_MAGIC, 4);
+  s.begun = true;
   while (s.parts.size() > 1) s.compose_last_two();
-  const std::vector<Command>& commands = s.parts.front().list.commands();
-  Bytes head;
-  append_be(head, DELTA_MAGIC, 4);
-  uint64_t start = 0, literal_left = 0;
-  // Literals that follow each other are one command, whichever deltas hold them.
-  for (size_t i = 0; i < commands.size(); i++) {
-    const Command& command = commands[i];
+  const CommandList& list = s.parts.front().list;
+  const size_t enough = commands.size() + COPIES_BYTES;
+  for (; s.index < list.size() && commands.size() < enough; s.index++) {
+    const Command& command = list[s.index];
     if (command.source == CommandList::BASIS) {
-      append_copy(command.from, command.end - start, head);
-      start = command.end;
+      append_copy(command.from, command.end - s.at, commands);
+      s.at = command.end;
+      continue;
     }
-    for (uint64_t from = command.from; start < command.end;) {
-      if (literal_left == 0) {
-        size_t last = i;
-        while (last + 1 < commands.size() && commands[last + 1].source != CommandList::BASIS) last++;
-        literal_left = std::min(commands[last].end - start, LITERAL_MAX);
-        append_literal_head(literal_left, head);
-        sink.commands(head.data(), head.size());
-        head.clear();
-      }
-      const uint64_t length = std::min(command.end - start, literal_left);
-      sink.literal(command.source, from, length);
-      from += length;
-      start += length;
-      literal_left -= length;
-    }
-    if (head.size() >= CHECK_EVERY) {
-      sink.commands(head.data(), head.size());
-      head.clear();
-    }
+    if (s.literal_left == 0) append_literal_head(s.literal_left = s.literal_length(list), commands);
+    const uint64_t length = std::min(command.end - s.at, s.literal_left);
+    literal = {command.source, command.from + (s.at - list.start(s.index)), length};
+    s.at += length;
+    s.literal_left -= length;
+    if (s.at == command.end) s.index++;
+    return true;
   }
-  head.push_back(OP_END);
-  sink.commands(head.data(), head.size());
+  s.ended = s.index == list.size();
+  if (s.ended) commands.push_back(OP_END);
+  return true;
 }
 
 }  // namespace ibt

@@ -60,68 +60,8 @@ void read_literal(const Deltas& deltas, uint32_t delta, uint64_t position, uint8
   });
 }
 
-class FileSink final : public DeltaSink {
- public:
-  FileSink(const Deltas& deltas, Output& output) : deltas_(deltas), output_(output) {
-    buffer_.reserve_more(BUFFER_BYTES);
-  }
-  void commands(const uint8_t* bytes, size_t length) override {
-    if (length > BUFFER_BYTES - buffer_.size()) flush();
-    buffer_.append(bytes, length);
-  }
-  void literal(uint32_t delta, uint64_t position, uint64_t length) override {
-    while (length > 0) {
-      if (buffer_.size() == BUFFER_BYTES) flush();
-      const size_t step = std::min<uint64_t>(length, BUFFER_BYTES - buffer_.size());
-      read_literal(deltas_, delta, position, buffer_.end(), step);
-      buffer_.added(step);
-      position += step;
-      length -= step;
-    }
-  }
-  void flush() {
-    output_.write(buffer_.data(), buffer_.size());
-    buffer_.truncate(0);
-  }
-
- private:
-  const Deltas& deltas_;
-  Output& output_;
-  RawBytes buffer_;
-};
-
-class MemorySink final : public DeltaSink {
- public:
-  MemorySink(const Deltas& deltas, uint64_t max, const CancelToken& cancel)
-      : deltas_(deltas), max_(max), cancel_(cancel) {}
-  void commands(const uint8_t* bytes, size_t length) override {
-    check(length);
-    out.append(bytes, length);
-  }
-  void literal(uint32_t delta, uint64_t position, uint64_t length) override {
-    check(length);
-    out.reserve_more(length);
-    read_literal(deltas_, delta, position, out.end(), length);
-    out.added(length);
-  }
-  RawBytes out;
-
- private:
-  void check(uint64_t more) const {
-    cancel_.check();
-    if (more <= max_ - out.size()) return;
-    throw EngineError(ErrorKind::delta_corrupt, "Deltas that compose to more than " + std::to_string(max_) + " bytes");
-  }
-
-  const Deltas& deltas_;
-  const uint64_t max_;
-  const CancelToken& cancel_;
-};
-
-void compose(const Deltas& deltas, DeltaSink& sink, const CancelToken& cancel) {
-  DeltaComposer composer([&cancel] { cancel.check(); });
+void add_all(DeltaComposer& composer, const Deltas& deltas) {
   for (size_t i = 0; i < deltas.size(); i++) about(i, [&] { composer.add(*deltas[i]); });
-  composer.write(sink);
 }
 
 }  // namespace
@@ -134,18 +74,50 @@ JobStats compose_files(const std::vector<Fd>& deltas, int out, const CancelToken
     about(i, [&] { in_bytes += file_bytes(deltas[i].get()); });
     inputs.push_back(std::make_unique<FileDelta>(deltas[i].get(), cancel));
   }
-  FileSink sink(inputs, output);
-  compose(inputs, sink, cancel);
-  sink.flush();
+  DeltaComposer composer([&cancel] { cancel.check(); });
+  add_all(composer, inputs);
+  RawBytes buffer;
+  buffer.reserve_more(BUFFER_BYTES);
+  const auto flush = [&] {
+    output.write(buffer.data(), buffer.size());
+    buffer.truncate(0);
+  };
+  Bytes commands;
+  for (LiteralRange literal; composer.next(commands, literal); commands.clear()) {
+    if (commands.size() > BUFFER_BYTES - buffer.size()) flush();
+    buffer.append(commands.data(), commands.size());
+    while (literal.length > 0) {
+      if (buffer.size() == BUFFER_BYTES) flush();
+      const size_t step = std::min<uint64_t>(literal.length, BUFFER_BYTES - buffer.size());
+      read_literal(inputs, literal.delta, literal.position, buffer.end(), step);
+      buffer.added(step);
+      literal.position += step;
+      literal.length -= step;
+    }
+  }
+  flush();
   return {in_bytes, output.total()};
 }
 
 RawBytes compose_bytes(const std::vector<ByteRange>& deltas, uint64_t max, const CancelToken& cancel) {
   Deltas inputs;
   for (const ByteRange& delta : deltas) inputs.push_back(std::make_unique<MemoryDelta>(delta));
-  MemorySink sink(inputs, max, cancel);
-  compose(inputs, sink, cancel);
-  return std::move(sink.out);
+  DeltaComposer composer([&cancel] { cancel.check(); });
+  add_all(composer, inputs);
+  RawBytes out;
+  Bytes commands;
+  for (LiteralRange literal; composer.next(commands, literal); commands.clear()) {
+    cancel.check();
+    if (commands.size() > max - out.size() || literal.length > max - out.size() - commands.size()) {
+      throw EngineError(ErrorKind::delta_corrupt, "Deltas that compose to more than " + std::to_string(max) + " bytes");
+    }
+    out.append(commands.data(), commands.size());
+    if (literal.length == 0) continue;
+    out.reserve_more(literal.length);
+    read_literal(inputs, literal.delta, literal.position, out.end(), literal.length);
+    out.added(literal.length);
+  }
+  return out;
 }
 
 }  // namespace ibt

@@ -22,29 +22,27 @@ class BytesInput final : public DeltaInput {
   const Bytes& bytes_;
 };
 
-class BytesSink final : public DeltaSink {
- public:
-  explicit BytesSink(const std::vector<Bytes>& deltas) : deltas_(deltas) {}
-  void commands(const uint8_t* bytes, size_t length) override { out.insert(out.end(), bytes, bytes + length); }
-  void literal(uint32_t delta, uint64_t position, uint64_t length) override {
-    CHECK(position + length <= deltas_.at(delta).size());
-    const auto from = deltas_[delta].begin() + std::ptrdiff_t(position);
-    out.insert(out.end(), from, from + std::ptrdiff_t(length));
-    literal_bytes += length;
-  }
+struct Composed {
   Bytes out;
   uint64_t literal_bytes = 0;
-
- private:
-  const std::vector<Bytes>& deltas_;
 };
+
+Composed take(DeltaComposer& composer, const std::vector<Bytes>& deltas) {
+  Composed made;
+  for (LiteralRange literal; composer.next(made.out, literal);) {
+    if (literal.length == 0) continue;
+    CHECK(literal.position + literal.length <= deltas.at(literal.delta).size());
+    const auto from = deltas[literal.delta].begin() + std::ptrdiff_t(literal.position);
+    made.out.insert(made.out.end(), from, from + std::ptrdiff_t(literal.length));
+    made.literal_bytes += literal.length;
+  }
+  return made;
+}
 
 Bytes compose(const std::vector<Bytes>& deltas) {
   DeltaComposer composer([] {});
   for (const Bytes& delta : deltas) composer.add(BytesInput(delta));
-  BytesSink sink(deltas);
-  composer.write(sink);
-  return sink.out;
+  return take(composer, deltas).out;
 }
 
 Bytes compose_hex(std::vector<std::string> deltas) {
@@ -128,11 +126,60 @@ TEST("what is no delta, corrupt, cut, or makes too much is refused") {
   CHECK_THROWS(ErrorKind::parameter, compose({}));
 }
 
-TEST("deltas that copy each other's commands again and again stop at the limit") {
-  std::string many, twice;
-  for (int i = 0; i < 4096; i++) many += "45 00 01 45 02 01 ";
-  for (int i = 0; i < 4096; i++) twice += "46 00 2000 ";
-  CHECK_THROWS(ErrorKind::delta_corrupt, composed({many + "00", twice + "00"}));
+namespace {
+
+std::string repeated(size_t count, const std::string& hex) {
+  std::string all;
+  while (count-- > 0) all += hex;
+  return all;
+}
+
+}  // namespace
+
+TEST("deltas that copy each other's commands again and again stop at the limit, and are asked whether to go on") {
+  const std::string many = repeated(4096, "45 00 01 45 02 01 ") + "00";
+  CHECK_THROWS(ErrorKind::delta_corrupt, composed({many, repeated(4096, "46 00 2000 ") + "00"}));
+
+  size_t asked = 0;
+  DeltaComposer composer([&asked] { asked++; });
+  composer.add(BytesInput(from_hex("72730236" + many)));
+  CHECK_THROWS(ErrorKind::delta_corrupt, composer.add(BytesInput(from_hex("72730236" + repeated(4096, "46 00 2000 ") + "00"))));
+  CHECK(asked >= CommandBudget::COMMANDS_MAX / 8192);
+}
+
+TEST("the limit is that of all commands that are held, and what was let go does not count") {
+  const auto delta = [](const std::string& commands) { return from_hex("72730236" + commands + "00"); };
+  const Bytes many = delta(repeated(4096, "45 00 01 45 02 01 ")), times = delta(repeated(1200, "46 00 2000 "));
+  DeltaComposer composer([] {});
+  // Twice less than 2^24 commands, and together more.
+  for (const Bytes& one : {many, times, many}) composer.add(BytesInput(one));
+  CHECK_THROWS(ErrorKind::delta_corrupt, composer.add(BytesInput(times)));
+
+  CommandBudget budget([] {});
+  for (int i = 0; i < 3; i++) {
+    CommandList list(budget);
+    for (uint64_t at = 0; at < CommandBudget::COMMANDS_MAX / 2; at++) list.add(CommandList::BASIS, 2 * at, 1);
+    list.complete();
+    CHECK_EQUAL(list.size(), CommandBudget::COMMANDS_MAX / 2);
+  }
+}
+
+TEST("parts are found wherever the one before was") {
+  Random random(7);
+  CommandBudget budget([] {});
+  CommandList list(budget);
+  for (uint64_t at = 0; at < 300; at++) list.add(CommandList::BASIS, at * 1000, 1 + pick(random, 4));
+  size_t near = 0;
+  for (int i = 0; i < 5000; i++) {
+    const uint64_t from = pick(random, list.made()), length = 1 + pick(random, std::min<uint64_t>(list.made() - from, 30));
+    if (pick(random, 3) == 0) near = pick(random, 400);
+    CommandList part(budget);
+    part.add_part(list, from, length, near);
+    CHECK_EQUAL(part.made(), length);
+    size_t expected = 0;
+    while (list[expected].end <= from) expected++;
+    CHECK_EQUAL(part[0].from, list[expected].from + (from - list.start(expected)));
+  }
 }
 
 TEST("random chains compose to what they make one after the other, in any grouping") {
@@ -141,7 +188,7 @@ TEST("random chains compose to what they make one after the other, in any groupi
     const Bytes basis = random_bytes(random, pick(random, 3000));
     std::vector<Bytes> deltas;
     Bytes content = basis, next;
-    uint64_t literals = 0, commands = 0;
+    uint64_t literals = 0;
     for (size_t count = 1 + pick(random, seed % 10 ? 8 : 50); count > 0; count--) {
       deltas.push_back(random_delta(random, content, 1 + pick(random, 12), next));
       std::swap(content, next);
@@ -149,27 +196,24 @@ TEST("random chains compose to what they make one after the other, in any groupi
     const std::string what = "seed " + std::to_string(seed);
     DeltaComposer composer([] {});
     for (const Bytes& delta : deltas) composer.add(BytesInput(delta));
-    BytesSink sink(deltas);
-    composer.write(sink);
-    if (apply(basis, sink.out, 0, random) != content) fail(__FILE__, __LINE__, what);
+    const Composed made = take(composer, deltas);
+    if (apply(basis, made.out, 0, random) != content) fail(__FILE__, __LINE__, what);
     // Composed again it is the same: nothing is left to join.
-    if (compose({sink.out}) != sink.out) fail(__FILE__, __LINE__, what);
+    if (compose({made.out}) != made.out) fail(__FILE__, __LINE__, what);
     const size_t cut = pick(random, deltas.size() + 1);
     if (cut > 0 && cut < deltas.size()) {
       const auto middle = deltas.begin() + std::ptrdiff_t(cut);
       const Bytes left = compose(std::vector<Bytes>(deltas.begin(), middle));
       const Bytes right = compose(std::vector<Bytes>(middle, deltas.end()));
-      if (compose({left, right}) != sink.out) fail(__FILE__, __LINE__, what + ", cut at " + std::to_string(cut));
+      if (compose({left, right}) != made.out) fail(__FILE__, __LINE__, what + ", cut at " + std::to_string(cut));
     }
-    const CommandList list = read_commands(BytesInput(sink.out), 0, SIZE_UNKNOWN);
-    uint64_t start = 0;
-    for (const Command& command : list.commands()) {
-      commands++;
-      if (command.source != CommandList::BASIS) literals += command.end - start;
-      start = command.end;
+    CommandBudget budget([] {});
+    const CommandList list = read_commands(BytesInput(made.out), 0, SIZE_UNKNOWN, budget);
+    for (size_t i = 0; i < list.size(); i++) {
+      if (list[i].source != CommandList::BASIS) literals += list[i].end - list.start(i);
     }
-    CHECK_EQUAL(literals, sink.literal_bytes);
-    CHECK(sink.out.size() <= 5 + literals + 17 * commands);
+    CHECK_EQUAL(literals, made.literal_bytes);
+    CHECK(made.out.size() <= 5 + literals + 17 * list.size());
   }
 }
 
