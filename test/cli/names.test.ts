@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { RACY_MS } from '../../src/constants.js'
 import { BIN, Desk, type Ended } from '../helpers/desk.js'
 import { assertSameTree, copyTree, run } from '../helpers/judges.js'
-import { oracle } from '../helpers/oracle.js'
+import { oracle, reachedByNobody } from '../helpers/oracle.js'
 import { ODD_NAMES, Tree } from '../helpers/tree.js'
 
 const NAMES: readonly Buffer[] = [
@@ -69,7 +69,10 @@ test('names of any bytes are whole in --json, and printed so that they select th
   assertSameTree(desk.at('out/d'), desk.at('src/d'))
 })
 
-test('errors name files of any bytes so that no terminal acts on them', oracle('jq'), t => {
+test('errors name files of any bytes so that no terminal acts on them', {
+  ...oracle('jq'),
+  ...reachedByNobody()
+}, t => {
   const { desk, tree } = makeDesk(t)
   for (const name of NAMES) chmodSync(tree.at(Buffer.concat([Buffer.from('d/'), name])), 0)
   const user = process.geteuid?.() === 0 ? 65534 : undefined

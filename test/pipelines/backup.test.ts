@@ -32,7 +32,7 @@ import { acquireLock, directoryStore, memoryStore } from '../../src/stores/index
 import { NaiveChain } from '../helpers/chain.js'
 import { code, collect } from '../helpers/entries.js'
 import { run } from '../helpers/judges.js'
-import { oracle } from '../helpers/oracle.js'
+import { oracle, reachedByNobody } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
 import { temporaryDirectory } from '../native/tree.js'
 
@@ -289,7 +289,10 @@ function own(path: string): void {
   for (const name of readdirSync(path, { recursive: true })) lchownSync(join(path, String(name)), 65534, 65534)
 }
 
-test('what cannot be read is carried over two increments, and taken again when it can be read', RSYNC, async t => {
+test('what cannot be read is carried over two increments, and taken again when it can be read', {
+  ...RSYNC,
+  ...reachedByNobody()
+}, async t => {
   const chain = makeChain(t)
   const [file, directory] = [join(chain.source, 'file'), join(chain.source, 'd')]
   const first = backupAsNobody(chain, 'full')
@@ -316,20 +319,24 @@ test('what cannot be read is carried over two increments, and taken again when i
   assert.equal(readFileSync(join(chain.base, 'last/d/below'), 'utf8'), 'below')
 })
 
-test('what a full could not read is reported, has no content, and comes with the next increment', async t => {
-  const chain = makeChain(t)
-  const file = join(chain.source, 'file')
-  chmodSync(file, 0)
-  const { skippedEntries, errors } = backupAsNobody(chain, 'full')
-  assert.deepEqual([skippedEntries, errors], [1, [['IBT_READ_FAILED', 'file']]])
-  const { skippedEntries: lacking } = await chain.restore('lacking', { cache: false })
-  assert.equal(lacking, 1)
-  assert.equal(existsSync(join(chain.base, 'lacking/file')), false)
-  chmodSync(file, 0o644)
-  assert.equal(backupAsNobody(chain, 'incremental').skippedEntries, 0)
-  await chain.restore('whole', { cache: false })
-  assert.equal(readFileSync(join(chain.base, 'whole/file'), 'utf8'), 'content')
-})
+test(
+  'what a full could not read is reported, has no content, and comes with the next increment',
+  reachedByNobody(),
+  async t => {
+    const chain = makeChain(t)
+    const file = join(chain.source, 'file')
+    chmodSync(file, 0)
+    const { skippedEntries, errors } = backupAsNobody(chain, 'full')
+    assert.deepEqual([skippedEntries, errors], [1, [['IBT_READ_FAILED', 'file']]])
+    const { skippedEntries: lacking } = await chain.restore('lacking', { cache: false })
+    assert.equal(lacking, 1)
+    assert.equal(existsSync(join(chain.base, 'lacking/file')), false)
+    chmodSync(file, 0o644)
+    assert.equal(backupAsNobody(chain, 'incremental').skippedEntries, 0)
+    await chain.restore('whole', { cache: false })
+    assert.equal(readFileSync(join(chain.base, 'whole/file'), 'utf8'), 'content')
+  }
+)
 
 test('a large file that is written while it is read is dirty, and is looked at again', RSYNC, async t => {
   const chain = makeChain(t)
