@@ -60,6 +60,8 @@ export interface Metadata {
 export interface Content {
   /** The bytes, in order. Nothing is opened before the first pull. */
   open(): Source<Uint8Array>
+  /** All of a small content at once, instead of `open`; may be part of a larger block: what keeps it copies it. What replaces `open` leaves it out. */
+  readonly read?: (() => Promise<Uint8Array>) | undefined
 }
 
 /** A thing in a tree. */
@@ -169,6 +171,8 @@ export interface Layer {
   readonly form: 'whole' | 'delta'
   /** The bytes as they are stored, of a delta librsync's. Nothing is opened before the first pull. */
   open(): Source<Uint8Array>
+  /** As that of `Content`, of a small body. */
+  readonly read?: (() => Promise<Uint8Array>) | undefined
 }
 
 /** An entry of a backup with what is stored of its content, oldest first. */
@@ -186,6 +190,8 @@ export interface Archive {
   read(offset: number, length: number): Promise<Uint8Array>
   /** Bytes frame by frame, however many. @throws as `read` */
   bytes(offset: number, length: number): AsyncIterable<Uint8Array>
+  /** As `read`, but may be part of a larger block of memory. Default: `read`. */
+  view?(offset: number, length: number): Promise<Uint8Array>
 }
 
 /** Finds the archive of a date. @throws BackupError IBT_BASIS_MISSING */

@@ -49,21 +49,31 @@ mode_t mode_to_set(const Operation& operation, int chown_error) {
   return operation.mode & (chown_error == 0 ? 07777u : 01777u);
 }
 
-bool has_owner(const Operation& operation) { return operation.uid != LEAVE || operation.gid != LEAVE; }
-
 void to_times(const Operation& operation, struct timespec times[2]) {
   times[0].tv_sec = 0;
   times[0].tv_nsec = UTIME_OMIT;
   times[1] = to_timespec(operation.mtime_ns);
 }
 
-// The time comes last: what is torn shows by it.
+bool has_other_owner(const Operation& operation, const struct stat& status) {
+  return (operation.uid != LEAVE && operation.uid != status.st_uid) ||
+         (operation.gid != LEAVE && operation.gid != status.st_gid);
+}
+
+// Of a new file. The time comes last: what is torn shows by it.
 int set_open_metadata(int fd, const Operation& operation) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return errno;
   FirstError first;
-  if (has_owner(operation)) first.note(result_of(fchown(fd, operation.uid, operation.gid)));
+  if (has_other_owner(operation, status)) first.note(result_of(fchown(fd, operation.uid, operation.gid)));
   const int chown_error = first.get();
   first.note(set_xattrs({fd, {}}, operation.xattrs, chown_error == 0));
-  if (operation.mode != LEAVE) first.note(result_of(fchmod(fd, mode_to_set(operation, chown_error))));
+  if (operation.mode != LEAVE) {
+    const mode_t mode = mode_to_set(operation, chown_error);
+    // Attributes may be ACLs, which change the mode.
+    const bool has_mode = mode == (status.st_mode & 07777u) && operation.xattrs.size <= sizeof(uint32_t);
+    if (!has_mode) first.note(result_of(fchmod(fd, mode)));
+  }
   if (operation.mtime_ns != LEAVE_TIME) {
     struct timespec times[2];
     to_times(operation, times);
@@ -78,11 +88,6 @@ int set_mode(int parent, const char* name, mode_t mode) {
   // The C library has no call that does not follow links.
   const Fd file(open_at(parent, name, READ_FLAGS));
   return file.get() < 0 ? -file.get() : result_of(fchmod(file.get(), mode));
-}
-
-bool has_other_owner(const Operation& operation, const struct stat& status) {
-  return (operation.uid != LEAVE && operation.uid != status.st_uid) ||
-         (operation.gid != LEAVE && operation.gid != status.st_gid);
 }
 
 int set_named_xattrs(int parent, const std::string& name, const Operation& operation, const struct stat& status,
@@ -184,6 +189,13 @@ class Operator {
     return name == "." ? EINVAL : use(other, name.c_str());
   }
 
+  // What a new file begins with. One that stays the user's own has its mode at once: to look costs less than to set.
+  mode_t first_mode(const Operation& operation) const {
+    const bool is_own = (operation.uid == LEAVE || operation.uid == uid_) &&
+                        (operation.gid == LEAVE || operation.gid == gid_);
+    return is_own && operation.mode != LEAVE ? (operation.mode & 0777u) | 0600u : 0600u;
+  }
+
   void forget() {
     parents_.forget();
     others_.forget();
@@ -193,7 +205,7 @@ class Operator {
     const bool replaces = !operation.other.empty();
     const std::string& made = replaces ? operation.other : name;
     if (!is_safe_path(made) || made == "." || made.find('/') != std::string::npos) return EINVAL;
-    const int fd = open_at(parent, made.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const int fd = open_at(parent, made.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, first_mode(operation));
     if (fd < 0) return -fd;
     Fd file(fd);
     int error = operation.code == WRITE_SPARSE_FILE ? write_sparse(fd, operation) : write_body(fd, operation);
@@ -239,6 +251,8 @@ class Operator {
     return 0;
   }
 
+  const uid_t uid_ = geteuid();
+  const gid_t gid_ = getegid();
   Parents parents_;
   Parents others_;
   const CancelToken& cancel_;

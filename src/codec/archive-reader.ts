@@ -10,6 +10,8 @@ const KEPT_FRAMES = 2
 export interface ArchiveReader extends Archive {
   /** The `length` bytes at `offset`, in memory of their own. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
   read(offset: number, length: number): Promise<Uint8Array>
+  /** The same bytes, as part of what is decoded, if they are in one frame. */
+  view(offset: number, length: number): Promise<Uint8Array>
   /** The same bytes, one frame at a time; the next one is fetched and decoded meanwhile. */
   bytes(offset: number, length: number): AsyncGenerator<Uint8Array, void, undefined>
 }
@@ -54,13 +56,25 @@ class FramedArchive implements ArchiveReader {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
+    const frame = await this.#part(offset, length)
+    return frame === undefined ? this.#joined(offset, length) : Uint8Array.prototype.slice.call(frame)
+  }
+
+  async view(offset: number, length: number): Promise<Uint8Array> {
+    return (await this.#part(offset, length)) ?? this.#joined(offset, length)
+  }
+
+  /** The bytes where they are decoded, if one frame has them all. */
+  async #part(offset: number, length: number): Promise<Uint8Array | undefined> {
     this.#check(offset, length)
-    if (length > 0) {
-      const index = this.#index.find(offset)
-      const { start, sizeBytes } = this.#index.frame(index)
-      const end = offset + length - start
-      if (end <= sizeBytes) return Uint8Array.prototype.slice.call(await this.#frame(index), offset - start, end)
-    }
+    if (length === 0) return new Uint8Array(0)
+    const index = this.#index.find(offset)
+    const { start, sizeBytes } = this.#index.frame(index)
+    const end = offset + length - start
+    return end <= sizeBytes ? (await this.#frame(index)).subarray(offset - start, end) : undefined
+  }
+
+  async #joined(offset: number, length: number): Promise<Uint8Array> {
     const bytes = Buffer.allocUnsafeSlow(length)
     let at = 0
     for await (const part of this.bytes(offset, length)) {

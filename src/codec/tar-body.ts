@@ -7,7 +7,7 @@ import { sparseBody } from './sparse-body.js'
 /** Bytes that hold the headers of nearly every entry. */
 const HEADER_BYTES = 2048
 /** A body up to this size is read with its header. */
-const TOGETHER_BYTES = 256 * 1024
+export const TOGETHER_BYTES = 256 * 1024
 
 interface Found {
   readonly header: TarHeader
@@ -51,6 +51,24 @@ export async function* tarBody(
   }
 }
 
+/**
+ * A body of up to `TOGETHER_BYTES` at once, as `tarBody` gives it; may be part of a larger block of memory.
+ *
+ * @throws BackupError IBT_ARCHIVE_CORRUPT if another entry is there.
+ */
+export async function smallTarBody(
+  archive: Archive,
+  entry: { readonly path: string; readonly offset: number; readonly sizeBytes: number }
+): Promise<Uint8Array> {
+  const { path, offset, sizeBytes } = entry
+  const { header, behind } = await headerAt(archive, offset, HEADER_BYTES + sizeBytes)
+  const isPlain = header.path === path && header.sparseSizeBytes === undefined && header.sizeBytes === sizeBytes
+  if (isPlain && behind.length >= sizeBytes) return behind.subarray(0, sizeBytes)
+  const parts: Uint8Array[] = []
+  for await (const part of tarBody(archive, entry)) parts.push(part)
+  return Buffer.concat(parts)
+}
+
 /** A small body came with its header. */
 function bodyOf(archive: Archive, { start, behind }: Found, sizeBytes: number): Source<Uint8Array> {
   return behind.length >= sizeBytes ? [behind.subarray(0, sizeBytes)] : archive.bytes(start, sizeBytes)
@@ -63,7 +81,7 @@ async function headerAt(archive: Archive, offset: number, wanted = HEADER_BYTES)
       throw new BackupError('IBT_ARCHIVE_TRUNCATED', `${archive.name} ends before byte ${offset}`, {
         path: archive.name
       })
-    const bytes = await archive.read(offset, length)
+    const bytes = await (archive.view?.(offset, length) ?? archive.read(offset, length))
     const found = decodeEntryAt(bytes)
     if ('header' in found) {
       const { header, headerBytes } = found

@@ -18,6 +18,7 @@ export interface OperationQueueOptions {
  */
 export class OperationQueue {
   #batch = new OperationBatch()
+  #other = new OperationBatch()
   #running: Promise<void> = Promise.resolve()
   #lastFailed: string | undefined
 
@@ -27,13 +28,13 @@ export class OperationQueue {
   ) {}
 
   /** A promise only where it has to be waited for. */
-  add(operation: PathOperation): Promise<void> | undefined {
-    this.#batch.add(operation)
+  add(operation: PathOperation, body?: Uint8Array): Promise<void> | undefined {
+    this.#batch.add(operation, body)
     return this.#batch.isFull ? this.#next() : undefined
   }
 
   async flush(): Promise<void> {
-    this.#start()
+    await this.#next()
     await this.#running
   }
 
@@ -63,9 +64,9 @@ export class OperationQueue {
 
   #start(): void {
     const batch = this.#batch
-    this.#batch = new OperationBatch()
-    const before = this.#running
-    this.#running = before.then(() => this.#run(batch))
+    this.#batch = this.#other
+    this.#other = batch
+    this.#running = this.#run(batch)
     this.#running.catch(() => {})
   }
 

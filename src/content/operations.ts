@@ -12,6 +12,8 @@ import { encodePath } from '../path.js'
 
 const NUL = Buffer.alloc(1)
 const NO_BYTES = new Uint8Array(0)
+/** Of a longer slab, made for a large body, the memory is given back. */
+const SLAB_KEPT_BYTES = 2 * BATCH_BYTES
 
 /** One operation on a path below the root; what is undefined stays as it is. */
 export interface PathOperation {
@@ -25,52 +27,80 @@ export interface PathOperation {
   readonly devMajor?: number | undefined
   readonly devMinor?: number | undefined
   readonly xattrs?: Xattrs | undefined
-  readonly body?: Uint8Array | undefined
   /** The entry that it is done for, if that has another path. */
   readonly entryPath?: string | undefined
   /** The hard-link group whose first member it makes. */
   readonly link?: number | undefined
 }
 
-/** Operations that go to the addon in one job. Memory: the bodies, and one copy of them while the job runs. */
+/** Operations that go to the addon in one job, and can be used again then. Memory: a copy of the bodies. */
 export class OperationBatch {
   readonly #operations: PathOperation[] = []
+  /** Where bodies end. */
+  readonly #ends: number[] = []
+  #slab = NO_BYTES
   #bytes = 0
 
   get isFull(): boolean {
     return this.#operations.length >= BATCH_FILES || this.#bytes >= BATCH_BYTES
   }
 
-  add(operation: PathOperation): void {
+  add(operation: PathOperation, body: Uint8Array = NO_BYTES): void {
+    const end = this.#bytes + body.length
+    if (end > this.#slab.length) this.#grow(end)
+    this.#slab.set(body, this.#bytes)
+    this.#bytes = end
+    this.#ends.push(end)
     this.#operations.push(operation)
-    this.#bytes += operation.body?.length ?? 0
   }
 
-  /** Does them in order; returns those that failed, with the errno. */
+  /** Does them in order, and forgets them; returns those that failed, with the errno. */
   async run(root: Uint8Array, signal?: AbortSignal): Promise<{ operation: PathOperation; errno: number }[]> {
     if (this.#operations.length === 0) return []
-    const errnos = await operate(root, toColumns(this.#operations), signal)
-    return this.#operations.map((operation, i) => ({ operation, errno: errnos[i]! })).filter(({ errno }) => errno !== 0)
+    const operations = this.#operations.splice(0)
+    const slab = this.#slab.subarray(0, this.#bytes)
+    const offsets = Float64Array.of(0, ...this.#ends.splice(0))
+    const errnos = await operate(root, { ...toColumns(operations), slab, offsets }, signal)
+    this.#bytes = 0
+    if (this.#slab.length > SLAB_KEPT_BYTES) this.#slab = NO_BYTES
+    return operations.map((operation, i) => ({ operation, errno: errnos[i]! })).filter(({ errno }) => errno !== 0)
+  }
+
+  #grow(end: number): void {
+    const slab = Buffer.allocUnsafeSlow(Math.max(end, 2 * this.#slab.length))
+    slab.set(this.#slab.subarray(0, this.#bytes))
+    this.#slab = slab
   }
 }
 
-function toColumns(operations: readonly PathOperation[]): OperationColumns {
-  const bodies = operations.map(({ body }) => body ?? NO_BYTES)
+function toColumns(operations: readonly PathOperation[]): Omit<OperationColumns, 'slab' | 'offsets'> {
+  const { length } = operations
+  const columns = {
+    codes: new Uint8Array(length),
+    modes: new Uint32Array(length),
+    uids: new Uint32Array(length),
+    gids: new Uint32Array(length),
+    mtimesNs: new BigInt64Array(length),
+    devMajors: new Uint32Array(length),
+    devMinors: new Uint32Array(length)
+  }
+  for (let i = 0; i < length; i++) {
+    const { code, mode = LEAVE, uid = LEAVE, gid = LEAVE, mtimeNs, devMajor = 0, devMinor = 0 } = operations[i]!
+    columns.codes[i] = code
+    columns.modes[i] = mode
+    columns.uids[i] = uid
+    columns.gids[i] = gid
+    columns.mtimesNs[i] = toTimeColumn(mtimeNs)
+    columns.devMajors[i] = devMajor
+    columns.devMinors[i] = devMinor
+  }
   const xattrs = operations.map(({ xattrs }) => (xattrs === undefined ? NO_BYTES : encodeXattrs(xattrs)))
   return {
-    codes: Uint8Array.from(operations, ({ code }) => code),
+    ...columns,
     paths: terminated(operations.map(({ path }) => path)),
     others: terminated(operations.map(({ other }) => other ?? '')),
-    modes: Uint32Array.from(operations, ({ mode }) => mode ?? LEAVE),
-    uids: Uint32Array.from(operations, ({ uid }) => uid ?? LEAVE),
-    gids: Uint32Array.from(operations, ({ gid }) => gid ?? LEAVE),
-    mtimesNs: BigInt64Array.from(operations, ({ mtimeNs }) => toTimeColumn(mtimeNs)),
-    devMajors: Uint32Array.from(operations, ({ devMajor }) => devMajor ?? 0),
-    devMinors: Uint32Array.from(operations, ({ devMinor }) => devMinor ?? 0),
     xattrs: Buffer.concat(xattrs),
-    xattrOffsets: offsetsOf(xattrs),
-    slab: Buffer.concat(bodies),
-    offsets: offsetsOf(bodies)
+    xattrOffsets: offsetsOf(xattrs)
   }
 }
 
@@ -89,5 +119,6 @@ function offsetsOf(parts: readonly Uint8Array[]): Float64Array {
 }
 
 function terminated(paths: readonly string[]): Uint8Array {
-  return Buffer.concat(paths.flatMap(path => [encodePath(path), NUL]))
+  const text = `${paths.join('\0')}\0`
+  return text.isWellFormed() ? Buffer.from(text) : Buffer.concat(paths.flatMap(path => [encodePath(path), NUL]))
 }

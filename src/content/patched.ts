@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { createPatcher } from '../native.js'
@@ -14,6 +14,17 @@ export class PatchedContent implements Content {
     readonly spoolDirectory: string
   ) {}
 
+  get read(): (() => Promise<Uint8Array>) | undefined {
+    return this.layers.length === 1 && this.layers[0]!.read !== undefined ? this.#readProven : undefined
+  }
+
+  readonly #readProven = async (): Promise<Uint8Array> => {
+    const { sha256, sizeBytes = Infinity } = this.entry
+    const bytes = await this.layers[0]!.read!()
+    if (sha256 === undefined || (bytes.length === sizeBytes && hash('sha256', bytes) === sha256)) return bytes
+    throw mismatch(this.entry, bytes.length)
+  }
+
   open(): AsyncGenerator<Uint8Array, void, undefined> {
     const { sizeBytes = Infinity } = this.entry
     return sizeBytes <= PART_BYTES ? this.#held() : this.#proven()
@@ -27,18 +38,17 @@ export class PatchedContent implements Content {
   }
 
   async *#proven(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { path, sha256, sizeBytes = Infinity } = this.entry
-    const hash = createHash('sha256')
+    const { sha256, sizeBytes = Infinity } = this.entry
+    const digest = createHash('sha256')
     let bytes = 0
     for await (const chunk of this.#content()) {
       bytes += chunk.length
       if (bytes > sizeBytes) break
-      hash.update(chunk)
+      digest.update(chunk)
       yield chunk
     }
-    if (sha256 === undefined || (hash.digest('hex') === sha256 && bytes === sizeBytes)) return
-    const message = `${printPath(path)} is not what was backed up: its ${bytes} bytes do not have the SHA-256 ${sha256}`
-    throw new BackupError('IBT_HASH_MISMATCH', message, { path })
+    if (sha256 === undefined || (digest.digest('hex') === sha256 && bytes === sizeBytes)) return
+    throw mismatch(this.entry, bytes)
   }
 
   async *#content(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -53,6 +63,11 @@ export class PatchedContent implements Content {
       await version.close()
     }
   }
+}
+
+function mismatch({ path, sha256 }: Layered, sizeBytes: number): BackupError {
+  const message = `${printPath(path)} is not what was backed up: its ${sizeBytes} bytes do not have the SHA-256 ${sha256}`
+  return new BackupError('IBT_HASH_MISMATCH', message, { path })
 }
 
 async function replace(old: Version, content: Source<Uint8Array>): Promise<Version> {

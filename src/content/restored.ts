@@ -21,14 +21,18 @@ const NO_XATTRS = new Map<string, Uint8Array>()
 
 /** The metadata of an operation that makes an entry as it was. A symlink's own mode means nothing. */
 export function restoredMetadata(entry: Restorable, owners: Owners) {
-  const { path, type, mode, mtimeNs, xattrs = NO_XATTRS, devMajor, devMinor } = entry
-  const metadata = { path, mode: type === 'symlink' ? undefined : mode, mtimeNs, xattrs, devMajor, devMinor }
-  if (owners === 'none') return metadata
-  const { uid, gid, uname, gname } = entry
+  const { path, type, mode, uname, gname, mtimeNs, xattrs = NO_XATTRS, devMajor, devMinor } = entry
   const byName = owners === 'name'
+  const uid = owners === 'none' ? undefined : entry.uid
+  const gid = owners === 'none' ? undefined : entry.gid
   return {
-    ...metadata,
+    path,
+    mode: type === 'symlink' ? undefined : mode,
     uid: (byName && uname !== undefined ? userId(uname) : undefined) ?? uid,
-    gid: (byName && gname !== undefined ? groupId(gname) : undefined) ?? gid
+    gid: (byName && gname !== undefined ? groupId(gname) : undefined) ?? gid,
+    mtimeNs,
+    xattrs,
+    devMajor,
+    devMinor
   }
 }

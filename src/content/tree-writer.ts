@@ -1,4 +1,4 @@
-import { abortable } from '../abortable.js'
+import { abortable, untilAbort } from '../abortable.js'
 import { PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { Operation } from '../native.js'
@@ -154,14 +154,16 @@ export class TreeWriter {
     await this.#directories.change(directory)
     // To make the content, `patch` may spool in the root.
     await this.#directories.change(this.#directories.root)
-    const chunks = abortable(entry.content?.open() ?? [], this.options.signal)
-    if ((entry.sizeBytes ?? Infinity) > PART_BYTES) return this.#writeLarge(place, chunks)
-    const body = await hold(entry, chunks)
+    const { content, sizeBytes = Infinity } = entry
+    const { signal } = this.options
+    const chunks = () => abortable(content?.open() ?? [], signal)
+    if (sizeBytes > PART_BYTES) return this.#writeLarge(place, chunks())
+    const body = await (content?.read === undefined ? hold(entry, chunks()) : untilAbort(content.read(), signal))
     const isInTheWay = there?.type === 'directory'
     if (isInTheWay) await this.#queue.add({ code: Operation.remove, path: entry.path })
     const code = entry.sparse ? Operation.writeSparseFile : Operation.writeFile
     const other = there === undefined || isInTheWay ? undefined : temporaryName()
-    await this.#queue.add({ code, body, other, link: entry.link, ...this.#metadata(entry) })
+    await this.#queue.add({ code, other, link: entry.link, ...this.#metadata(entry) }, body)
     return { isUnchanged: false, sizeBytes: body.length }
   }
 

@@ -377,7 +377,7 @@ const REPLACE = `
   import { OperationBatch } from ${JSON.stringify(import.meta.resolve('../../src/content/operations.js'))}
   import { Operation } from ${JSON.stringify(import.meta.resolve('../../src/native.js'))}
   const batch = new OperationBatch()
-  batch.add({ code: Operation.writeFile, path: 'file', other: 'new#close', body: Buffer.from('new') })
+  batch.add({ code: Operation.writeFile, path: 'file', other: 'new#close' }, Buffer.from('new'))
   console.log(JSON.stringify((await batch.run(Buffer.from(process.argv[1]))).map(({ errno }) => errno)))
 `
 

@@ -59,6 +59,26 @@ test('nothing is read before a content is opened', async () => {
   assert.ok(found.content)
 })
 
+test('a small content is read at once where its layer can be, and proven', async () => {
+  const body = Buffer.from('body')
+  const readable: Layer = { form: 'whole', open: () => assert.fail('opened'), read: async () => body }
+  const { content } = await patched(layered([readable], body))
+  assert.equal(await content!.read!(), body)
+  const forged = await patched(layered([readable], Buffer.from('bodY')))
+  await assert.rejects(forged.content!.read!(), code('IBT_HASH_MISMATCH'))
+  const longer = await patched({ ...layered([readable], body), sizeBytes: 3 })
+  await assert.rejects(longer.content!.read!(), code('IBT_HASH_MISMATCH'))
+  const chained = await patched(layered([readable, layer('delta', body)], body))
+  assert.equal(chained.content!.read, undefined)
+})
+
+test('who replaces how a content or a layer is opened gets what that opens', async () => {
+  const body = Buffer.from('body')
+  const readable: Layer = { form: 'whole', open: () => assert.fail('opened'), read: async () => body }
+  const { content } = await patched(layered([readable], body))
+  assert.equal({ ...content, open: () => [] }.read, undefined)
+})
+
 for (const pieceBytes of [1, 7, 4096]) {
   test(`a chain of deltas makes the newest content, in pieces of ${pieceBytes} bytes`, async () => {
     const layers: Layer[] = []

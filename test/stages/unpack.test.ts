@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pack } from '../../src/stages/pack.js'
 import { unpack } from '../../src/stages/unpack.js'
-import { isPacked, isPiece, type OpenArchive, type Place, type StateEntry } from '../../src/types.js'
+import { type Archive, isPacked, isPiece, type OpenArchive, type Place, type StateEntry } from '../../src/types.js'
 import { archiveOf, bytesOf, code, collect, directory, file, stateEntry } from '../helpers/entries.js'
 import { sourceContract } from '../helpers/source-contract.js'
 import { randomBytes } from '../native/tree.js'
@@ -42,6 +42,32 @@ test('contents come out of the archives that the state names', async () => {
     assert.ok((await bytesOf(layers![0]!.open())).equals(bodies[path as keyof typeof bodies]))
   }
   assert.deepEqual(opened, Array(3).fill('D full'))
+})
+
+test('a small body is read at once, from a frame or over several; whoever replaces `open` gets what that opens', async () => {
+  const bodies = { a: Buffer.alloc(0), b: Buffer.from('b'), c: randomBytes(200_000, 1), large: randomBytes(300_000, 2) }
+  const { state, full } = await backup(bodies)
+  const split: Archive = {
+    ...full,
+    bytes: full.bytes.bind(full),
+    read: async (offset, length) => full.read(offset, Math.min(length, 4096))
+  }
+  for (const archive of [full, split]) {
+    const files = (await collect(unpack(state, async () => archive))).filter(({ layers }) => layers !== undefined)
+    for (const { path, layers } of files) {
+      const [layer] = layers!
+      assert.equal({ ...layer!, open: () => [] }.read, undefined)
+      if (path === 'large') assert.equal(layer!.read, undefined)
+      else assert.deepEqual(Buffer.from(await layer!.read!()), bodies[path as keyof typeof bodies])
+    }
+  }
+})
+
+test('another entry in the place of a small body is refused', async () => {
+  const { state, full } = await backup({ a: Buffer.from('aa'), b: Buffer.from('bb') })
+  const [, a, b] = state
+  const [found] = await collect(unpack([{ ...a!, places: b!.places }], async () => full))
+  await assert.rejects(found!.layers![0]!.read!(), code('IBT_ARCHIVE_CORRUPT'))
 })
 
 test('layers are the whole and each delta on it, oldest first', async () => {
