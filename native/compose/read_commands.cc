@@ -4,7 +4,7 @@ namespace ibt {
 namespace {
 
 // Behind a literal that was passed over there are a few commands and the next literal, elsewhere mostly commands.
-constexpr size_t READ_AFTER_LITERAL = 4096;
+constexpr size_t READ_AFTER_LITERAL = 512;
 constexpr size_t READ_BYTES = 65536;
 
 void check_copy(uint64_t position, uint64_t length, int64_t basis_bytes) {

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "relay.h"
 #include "stream_io.h"
 #include "system_error.h"
 
 namespace ibt {
 namespace {
 
-constexpr size_t BUFFER_BYTES = 1 << 20;
+// What is read and what is written next stay in a core's own cache.
+constexpr size_t PART_BYTES = 512 << 10;
+// One thread reads, the other writes: there is nothing for a third.
+constexpr size_t THREADS = 2;
 
 using Deltas = std::vector<std::unique_ptr<DeltaInput>>;
 
@@ -64,38 +68,73 @@ void add_all(DeltaComposer& composer, const Deltas& deltas) {
   for (size_t i = 0; i < deltas.size(); i++) about(i, [&] { composer.add(*deltas[i]); });
 }
 
+// A part of the delta that is made, and which of its bytes are literals still to be read.
+struct Part {
+  struct Literal {
+    size_t at;
+    LiteralRange from;
+  };
+  RawBytes bytes;
+  std::vector<Literal> literals;
+};
+
+class Parts {
+ public:
+  explicit Parts(DeltaComposer& composer) : composer_(composer) {}
+  // False behind the end.
+  bool take(Part& part) {
+    part.bytes.truncate(0);
+    part.literals.clear();
+    while (part.bytes.size() < PART_BYTES) {
+      if (literal_.length == 0) {
+        commands_.clear();
+        if (!composer_.next(commands_, literal_)) break;
+        part.bytes.append(commands_.data(), commands_.size());
+      }
+      take_literal(part);
+    }
+    return part.bytes.size() > 0;
+  }
+
+ private:
+  void take_literal(Part& part) {
+    const size_t at = part.bytes.size();
+    const size_t length = std::min<uint64_t>(literal_.length, PART_BYTES - std::min(at, PART_BYTES));
+    if (length == 0) return;
+    part.literals.push_back({at, {literal_.delta, literal_.position, length}});
+    part.bytes.reserve_more(length);
+    part.bytes.added(length);
+    literal_.position += length;
+    literal_.length -= length;
+  }
+
+  DeltaComposer& composer_;
+  Bytes commands_;
+  LiteralRange literal_ = {};
+};
+
 }  // namespace
 
-JobStats compose_files(const std::vector<Fd>& deltas, int out, const CancelToken& cancel) {
-  Output output(out, cancel);
+JobStats compose_files(const std::vector<Fd>& deltas, int out, size_t threads, const CancelToken& cancel) {
+  CancelToken stop(&cancel);
+  Output output(out, stop);
   Deltas inputs;
   uint64_t in_bytes = 0;
   for (size_t i = 0; i < deltas.size(); i++) {
     about(i, [&] { in_bytes += file_bytes(deltas[i].get()); });
-    inputs.push_back(std::make_unique<FileDelta>(deltas[i].get(), cancel));
+    inputs.push_back(std::make_unique<FileDelta>(deltas[i].get(), stop));
   }
-  DeltaComposer composer([&cancel] { cancel.check(); });
+  DeltaComposer composer([&stop] { stop.check(); });
   add_all(composer, inputs);
-  RawBytes buffer;
-  buffer.reserve_more(BUFFER_BYTES);
-  const auto flush = [&] {
-    output.write(buffer.data(), buffer.size());
-    buffer.truncate(0);
-  };
-  Bytes commands;
-  for (LiteralRange literal; composer.next(commands, literal); commands.clear()) {
-    if (commands.size() > BUFFER_BYTES - buffer.size()) flush();
-    buffer.append(commands.data(), commands.size());
-    while (literal.length > 0) {
-      if (buffer.size() == BUFFER_BYTES) flush();
-      const size_t step = std::min<uint64_t>(literal.length, BUFFER_BYTES - buffer.size());
-      read_literal(inputs, literal.delta, literal.position, buffer.end(), step);
-      buffer.added(step);
-      literal.position += step;
-      literal.length -= step;
-    }
-  }
-  flush();
+  Parts parts(composer);
+  relay(
+      std::min(threads, THREADS), stop, [] { return Part(); }, [&](Part& part) { return parts.take(part); },
+      [&](Part& part) {
+        for (const auto& [at, from] : part.literals) {
+          read_literal(inputs, from.delta, from.position, part.bytes.data() + at, from.length);
+        }
+      },
+      [&](Part& part) { output.write(part.bytes.data(), part.bytes.size()); });
   return {in_bytes, output.total()};
 }
 

@@ -11,8 +11,9 @@
 
 namespace ibt {
 
-// Errors that are about one of the deltas say which. Memory: that of DeltaComposer and one buffer of 1 MiB.
-JobStats compose_files(const std::vector<Fd>& deltas, int out, const CancelToken& cancel);
+// Errors that are about one of the deltas say which. Literals are read and written on up to two threads; the output does
+// not depend on that. Memory: that of DeltaComposer, and 512 KiB a thread.
+JobStats compose_files(const std::vector<Fd>& deltas, int out, size_t threads, const CancelToken& cancel);
 
 struct ByteRange {
   const uint8_t* data;

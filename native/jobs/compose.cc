@@ -22,10 +22,11 @@ Napi::Value compose_files_job(const Napi::CallbackInfo& info) {
     std::memcpy(&fd, fds.data + at, sizeof fd);
     deltas.push_back(own_descriptor(fd));
   }
+  const size_t threads = Runtime::of(info.Env()).threads_for_job();
   return start(
       info.Env(), std::move(stop), {},
-      [deltas = std::move(deltas), out = std::move(out)](const CancelToken& cancel) {
-        return compose_files(deltas, out.get(), cancel);
+      [deltas = std::move(deltas), out = std::move(out), threads](const CancelToken& cancel) {
+        return compose_files(deltas, out.get(), threads, cancel);
       },
       stats_to_js);
 }

@@ -220,7 +220,7 @@ TEST("random chains compose to what they make one after the other, in any groupi
 TEST("long literals are passed over, wherever reads of the delta end") {
   Random random(41);
   const Bytes empty;
-  for (size_t size : {4090, 4096, 65518, 65529, 65530, 65531, 65536, 200000}) {
+  for (size_t size : {505, 512, 513, 4096, 65518, 65529, 65530, 65531, 65536, 200000}) {
     const Bytes literal = random_bytes(random, size);
     Bytes delta = from_hex("72730236 05 3031323334 43");
     for (unsigned i = 4; i-- > 0;) delta.push_back(uint8_t(size >> (8 * i)));
