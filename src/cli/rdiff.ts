@@ -48,6 +48,7 @@ Example: ibt patch big.img big.delta big-new.img`,
 Writes one delta that makes what the DELTAs make one after the other, without
 any of the contents. The DELTAs are files that can be read at any place.
 
+  --jobs N              threads (default: one a core, at most 8)
   --force               replace OUT
   --help
 
@@ -80,11 +81,11 @@ export async function runRdiff([name, ...rest]: readonly string[], signal: Abort
   const inputs = positionals.slice(0, -1)
   if (command === 'patch' && inputs[0] === '-')
     throw new UsageError('The basis of a patch is read at any place: give a file')
+  const jobs = parseNumber('--jobs', values.jobs, 1, JOBS_MAX)
+  if (jobs !== undefined) setJobs(jobs)
   if (command === 'compose') return compose(inputs, output, values.force ?? false, signal)
   if (inputs.filter(path => path === '-').length > 1) throw new UsageError('Only one input can be stdin')
   const options = signatureOptions(values)
-  const jobs = parseNumber('--jobs', values.jobs, 1, JOBS_MAX)
-  if (jobs !== undefined) setJobs(jobs)
   await withInputs(inputs, fds =>
     withOutput(output, values.force ?? false, async fd => {
       if (command === 'signature') await signatureFile(fds[0]!, fd, options, signal)
@@ -120,10 +121,7 @@ function parse(command: Name, args: readonly string[]) {
   const options = { ...common, ...forSignature } as const
   try {
     const parsed = parseArgs({ args: joinNegative(args), options, allowPositionals: true })
-    const strange = {
-      ...(command === 'signature' ? {} : forSignature),
-      ...(command === 'compose' ? { jobs: true } : {})
-    }
+    const strange = command === 'signature' ? {} : forSignature
     const unknown = Object.keys(parsed.values).find(option => option in strange)
     if (unknown !== undefined) throw new Error(`Unknown option '--${unknown}'`)
     return parsed

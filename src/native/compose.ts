@@ -13,7 +13,7 @@ import { writeWhole } from './whole-file.js'
  * The deltas are files that can be read at any position; each is open until the end. `out` is a descriptor, or a path
  * that appears when the delta is whole; what is there is replaced when the delta is on disk, too.
  * Memory: 24 bytes a command of all lists that are held at once, of deltas and of what they make, which together may have
- * 2^24, that is 384 MiB; and one buffer of 1 MiB.
+ * 2^24, that is 384 MiB; and 512 KiB for each of up to two threads.
  * @throws TypeError if there is no delta.
  * @throws BackupError with the delta's path: IBT_READ_FAILED, IBT_BAD_MAGIC, IBT_INPUT_ENDED, IBT_DELTA_CORRUPT (also if
  * it copies what the delta before it does not make, or there are too many commands); IBT_WRITE_FAILED

@@ -95,6 +95,29 @@ test("rdiff's deltas are composed from files to a file, with literals of any len
   assert.ok(composed.length < 150_000 + 100_000 + 60_000 + 4000)
 })
 
+test('a result of many parts is the same from files as in memory', async t => {
+  const directory = temporaryDirectory(t)
+  const at = (name: string) => join(directory, name)
+  const random = createRandom(50)
+  const contents = [randomBytes(5_000_000, 50)]
+  const paths: string[] = []
+  const deltas: Buffer[] = []
+  for (let i = 0; i < 6; i++) {
+    const basis = contents.at(-1)!
+    const cut = random.int(4_000_000)
+    const inserted = randomBytes(random.int(1_500_000), i)
+    contents.push(Buffer.concat([basis.subarray(cut), inserted, basis.subarray(0, cut + 1000), Buffer.of(i)]))
+    deltas.push(await deltaOf(basis, contents.at(-1)!, 4096))
+    paths.push(at(`delta${i}`))
+    writeFileSync(paths.at(-1)!, deltas.at(-1)!)
+  }
+  await composeDeltas(paths, at('composed'))
+  const composed = readFileSync(at('composed'))
+  assert.ok(composed.length > 2 ** 21)
+  assert.ok(composed.equals(await composeBytes(deltas, MAX)))
+  assert.ok((await patchBytes(contents[0]!, composed, MAX)).equals(contents.at(-1)!))
+})
+
 test('an error names the delta, and the output is whole or not there', async t => {
   const directory = temporaryDirectory(t)
   const at = (name: string) => join(directory, name)
