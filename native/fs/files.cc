@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "beneath.h"
 
@@ -13,14 +14,17 @@ namespace {
 
 constexpr int READS_MAX = 3;
 constexpr size_t STEP_BYTES = 1 << 20;
+constexpr size_t HASH_BYTES = 128 << 10;
 
 enum class Read { done, too_large, failed };
 
-// Reads the file into the room, and adds up what was read.
-Read read_to_end(int fd, Slab room, size_t& count, const CancelToken& cancel) {
+// Reads the file into the room, and adds up what was read. A file of the size that is expected is not asked for more:
+// one that has grown since has another time, too.
+Read read_to_end(int fd, double expected, Slab room, size_t& count, const CancelToken& cancel) {
   uint8_t beyond;
   for (count = 0;;) {
     cancel.check();
+    if (count > 0 && static_cast<double>(count) == expected) return Read::done;
     const size_t left = std::min(room.size - count, STEP_BYTES);
     // A byte where there is no room tells a file that has grown from one that ends here.
     const ssize_t got = left > 0 ? pread(fd, room.data + count, left, static_cast<off_t>(count))
@@ -63,11 +67,12 @@ class BatchReader {
     batch_.stats.push_back(stat);
     batch_.flags.push_back(flags);
     batch_.offsets.push_back(static_cast<double>(start));
-    batch_.signature_offsets.push_back(static_cast<double>(batch_.signatures.size()));
-    hash(start, is_read);
+    waiting_.push_back(is_read ? std::optional<Content>({slab_.data + start, count}) : std::nullopt);
+    if (used_ - hashed_ >= HASH_BYTES) hash_waiting();
   }
 
   FileBatch finish() {
+    hash_waiting();
     batch_.offsets.push_back(static_cast<double>(used_));
     batch_.signature_offsets.push_back(static_cast<double>(batch_.signatures.size()));
     return std::move(batch_);
@@ -84,7 +89,7 @@ class BatchReader {
       if (before.type != TYPE_FILE) flags = FILE_NOT_REGULAR;
       else if (before.size > static_cast<double>(room.size)) flags = FILE_TOO_LARGE;
       if (flags != 0) return before;
-      const Read outcome = read_to_end(fd, room, count, cancel_);
+      const Read outcome = read_to_end(fd, before.size, room, count, cancel_);
       if (outcome == Read::failed) return failed_stat(errno);
       if (fstat(fd, &status) != 0) return failed_stat(errno);
       FileStat after = to_file_stat(status);
@@ -103,17 +108,27 @@ class BatchReader {
     }
   }
 
-  void hash(size_t start, bool is_read) {
-    std::array<uint8_t, 32> digest{};
-    if (is_read) {
-      const uint8_t* bytes = slab_.data + start;
-      const size_t length = used_ - start;
-      Sha256 sha256;
-      sha256.update(bytes, length);
-      digest = sha256.finish();
-      if (static_cast<double>(length) >= options_.sign_min_bytes) sign(bytes, length);
+  // Several files at once, while what was read is still in the cache.
+  void hash_waiting() {
+    hashed_ = used_;
+    std::vector<Content> read;
+    for (const std::optional<Content>& content : waiting_) {
+      if (content) read.push_back(*content);
     }
-    batch_.sha256.insert(batch_.sha256.end(), digest.begin(), digest.end());
+    digests_.resize(32 * read.size());
+    sha256_many(read.data(), read.size(), digests_.data());
+    const uint8_t* digest = digests_.data();
+    for (const std::optional<Content>& content : waiting_) {
+      batch_.signature_offsets.push_back(static_cast<double>(batch_.signatures.size()));
+      if (!content) {
+        batch_.sha256.insert(batch_.sha256.end(), 32, 0);
+        continue;
+      }
+      batch_.sha256.insert(batch_.sha256.end(), digest, digest + 32);
+      digest += 32;
+      if (static_cast<double>(content->length) >= options_.sign_min_bytes) sign(content->bytes, content->length);
+    }
+    waiting_.clear();
   }
 
   void sign(const uint8_t* bytes, size_t length) {
@@ -131,6 +146,10 @@ class BatchReader {
   const BatchOptions& options_;
   const CancelToken& cancel_;
   size_t used_ = 0;
+  size_t hashed_ = 0;
+  // Files that are not hashed yet, and gaps for those that could not be read.
+  std::vector<std::optional<Content>> waiting_;
+  Bytes digests_;
   FileBatch batch_;
 };
 

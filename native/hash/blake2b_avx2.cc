@@ -96,11 +96,14 @@ AVX2 void hash_lanes(const uint8_t* const* lanes, size_t count, size_t length, u
   for (; length - done > BLOCK; done += BLOCK) compress(state, lanes, done, done + BLOCK, false);
 
   // The last block of each, filled up with zeros: nothing is read beyond the lanes.
-  alignas(32) uint8_t tails[LANES][BLOCK] = {};
+  alignas(32) uint8_t tails[LANES][BLOCK];
   const uint8_t* last[LANES];
+  const size_t rest = length - done;
   for (size_t i = 0; i < LANES; i++) {
-    if (length > done) std::memcpy(tails[i], lanes[i] + done, length - done);
-    last[i] = tails[i];
+    last[i] = rest == BLOCK ? lanes[i] + done : tails[i];
+    if (rest == BLOCK) continue;
+    std::memset(tails[i], 0, BLOCK);
+    if (rest > 0) std::memcpy(tails[i], lanes[i] + done, rest);
   }
   compress(state, last, 0, length, true);
 

@@ -7,13 +7,16 @@
 namespace ibt {
 
 const Kernels PORTABLE_KERNELS = {blake2b_many_portable, md4_many_portable, rabinkarp_portable, rabinkarp_find_portable,
-                                  sha256_blocks_portable};
+                                  sha256_blocks_portable, sha256_pair_portable};
 
 Kernels kernels_at(Simd simd) {
   Kernels chosen = PORTABLE_KERNELS;
 #if defined(__x86_64__)
   if (simd == Simd::portable) return chosen;
-  if (sha256_shani_works()) chosen.sha256_blocks = sha256_blocks_shani;
+  if (sha256_shani_works()) {
+    chosen.sha256_blocks = sha256_blocks_shani;
+    chosen.sha256_pair = sha256_pair_shani;
+  }
   chosen.blake2b_many = blake2b_many_avx2;
   chosen.md4_many = md4_many_avx2;
   chosen.rabinkarp = rabinkarp_avx2;

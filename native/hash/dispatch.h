@@ -18,6 +18,7 @@ struct Kernels {
                            uint32_t& sum, bool& hit);
   // Described in sha256.h.
   void (*sha256_blocks)(uint32_t* state, const uint8_t* blocks, size_t count);
+  void (*sha256_pair)(uint32_t* const* states, const uint8_t* const* blocks, size_t count);
 };
 
 extern const Kernels PORTABLE_KERNELS;

@@ -55,8 +55,11 @@ void sha256_blocks_portable(uint32_t* state, const uint8_t* block, size_t count)
   }
 }
 
-Sha256::Sha256()
-    : state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19} {}
+void sha256_pair_portable(uint32_t* const* states, const uint8_t* const* blocks, size_t count) {
+  for (int i = 0; i < 2; i++) sha256_blocks_portable(states[i], blocks[i], count);
+}
+
+Sha256::Sha256() : state_(SHA256_START) {}
 
 void Sha256::update(const uint8_t* bytes, size_t length) {
   if (length == 0) return;
@@ -85,8 +88,12 @@ std::array<uint8_t, 32> Sha256::finish() {
   store_be(size, bits, 8);
   update(size, sizeof size);
   std::array<uint8_t, 32> digest;
-  for (size_t i = 0; i < 8; i++) store_be(digest.data() + 4 * i, state_[i], 4);
+  sha256_digest(state_.data(), digest.data());
   return digest;
+}
+
+void sha256_digest(const uint32_t* state, uint8_t* digest) {
+  for (size_t i = 0; i < 8; i++) store_be(digest + 4 * i, state[i], 4);
 }
 
 }  // namespace ibt

@@ -52,6 +52,28 @@ TEST("SHA-256 has the digests of FIPS 180-4") {
   CHECK_EQUAL(sha256_hex(std::string(1000000, 'a')), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
+TEST("SHA-256 of several contents is that of each") {
+  Random random(7);
+  const size_t sizes[] = {0, 1, 55, 56, 63, 64, 119, 120, 128, 1000, 5000, 0, 64, 3};
+  std::vector<Bytes> all;
+  std::vector<Content> contents;
+  for (size_t size : sizes) all.push_back(random_bytes(random, size));
+  for (const Bytes& bytes : all) contents.push_back({bytes.data(), bytes.size()});
+  for (size_t count = 0; count <= contents.size(); count++) {
+    for (int turn = 0; turn < 2; turn++) {
+      Bytes digests(32 * count);
+      sha256_many(contents.data(), count, digests.data());
+      for (size_t i = 0; i < count; i++) {
+        Sha256 one;
+        one.update(contents[i].bytes, contents[i].length);
+        const auto digest = one.finish();
+        CHECK(std::memcmp(digest.data(), digests.data() + 32 * i, digest.size()) == 0);
+      }
+      std::reverse(contents.begin(), contents.end());
+    }
+  }
+}
+
 TEST("sums of bytes that come in pieces are those of the whole") {
   Random random(2);
   for (size_t size : {0, 1, 55, 56, 63, 64, 65, 127, 128, 129, 255, 256, 257, 3000}) {

@@ -135,6 +135,16 @@ TEST("SHA-256 is the same at every level") {
       kernels_at(simd).sha256_blocks(ours, bytes.data(), count);
       PORTABLE_KERNELS.sha256_blocks(portable, bytes.data(), count);
       CHECK(std::memcmp(ours, portable, sizeof ours) == 0);
+
+      Bytes other = random_bytes(random, count * 64);
+      uint32_t our_other[8] = {9, 8, 7}, portable_other[8] = {9, 8, 7};
+      uint32_t* const states[] = {ours, our_other};
+      const uint8_t* const blocks[] = {bytes.data(), other.data()};
+      kernels_at(simd).sha256_pair(states, blocks, count);
+      PORTABLE_KERNELS.sha256_blocks(portable, bytes.data(), count);
+      PORTABLE_KERNELS.sha256_blocks(portable_other, other.data(), count);
+      CHECK(std::memcmp(ours, portable, sizeof ours) == 0);
+      CHECK(std::memcmp(our_other, portable_other, sizeof our_other) == 0);
     }
   }
 }
