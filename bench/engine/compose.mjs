@@ -2,12 +2,13 @@
 // made up, as commands: each has so many edits, at random places, of the literals that blocks of 2 KiB leave around an
 // edit of a few bytes to a few KiB. What they compose to is patched by rdiff and compared with what they make in turn.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { createCipheriv } from 'node:crypto'
-import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { randomSource, writeRandom } from './corpus.mjs'
+import { median, ratios, spread } from './measure.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -24,15 +25,7 @@ const work = mkdtempSync(join(values.work ?? tmpdir(), 'ibt-bench-'))
 const at = name => join(work, name)
 const bin = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'bin/ibt.cjs')
 
-const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16, 7), Buffer.alloc(16))
-const randomBytes = length => cipher.update(Buffer.alloc(length))
-const randomBelow = limit => Math.floor((randomBytes(6).readUIntBE(0, 6) / 2 ** 48) * limit)
-
-function writeBasis(path, size) {
-  const fd = openSync(path, 'w')
-  for (let left = size; left > 0; left -= 1 << 20) writeSync(fd, randomBytes(Math.min(left, 1 << 20)))
-  closeSync(fd)
-}
+const random = randomSource(7)
 
 const copyCommand = (position, length) => {
   const command = Buffer.alloc(13)
@@ -49,7 +42,7 @@ const literalCommand = bytes => {
 
 /** Returns the size of what the delta makes. */
 function writeDelta(path, size) {
-  const places = Array.from({ length: edits }, () => randomBelow(size - 4 * BLOCK_BYTES)).sort((a, b) => a - b)
+  const places = Array.from({ length: edits }, () => random.below(size - 4 * BLOCK_BYTES)).sort((a, b) => a - b)
   const parts = [Buffer.from('72730236', 'hex')]
   let position = 0
   let made = 0
@@ -57,7 +50,7 @@ function writeDelta(path, size) {
     const block = place - (place % BLOCK_BYTES)
     if (block <= position) continue
     parts.push(copyCommand(position, block - position))
-    const literal = randomBytes(BLOCK_BYTES + randomBelow(BLOCK_BYTES))
+    const literal = random.bytes(BLOCK_BYTES + random.below(BLOCK_BYTES))
     parts.push(literalCommand(literal))
     made += block - position + literal.length
     position = block + BLOCK_BYTES
@@ -75,14 +68,10 @@ function seconds(...command) {
   return (performance.now() - start) / 1000
 }
 
-const median = numbers => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]
-const print = (name, all) => {
-  const [low, high] = [Math.min(...all), Math.max(...all)]
-  console.log(`${name.padEnd(34)} ${median(all).toFixed(2)} s (${low.toFixed(2)}-${high.toFixed(2)})`)
-}
+const print = (name, all) => console.log(`${name.padEnd(34)} ${spread(all, 2)} s`)
 
 try {
-  writeBasis(at('basis'), mib << 20)
+  writeRandom(at('basis'), mib * 2 ** 20, 6)
   const paths = Array.from({ length: deltas }, (_, i) => at(`delta${i}`))
   let size = mib * 2 ** 20
   for (const path of paths) size = writeDelta(path, size)
@@ -105,10 +94,11 @@ try {
   console.log(`${deltas} deltas of ${edits} edits, ${stored} bytes; composed ${statSync(at('out')).size} bytes`)
   console.log(`load ${loadavg()[0].toFixed(1)}, ${runs} runs in turn`)
   print('rdiff patch, one delta', times.patch)
-  print('ibt compose, all, with fsync', times.compose)
+  print('ibt compose, all', times.compose)
   print('node -e 0', times.node)
+  const net = times.compose.map((compose, run) => compose - times.node[run])
   console.log(
-    `ratio ${median(times.patch.map((patch, run) => patch / (times.compose[run] - times.node[run]))).toFixed(2)}`
+    `times as fast as rdiff patch: ${spread(ratios(times.patch, net), 2)}, median ${median(net).toFixed(2)} s`
   )
 } finally {
   rmSync(work, { recursive: true, force: true })

@@ -51,8 +51,14 @@ bool is_same(const FileStat& a, const FileStat& b) {
 
 class BatchReader {
  public:
-  BatchReader(Slab slab, const BatchOptions& options, const CancelToken& cancel)
-      : slab_(slab), options_(options), cancel_(cancel) {}
+  BatchReader(size_t count, Slab slab, const BatchOptions& options, const CancelToken& cancel)
+      : slab_(slab), options_(options), cancel_(cancel) {
+    batch_.stats.reserve(count);
+    batch_.flags.reserve(count);
+    batch_.offsets.reserve(count + 1);
+    batch_.sha256.reserve(32 * count);
+    batch_.signature_offsets.reserve(count + 1);
+  }
 
   void add(int root, const std::string& path) {
     const size_t start = used_;
@@ -110,6 +116,7 @@ class BatchReader {
 
   // Several files at once, while what was read is still in the cache.
   void hash_waiting() {
+    const bool is_first = hashed_ == 0;
     hashed_ = used_;
     std::vector<Content> read;
     for (const std::optional<Content>& content : waiting_) {
@@ -129,6 +136,8 @@ class BatchReader {
       if (static_cast<double>(content->length) >= options_.sign_min_bytes) sign(content->bytes, content->length);
     }
     waiting_.clear();
+    // Room for those of the whole slab: to grow by and by costs pages that are touched once.
+    if (is_first && used_ > 0) batch_.signatures.reserve(batch_.signatures.size() * (slab_.size / used_ + 1));
   }
 
   void sign(const uint8_t* bytes, size_t length) {
@@ -158,7 +167,7 @@ class BatchReader {
 FileBatch read_files(const std::string& root, const std::vector<std::string>& paths, Slab slab,
                      const BatchOptions& options, const CancelToken& cancel) {
   const Fd top = open_root(root);
-  BatchReader reader(slab, options, cancel);
+  BatchReader reader(paths.size(), slab, options, cancel);
   for (const std::string& path : paths) {
     cancel.check();
     reader.add(top.get(), path);
