@@ -42,6 +42,8 @@ void blake2b_many_portable(const uint8_t* const* blocks, size_t count, size_t le
 #if defined(__x86_64__)
 void blake2b_many_avx2(const uint8_t* const* blocks, size_t count, size_t length, uint8_t* digests);
 void blake2b_many_avx512(const uint8_t* const* blocks, size_t count, size_t length, uint8_t* digests);
+#elif defined(__aarch64__)
+void blake2b_many_neon(const uint8_t* const* blocks, size_t count, size_t length, uint8_t* digests);
 #endif
 
 }  // namespace ibt

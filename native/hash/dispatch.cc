@@ -11,8 +11,8 @@ const Kernels PORTABLE_KERNELS = {blake2b_many_portable, md4_many_portable, rabi
 
 Kernels kernels_at(Simd simd) {
   Kernels chosen = PORTABLE_KERNELS;
-#if defined(__x86_64__)
   if (simd == Simd::portable) return chosen;
+#if defined(__x86_64__)
   if (sha256_shani_works()) {
     chosen.sha256_blocks = sha256_blocks_shani;
     chosen.sha256_pair = sha256_pair_shani;
@@ -26,8 +26,15 @@ Kernels kernels_at(Simd simd) {
   chosen.md4_many = md4_many_avx512;
   chosen.rabinkarp = rabinkarp_avx512;
   chosen.rabinkarp_find = rabinkarp_find_avx512;
-#else
-  (void)simd;
+#elif defined(__aarch64__)
+  if (sha256_armv8_works()) {
+    chosen.sha256_blocks = sha256_blocks_armv8;
+    chosen.sha256_pair = sha256_pair_armv8;
+  }
+  chosen.blake2b_many = blake2b_many_neon;
+  chosen.md4_many = md4_many_neon;
+  chosen.rabinkarp = rabinkarp_neon;
+  chosen.rabinkarp_find = rabinkarp_find_neon;
 #endif
   return chosen;
 }

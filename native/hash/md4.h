@@ -30,6 +30,8 @@ void md4_many_portable(const uint8_t* const* blocks, size_t count, size_t length
 #if defined(__x86_64__)
 void md4_many_avx2(const uint8_t* const* blocks, size_t count, size_t length, uint8_t* digests);
 void md4_many_avx512(const uint8_t* const* blocks, size_t count, size_t length, uint8_t* digests);
+#elif defined(__aarch64__)
+void md4_many_neon(const uint8_t* const* blocks, size_t count, size_t length, uint8_t* digests);
 #endif
 
 }  // namespace ibt

@@ -39,6 +39,10 @@ size_t rabinkarp_find_avx2(const uint8_t* bytes, size_t room, const RabinKarpLea
                            uint32_t& sum, bool& hit);
 size_t rabinkarp_find_avx512(const uint8_t* bytes, size_t room, const RabinKarpLeave& leave, const WeakFilter& filter,
                              uint32_t& sum, bool& hit);
+#elif defined(__aarch64__)
+uint32_t rabinkarp_neon(uint32_t sum, const uint8_t* bytes, size_t length);
+size_t rabinkarp_find_neon(const uint8_t* bytes, size_t room, const RabinKarpLeave& leave, const WeakFilter& filter,
+                           uint32_t& sum, bool& hit);
 #endif
 
 }  // namespace ibt

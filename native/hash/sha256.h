@@ -26,6 +26,11 @@ void sha256_pair_portable(uint32_t* const* states, const uint8_t* const* blocks,
 bool sha256_shani_works();
 void sha256_blocks_shani(uint32_t* state, const uint8_t* blocks, size_t count);
 void sha256_pair_shani(uint32_t* const* states, const uint8_t* const* blocks, size_t count);
+#elif defined(__aarch64__)
+// With the cryptographic extension: only where sha256_armv8_works().
+bool sha256_armv8_works();
+void sha256_blocks_armv8(uint32_t* state, const uint8_t* blocks, size_t count);
+void sha256_pair_armv8(uint32_t* const* states, const uint8_t* const* blocks, size_t count);
 #endif
 
 }  // namespace ibt

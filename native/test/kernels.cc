@@ -12,14 +12,6 @@ namespace {
 
 constexpr size_t LANES = 17;
 
-std::vector<Simd> levels() {
-  std::vector<Simd> all;
-  for (Simd simd : {Simd::portable, Simd::avx2, Simd::avx512}) {
-    if (simd <= simd_available()) all.push_back(simd);
-  }
-  return all;
-}
-
 // Where kernels change their ways: registers, blocks, the 1024 bytes of a table of weights, and their neighbours.
 std::vector<size_t> lengths() {
   std::vector<size_t> all;
@@ -71,7 +63,7 @@ void check_search(Random& random, const Kernels& kernels, size_t block_len, size
 }  // namespace
 
 TEST("strong sums are the same at every level, length and number of blocks") {
-  for (Simd simd : levels()) {
+  for (Simd simd : simd_levels()) {
     Random random(11);
     size_t count = 0;
     for (size_t length : lengths()) check_strong(random, kernels_at(simd), length, count++ % (LANES + 1));
@@ -82,7 +74,7 @@ TEST("strong sums are the same at every level, length and number of blocks") {
 }
 
 TEST("RabinKarp sums are the same at every level, length and alignment, whatever went before") {
-  for (Simd simd : levels()) {
+  for (Simd simd : simd_levels()) {
     Random random(12);
     size_t skew = 0;
     for (size_t length : lengths()) {
@@ -100,7 +92,7 @@ TEST("RabinKarp sums are the same at every level, length and alignment, whatever
 }
 
 TEST("a search goes as far at every level, however much there is to search and to find") {
-  for (Simd simd : levels()) {
+  for (Simd simd : simd_levels()) {
     Random random(13);
     for (size_t room = 0; room <= 300; room++) check_search(random, kernels_at(simd), 1 + room * 5, room, 1, room % 64);
     // From a filter that stops nowhere to one that stops everywhere.
@@ -111,7 +103,7 @@ TEST("a search goes as far at every level, however much there is to search and t
 }
 
 TEST("a search of every level finds windows that are there") {
-  for (Simd simd : levels()) {
+  for (Simd simd : simd_levels()) {
     Random random(14);
     Bytes bytes = random_bytes(random, 400);
     for (size_t target = 1; target <= 100; target++) {
@@ -127,7 +119,7 @@ TEST("a search of every level finds windows that are there") {
 }
 
 TEST("SHA-256 is the same at every level") {
-  for (Simd simd : levels()) {
+  for (Simd simd : simd_levels()) {
     Random random(15);
     for (size_t count = 0; count <= 9; count++) {
       Bytes bytes = random_bytes(random, count * 64);

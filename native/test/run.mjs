@@ -1,7 +1,8 @@
 // Builds and runs the engine's C++ programs: `node native/test/run.mjs unit|rdiff|rates [arguments]`.
 // `unit` runs under the address and undefined-behaviour sanitizers, once at each level of vector instructions unless
-// IBT_SIMD names one. Objects are kept in node_modules/.cache by what
-// they were made of. With --build it only prints the program's path. Exits 77 if there is no compiler.
+// IBT_SIMD names one. Objects are kept in node_modules/.cache by what they were made of. With --build it only prints the
+// program's path. CXX is the compiler; RUN_WITH is what a program for another processor runs with. Exits 77 if there is
+// no compiler.
 import { execFile, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
@@ -71,12 +72,18 @@ async function build(compiler, name) {
   return program
 }
 
+function levelsOf(compiler) {
+  const { stdout } = spawnSync(compiler, ['-dumpmachine'], { encoding: 'utf8' })
+  return /^(aarch64|arm64)/.test(stdout) ? ['portable', 'neon'] : ['portable', 'avx2', 'avx512']
+}
+
 /** The worst exit code. */
-function runAtLevels(program, args) {
-  const levels = name === 'unit' && !process.env.IBT_SIMD ? ['portable', 'avx2', 'avx512'] : [process.env.IBT_SIMD]
+function runAtLevels(compiler, program, args) {
+  const levels = name === 'unit' && !process.env.IBT_SIMD ? levelsOf(compiler) : [process.env.IBT_SIMD]
+  const [command, ...before] = [...(process.env.RUN_WITH?.split(' ') ?? []), program, ...args]
   const codes = levels.map(level => {
     const env = level === undefined ? process.env : { ...process.env, IBT_SIMD: level }
-    return spawnSync(program, args, { stdio: 'inherit', env }).status ?? 1
+    return spawnSync(command, before, { stdio: 'inherit', env }).status ?? 1
   })
   return Math.max(...codes)
 }
@@ -93,5 +100,5 @@ if (!Object.hasOwn(programs, name ?? '')) {
 } else {
   const program = await build(compiler, name)
   if (buildOnly) process.stdout.write(`${program}\n`)
-  else process.exitCode = runAtLevels(program, args)
+  else process.exitCode = runAtLevels(compiler, program, args)
 }

@@ -62,7 +62,8 @@ test('signature, delta, patch and compose load the addon and little else', t => 
     const { own, packages } = modulesOf(desk, ...command)
     assert.deepEqual(packages, ['node-gyp-build'])
     const odd = own.filter(
-      path => !/^(bin\/|build\/|prebuilds\/|package\.json$|dist\/src\/(cli\/|native)|dist\/src\/[a-z-]+\.js$)/.test(path)
+      path =>
+        !/^(bin\/|build\/|prebuilds\/|package\.json$|dist\/src\/(cli\/|native)|dist\/src\/[a-z-]+\.js$)/.test(path)
     )
     assert.deepEqual(odd, [])
     assert.ok(
