@@ -6,7 +6,6 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createScanner, deltaFile, loadSignature, patchFile, setJobs, signatureFile } from '../../dist/src/native.js'
 
 const [name, jobs, ...paths] = process.argv.slice(2)
-const STREAM_BYTES = 1 << 20
 const CANCEL_AFTER_MS = 20
 setJobs(Number(jobs))
 
@@ -18,12 +17,10 @@ async function ofFiles(flags, job) {
   return () => job(...fdsOf(files))
 }
 
-const streamOf = path => createReadStream(path, { highWaterMark: STREAM_BYTES })
-
 async function ofStream(path, makeScanner) {
   const scanner = await makeScanner?.()
   return async () => {
-    for await (const chunk of streamOf(path)) await scanner?.update(chunk)
+    for await (const chunk of createReadStream(path)) await scanner?.update(chunk)
     await scanner?.finish()
   }
 }

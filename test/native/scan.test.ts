@@ -136,3 +136,44 @@ test('damaged signatures are told apart', async () => {
   await fails(signature.subarray(0, 11), 'IBT_INPUT_ENDED')
   await fails(Buffer.alloc(0), 'IBT_INPUT_ENDED')
 })
+
+test('chunks of any sizes come to the same', async () => {
+  const basis = randomBytes(3_000_000, 11)
+  const loaded = await loadSignature((await scan(basis, { sign: true, blockLen: 2048 })).signature)
+  const content = edited(basis)
+  const expected = await scan(content, { basis: loaded, sign: true, blockLen: 2048 }, content.length)
+  const sizes = [0, 1, 65_536, 262_143, 262_144, 1 << 20, (1 << 20) + 1]
+  for (let start = 0; start < sizes.length; start++) {
+    const scanner = createScanner({ basis: loaded, sign: true, blockLen: 2048 })
+    const parts: Buffer[] = []
+    for (let at = 0, turn = start; at < content.length; turn++) {
+      // What the caller does with a chunk that was taken is no matter.
+      const chunk = Buffer.from(content.subarray(at, at + sizes[turn % sizes.length]!))
+      parts.push(await scanner.update(chunk))
+      at += chunk.length
+      chunk.fill(0)
+    }
+    const { delta, sha256, signature, sizeBytes, copiedBytes } = await scanner.finish()
+    assert.ok(Buffer.concat([...parts, delta]).equals(expected.delta))
+    assert.ok(sha256.equals(expected.sha256) && signature.equals(expected.signature))
+    assert.deepEqual([sizeBytes, copiedBytes], [content.length, expected.copiedBytes])
+  }
+})
+
+test('an abort while small chunks are gathered ends the scanner', async () => {
+  const scanner = createScanner({ sign: true })
+  const controller = new AbortController()
+  // The job of the first MiB runs on when these have been taken.
+  for (let i = 0; i < 17; i++) await scanner.update(randomBytes(1 << 16, i), controller.signal)
+  controller.abort()
+  await assert.rejects(
+    scanner.update(randomBytes(1, 1), controller.signal),
+    error => error === controller.signal.reason
+  )
+  const failed = scanner.finish().then(
+    () => assert.fail('it goes on'),
+    error => error
+  )
+  const error: unknown = await failed
+  assert.ok(error === controller.signal.reason || (isBackupError(error) && error.code === 'IBT_NATIVE'))
+})
