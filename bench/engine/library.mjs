@@ -14,7 +14,7 @@ function job(name, threads, ...paths) {
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))
 }
 
-export function runLibrary({ corpus, work, runs, threads }) {
+export function runLibrary({ corpus, work, threads, ...turns }) {
   const [out, signature, delta] = ['out', 'signature', 'delta'].map(name => join(work, name))
   rmSync(signature, { force: true })
   rmSync(delta, { force: true })
@@ -28,16 +28,16 @@ export function runLibrary({ corpus, work, runs, threads }) {
   const most = Math.max(...threads)
   return {
     files: Object.keys(files).flatMap(name =>
-      threads.map(jobs => fileRow(name, jobs, files[name], { work, runs, out }))
+      threads.map(jobs => fileRow(name, jobs, files[name], { work, out, ...turns }))
     ),
-    streams: streamRows({ corpus, signature, runs, threads: most }),
-    cancelled: Object.keys(files).map(name => cancelRow(name, files[name], runs))
+    streams: streamRows({ corpus, signature, threads: most, ...turns }),
+    cancelled: Object.keys(files).map(name => cancelRow(name, files[name], turns))
   }
 }
 
-function fileRow(name, threads, paths, { work, runs, out }) {
+function fileRow(name, threads, paths, { work, out, ...turns }) {
   const tools = ['command line', 'node -e 0', 'library']
-  const samples = inTurn(tools, runs, tool => {
+  const samples = inTurn(tools, turns, tool => {
     rmSync(out, { force: true })
     if (tool === 'library') return job(name, threads, ...paths)
     const args = tool === 'command line' ? [BIN, name, '--jobs', String(threads), ...paths] : ['-e', '0']
@@ -63,14 +63,14 @@ function fileRow(name, threads, paths, { work, runs, out }) {
   }
 }
 
-function streamRows({ corpus, signature, runs, threads }) {
+function streamRows({ corpus, signature, threads, ...turns }) {
   const tools = [
     { name: 'drain', paths: [corpus.edited] },
     { name: 'stream-hash', paths: [corpus.edited] },
     { name: 'stream-sign', paths: [corpus.edited] },
     { name: 'stream-delta', paths: [signature, corpus.edited] }
   ]
-  const samples = inTurn(tools, runs, ({ name, paths }) => job(name, threads, ...paths))
+  const samples = inTurn(tools, turns, ({ name, paths }) => job(name, threads, ...paths))
   const of = (at, key) => samples[at].map(sample => sample[key])
   return tools.map(({ name }, at) => ({
     stream: name,
@@ -83,8 +83,8 @@ function streamRows({ corpus, signature, runs, threads }) {
   }))
 }
 
-function cancelRow(name, paths, runs) {
-  const samples = Array.from({ length: runs }, () => job(`cancel-${name}`, 1, ...paths))
+function cancelRow(name, paths, turns) {
+  const [samples] = inTurn([name], turns, () => job(`cancel-${name}`, 1, ...paths))
   return {
     cancelled: name,
     'rejected after ms': spread(

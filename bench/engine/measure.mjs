@@ -14,12 +14,38 @@ export function measure({ command, env = {} }, work) {
   return { wall, cpu: user + system, rss: rss / 1024, stdout: result.stdout }
 }
 
-/** Each round begins with another tool, so that none always follows the same one. `run(tool)` gives a sample. */
-export function inTurn(tools, runs, run) {
+/** Seconds of CPU that all had, and that were there to be had. */
+function cpuSoFar() {
+  const [user, nice, system, idle, wait, ...others] = readFileSync('/proc/stat', 'utf8')
+    .match(/\d+/g)
+    .slice(0, 8)
+    .map(Number)
+  const busy = user + nice + system + others.reduce((sum, ticks) => sum + ticks, 0)
+  return { busy, all: busy + idle + wait }
+}
+
+const sleepMs = ms => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+
+/** Waits until the machine has next to nothing else to do, or no longer than it has patience. */
+function waitForQuiet(patienceSeconds) {
+  for (let waited = 0; waited < patienceSeconds; waited += 0.2) {
+    const before = cpuSoFar()
+    sleepMs(200)
+    const after = cpuSoFar()
+    if (after.busy - before.busy <= 0.05 * (after.all - before.all)) return
+  }
+}
+
+/**
+ * Each round begins with another tool, so that none always follows the same one. `run(tool, round)` gives a sample.
+ * With `--patience SECONDS` each waits so long for a machine without other work.
+ */
+export function inTurn(tools, { runs, patience }, run) {
   const samples = tools.map(() => [])
   for (let round = 0; round < runs; round++) {
     for (let i = 0; i < tools.length; i++) {
       const at = (round + i) % tools.length
+      waitForQuiet(patience)
       samples[at].push(run(tools[at], round))
     }
   }

@@ -29,17 +29,17 @@ function casesOf({ basis, edited, unrelated }, { out, signature, signature2k, de
 
 export const CASES = ['signature', 'identical', 'edited', 'new', 'new-2k', 'patch']
 
-export function runProcesses({ corpus, work, runs, cases, levels, threads }) {
+export function runProcesses({ corpus, work, cases, ...options }) {
   const names = ['out', 'signature', 'signature2k', 'delta', 'made']
   const files = Object.fromEntries(names.map(name => [name, join(work, name)]))
   execFileSync('rdiff', ['signature', corpus.basis, files.signature])
   execFileSync('rdiff', ['-b', String(BLOCK_BYTES), 'signature', corpus.basis, files.signature2k])
   execFileSync('rdiff', ['delta', files.signature, corpus.edited, files.delta])
   const all = casesOf(corpus, files)
-  return cases.flatMap(name => runCase(name, all[name], { work, runs, levels, threads, out: files.out }))
+  return cases.flatMap(name => runCase(name, all[name], { work, out: files.out, ...options }))
 }
 
-function runCase(name, { args, reads, check, goals }, { work, runs, levels, threads, out }) {
+function runCase(name, { args, reads, check, goals }, { work, out, levels, threads, ...turns }) {
   // A patch hashes nothing.
   const ours = (name === 'patch' ? levels.slice(0, 1) : levels).flatMap(level =>
     threads.map(jobs => ({
@@ -57,7 +57,7 @@ function runCase(name, { args, reads, check, goals }, { work, runs, levels, thre
   ]
   for (const file of reads) execFileSync('cat', [file], { stdio: ['ignore', 'ignore', 'inherit'] })
   const bytes = []
-  const samples = inTurn(tools, runs, (tool, round) => {
+  const samples = inTurn(tools, turns, (tool, round) => {
     rmSync(out, { force: true })
     const sample = measure(tool, work)
     if (tool.threads === undefined) return sample

@@ -13,7 +13,7 @@ const PARTS = ['processes', 'small-files', 'library']
 const LEVELS = ['avx512', 'avx2', 'portable']
 const USAGE = `Usage: node bench/engine/run.mjs [DIR] [--quick] [--runs 5] [--parts ${PARTS.join(',')}]
   [--cases ${CASES.join(',')}] [--levels ${LEVELS.join(',')}] [--threads 1,2]
-  [--mib 1024] [--files 20000] [--work DIR] [--json]
+  [--mib 1024] [--files 20000] [--patience SECONDS] [--work DIR] [--json]
 DIR has big.a, big.b and big.c; what it lacks is made. Without it all is made, and removed.`
 
 const { values, positionals } = parseArgs({
@@ -27,6 +27,7 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string', default: '1,2' },
     mib: { type: 'string' },
     files: { type: 'string' },
+    patience: { type: 'string', default: '0' },
     work: { type: 'string' },
     json: { type: 'boolean', default: false }
   }
@@ -55,7 +56,8 @@ function run() {
   const edits = Math.round((1000 * mib) / 1024)
   const needsCorpus = parts.some(part => part !== 'small-files')
   const corpus = needsCorpus ? makeCorpus(resolve(positionals[0] ?? work), mib, edits) : undefined
-  const options = { corpus, work, runs, files, cases: list(values.cases), levels, threads }
+  const turns = { runs, patience: Number(values.patience) }
+  const options = { ...turns, corpus, work, files, cases: list(values.cases), levels, threads }
   const tables = {}
   const print = (name, rows) => {
     tables[name] = rows

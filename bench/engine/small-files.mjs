@@ -30,7 +30,7 @@ function build(work, name, flags) {
   return undefined
 }
 
-export function runSmallFiles({ work, runs, files, levels, threads }) {
+export function runSmallFiles({ work, files, levels, threads, ...turns }) {
   const directory = join(work, 'files')
   makeFiles(directory, files)
   const signs = build(work, 'librsync', [])
@@ -50,7 +50,7 @@ export function runSmallFiles({ work, runs, files, levels, threads }) {
     theirs.push({ name: "and OpenSSL's SHA-256", threads: 1, command: [hashes, directory, String(files), 'sha256'] })
   }
   const tools = [...theirs, ...ours]
-  const samples = inTurn(tools, runs, ({ command, env }) => {
+  const samples = inTurn(tools, turns, ({ command, env }) => {
     const [program, ...args] = command
     const stdout = execFileSync(program, args, { env: { ...process.env, ...env }, encoding: 'utf8' })
     const [wall, cpu, bytes] = stdout.trim().split(' ').map(Number)
