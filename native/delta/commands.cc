@@ -63,6 +63,12 @@ void CommandWriter::literal(const uint8_t* bytes, size_t length, Bytes& out) {
   }
 }
 
+void CommandWriter::literal_head(uint64_t length, Bytes& out) {
+  flush_copy(out);
+  flush_literal(out);
+  append_literal_head(length, out);
+}
+
 void CommandWriter::copy(uint64_t position, uint64_t length, Bytes& out) {
   copied_bytes_ += length;
   flush_literal(out);

@@ -14,6 +14,8 @@ class CommandWriter {
  public:
   void literal(const uint8_t* bytes, size_t length, Bytes& out);
   void copy(uint64_t position, uint64_t length, Bytes& out);
+  // For a literal whose bytes the caller writes behind it.
+  void literal_head(uint64_t length, Bytes& out);
   void finish(Bytes& out);
 
   uint64_t copies() const { return copies_; }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "../delta/segments.h"
+#include "delta_output.h"
 #include "patcher.h"
 #include "relay.h"
 #include "stream_io.h"
@@ -97,12 +99,55 @@ JobStats signature_file(int in, int out, const SignatureChoice& choice, size_t t
   return {input.total(), output.total()};
 }
 
-JobStats delta_file(int signature, int in, int out, const CancelToken& cancel) {
-  Input input(in, cancel);
-  Output output(out, cancel);
-  const auto basis = load_signature(signature, cancel);
-  DeltaEncoder encoder(basis);
-  return pump(encoder, basis->format().block_len, input, output);
+JobStats delta_file(int signature, int in, int out, size_t threads, const CancelToken& cancel) {
+  CancelToken stop(&cancel);
+  const auto basis = load_signature(signature, stop);
+  Input input(in, stop);
+  Output output(out, stop);
+  const uint32_t block_len = basis->format().block_len;
+  if (block_len > BUFFER_BYTES_MAX) {
+    DeltaEncoder encoder(basis);
+    return pump(encoder, block_len, input, output);
+  }
+
+  const size_t segment_length = segment_bytes(block_len), part_bytes = segment_length + block_len;
+  struct Part {
+    explicit Part(size_t size) : buffer(size), segment{} {}
+    const Buffer buffer;
+    Segment segment;
+    Edits edits;
+  };
+  // The first block of a segment ends the buffer of the one before, too.
+  Bytes seam;
+  uint64_t position = 0;
+  bool ended = false;
+  DeltaOutput delta(output);
+  SegmentJoiner joiner;
+  const bool is_small = input.size() >= 0 && uint64_t(input.size()) < part_bytes;
+  relay(
+      is_small ? 1 : threads, stop, [part_bytes] { return Part(part_bytes); },
+      [&](Part& part) {
+        if (ended) return false;
+        uint8_t* const bytes = part.buffer.data();
+        std::copy(seam.begin(), seam.end(), bytes);
+        const size_t count = seam.size() + input.read(bytes + seam.size(), part_bytes - seam.size());
+        ended = count < part_bytes;
+        part.segment = {bytes, ended ? count : segment_length, position, ended};
+        position += segment_length;
+        if (!ended) seam.assign(bytes + segment_length, bytes + part_bytes);
+        return count > 0;
+      },
+      [&](Part& part) {
+        part.edits.clear();
+        search_segment(*basis, part.segment, [&] { stop.check(); }, part.edits);
+      },
+      [&](Part& part) {
+        joiner.join(part.edits, part.segment, [&](const Edit& edit, uint64_t at) {
+          delta.write(edit, part.segment.bytes + at);
+        });
+      });
+  delta.finish();
+  return {input.total(), output.total()};
 }
 
 JobStats patch_file(int basis, int delta, int out, size_t threads, const CancelToken& cancel) {

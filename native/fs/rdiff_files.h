@@ -19,7 +19,7 @@ struct SignatureChoice {
 
 // On as many threads as are given, with one buffer each; the output does not depend on how many.
 JobStats signature_file(int in, int out, const SignatureChoice& choice, size_t threads, const CancelToken& cancel);
-JobStats delta_file(int signature, int in, int out, const CancelToken& cancel);
+JobStats delta_file(int signature, int in, int out, size_t threads, const CancelToken& cancel);
 JobStats patch_file(int basis, int delta, int out, size_t threads, const CancelToken& cancel);
 
 }  // namespace ibt

@@ -25,10 +25,11 @@ Napi::Value delta_file_job(const Napi::CallbackInfo& info) {
   Fd signature = own_descriptor(descriptor(info, 0, "signatureFd"));
   Fd in = own_descriptor(descriptor(info, 1, "newFd"));
   Fd out = own_descriptor(descriptor(info, 2, "outFd"));
+  const size_t threads = Runtime::of(info.Env()).threads_for_job();
   return start(
       info.Env(), token(info, 3), {},
-      [signature = std::move(signature), in = std::move(in), out = std::move(out)](const CancelToken& cancel) {
-        return delta_file(signature.get(), in.get(), out.get(), cancel);
+      [signature = std::move(signature), in = std::move(in), out = std::move(out), threads](const CancelToken& cancel) {
+        return delta_file(signature.get(), in.get(), out.get(), threads, cancel);
       },
       stats_to_js);
 }

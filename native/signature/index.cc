@@ -39,10 +39,10 @@ void Signature::State::build() {
   }
 }
 
-bool Signature::State::has(uint32_t key) const {
+uint32_t Signature::State::any_of(uint32_t key) const {
   auto begin = order.begin() + starts[key >> start_shift], end = order.begin() + starts[(key >> start_shift) + 1];
   auto at = std::lower_bound(begin, end, key, [this](uint32_t number, uint32_t key) { return keys[number] < key; });
-  return at != end && keys[*at] == key;
+  return at != end && keys[*at] == key ? *at : NO_BLOCK;
 }
 
 uint32_t Signature::State::find(uint32_t key, const uint8_t* digest) const {

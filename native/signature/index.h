@@ -27,8 +27,8 @@ struct Signature::State {
 
   // Once all blocks are there.
   void build();
-  // Whether any block has this key.
-  bool has(uint32_t key) const;
+  // A block that has this key, or NO_BLOCK.
+  uint32_t any_of(uint32_t key) const;
   // The first block that has both sums, or NO_BLOCK.
   uint32_t find(uint32_t key, const uint8_t* digest) const;
 
