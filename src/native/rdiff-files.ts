@@ -26,7 +26,8 @@ export async function signatureFile(
 }
 
 /**
- * Makes the delta from a signature's basis to new content. Memory: the loaded signature and one buffer of 1 to 8 MiB.
+ * Makes the delta from a signature's basis to new content. Memory: the loaded signature, and a buffer of 4 to 16 MiB
+ * a thread. The delta does not depend on the number of threads.
  * @throws BackupError IBT_BAD_MAGIC, IBT_INPUT_ENDED, IBT_SIGNATURE_CORRUPT, IBT_READ_FAILED, IBT_WRITE_FAILED
  */
 export function deltaFile(signatureFd: number, newFd: number, outFd: number, signal?: AbortSignal): Promise<JobStats> {
