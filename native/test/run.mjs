@@ -25,6 +25,14 @@ const programs = {
   rdiff: { sources: ['rdiff'], flags: ['-O2'] },
   rates: { sources: ['rates'], flags: ['-O3'] }
 }
+// The targets of scripts/fuzz.mjs, each a program of its own.
+for (const target of ['compose', 'delta', 'hash', 'patch', 'scan', 'signature']) {
+  programs[`fuzz-${target}`] = {
+    folder: 'fuzz',
+    sources: [target, ...(target === 'patch' ? ['../fs/patcher', '../fs/stream_io'] : [])],
+    flags: ['-O1', '-g', '-fsanitize=fuzzer,address,undefined', '-fno-sanitize-recover=all']
+  }
+}
 
 const run = promisify(execFile)
 const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex')
@@ -49,16 +57,25 @@ async function make(compiler, output, args) {
 }
 
 async function build(compiler, name) {
-  const { sources, flags } = programs[name]
-  const headers = [...engineFolders, 'test'].flatMap(folder => inFolder(folder, '.h')).map(path => readFileSync(path))
-  const files = engineFolders.flatMap(folder => inFolder(folder, '.cc'))
-  files.push(...sources.map(source => join(native, 'test', `${source}.cc`)))
+  const { sources, flags, folder = 'test' } = programs[name]
+  const headersIn = folders => folders.flatMap(name => inFolder(name, '.h')).map(path => readFileSync(path))
+  const engine = engineFolders.flatMap(name => inFolder(name, '.cc'))
+  const files = [...engine, ...sources.map(source => join(native, folder, `${source}.cc`))]
   const allFlags = ['-std=c++17', ...warnings, ...flags]
   const version = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout
-  const common = sha256(version, allFlags.join(' '), readFileSync(join(native, 'engine.h')), ...headers)
+  const common = sha256(
+    version,
+    allFlags.join(' '),
+    readFileSync(join(native, 'engine.h')),
+    ...headersIn(engineFolders)
+  )
+  const own = sha256(common, ...headersIn(['fs', folder]))
 
   mkdirSync(objects, { recursive: true })
-  const made = files.map(file => join(objects, `${sha256(common, relative(root, file), readFileSync(file))}.o`))
+  const made = files.map((file, i) => {
+    const headers = i < engine.length ? common : own
+    return join(objects, `${sha256(headers, relative(root, file), readFileSync(file))}.o`)
+  })
   let next = 0
   const worker = async () => {
     while (next < files.length) {
