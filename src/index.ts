@@ -14,7 +14,7 @@ export {
   listBackups,
   listEntries
 } from './pipelines/catalog.js'
-export { type FullStages, fullStages } from './pipelines/full.js'
+export { type ArchiveOptions, type FullStages, fullStages } from './pipelines/full.js'
 export { type IncrementalStages, incrementalStages } from './pipelines/incremental.js'
 export type { BackupOptions, BackupReport, PlaceOptions, Progress } from './pipelines/options.js'
 export {
@@ -37,4 +37,5 @@ export {
 } from './rules.js'
 export type { EncodeStage } from './stages/encode.js'
 export { Chain, type StoredArtifact, type StoredBackup } from './stores/chain.js'
+export { findOrigins } from './stores/origins.js'
 export type * from './types.js'

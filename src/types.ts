@@ -84,6 +84,24 @@ export interface Change extends Entry {
   readonly carried?: boolean | undefined
 }
 
+/** A content of the previous state, to be stored again under another path. */
+export interface Origin {
+  /** As it was, but for its places, which all say their path. */
+  readonly entry: StateEntry
+  /** As that of `Change`. */
+  readonly basis: (() => Promise<Uint8Array | undefined>) | undefined
+}
+
+/** Finds contents of the previous state under other paths than the one that is asked for. */
+export interface Origins {
+  /** The very content: SHA-256 in hex, and size. A promise only where it has to be waited for. */
+  ofContent(sha256: string, sizeBytes: number): Promise<Origin | undefined> | undefined
+  /** A content with a signature that was in the entry's inode, under a similar name: what the entry may begin with. */
+  ofInode(entry: Metadata): Promise<Origin | undefined>
+  /** The same, of a name that differs in numbers only, and of the nearest size. */
+  ofName(entry: Metadata): Promise<Origin | undefined>
+}
+
 /** What one pass over a content found. */
 export interface Summary {
   readonly sizeBytes: number
@@ -122,6 +140,8 @@ export interface Body {
 
 /** A change with what is to be stored of it. */
 export interface Signed extends Change {
+  /** Another entry of the previous state whose content it has, or begins with. */
+  readonly origin?: StateEntry | undefined
   readonly body?: Body | undefined
   /** An earlier member of the same hard-link group in this run, with the same content. */
   readonly linkTo?: string | undefined

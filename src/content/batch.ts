@@ -12,8 +12,9 @@ import {
 } from '../native.js'
 import { encodePath } from '../path.js'
 import type { Change, Entry, Signed } from '../types.js'
-import { batchOptions, type Policy } from './policy.js'
+import { batchOptions } from './policy.js'
 import { type Held, noFile, readFailed, settleHeld, wholeBody, withStat } from './settle.js'
+import type { SignContext } from './stream-body.js'
 
 /** Room for what files have grown by since they were listed. */
 const GROWTH_BYTES = 64 * 1024
@@ -42,10 +43,9 @@ export type BatchResult = Signed | Failed | Deferred
 export async function readBatch(
   root: Uint8Array,
   entries: readonly Entry[],
-  policy: Policy,
-  memory: Memory | undefined,
-  signal?: AbortSignal
+  context: SignContext
 ): Promise<BatchResult[]> {
+  const { policy, memory, origins, signal } = context
   const nul = Buffer.alloc(1)
   const names = Buffer.concat(entries.flatMap(entry => [encodePath(entry.path), nul]))
   const slab = takeSlab(entries, memory)
@@ -60,8 +60,8 @@ export async function readBatch(
     const held = toHeld(batch, slab, i)
     const { dirty, racy } = held.summary
     const isNew = (entry as Partial<Change>).previous === undefined
-    if (isNew) results.push(withStat(entry, batch, i, { dirty, racy, body: wholeBody(held) }))
-    else results.push(await settleHeld(withStat(entry, batch, i), held, policy, signal))
+    if (isNew && origins === undefined) results.push(withStat(entry, batch, i, { dirty, racy, body: wholeBody(held) }))
+    else results.push(await settleHeld(withStat(entry, batch, i), held, context))
   }
   memory?.lend(slab, results.filter(result => isInSlab(result, slab)).length)
   return results

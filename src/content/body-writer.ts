@@ -4,6 +4,7 @@ import { encodeSparseMap } from '../format/sparse-map.js'
 import { toTarHeader } from '../format/tar-header.js'
 import { printPath } from '../path.js'
 import type { ArchiveKind, Body, Entry, Place, Signed } from '../types.js'
+import { basisOf } from './record.js'
 import { DataFilter } from './sparse.js'
 
 /** Puts the parts of one body into an archive. */
@@ -95,7 +96,7 @@ export class DeltaWriter implements BodyWriter {
   end(): Place | undefined {
     if (this.#offset === undefined) {
       const { sizeBytes, sha256, error } = this.body.result()
-      if (this.#first === undefined || error !== undefined || this.item.previous?.sha256 === sha256) return undefined
+      if (this.#first === undefined || error !== undefined || basisOf(this.item)?.sha256 === sha256) return undefined
       this.#offset = this.#write(this.#first, { sizeBytes, sha256 })
     }
     return { date: '', in: this.kind, offset: this.#offset, sizeBytes: this.#sizeBytes }
@@ -103,7 +104,7 @@ export class DeltaWriter implements BodyWriter {
 
   #write(bytes: Uint8Array, facts: { part?: number; sizeBytes?: number; sha256?: string }): number {
     const { item, archive } = this
-    const comment = JSON.stringify({ basis: item.previous?.places?.at(-1), ...facts })
+    const comment = JSON.stringify({ basis: basisOf(item)?.places?.at(-1), ...facts })
     const path = facts.part === undefined ? item.path : `${item.path}/${String(facts.part).padStart(8, '0')}`
     const offset = archive.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment }))
     archive.body(bytes)

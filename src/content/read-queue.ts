@@ -1,9 +1,8 @@
 import { BATCH_BYTES, BATCH_FILES, BATCHED_FILE_BYTES, SLOT_ENTRIES, SLOTS } from '../constants.js'
-import type { Memory } from '../memory.js'
 import type { Entry } from '../types.js'
 import { type BatchResult, readBatch } from './batch.js'
 import type { DiskContent } from './disk.js'
-import type { Policy } from './policy.js'
+import type { SignContext } from './stream-body.js'
 
 /** Consecutive items: those to be read are one job, the others keep their places between them. */
 class Slot<T> {
@@ -37,9 +36,9 @@ class Slot<T> {
     this.bytes += file.sizeBytes ?? 0
   }
 
-  start(policy: Policy, memory: Memory | undefined, signal?: AbortSignal): void {
+  start(context: SignContext): void {
     if (this.#job !== undefined || this.root === undefined) return
-    this.#job = readBatch(this.root, this.files, policy, memory, signal)
+    this.#job = readBatch(this.root, this.files, context)
     this.#job.catch(() => {})
   }
 
@@ -59,10 +58,8 @@ export class ReadQueue<T extends object> {
   #bytes = 0
 
   constructor(
-    readonly policy: Policy,
     readonly maxBytes: number,
-    readonly memory: Memory | undefined,
-    readonly signal: AbortSignal | undefined
+    readonly context: SignContext
   ) {}
 
   get isEmpty(): boolean {
@@ -106,6 +103,6 @@ export class ReadQueue<T extends object> {
     return slot
   }
   #start(slot: Slot<T>): void {
-    slot.start(this.policy, this.memory, this.signal)
+    slot.start(this.context)
   }
 }

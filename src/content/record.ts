@@ -2,29 +2,34 @@ import { settleChange } from '../change.js'
 import type { Change, Metadata, Place, SignaturePlace, Signed, StateEntry, Summary } from '../types.js'
 import { metadataOf } from './settle.js'
 
+/** The entry whose content this one's is made of, or is. */
+export function basisOf({ origin, previous }: Signed): StateEntry | undefined {
+  return origin ?? previous
+}
+
 /** What the state says of an entry whose body was stored just now. */
 export function recordStored(
-  item: Change,
+  item: Signed,
   summary: Summary,
   stored: { readonly place: Place; readonly signature?: SignaturePlace | undefined }
 ): StateEntry {
   const isDelta = stored.place.in === 'updated' && summary.copies > 0
   const { sizeBytes, sha256, dirty, racy } = summary
   // A delta without a COPY needs no basis: the chain of the content starts anew.
-  const places = isDelta ? [...(item.previous?.places ?? []), stored.place] : [stored.place]
+  const places = isDelta ? [...(basisOf(item)?.places ?? []), stored.place] : [stored.place]
   const { signature } = stored
   return stateOf(item, { sizeBytes, sha256: sha256 === '' ? undefined : sha256, places, signature, dirty, racy })
 }
 
 /** What the state says of an entry of which nothing was stored: its content is where it was. */
 export function recordKept(item: Signed): StateEntry {
-  const { previous } = item
+  const { previous, origin } = item
   if (item.carried && previous !== undefined) return { ...previous, carried: true }
-  if (previous === undefined) return metadataOf(item)
-  if (isRecorded(item, previous)) return previous
-  if (item.type !== 'file') return metadataOf(item)
+  if (origin === undefined && previous !== undefined && isRecorded(item, previous)) return previous
+  const basis = basisOf(item)
+  if (basis === undefined || item.type !== 'file') return metadataOf(item)
   const { dirty, racy } = item
-  const { sizeBytes, sha256, places, signature } = previous
+  const { sizeBytes, sha256, places, signature } = basis
   return stateOf(item, { sizeBytes, sha256, places, signature, dirty, racy })
 }
 

@@ -3,7 +3,7 @@ import { settleChange } from '../change.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { deltaBytes, groupName, type LoadedSignature, loadSignature, type StatColumns, userName } from '../native.js'
 import { printPath } from '../path.js'
-import type { Body, Change, Entry, Metadata, Signed, Summary } from '../types.js'
+import type { Body, Change, Entry, Metadata, Origin, Origins, Signed, Summary } from '../types.js'
 import { mayPay, type Policy, pays } from './policy.js'
 
 /** A content that is held in memory, and what is known of it. */
@@ -12,27 +12,62 @@ export interface Held {
   readonly summary: Summary
 }
 
+/** How contents become bodies. */
+export interface SettleContext {
+  readonly policy: Policy
+  readonly origins?: Origins | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Decides between whole, delta and nothing for a content in memory. */
-export async function settleHeld(item: Change, held: Held, policy: Policy, signal?: AbortSignal): Promise<Signed> {
+export async function settleHeld(item: Change, held: Held, context: SettleContext): Promise<Signed> {
+  const { origins, signal } = context
   const { previous } = item
-  const { dirty, racy, sha256 } = held.summary
+  const { dirty, racy, sha256, sizeBytes } = held.summary
   if (item.change === 'updated' && previous !== undefined) {
     const change = settleChange(item, previous, sha256)
     if (change !== 'updated') return { ...item, change, dirty, racy }
-    const delta = await heldDelta(item, held, policy, signal)
-    if (delta !== undefined) return { ...item, dirty, racy, body: delta }
+  }
+  const sought = sizeBytes > 0 ? origins?.ofContent(sha256, sizeBytes) : undefined
+  const same = sought && (await untilAbort(sought, signal))
+  if (same !== undefined) return { ...item, dirty, racy, origin: same.entry }
+  for await (const origin of basesOf(item, context)) {
+    const delta = await heldDelta(origin, held, context)
+    if (delta !== undefined) {
+      return { ...item, dirty, racy, origin: origin.entry === previous ? undefined : origin.entry, body: delta }
+    }
   }
   return { ...item, dirty, racy, body: wholeBody(held) }
 }
 
-async function heldDelta(item: Change, held: Held, policy: Policy, signal?: AbortSignal): Promise<Body | undefined> {
-  const { previous } = item
-  const { bytes, summary } = held
-  if (previous === undefined || !mayPay(previous, bytes.length, policy)) return undefined
-  const made = await withBasis(item, signal, signature => deltaBytes(signature, bytes, signal))
+/** What a content may begin with, the likeliest first: what had its inode, was under its path, had a similar name. */
+export async function* basesOf(
+  item: Change,
+  { origins, policy, signal }: SettleContext
+): AsyncGenerator<Origin, void, undefined> {
+  const { previous, basis, sizeBytes = Infinity, ino } = item
+  const own = previous && { entry: previous, basis }
+  const others = sizeBytes >= policy.signedMinBytes ? origins : undefined
+  if (own !== undefined && previous?.ino === ino) yield own
+  else {
+    const moved = others && (await untilAbort(others.ofInode(item), signal))
+    if (moved !== undefined) yield moved
+    if (own !== undefined) yield own
+  }
+  const rotated = others && (await untilAbort(others.ofName(item), signal))
+  if (rotated !== undefined) yield rotated
+}
+
+async function heldDelta(
+  origin: Origin,
+  { bytes, summary }: Held,
+  { policy, signal }: SettleContext
+): Promise<Body | undefined> {
+  if (!mayPay(origin.entry, bytes.length, policy)) return undefined
+  const made = await withBasis(origin, signal, signature => deltaBytes(signature, bytes, signal))
   if (made === undefined || made.copies === 0) return undefined
   const { delta, copies } = made
-  if (!pays(delta.length, previous, bytes.length, policy)) return undefined
+  if (!pays(delta.length, origin.entry, bytes.length, policy)) return undefined
   return { form: 'delta', parts: [delta], result: () => ({ ...summary, copies }) }
 }
 
@@ -42,18 +77,18 @@ export function wholeBody({ bytes, summary }: Held): Body {
 }
 
 /** The basis' signature; undefined if it is gone or damaged: the content is stored whole then. */
-export function loadBasis(item: Change, signal?: AbortSignal): Promise<LoadedSignature | undefined> {
-  return withBasis(item, signal, signature => loadSignature(signature, signal))
+export function loadBasis(origin: Origin, signal?: AbortSignal): Promise<LoadedSignature | undefined> {
+  return withBasis(origin, signal, signature => loadSignature(signature, signal))
 }
 
 async function withBasis<T>(
-  item: Change,
+  { basis }: Origin,
   signal: AbortSignal | undefined,
   use: (signature: Uint8Array) => Promise<T>
 ): Promise<T | undefined> {
-  if (item.basis === undefined) return undefined
+  if (basis === undefined) return undefined
   try {
-    const signature = await untilAbort(item.basis(), signal)
+    const signature = await untilAbort(basis(), signal)
     return signature && (await use(signature))
   } catch (error) {
     if (!signal?.aborted && isBackupError(error) && error.code !== 'IBT_STORE_FAILED') return undefined

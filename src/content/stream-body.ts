@@ -5,13 +5,12 @@ import { createScanner, type LoadedSignature, type Scanner } from '../native.js'
 import { printPath } from '../path.js'
 import type { Body, Change, Extent, Source, Summary } from '../types.js'
 import { type Policy, sigvaultBlockLen } from './policy.js'
+import type { SettleContext } from './settle.js'
 
 /** What all contents of one run are signed with. */
-export interface SignContext {
-  readonly policy: Policy
+export interface SignContext extends SettleContext {
   /** Where chunks come from, if not from fresh memory. */
   readonly memory?: Memory | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /** What a second look at a file says of the bytes that were read between. */

@@ -6,12 +6,12 @@ import { BackupError, isBackupError } from '../errors.js'
 import { EXTENTS_MAX } from '../format/sparse-map.js'
 import { createScanner, dataExtents, FileType, type OpenFile } from '../native.js'
 import { printPath } from '../path.js'
-import type { Body, Change, Entry, Extent, Signed } from '../types.js'
+import type { Change, Entry, Extent, Signed } from '../types.js'
 import { Failed } from './batch.js'
 import { closeFile, DiskContent } from './disk.js'
 import { mayPay } from './policy.js'
 import { readAhead, readsOf, readsToEnd } from './read-ahead.js'
-import { asChange, loadBasis, noFile, readFailed, settleHeld, withStat } from './settle.js'
+import { asChange, basesOf, loadBasis, noFile, readFailed, settleHeld, withStat } from './settle.js'
 import { type Input, type Look, type SignContext, StreamBody, scanOptions } from './stream-body.js'
 
 const statFile = promisify(fstat)
@@ -49,7 +49,7 @@ async function* signFile(entry: Entry, file: OpenFile, context: SignContext): As
       return
     }
     const reads = extents === undefined ? readsToEnd(file.fd, memory) : readsOf(file.fd, extents, item.sizeBytes ?? 0)
-    yield { ...item, body: await openBody(item, { chunks: readAhead(reads), look, extents }, context) }
+    yield await withBody(item, { chunks: readAhead(reads), look, extents }, context)
   } finally {
     // What was only read takes no harm from a close that fails.
     await closeFile(file.fd).catch(() => {})
@@ -90,7 +90,7 @@ async function* signSequential(entry: Entry, context: SignContext): AsyncGenerat
     else if (held.isWhole) {
       const bytes = held.chunks.length === 1 ? held.chunks[0]! : Buffer.concat(held.chunks)
       yield await settleBytes({ ...item, sizeBytes: bytes.length }, bytes, context)
-    } else yield { ...item, body: await openBody(item, { chunks: resume(held.chunks, chunks) }, context) }
+    } else yield await withBody(item, { chunks: resume(held.chunks, chunks) }, context)
   } finally {
     await chunks.return()
   }
@@ -131,17 +131,20 @@ async function settleBytes(item: Change, bytes: Uint8Array, context: SignContext
     signature: signature.length === 0 ? undefined : signature,
     copies: 0
   }
-  return settleHeld(item, { bytes, summary }, policy, signal)
+  return settleHeld(item, { bytes, summary }, context)
 }
 
-async function openBody(item: Change, input: Input, context: SignContext): Promise<Body> {
-  const { previous, sizeBytes } = item
+async function withBody(item: Change, input: Input, context: SignContext): Promise<Signed> {
+  const { sizeBytes } = item
   const { policy, signal } = context
-  const isWorthIt = previous !== undefined && mayPay(previous, sizeBytes ?? Infinity, policy)
-  const basis = isWorthIt ? await loadBasis(item, signal) : undefined
+  const { value: from } = await basesOf(item, context).next()
+  const isWorthIt = from !== undefined && mayPay(from.entry, sizeBytes ?? Infinity, policy)
+  const basis = isWorthIt ? await loadBasis(from, signal) : undefined
   if (sizeBytes === undefined && basis === undefined) {
     const message = `${printPath(item.path)} is larger than ${PART_BYTES} bytes and its size is not known`
     throw new BackupError('IBT_SIZE_UNKNOWN', message, { path: item.path })
   }
-  return new StreamBody(item, input, basis, context)
+  const body = new StreamBody(item, input, basis, context)
+  const isOther = basis !== undefined && from?.entry !== item.previous
+  return { ...item, origin: isOther ? from?.entry : undefined, body }
 }

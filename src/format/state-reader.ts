@@ -11,6 +11,8 @@ import { StateScanner } from './state-scan.js'
 /** A state that is being read. */
 export interface StateReader {
   readonly header: StateHeader
+  /** Where the line of the entry that came last begins, before compression. */
+  readonly offset: number
   /** The entries in path order, once. To stop early ends the source, too. */
   entries(): AsyncGenerator<StateEntry, void, undefined>
   /** As `entries`, a group of lines at a time: an entry is read when its turn in the group comes. */
@@ -46,6 +48,7 @@ export async function openState(source: Source<Uint8Array>): Promise<StateReader
 }
 
 class Reader implements StateReader {
+  readonly #lines: Lines
   #closing: StateClosing | undefined
   #isOpen = true
 
@@ -53,7 +56,13 @@ class Reader implements StateReader {
     readonly header: StateHeader,
     readonly first: Window,
     readonly windows: AsyncGenerator<Window, void, undefined>
-  ) {}
+  ) {
+    this.#lines = new Lines(header)
+  }
+
+  get offset(): number {
+    return this.#lines.offset
+  }
 
   async *entries(): AsyncGenerator<StateEntry, void, undefined> {
     const breather = createBreather()
@@ -68,7 +77,7 @@ class Reader implements StateReader {
   async *groups(): AsyncGenerator<Iterable<StateEntry>, void, undefined> {
     if (!this.#isOpen) throw new BackupError('IBT_STATE_INVALID', 'The entries of a state can be read once')
     this.#isOpen = false
-    const lines = new Lines(this.header)
+    const lines = this.#lines
     try {
       yield lines.entries(this.first, this.first.text.indexOf('\n') + 1)
       for (let next = await this.windows.next(); !next.done; next = await this.windows.next()) {
@@ -97,6 +106,9 @@ class Lines {
   #expectsEntry: boolean | undefined
   #closing: StateClosing | undefined
 
+  /** Where the last entry's line begins. */
+  offset = 0
+  #windowStart = 0
   readonly #scanner: StateScanner
   readonly #hash = createHash('sha256')
 
@@ -118,9 +130,13 @@ class Lines {
       else if (text.startsWith(CLOSING_START, start)) {
         this.#close(lineAt(window, start, end))
         hashed = start
-      } else yield this.#entry(window, start, end)
+      } else {
+        this.offset = this.#windowStart + start
+        yield this.#entry(window, start, end)
+      }
       start = end + 1
     }
+    this.#windowStart += bytes.length
     this.#hash.update(bytes.subarray(0, hashed))
   }
 

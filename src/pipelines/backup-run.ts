@@ -6,7 +6,18 @@ import { nextDate } from '../format/dates.js'
 import { printPath } from '../path.js'
 import type { Rules } from '../rules.js'
 import type { Chain, StoredBackup } from '../stores/chain.js'
-import type { Artifact, ChainLink, Codec, SignaturePlace, StateEntry, StateHeader, Store, Totals } from '../types.js'
+import { findOrigins } from '../stores/origins.js'
+import type {
+  Artifact,
+  ChainLink,
+  Codec,
+  Origins,
+  SignaturePlace,
+  StateEntry,
+  StateHeader,
+  Store,
+  Totals
+} from '../types.js'
 
 /** All that the stages of one backup are made of. */
 export interface BackupRun {
@@ -31,6 +42,8 @@ export interface Parent {
   readonly artifacts: readonly Artifact[]
   /** Reads a signature; undefined if its sigvault is gone. */
   readonly signature: (place: SignaturePlace) => Promise<Uint8Array | undefined>
+  /** Finds its contents under other names. */
+  readonly origins: Origins
 }
 
 export interface Source {
@@ -58,7 +71,8 @@ export async function openParent(chain: Chain, { date }: StoredBackup): Promise<
     links: header.chain.map(link => (link.date === date ? { date, stateSha256 } : link)),
     entries: () => entriesOf(chain, header),
     artifacts: closing.artifacts.filter(artifact => chain.has(artifact.date, artifact.kind)),
-    signature: chain.signature
+    signature: chain.signature,
+    origins: findOrigins(chain, date)
   }
 }
 

@@ -7,7 +7,7 @@ import { type Published, publish } from '../stages/publish.js'
 import { sign } from '../stages/sign.js'
 import { stateEmit } from '../stages/state-emit.js'
 import { walk } from '../stages/walk.js'
-import type { Chunk, Counted, Entry, Packed, Piece, Sealed, Signed, Sink, Source, Stage } from '../types.js'
+import type { Chunk, Counted, Entry, Origins, Packed, Piece, Sealed, Signed, Sink, Source, Stage } from '../types.js'
 import type { BackupRun } from './backup-run.js'
 
 /** The stages of a full backup, by name. */
@@ -22,14 +22,19 @@ export interface FullStages {
   readonly publish: Sink<Chunk | Sealed | Counted, Published>
 }
 
+/** Where contents go, and where those are found that need not be stored. */
+export interface ArchiveOptions extends PackOptions {
+  readonly origins?: Origins | undefined
+}
+
 /** Every entry whole: walk → filter → sign → pack → encode → state-emit → encode → publish. */
-export function fullStages(run: BackupRun, archives: PackOptions = { whole: 'full' }): FullStages {
+export function fullStages(run: BackupRun, { origins, ...archives }: ArchiveOptions = { whole: 'full' }): FullStages {
   const { root, rules, codec, header, store, commits, signal } = run
   const memory = new Memory()
   return {
     walk: walk(root, rules, { signal }),
     filter: filter(rules),
-    sign: sign({ memory }),
+    sign: sign({ memory, origins }),
     pack: pack({ ...archives, memory }),
     encode: encode(codec, header, { memory }),
     stateEmit: stateEmit(header),

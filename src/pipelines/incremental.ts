@@ -15,7 +15,7 @@ export interface IncrementalStages extends FullStages {
 export function incrementalStages(run: BackupRun, parent: Parent): IncrementalStages {
   const { detection, header } = run
   return {
-    ...fullStages(run, { whole: 'created', delta: 'updated' }),
+    ...fullStages(run, { whole: 'created', delta: 'updated', origins: parent.origins }),
     diff: diff(parent.entries(), { ...detection, signature: parent.signature }),
     stateEmit: stateEmit(header, { inherited: () => parent.artifacts })
   }

@@ -94,7 +94,7 @@ class Packer {
   bodyOf(item: Signed): Body | undefined {
     if (item.type !== 'file' || item.linkTo !== undefined) return undefined
     if (item.body !== undefined) return item.body
-    if (item.change !== 'created' && item.change !== 'updated') return undefined
+    if (item.origin !== undefined || (item.change !== 'created' && item.change !== 'updated')) return undefined
     if (item.sizeBytes === undefined) throw sizeUnknown(item)
     return plainBody(item)
   }
@@ -103,7 +103,7 @@ class Packer {
   keep(item: Signed): Packed {
     if (item.change === 'deleted') return { state: undefined, storedBytes: 0, ...item }
     if (item.linkTo !== undefined) return this.#keepLink(item, item.linkTo)
-    const isNew = item.change === 'created' || item.change === 'updated'
+    const isNew = item.origin === undefined && (item.change === 'created' || item.change === 'updated')
     if (isNew && item.type !== 'unreadable' && item.type !== 'socket') this.whole.header(toTarHeader(item))
     return { state: this.#groups.add(item, recordKept(item)), storedBytes: 0, ...item }
   }
@@ -151,7 +151,11 @@ class Packer {
     const { previous } = item
     const change = previous === undefined ? item.change : settleChange(item, previous, summary.sha256)
     const isKept = place === undefined || (change !== 'created' && change !== 'updated')
-    if (isKept) return this.keep({ ...item, change, dirty: summary.dirty, racy: summary.racy, body: undefined })
+    if (isKept) {
+      const { dirty, racy, sha256 } = summary
+      const origin = item.origin?.sha256 === sha256 ? item.origin : undefined
+      return this.keep({ ...item, change, dirty, racy, origin, body: undefined })
+    }
     const signature = this.#storeSignature(item, summary)
     const state = this.#groups.add(item, recordStored(item, summary, { place, signature }), body.form === 'whole')
     // Nobody may keep the parts: their memory is used again.

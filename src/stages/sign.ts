@@ -8,12 +8,14 @@ import { asChange, toUnreadable, toVanished } from '../content/settle.js'
 import { signStream } from '../content/stream.js'
 import { isBroken, type SignContext } from '../content/stream-body.js'
 import type { Memory } from '../memory.js'
-import { type Change, type Entry, isEntry, type Signed, type Stage } from '../types.js'
+import { type Change, type Entry, isEntry, type Origins, type Signed, type Stage } from '../types.js'
 
 /** Options of `sign`. */
 export interface SignOptions extends SignPolicy {
   /** Bytes of contents that are read ahead, at most. Default: `IN_FLIGHT_BYTES`. */
   readonly inFlightBytes?: number | undefined
+  /** Finds contents of the previous state: a file that has one is stored without any, or as a delta on it. Default: none. */
+  readonly origins?: Origins | undefined
   /** Shared with the `pack` that comes directly behind. Default: fresh memory for all that is read. */
   readonly memory?: Memory | undefined
 }
@@ -39,8 +41,8 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
   const { inFlightBytes = IN_FLIGHT_BYTES } = options
   if (!(inFlightBytes > 0)) throw new RangeError('sign: inFlightBytes is positive')
   return async function* signStage(source, { signal } = {}) {
-    const queue = new ReadQueue<Signed | Deferred>(policy, inFlightBytes, options.memory, signal)
-    const context = { policy, memory: options.memory, signal }
+    const context = { policy, memory: options.memory, origins: options.origins, signal }
+    const queue = new ReadQueue<Signed | Deferred>(inFlightBytes, context)
     const links = new Links()
     const breather = createBreather()
     for await (const item of source) {

@@ -1,0 +1,47 @@
+const EMPTY = 0xffff_ffff
+const FIRST_SLOTS = 1024
+
+/**
+ * Numbers by keys of 32 bits, several a key: what is found is a guess that has to be looked at.
+ * Memory: 16 to 32 bytes a number.
+ */
+export class KeyIndex {
+  #keys = new Uint32Array(FIRST_SLOTS)
+  #values = new Uint32Array(FIRST_SLOTS).fill(EMPTY)
+  #size = 0
+
+  /** Larger values are left out. */
+  add(key: number, value: number): void {
+    if (value >= EMPTY) return
+    if (2 * ++this.#size > this.#values.length) this.#grow()
+    this.#put(key, value)
+  }
+
+  has(key: number): boolean {
+    return !this.find(key).next().done
+  }
+
+  *find(key: number): Generator<number, void, undefined> {
+    const mask = this.#values.length - 1
+    for (let slot = key & mask; this.#values[slot] !== EMPTY; slot = (slot + 1) & mask) {
+      if (this.#keys[slot] === key >>> 0) yield this.#values[slot]!
+    }
+  }
+
+  #put(key: number, value: number): void {
+    const mask = this.#values.length - 1
+    let slot = key & mask
+    while (this.#values[slot] !== EMPTY) slot = (slot + 1) & mask
+    this.#keys[slot] = key
+    this.#values[slot] = value
+  }
+
+  #grow(): void {
+    const [keys, values] = [this.#keys, this.#values]
+    this.#keys = new Uint32Array(2 * keys.length)
+    this.#values = new Uint32Array(2 * values.length).fill(EMPTY)
+    for (let slot = 0; slot < values.length; slot++) {
+      if (values[slot] !== EMPTY) this.#put(keys[slot]!, values[slot]!)
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import { KeyIndex } from '../content/key-index.js'
+import { BackupError } from '../errors.js'
+import { decodeStateEntry } from '../format/state-decode.js'
+import { parentPath } from '../path.js'
+import type { ChainLink, Origin, Origins, StateEntry } from '../types.js'
+import type { Chain } from './chain.js'
+
+/** Bytes of most lines of a state. */
+const LINE_BYTES = 2048
+/** Entries of one key that are looked at: more of them are a crowd of equals. */
+const LOOKS = 8
+
+/** Where entries of a state are in it, by what else but their path they can be known by. */
+interface Index {
+  readonly links: readonly ChainLink[]
+  readonly contents: KeyIndex
+  readonly inodes: KeyIndex
+  readonly families: KeyIndex
+}
+
+/**
+ * Finds the contents of the backup of a date under other names: what was renamed, moved, copied or rotated.
+ *
+ * Reads the state at the first question, once more than `diff` does. Memory: 16 to 32 bytes a file, and two to three times
+ * as much for one that has a signature.
+ *
+ * @throws when it is asked: what `chain.state` throws.
+ */
+export function findOrigins(chain: Chain, date: string): Origins {
+  let making: Promise<Index> | undefined
+  let made: Index | undefined
+  const ask = () => (making ??= makeIndex(chain, date).then(index => (made = index)))
+  const look = async (offsets: Iterable<number>, { links }: Index, isIt: (entry: StateEntry) => boolean) => {
+    const found: StateEntry[] = []
+    let looks = 0
+    for (const offset of offsets) {
+      if (++looks > LOOKS) break
+      const entry = await entryAt(chain, date, links, offset)
+      if (entry.places !== undefined && isIt(entry)) found.push(entry)
+    }
+    return found
+  }
+  const findContent = async (sha256: string, sizeBytes: number) => {
+    const index = await ask()
+    const offsets = index.contents.find(contentKey(sha256))
+    const [found] = await look(offsets, index, entry => entry.sha256 === sha256 && entry.sizeBytes === sizeBytes)
+    return found && toOrigin(found, chain)
+  }
+  return {
+    ofContent(sha256, sizeBytes) {
+      const isUnknown = made?.contents.has(contentKey(sha256)) === false
+      return isUnknown ? undefined : findContent(sha256, sizeBytes)
+    },
+    async ofInode({ path, ino }) {
+      if (ino === undefined) return undefined
+      const index = await ask()
+      const [found] = await look(
+        index.inodes.find(inodeKey(ino)),
+        index,
+        entry => entry.ino === ino && entry.path !== path && isAlike(entry.path, path)
+      )
+      return found && toOrigin(found, chain)
+    },
+    async ofName({ path, sizeBytes = 0 }) {
+      // What rotates away gets a number.
+      if (!/\d/.test(baseName(path))) return undefined
+      const index = await ask()
+      const offsets = index.families.find(familyKey(path))
+      const found = await look(offsets, index, entry => entry.path !== path && isFamily(entry.path, path))
+      const distance = (entry: StateEntry) => Math.abs((entry.sizeBytes ?? 0) - sizeBytes)
+      const [nearest] = found.sort((a, b) => distance(a) - distance(b))
+      return nearest && toOrigin(nearest, chain)
+    }
+  }
+}
+
+async function makeIndex(chain: Chain, date: string): Promise<Index> {
+  const state = await chain.state(date)
+  const links = state.header.chain
+  const index = { links, contents: new KeyIndex(), inodes: new KeyIndex(), families: new KeyIndex() }
+  for await (const group of state.groups()) {
+    for (const entry of group) {
+      const { type, sizeBytes = 0, sha256, ino, signature, path } = entry
+      if (type !== 'file' || sizeBytes === 0 || sha256 === undefined) continue
+      index.contents.add(contentKey(sha256), state.offset)
+      if (signature === undefined) continue
+      if (ino !== undefined) index.inodes.add(inodeKey(ino), state.offset)
+      index.families.add(familyKey(path), state.offset)
+    }
+  }
+  return index
+}
+
+async function entryAt(chain: Chain, date: string, links: readonly ChainLink[], offset: number): Promise<StateEntry> {
+  const archive = await chain.openArchive(date, 'state')
+  for (let length = LINE_BYTES; ; length *= 4) {
+    const wanted = Math.min(length, archive.sizeBytes - offset)
+    const bytes = await (archive.view?.(offset, wanted) ?? archive.read(offset, wanted))
+    const end = bytes.indexOf(0x0a)
+    if (end >= 0) return decodeStateEntry(Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('utf8'), links)
+    if (wanted < length) {
+      throw new BackupError('IBT_STATE_INVALID', `${archive.name} ends in a line`, { path: archive.name })
+    }
+  }
+}
+
+/** As the content of another path. */
+function toOrigin(entry: StateEntry, chain: Chain): Origin {
+  const { signature } = entry
+  const places = entry.places?.map(place => ({ ...place, path: place.path ?? entry.path }))
+  return {
+    entry: { ...entry, places },
+    basis: signature === undefined ? undefined : () => chain.signature(signature)
+  }
+}
+
+function contentKey(sha256: string): number {
+  return Number.parseInt(sha256.slice(0, 8), 16)
+}
+
+function inodeKey(ino: bigint): number {
+  return Number(BigInt.asUintN(32, ino ^ (ino >> 32n)))
+}
+
+/** FNV-1a. */
+function familyKey(path: string): number {
+  let hash = 0x811c9dc5
+  const text = familyOf(path)
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash >>> 0
+}
+
+/** A name without its numbers: what rotates has only other ones. */
+function familyOf(path: string): string {
+  return `${parentPath(path)}/${baseName(path).replace(/[-._]*\d+/g, '')}`
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+function isFamily(a: string, b: string): boolean {
+  return familyOf(a) === familyOf(b)
+}
+
+/** An inode alone proves nothing: file systems give that of a deleted file to the next. */
+function isAlike(a: string, b: string): boolean {
+  return isFamily(a, b) || baseName(a) === baseName(b)
+}
