@@ -42,7 +42,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Pure bytes and values: a file, a socket or a process has no place there. */
-const PURE = ['format', 'codec', 'path', 'rules', 'merge', 'change', 'types', 'errors', 'constants']
+const PURE = ['format', 'codec', 'path', 'rules', 'change', 'types', 'errors', 'constants']
 const INPUT_OUTPUT =
   /^node:(child_process|dgram|dns|fs|http|http2|https|inspector|net|os|readline|tls|tty|worker_threads)\b/
 

@@ -1,9 +1,9 @@
-import { KeyIndex } from '../content/key-index.js'
 import { BackupError } from '../errors.js'
 import { decodeStateEntry } from '../format/state-decode.js'
 import { parentPath } from '../path.js'
 import type { ChainLink, Origin, Origins, StateEntry } from '../types.js'
 import type { Chain } from './chain.js'
+import { KeyIndex } from './key-index.js'
 
 /** Bytes of most lines of a state. */
 const LINE_BYTES = 2048

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KeyIndex } from '../../src/content/key-index.js'
+import { KeyIndex } from '../../src/stores/key-index.js'
 
 test('all values of a key are found, and few others', () => {
   const index = new KeyIndex()
