@@ -88,7 +88,10 @@ Span typed(Napi::Value value, const char* name, napi_typedarray_type type, Held*
   check_buffer(env, Napi::Value(env, buffer), name);
   // Looking at the buffer may have run JavaScript: what counts is what is there now.
   napi_get_typedarray_info(env, value, nullptr, &length, &data, nullptr, nullptr);
-  if (held != nullptr) held->push_back(Napi::Persistent(value.As<Napi::Object>()));
+  if (held != nullptr) {
+    held->objects.push_back(Napi::Persistent(value.As<Napi::Object>()));
+    held->memory.push_back(memory_of(buffer));
+  }
   return {static_cast<const uint8_t*>(data), length * element_bytes(type)};
 }
 

@@ -30,7 +30,7 @@ int descriptor(const Napi::CallbackInfo& info, size_t index, const char* name);
 // -1 if there is none to be had, as for a closed one: the job then fails with EBADF.
 Fd own_descriptor(int fd);
 
-// The elements of a typed array. Refuses detached, resizable and shared memory. The array is held.
+// The elements of a typed array. Refuses detached, resizable and shared memory. The array and its memory are held.
 Span typed(Napi::Value value, const char* name, napi_typedarray_type type, Held* held);
 Span bytes(const Napi::CallbackInfo& info, size_t index, const char* name, Held* held);
 std::string string_of(Span span);

@@ -5,12 +5,10 @@
 #include <vector>
 
 #include "errors.h"
+#include "memory.h"
 #include "runtime.h"
 
 namespace ibt {
-
-// Objects whose memory a job uses: they stay alive until it is settled.
-using Held = std::vector<Napi::ObjectReference>;
 
 template <class Run, class Finish>
 class FunctionJob final : public Job {
