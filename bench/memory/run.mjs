@@ -1,5 +1,4 @@
 // Peak memory of whole processes on generated trees. One run each: memory does not vary as time does.
-import { spawnSync } from 'node:child_process'
 import {
   appendFileSync,
   closeSync,
@@ -12,9 +11,10 @@ import {
   writeSync
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { makeFiles } from '../files.mjs'
+import { BIN, timed } from '../timed.mjs'
 
 const GIB = 1024 ** 3
 const { values } = parseArgs({
@@ -25,7 +25,6 @@ const { values } = parseArgs({
     work: { type: 'string', default: tmpdir() }
   }
 })
-const bin = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'bin/ibt.cjs')
 const many = Number(values.files)
 
 /** Each makes a source; `edit` changes it between the runs of a chain. */
@@ -35,14 +34,6 @@ const cases = {
   sparse: { what: 'a sparse file of 8 GiB', make: makeSparse },
   wide: { what: 'a directory of 200,000 files', make: makeWide },
   chain: { what: 'a full and 200 increments', make: root => makeFiles(root, 300), edit: editSome, increments: 200 }
-}
-
-function makeFiles(root, count) {
-  for (let i = 0; i < count; i++) {
-    const directory = join(root, String(i >> 11), String((i >> 5) & 63))
-    if (i % 32 === 0) mkdirSync(directory, { recursive: true })
-    writeFileSync(join(directory, `file-${i}`), `${i} `.repeat((i * 7919) % 300))
-  }
 }
 
 function makeSparse(root) {
@@ -65,11 +56,11 @@ function editSome(root, step) {
 }
 
 function peak(work, args) {
-  const command = ['-f', '%e %M', process.execPath, bin, ...args, '--quiet', '--store', 'store', '--cache', 'cache']
-  const { status, stderr } = spawnSync('/usr/bin/time', command, { cwd: work, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${stderr}`)
-  const [seconds, kilobytes] = stderr.trim().split('\n').at(-1).split(' ').map(Number)
-  return { seconds, mebibytes: Math.round(kilobytes / 1024) }
+  const { seconds, mebibytes } = timed(
+    [process.execPath, BIN, ...args, '--quiet', '--store', 'store', '--cache', 'cache'],
+    work
+  )
+  return { seconds, mebibytes: Math.round(mebibytes) }
 }
 
 function measure(name) {
