@@ -9,18 +9,18 @@ namespace ibt {
 
 // Counted in bytes: a window costs its length and 256 more, for what is done besides. There are
 //
-//   16 windows + 1 MiB + (8 + 2 * blocks * cost / 2^32) a byte of new content that was searched
+//   16 windows + 1 MiB + (4 + 2 * blocks * cost / 2^32) a byte of new content that was searched
 //
 // By chance alone a place hits one of the basis' weak sums once in 2^32 / blocks, so vain hashing takes blocks * cost /
-// 2^32 a byte; twice that is never used up by honest content, however large the basis. 8 bytes a byte, hashed side by
-// side, cost a few times what the search does. Rollsums collide in honest text: they get eight times as much.
+// 2^32 a byte; twice that is never used up by honest content, however large the basis. 4 bytes a byte, hashed side by
+// side, cost about what the search does. Rollsums collide in honest text: they get sixteen times as much.
 // Places that are beyond the budget become literals. What is hashed and found costs nothing.
 class Budget {
  public:
   Budget(const SignatureFormat& format, uint64_t blocks)
       : cost_(format.block_len + WINDOW_BYTES),
-        rate_((format.weak == Weak::rollsum ? 8 : 1) *
-              (8 + 2 * (std::min(RATE_MAX, blocks * cost_ >> 32) + 1))),
+        rate_((format.weak == Weak::rollsum ? 16 : 1) *
+              (4 + 2 * std::min(RATE_MAX, blocks * cost_ >> 32))),
         bytes_(16 * cost_ + (1 << 20)) {}
 
   bool allows() const { return bytes_ >= cost_; }

@@ -56,11 +56,13 @@ size_t Search::take(const uint8_t* bytes, size_t length, Edits& edits) {
       const size_t followed = follow(bytes + position, length - position, edits);
       taken.literal = position += followed;
       if (length - position < block_len_) continue;
-      if (sum_ == Sum::none) window_.lay(bytes + position, block_len_);
+    }
+    if (sum_ == Sum::none || sum_ == Sum::passed) {
+      window_.lay(bytes + position, block_len_);
       sum_ = Sum::due;
     }
     if (sum_ == Sum::looked) {
-      const size_t most = taken.candidates.empty() ? room : std::min(room, taken.settle_at - position);
+      const size_t most = taken.candidates.empty() ? room : std::min(room, std::max(taken.settle_at, position) - position);
       bool hit;
       const size_t moved = window_.find(bytes + position, most, basis_.filter, hit);
       budget_.earn(moved);
@@ -125,9 +127,8 @@ void Search::look_up(Taken& taken) {
   const uint32_t block = basis_.any_of(key);
   if (block == NO_BLOCK) return;
   if (!budget_.allows()) {
-    if (settle(taken)) return;
     pass_ = size_t(budget_.wait());
-    go_on_with(basis_.blocks());
+    sum_ = Sum::passed;
     return;
   }
   if (ahead_ > 1 && continues(taken.bytes + taken.position, taken.length - taken.position, block)) {

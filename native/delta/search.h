@@ -28,7 +28,8 @@ class Search {
  private:
   // What is known of the window at the next byte.
   enum class Sum {
-    none,    // its sum is not known: a match ended here, or places were passed over
+    none,    // its sum is not known: a match ended here
+    passed,  // its sum is not known: places before it were passed over
     due,     // its sum is known, but was not looked up
     looked,  // it was looked up
   };

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "../delta/segments.h"
 #include "../hash/bytes.h"
 #include "check.h"
 
@@ -150,4 +151,64 @@ TEST("a signature with the largest block takes no memory for it") {
   Bytes content = random_bytes(random, 5000);
   Bytes delta = encode(load(bytes, 100, random), content, 0, random);
   CHECK(delta.size() > 5000 && delta.size() < 5020);
+}
+
+// 100 GiB in blocks of 1 MiB: a place hits a weak sum by chance so often that 24 bytes are hashed for each byte. The
+// basis is not there, but for its sums and the blocks that the content has.
+TEST("matches are found among the chance hits of a basis of 100 GiB") {
+  Random random(27);
+  const size_t block_len = 1 << 20, blocks = 100 << 10;
+  SignatureFormat format = resolve_format(Weak::rabinkarp, Strong::blake2, int64_t(block_len), 8, 0);
+  Bytes bytes = from_hex("72730147 00100000 00000008"), content;
+  for (size_t i = 0; i < blocks; i++) {
+    append_be(bytes, random(), 4);
+    append_be(bytes, random(), 8);
+  }
+  for (size_t i : {size_t(70001), size_t(7), size_t(99999)}) {
+    Bytes block = random_bytes(random, block_len), fresh = random_bytes(random, 4 * block_len + 5);
+    Bytes sums = sign(block, format, block_len, random);
+    std::copy(sums.begin() + 12, sums.end(), bytes.begin() + std::ptrdiff_t(12 + 12 * i));
+    content = join(content, join(fresh, block));
+  }
+  DeltaEncoder encoder(load(bytes, bytes.size(), random));
+  Bytes delta;
+  encoder.update(content.data(), content.size(), delta);
+  encoder.finish(delta);
+  CHECK_EQUAL(encoder.copies(), 3u);
+  CHECK_EQUAL(encoder.copied_bytes(), 3 * block_len);
+}
+
+// Small segments, so that there are many seams.
+TEST("edits of segments are joined to the new content, and copies over seams to one") {
+  Random random(28);
+  for (size_t block_len : {2, 64, 1000}) {
+    for (const Pair& pair : pairs(random, block_len)) {
+      SignatureFormat format = resolve_format(Weak::rabinkarp, Strong::blake2, int64_t(block_len), 0, 0);
+      auto signature = load(sign(pair.basis, format, 100000, random), 100000, random);
+      for (size_t blocks : {1, 2, 5}) {
+        const size_t length = blocks * block_len;
+        Bytes made;
+        SegmentJoiner joiner;
+        Edits joined;
+        for (size_t at = 0;; at += length) {
+          const bool is_last = pair.content.size() - at < length + block_len;
+          // A copy of its own, so that the sanitizer sees a byte read too far.
+          const Bytes bytes = slice(pair.content, at, is_last ? pair.content.size() : at + length + block_len);
+          Edits edits;
+          const Segment segment{bytes.data(), is_last ? bytes.size() : length, at, is_last};
+          search_segment(*signature, segment, [] {}, edits);
+          joiner.join(edits, segment, [&](const Edit& edit, uint64_t from) {
+            const uint8_t* source = edit.is_literal() ? bytes.data() + from : pair.basis.data() + edit.position;
+            if (!edit.is_literal()) CHECK(edit.position + edit.length <= pair.basis.size());
+            made.insert(made.end(), source, source + edit.length);
+            if (edit.is_literal()) joined.literal(edit.length);
+            else joined.copy(edit.position, edit.length);
+          });
+          if (is_last) break;
+        }
+        if (made != pair.content) fail(__FILE__, __LINE__, pair.name);
+        if (std::string(pair.name).rfind("identical", 0) == 0) CHECK_EQUAL(joined.end() - joined.begin(), 1);
+      }
+    }
+  }
 }
