@@ -3,13 +3,13 @@
 
 #include "jobs/engine_jobs.h"
 #include "jobs/fs_jobs.h"
-#include "jobs/runtime.h"
 #include "jobs/memory.h"
+#include "jobs/runtime.h"
 
 namespace {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  find_memory(env);
+  ibt::find_memory(env);
   env.SetInstanceData(new ibt::Runtime(env));
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
