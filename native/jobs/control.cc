@@ -10,8 +10,8 @@ namespace ibt {
 namespace {
 
 constexpr double THREADS_MAX = 256;
-// glibc's own start value; once set, it does not grow with what is freed.
-constexpr int MMAP_THRESHOLD_BYTES = 128 * 1024;
+// A frame and what it is compressed to are below it: to map and unmap each costs more than to compress it.
+constexpr int KEPT_BYTES = 4 << 20;
 
 }  // namespace
 
@@ -25,7 +25,11 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
 // ()
 Napi::Value return_freed_memory(const Napi::CallbackInfo& info) {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+  // Once set, they do not grow with what is freed.
+  mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+  mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+  // What one thread has freed serves the others.
+  mallopt(M_ARENA_MAX, 1);
 #endif
   return info.Env().Undefined();
 }

@@ -112,7 +112,7 @@ export function systemError(errno: number, syscall: string, path?: string): Syst
 }
 
 /**
- * Makes malloc give large blocks back to the system as soon as they are freed, for the rest of the process (glibc; nothing
+ * Makes malloc keep little of what is freed, in one place for all threads, for the rest of the process (glibc; nothing
  * elsewhere): for a program of one's own, not for a guest in another's.
  */
 export function returnFreedMemory(): void {

@@ -112,8 +112,8 @@ test('the delta of a pipe is that of the file', oracle('cat'), () => {
   writeFileSync(at('new'), inserted(basis, [SEGMENT - 3], 1000))
   execFileSync(process.execPath, [ibt, 'signature', '--force', at('basis'), at('sig')])
   execFileSync(process.execPath, [ibt, 'delta', '--force', at('sig'), at('new'), at('delta')])
-  const piped = `cat ${at('new')} | ${process.execPath} ${ibt} delta --jobs 3 --force ${at('sig')} - - | cat > ${at('piped')}`
-  execFileSync('sh', ['-c', piped])
+  const script = 'cat "$1" | "$2" "$3" delta --jobs 3 --force "$4" - - | cat > "$5"'
+  execFileSync('sh', ['-c', script, 'sh', at('new'), process.execPath, ibt, at('sig'), at('piped')])
   assert.ok(readFileSync(at('piped')).equals(readFileSync(at('delta'))))
 })
 

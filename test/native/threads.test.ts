@@ -60,10 +60,8 @@ test('a signature of a pipe is that of rdiff on any number of threads', oracle('
   writeFileSync(at('basis'), randomBytes(5 * MIB + 77, 52))
   execFileSync('sh', ['-c', `cat ${at('basis')} | rdiff -f signature - ${at('theirs')}`])
   for (const jobs of JOBS) {
-    execFileSync('sh', [
-      '-c',
-      `cat ${at('basis')} | ${process.execPath} ${ibt} signature --jobs ${jobs} --force - - | cat > ${at('ours')}`
-    ])
+    const script = 'cat "$1" | "$2" "$3" signature --jobs "$4" --force - - | cat > "$5"'
+    execFileSync('sh', ['-c', script, 'sh', at('basis'), process.execPath, ibt, String(jobs), at('ours')])
     same('ours', 'theirs', `${jobs} threads`)
   }
 })
@@ -102,8 +100,9 @@ test('a reader that goes away ends the threads that wait for a writer', oracle('
   execFileSync('mkfifo', [at('in'), at('out')])
   for (const jobs of JOBS) {
     const head = spawn('sh', ['-c', `head -c 1 ${at('out')}`])
-    const script = `${process.execPath} ${ibt} signature --jobs ${jobs} --block-len 64 - - < ${at('in')} > ${at('out')}`
-    const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const script = '"$1" "$2" signature --jobs "$3" --block-len 64 - - < "$4" > "$5"'
+    const parameters = [process.execPath, ibt, String(jobs), at('in'), at('out')]
+    const child = spawn('sh', ['-c', script, 'sh', ...parameters], { stdio: ['ignore', 'ignore', 'pipe'] })
     let stderr = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text
