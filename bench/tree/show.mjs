@@ -40,5 +40,6 @@ export function chart(rows) {
   })
   const style = 'text { font: 12px sans-serif; fill: #6b7280 }'
   const open = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + GAP}" width="${WIDTH}">`
-  return [open, `<style>${style}</style>`, ...bars, '</svg>', ''].join('\n')
+  const title = '<title>Medians of whole runs, ours and those of other tools</title>'
+  return [open, title, `<style>${style}</style>`, ...bars, '</svg>', ''].join('\n')
 }
