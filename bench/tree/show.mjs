@@ -14,8 +14,8 @@ export function table(rows) {
   return [...head, ...lines].join('\n')
 }
 
-const WIDTH = 720
-const LEFT = 170
+const WIDTH = 800
+const LEFT = 240
 const ROW = 22
 const GAP = 14
 
