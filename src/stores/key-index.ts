@@ -3,6 +3,7 @@ const FIRST_SLOTS = 1024
 
 /**
  * Numbers by keys of 32 bits, several a key: what is found is a guess that has to be looked at.
+ * Of a key, the first `valuesPerKey` are kept: a crowd of equals would be walked through by each that joins it.
  * Memory: 16 to 32 bytes a number.
  */
 export class KeyIndex {
@@ -10,11 +11,13 @@ export class KeyIndex {
   #values = new Uint32Array(FIRST_SLOTS).fill(EMPTY)
   #size = 0
 
+  constructor(readonly valuesPerKey: number) {}
+
   /** Larger values are left out. */
   add(key: number, value: number): void {
     if (value >= EMPTY) return
-    if (2 * ++this.#size > this.#values.length) this.#grow()
-    this.#put(key, value)
+    if (2 * (this.#size + 1) > this.#values.length) this.#grow()
+    if (this.#put(key, value)) this.#size++
   }
 
   has(key: number): boolean {
@@ -28,12 +31,16 @@ export class KeyIndex {
     }
   }
 
-  #put(key: number, value: number): void {
+  #put(key: number, value: number): boolean {
     const mask = this.#values.length - 1
     let slot = key & mask
-    while (this.#values[slot] !== EMPTY) slot = (slot + 1) & mask
+    let equals = 0
+    for (; this.#values[slot] !== EMPTY; slot = (slot + 1) & mask) {
+      if (this.#keys[slot] === key >>> 0 && ++equals === this.valuesPerKey) return false
+    }
     this.#keys[slot] = key
     this.#values[slot] = value
+    return true
   }
 
   #grow(): void {

@@ -7,7 +7,7 @@ import { KeyIndex } from './key-index.js'
 
 /** Bytes of most lines of a state. */
 const LINE_BYTES = 2048
-/** Entries of one key that are looked at: more of them are a crowd of equals. */
+/** Entries of one key that are kept and looked at: more of them are a crowd of equals. */
 const LOOKS = 8
 
 /** Where entries of a state are in it, by what else but their path they can be known by. */
@@ -32,9 +32,7 @@ export function findOrigins(chain: Chain, date: string): Origins {
   const ask = () => (making ??= makeIndex(chain, date).then(index => (made = index)))
   const look = async (offsets: Iterable<number>, { links }: Index, isIt: (entry: StateEntry) => boolean) => {
     const found: StateEntry[] = []
-    let looks = 0
     for (const offset of offsets) {
-      if (++looks > LOOKS) break
       const entry = await entryAt(chain, date, links, offset)
       if (entry.places !== undefined && isIt(entry)) found.push(entry)
     }
@@ -76,8 +74,12 @@ export function findOrigins(chain: Chain, date: string): Origins {
 
 async function makeIndex(chain: Chain, date: string): Promise<Index> {
   const state = await chain.state(date)
-  const links = state.header.chain
-  const index = { links, contents: new KeyIndex(), inodes: new KeyIndex(), families: new KeyIndex() }
+  const index = {
+    links: state.header.chain,
+    contents: new KeyIndex(LOOKS),
+    inodes: new KeyIndex(LOOKS),
+    families: new KeyIndex(LOOKS)
+  }
   for await (const group of state.groups()) {
     for (const entry of group) {
       const { type, sizeBytes = 0, sha256, ino, signature, path } = entry
