@@ -4,11 +4,12 @@ const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 export function formatBytes(bytes: number): string {
   let value = bytes
   let unit = 0
-  while (value >= 1000 && unit < UNITS.length - 1) {
+  // What would be rounded to four digits, too.
+  while (value >= 999.5 && unit < UNITS.length - 1) {
     value /= 1024
     unit++
   }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${UNITS[unit]}`
+  return `${unit === 0 ? Math.round(value) : value.toPrecision(3)} ${UNITS[unit]}`
 }
 
 export function formatCount(count: number, noun: string): string {
@@ -16,9 +17,11 @@ export function formatCount(count: number, noun: string): string {
 }
 
 export function formatSeconds(ms: number): string {
-  const seconds = ms / 1000
-  if (seconds < 60) return `${seconds.toFixed(1)} s`
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
+  const tenths = Math.round(ms / 100)
+  if (tenths < 600) return `${(tenths / 10).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  const minutes = Math.floor(seconds / 60)
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
 const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i
