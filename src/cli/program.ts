@@ -30,8 +30,8 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
 
 /** Says where the backup is not: often the store is the wrong one. */
 async function withStore({ code, message, path }: BackupError, store: string | undefined): Promise<BackupError> {
-  const { storePath } = await import('../pipelines/places.js')
-  return new BackupError(code, `${message} (looked in ${storePath(store)})`, { path })
+  const { describeStore } = await import('./store.js')
+  return new BackupError(code, `${message} (looked in ${await describeStore(store)})`, { path })
 }
 
 function buildProgram(signal: AbortSignal, answer: (code: number) => void): Command {

@@ -52,10 +52,31 @@ test('a full, an incremental, a list, a restore and a verification end with 0', 
 
 test('where there is no backup, the store that was looked in is named', () => {
   const desk = makeDesk()
-  const wrong = join(desk.path, 'wrong')
+  const empty = join(desk.path, 'empty')
+  mkdirSync(empty)
   for (const args of [['list'], ['list', 'src'], ['ls', 'src'], ['restore', 'src', 'out'], ['incremental', 'src']]) {
-    const { stderr } = ibt(desk, ...args, '--store', 'wrong')
-    assert.ok(stderr.includes(wrong), `${args.join(' ')} says: ${stderr}`)
+    const { status, stdout, stderr } = ibt(desk, ...args, '--store', 'empty', '--json')
+    assert.ok(stderr.includes(empty), `${args.join(' ')} says: ${stderr}`)
+    assert.equal(stdout, '')
+    assert.equal(status, args.length === 1 ? 0 : 1, args.join(' '))
+  }
+  assert.equal(ibt(desk, 'list', '--store', 'empty', '--quiet').stderr, '')
+})
+
+test('what reads a store that is not there ends with 1', () => {
+  const desk = makeDesk()
+  for (const args of [
+    ['list'],
+    ['list', 'src'],
+    ['ls', 'src'],
+    ['diff', 'src'],
+    ['verify', 'src'],
+    ['restore', 'src', 'out']
+  ]) {
+    const { status, stdout, stderr } = ibt(desk, ...args, '--store', 'wrong', '--json')
+    assert.equal(status, 1, args.join(' '))
+    assert.ok(stderr.includes(join(desk.path, 'wrong')) && stderr.includes('which is not there'), stderr)
+    assert.equal(stdout, '')
   }
 })
 

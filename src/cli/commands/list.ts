@@ -1,12 +1,13 @@
+import { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
 import { compareBackups, listBackups, listEntries } from '../../pipelines/catalog.js'
-import { storePath } from '../../pipelines/places.js'
 import type { ChangeKind, StateEntry } from '../../types.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatMode, formatTime } from '../format.js'
 import { toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output } from '../output.js'
+import { describeStore, isStoreThere } from '../store.js'
 
 /** `ibt list`. */
 export async function runList(key: string | undefined, values: CommonValues, signal: AbortSignal): Promise<number> {
@@ -27,11 +28,11 @@ export async function runList(key: string | undefined, values: CommonValues, sig
     await output.write(values.json ? toJsonLine(backup) : `${columns.join('  ').trimEnd()}\n`)
   }
   await output.end()
-  if (isEmpty && !values.quiet)
-    process.stderr.write(
-      `ibt: No backup${key === undefined ? '' : ` of ${key}`} in ${printPath(storePath(values.store))}\n`
-    )
-  return isEmpty && key !== undefined ? Exit.failed : Exit.done
+  if (!isEmpty) return Exit.done
+  if (key !== undefined) throw new BackupError('IBT_NO_BACKUP', `No backup of ${key}`, { path: key })
+  if (!(await isStoreThere(values.store))) throw new BackupError('IBT_NO_BACKUP', 'No backup')
+  if (!values.quiet) process.stderr.write(`ibt: No backup in ${await describeStore(values.store)}\n`)
+  return Exit.done
 }
 
 /** `ibt ls`. */
