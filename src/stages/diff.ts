@@ -24,6 +24,7 @@ export interface DiffOptions extends ChangeDetection {
  * Compares a tree with the previous state: a lock-step merge of two path-ordered sources.
  *
  * Consumes `Entry`; yields `Change`, and a `deleted` one for each entry of the state that is gone. Other items pass on.
+ * A `Change` is compared anew: what an earlier `diff` said of it goes.
  * Path order, checked. Reads no content: a file whose metadata differ is `updated` until `sign` has read it.
  * What is `unreadable` keeps its previous entry, a directory its whole previous subtree, flagged `carried`.
  * Memory: constant. Look-ahead: one entry of the state.
@@ -37,12 +38,14 @@ export function diff(state: Source<StateEntry>, options: DiffOptions = {}): Stag
     const breather = createBreather()
     let last: string | undefined
     try {
-      for await (const entry of source) {
+      for await (const item of source) {
         if (breather.due()) await breather.pause()
-        if (!isEntry(entry)) {
-          yield entry
+        if (!isEntry(item)) {
+          yield item
           continue
         }
+        const entry = 'change' in item ? toEntry(item as Change) : item
+        if (entry === undefined) continue
         const peeked = previous.peek()
         const next = peeked instanceof Promise ? await peeked : peeked
         // The next of the state is behind the last entry: one of the same path is, too.
@@ -69,6 +72,11 @@ function checkOrder(last: string | undefined, path: string, what: string): void 
   if (last === undefined || comparePaths(last, path) < 0) return
   const message = `${what} ${printPath(path)} comes after ${printPath(last)}, not in path order`
   throw new BackupError('IBT_OUT_OF_ORDER', message, { path })
+}
+
+/** What an earlier `diff` compared with another state, as it is in the tree; undefined for what is not there. */
+function toEntry({ change, previous: _, basis: __, carried: ___, ...entry }: Change): Entry | undefined {
+  return change === 'deleted' ? undefined : entry
 }
 
 function toChange(entry: Entry, previous: StateEntry | undefined, options: DiffOptions): Change {

@@ -90,6 +90,22 @@ for (const [what, now, before, kind] of FACTS) {
   })
 }
 
+test('what an earlier diff said of an entry goes', async () => {
+  const now = [directory('.'), file('gone', 'g'), file('made', 'm'), file('same', 's')]
+  const before = [known(directory('.')), known(file('made', 'm')), known(file('other', 'o')), known(file('same', 's'))]
+  const first = diff(
+    [
+      known(file('gone before', 'g')),
+      known(file('same', 's', { mtimeNs: 7n }), { signature: { date: 'D', offset: 0 } })
+    ],
+    {
+      signature: async () => undefined
+    }
+  )
+  const twice = await collect(diff(before)(first(now)))
+  assert.deepEqual(twice, await changes(now, before))
+})
+
 test('what is believed is the choice of the caller', async () => {
   const now = [file('f', 'f', { ctimeNs: 2n, ino: 2n })]
   const before = [known(file('f', 'f', { ctimeNs: 1n, ino: 1n }))]
