@@ -7,5 +7,5 @@ export const MANUAL = {
   list: `Lists the backups of a key, or of all keys, oldest first: key, date, kind, files, their bytes, bytes stored, and the backup that it is built on.`,
   ls: `Lists what a backup holds, in path order, out of its state alone: no archive is read. Names with control characters or bytes that are not UTF-8 are quoted and escaped; --json has them whole.`,
   diff: `Lists what differs between two backups, out of their states alone: + created, - deleted, M updated, m only metadata.`,
-  verify: `Proves that a backup can be restored: its states by their digests, and that every artifact is there with its size. --read-data reads all of them, and makes and proves every file. Ends with 4 if something is wrong.`
+  verify: `Proves that a backup can be restored: its states by their digests, and that every artifact is there with its size. --read-data reads all of them, and makes and proves every file; with --json an event 'lost' names each one that cannot be made. Ends with 4 if something is wrong.`
 } as const

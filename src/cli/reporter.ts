@@ -54,6 +54,11 @@ export class Reporter {
     else if (++this.#errors <= ERRORS_SHOWN) this.warn(describeError(error))
   }
 
+  /** A program wants to know of each file; a person of the archive that is damaged. */
+  readonly onLost = (path: string): void => {
+    if (this.options.json) this.#output.write(toJsonLine({ event: 'lost', path }))
+  }
+
   /** A line on stderr. */
   warn(message: string): void {
     if (this.options.quiet) return

@@ -5,6 +5,7 @@ import { Chain } from '../stores/chain.js'
 import type { Artifact, ChainLink, Entry, StateClosing, StoreOptions } from '../types.js'
 import { parseAt } from './at.js'
 import type { AtOptions } from './catalog.js'
+import { Losses } from './losses.js'
 import type { Progress } from './options.js'
 import { openPlaces } from './places.js'
 
@@ -13,8 +14,10 @@ export interface VerifyOptions extends AtOptions {
   readonly readData?: boolean | undefined
   /** Called for every entry that has been proven. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
-  /** Observes every problem. */
+  /** Observes every problem: one for an archive that is damaged, however many files are lost with it. */
   readonly onError?: ((error: BackupError) => void) | undefined
+  /** Told of each file that cannot be made, as it was. */
+  readonly onLost?: ((path: string) => void) | undefined
 }
 
 /** What a verification found. */
@@ -107,13 +110,22 @@ async function checkEntries(
   options: VerifyOptions,
   report: Report
 ): Promise<void> {
+  const { signal, readData, onProgress, onLost } = options
+  const losses = new Losses()
+  const lose = (path: string, error: unknown) => {
+    signal?.throwIfAborted()
+    onLost?.(path)
+    if (!isBackupError(error) || !losses.add(path, error)) report(error)
+  }
   const state = await chain.state(date)
   for await (const entry of patch()(unpack(state.entries(), chain.openArchive))) {
-    options.signal?.throwIfAborted()
+    const { path, type } = entry
+    signal?.throwIfAborted()
     counts.entries++
-    if (options.readData && entry.type === 'file') await checkContent(entry, counts).catch(report)
-    options.onProgress?.({ path: entry.path, ...counts, storedBytes: 0 })
+    if (readData && type === 'file') await checkContent(entry, counts).catch(error => lose(path, error))
+    onProgress?.({ path, ...counts, storedBytes: 0 })
   }
+  for (const problem of losses.problems()) report(problem)
   if (counts.entries === totals.entries) return
   const message = `The state of ${date} has ${counts.entries} entries, not the ${totals.entries} that it counts`
   report(new BackupError('IBT_STATE_INVALID', message, { path: chain.key }))

@@ -170,9 +170,8 @@ export class Chain {
   #find(date: string, kind: Kind): StoredArtifact {
     const found = this.#stored.get(`${kind} ${date}`)
     if (found !== undefined) return found
-    throw new BackupError('IBT_BASIS_MISSING', `The ${kind} of ${date} of ${this.key} is not in the store`, {
-      path: this.key
-    })
+    const message = `The ${kind} of ${date} of ${this.key} is not in the store`
+    throw new BackupError('IBT_BASIS_MISSING', message, { path: `${this.key}.${kind}.${date}` })
   }
 }
 

@@ -95,6 +95,29 @@ test('names and sizes show what is lost or cut without reading any data', async 
   assert.deepEqual(problems.map(({ code }) => code).sort(), ['IBT_ARCHIVE_TRUNCATED', 'IBT_BASIS_MISSING'])
 })
 
+test('an archive that is damaged or gone is one problem that says how many files it costs', async t => {
+  const chain = new NaiveChain(temporaryDirectory(t), { cache: false })
+  const names = Array.from({ length: 9 }, (_, i) => `file${i}`)
+  for (const name of names) writeFileSync(join(chain.source, name), name)
+  await chain.full()
+  const archive = chain.artifact('full', '')
+  for (const [code, hurt] of [
+    ['IBT_ARCHIVE_TRUNCATED', () => truncateSync(archive, readFileSync(archive).length >> 1)],
+    ['IBT_BASIS_MISSING', () => rmSync(archive)]
+  ] as const) {
+    hurt()
+    const lost: string[] = []
+    const { problems, files } = await verify(chain, { readData: true, onLost: (path: string) => lost.push(path) })
+    assert.deepEqual(lost, names)
+    assert.equal(files, 0)
+    const costly = problems.filter(({ message }) => message.includes('9 files cannot be made'))
+    assert.deepEqual([costly.length, costly[0]?.code], [1, code])
+    assert.ok(costly[0]!.message.includes('file0'))
+    // That it is cut or gone is seen before it is read.
+    assert.equal(problems.length, 2)
+  }
+})
+
 test('an abort ends a verification with its reason', async t => {
   const chain = await makeChain(t)
   const controller = new AbortController()

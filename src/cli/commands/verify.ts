@@ -13,8 +13,9 @@ export async function runVerify(
   const reporter = new Reporter(values)
   try {
     const { at, readData } = values
-    const { onProgress, onError } = reporter
-    const report = await verifyBackup(key, { ...toPlaceOptions(values, signal), at, readData, onProgress, onError })
+    const { onProgress, onError, onLost } = reporter
+    const observers = { onProgress, onError, onLost }
+    const report = await verifyBackup(key, { ...toPlaceOptions(values, signal), ...observers, at, readData })
     const { date, artifacts, entries, files, sizeBytes, problems } = report
     const read = readData ? `, ${formatCount(files, 'file')} made and proven, ${formatBytes(sizeBytes)}` : ''
     const verdict = problems.length === 0 ? 'is complete' : `has ${formatCount(problems.length, 'problem')}`
