@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto'
 import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
-import { BackupError } from '../errors.js'
+import { BackupError, isBackupError } from '../errors.js'
 import { createPatcher } from '../native.js'
 import { printPath } from '../path.js'
 import type { Content, Layer, Layered, Source } from '../types.js'
@@ -55,12 +55,24 @@ export class PatchedContent implements Content {
     let version = new Version(this.spoolDirectory)
     try {
       for (const [i, layer] of this.layers.entries()) {
-        const next = layer.form === 'whole' ? layer.open() : applied(layer, version)
+        const next = layer.form === 'whole' ? layer.open() : this.#applied(layer, version)
         if (i === this.layers.length - 1) yield* next
         else version = await replace(version, next)
       }
     } finally {
       await version.close()
+    }
+  }
+
+  async *#applied(delta: Layer, basis: Version): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* applied(delta, basis)
+    } catch (error) {
+      // The engine knows bytes and no names.
+      if (!isBackupError(error) || error.path !== undefined) throw error
+      const { path } = this.entry
+      const message = `A delta of ${printPath(path)} cannot be applied: ${error.message}`
+      throw new BackupError(error.code, message, { path, cause: error })
     }
   }
 }

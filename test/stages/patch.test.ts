@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { PART_BYTES } from '../../src/constants.js'
+import type { BackupError } from '../../src/errors.js'
 import { createScanner, loadSignature } from '../../src/native.js'
 import { patch } from '../../src/stages/patch.js'
 import type { Entry, Layer, Layered } from '../../src/types.js'
@@ -146,7 +147,7 @@ test('a damaged large content is noticed at its end, one that is too long before
   }
 })
 
-test('a delta that is cut, no delta, or of another basis is named', async () => {
+test('a delta that is cut, no delta, or of another basis is named, and the file, too', async () => {
   const before = randomBytes(100_000, 7)
   const after = Buffer.concat([before, Buffer.from('more')])
   const delta = await deltaOf(before, after)
@@ -158,7 +159,10 @@ test('a delta that is cut, no delta, or of another basis is named', async () => 
   ]
   for (const [basis, wrong, expected] of cases) {
     const { content } = await patched(layered([layer('whole', basis), layer('delta', wrong)], after))
-    await assert.rejects(bytesOf(content!.open()), code(expected), expected)
+    await assert.rejects(bytesOf(content!.open()), (error: BackupError) => {
+      assert.deepEqual([error.code, error.path], [expected, 'f'])
+      return true
+    })
   }
 })
 
