@@ -36,7 +36,7 @@ export const OPEN_ARCHIVES = 16
 export const BREATHE_MS = 8
 /** Name of the ignore file that is looked for in every directory. */
 export const IGNORE_FILE = '.exclude'
-/** Bytes of one ignore file, at most. */
+/** Bytes of one ignore file that are read: of a longer one, the lines that end within them count. */
 export const IGNORE_FILE_BYTES = 1024 * 1024
 /** Milliseconds that the newest backup may lie in the future before the clock is distrusted. */
 export const CLOCK_AHEAD_MS = 24 * 60 * 60 * 1000

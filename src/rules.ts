@@ -1,4 +1,5 @@
 import ignore from 'ignore'
+import { IGNORE_FILE_BYTES } from './constants.js'
 import { ROOT_PATH } from './path.js'
 import { mayHold, NamedEntries } from './rules/named.js'
 import { checkRulesOptions, type RulesOptions } from './rules/options.js'
@@ -95,7 +96,7 @@ function createScope(
 ): Scope {
   const start = directory === ROOT_PATH ? 0 : toByteString(directory).length + 1
   const own = settings.ignoreFiles.flatMap(name => {
-    const patterns = parseIgnoreFile(captured.get(name) ?? NO_BYTES)
+    const patterns = parseIgnoreFile(wholeLines(captured.get(name) ?? NO_BYTES))
     return patterns.length === 0 ? [] : [{ start, matcher: new Matcher(patterns) }]
   })
   const marks = settings.markers.filter(name => names?.includes(name))
@@ -104,6 +105,11 @@ function createScope(
   if (marks.length > 0) return new DirectoryScope(settings, levels, { marks })
   if (names !== undefined) settings.named?.see(directory, names)
   return new DirectoryScope(settings, levels, { isListed: names !== undefined })
+}
+
+/** Half a pattern would leave out more than the whole: a file of `IGNORE_FILE_BYTES` may have been cut there. */
+function wholeLines(bytes: Uint8Array): Uint8Array {
+  return bytes.length < IGNORE_FILE_BYTES ? bytes : bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1)
 }
 
 interface DirectoryOptions {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { IGNORE_FILE_BYTES } from '../src/constants.js'
 import { createRules, type RulesOptions } from '../src/rules.js'
 import type { EntryType } from '../src/types.js'
 
@@ -217,4 +218,13 @@ test('a scope changes neither by entering nor by asking', () => {
   const root = rootScope({}, 'a')
   root.enter('b', files({ '.exclude': '!a\nc' }), []).excludes('b/c', 'file')
   assert.deepEqual([root.excludes('a', 'file'), root.excludes('c', 'file')], [true, false])
+})
+
+test('a pattern that is cut where reading ends does not count', () => {
+  const lines = Buffer.from(`*.o\n#${'x'.repeat(IGNORE_FILE_BYTES - 10)}\n/kee`)
+  assert.equal(lines.length, IGNORE_FILE_BYTES)
+  const scope = createRules().root(new Map([['.exclude', lines]]))
+  assert.deepEqual([scope.excludes('a.o', 'file'), scope.excludes('kee', 'file')], [true, false])
+  const whole = createRules().root(new Map([['.exclude', lines.subarray(1)]]))
+  assert.equal(whole.excludes('kee', 'file'), true)
 })

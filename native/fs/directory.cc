@@ -60,18 +60,24 @@ std::string read_link(int directory, const char* name, off_t size, FileStat& sta
   }
 }
 
-std::optional<RawBytes> capture_file(int directory, const std::string& name, size_t max) {
-  if (name.find('/') != std::string::npos || name.find('\0') != std::string::npos) return std::nullopt;
-  Fd file(open_at(directory, name.c_str(), READ_FLAGS));
+// What was listed as a regular file; `stat` gets the error if it cannot be read, but for one that is gone or another by now.
+std::optional<RawBytes> capture_file(int directory, const char* name, size_t max, FileStat& stat) {
+  const auto failed = [&stat](int error) {
+    if (error != ENOENT && error != ELOOP) stat = failed_stat(error);
+    return std::nullopt;
+  };
+  Fd file(open_at(directory, name, READ_FLAGS));
   struct stat status;
-  if (file.get() < 0 || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  if (file.get() < 0) return failed(-file.get());
+  if (fstat(file.get(), &status) != 0) return failed(errno);
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
   RawBytes bytes;
   while (bytes.size() < max) {
     const size_t step = std::min(max - bytes.size(), CAPTURE_STEP_BYTES);
     bytes.reserve_more(step);
     const ssize_t count = read(file.get(), bytes.end(), step);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return std::nullopt;
+    if (count < 0) return failed(errno);
     if (count == 0) break;
     bytes.added(static_cast<size_t>(count));
   }
@@ -132,7 +138,13 @@ DirectoryListing list_directory(const std::string& root, const std::string& path
     listing.names.append(name.bytes.c_str(), name.bytes.size() + 1);
     listing.linknames.append(targets[name.stat].c_str(), targets[name.stat].size() + 1);
   }
-  for (const std::string& name : capture) listing.captured.push_back(capture_file(fd, name, capture_max));
+  for (const std::string& name : capture) {
+    const auto found = std::lower_bound(names.begin(), names.end(), name,
+                                        [](const Name& a, const std::string& bytes) { return a.bytes < bytes; });
+    const size_t i = static_cast<size_t>(found - names.begin());
+    const bool is_file = found != names.end() && found->bytes == name && listing.stats[i].type == TYPE_FILE;
+    listing.captured.push_back(is_file ? capture_file(fd, name.c_str(), capture_max, listing.stats[i]) : std::nullopt);
+  }
   return listing;
 }
 

@@ -22,7 +22,8 @@ struct DirectoryListing {
 };
 
 // Lists a directory below the root: names in bytewise order, metadata, link targets.
-// `capture` names regular files whose first `capture_max` bytes come along.
+// `capture` names regular files whose first `capture_max` bytes come along; one that cannot be read has its error in
+// `stats`.
 // Throws SystemError if the directory itself cannot be read.
 DirectoryListing list_directory(const std::string& root, const std::string& path,
                                 const std::vector<std::string>& capture, size_t capture_max,

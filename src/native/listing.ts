@@ -35,7 +35,7 @@ export interface Listing extends StatColumns {
 /**
  * Lists a directory: names, metadata, link targets and extended attributes, and the contents of the files that `capture` names.
  * `root` is an absolute path and opened following links. `path` (`.`: the root) lies below it and is opened without
- * following a link in any part. What could not be looked at has its reason in `errnos`.
+ * following a link in any part. What could not be looked at, or of `capture` not read, has its reason in `errnos`.
  * Memory: about 100 bytes an entry, and the attributes.
  * An attribute that the user may not read is left out.
  * @throws BackupError IBT_READ_FAILED if the directory cannot be opened or read.

@@ -22,7 +22,8 @@ export interface WalkOptions {
  *
  * Yields `Entry` in path order; files have a `content` that opens them beneath the root without following links.
  * The rules are asked before a directory is listed: nothing excluded is ever looked at.
- * A directory that cannot be listed and an entry that cannot be looked at are `unreadable`; what vanished is left out.
+ * A directory that cannot be listed, an entry that cannot be looked at and an ignore file that cannot be read are
+ * `unreadable`; what vanished is left out.
  * Reads directories only. Look-ahead: `concurrency` listings a level. Memory: the listings of the open directories
  * (about 150 bytes an entry) and of those ahead, and one table entry for each inode with links still to be seen.
  *

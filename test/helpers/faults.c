@@ -104,14 +104,17 @@ READDIR(readdir64, dirent64)
 FSTAT(fstat, stat)
 FSTAT(fstat64, stat64)
 
-int openat(int directory, const char* path, int flags, ...) {
-  REAL(openat);
-  va_list more;
-  va_start(more, flags);
-  const mode_t mode = va_arg(more, mode_t);
-  va_end(more);
-  return has(path, "open") ? fail() : real(directory, path, flags, mode);
-}
+#define OPENAT(name) \
+  int name(int directory, const char* path, int flags, ...) { \
+    REAL(name); \
+    va_list more; \
+    va_start(more, flags); \
+    const mode_t mode = va_arg(more, mode_t); \
+    va_end(more); \
+    return has(path, "open") ? fail() : real(directory, path, flags, mode); \
+  }
+OPENAT(openat)
+OPENAT(openat64)
 
 /* openat2, and libuv's statx. */
 long syscall(long number, ...) {

@@ -9,7 +9,8 @@ import { createRules } from '../../src/rules.js'
 import { walk } from '../../src/stages/walk.js'
 import type { Entry } from '../../src/types.js'
 import { bytesOf, code, collect } from '../helpers/entries.js'
-import { reachedByNobody } from '../helpers/oracle.js'
+import { runWithFaults } from '../helpers/faults.js'
+import { oracle, reachedByNobody } from '../helpers/oracle.js'
 import { watchedRules } from '../helpers/watched-rules.js'
 import { temporaryDirectory } from '../native/tree.js'
 
@@ -196,3 +197,25 @@ test('an abort ends a walk with its reason', async t => {
   controller.abort(reason)
   await assert.rejects(collect(entries), error => error === reason)
 })
+
+test(
+  'an ignore file that cannot be read is unreadable, and its patterns do not hold',
+  process.platform === 'linux' ? oracle('cc') : { skip: 'for Linux only' },
+  async t => {
+    const root = temporaryDirectory(t)
+    mkdirSync(join(root, 'source'))
+    for (const name of ['a.o', 'patterns#open']) writeFileSync(join(root, 'source', name), '*.o')
+    const script = `
+    import { createRules } from ${JSON.stringify(import.meta.resolve('../../src/index.js'))}
+    import { walk } from ${JSON.stringify(import.meta.resolve('../../src/stages/index.js'))}
+    const found = []
+    const rules = createRules({ ignoreFiles: ['none', 'patterns#open'] })
+    for await (const { path, type, error } of walk(process.argv[1], rules)) found.push([path, type, error?.code])
+    console.log(JSON.stringify(found))`
+    assert.deepEqual(runWithFaults(root, script, join(root, 'source')), [
+      ['.', 'directory', null],
+      ['a.o', 'file', null],
+      ['patterns#open', 'unreadable', 'IBT_READ_FAILED']
+    ])
+  }
+)
