@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { abortable } from '../abortable.js'
 import { zstd } from '../codec/index.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
@@ -47,9 +48,9 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
   const places = openPlaces(options)
   const lock = dryRun ? undefined : await acquireLock(places.store, key, { signal })
   try {
-    await checkKeyCase(places.store, key)
+    await checkKeyCase(places.store, key, signal)
     const chain = await Chain.open(places.cached, key, { signal })
-    if (!dryRun) await clean(chain, places)
+    if (!dryRun) await clean(chain, places, signal)
     const source = { root, sourceId: options.sourceId }
     const { parent, before } = await findParent(chain, mode, source, options)
     const leftOut = await placesInside(places, root)
@@ -72,7 +73,13 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
       signal
     }
     const report = await run(prepared, parent, options, watcher)
-    if (report.isStored && report.kind === 'full') await tidy(chain, places, options)
+    if (report.isStored && report.kind === 'full') {
+      // The backup exists: what cannot be removed now is no reason to call it a failure.
+      await tidy(chain, places, options).catch(error => {
+        if (!isBackupError(error)) throw error
+        options.onError?.(error)
+      })
+    }
     return { ...report, leftOut }
   } finally {
     await lock?.release()
@@ -112,12 +119,16 @@ async function findParent(
 }
 
 /** Removes what an interrupted run left. */
-async function clean(chain: Chain, { cached, store, cache }: Places): Promise<void> {
-  for (const name of chain.leftovers) await cached.delete(name)
-  for (const place of [store, cache]) {
-    if (place !== undefined && 'clean' in place) await (place as DirectoryStore).clean(chain.key)
-  }
-  await cleanTakeOvers(store, chain.key)
+async function clean(chain: Chain, { cached, store, cache }: Places, signal?: AbortSignal): Promise<void> {
+  for (const name of chain.leftovers) await cached.delete(name, { signal })
+  if (isDirectoryStore(store)) await store.clean(chain.key)
+  // A cache that fails is done without.
+  if (isDirectoryStore(cache)) await cache.clean(chain.key).catch(() => {})
+  await cleanTakeOvers(store, chain.key, { signal })
+}
+
+function isDirectoryStore(store: Store | undefined): store is DirectoryStore {
+  return store !== undefined && 'clean' in store
 }
 
 async function run(
@@ -153,8 +164,8 @@ function hasChanges({ created, updated, touched, deleted, unreadable, dirty }: T
 }
 
 /** Two keys that a file system or a person could take for one are refused. */
-async function checkKeyCase(store: Store, key: string): Promise<void> {
-  for await (const { name } of store.list()) {
+async function checkKeyCase(store: Store, key: string, signal?: AbortSignal): Promise<void> {
+  for await (const { name } of abortable(store.list(undefined, { signal }), signal)) {
     const other = parseArtifactName(name)?.key
     if (other !== undefined && other !== key && other.toLowerCase() === key.toLowerCase()) {
       throw new BackupError(
@@ -169,12 +180,17 @@ async function checkKeyCase(store: Store, key: string): Promise<void> {
 }
 
 /** What a new full makes superfluous: sigvaults and cached states of older chains. */
-async function tidy(chain: Chain, places: Places, options: BackupOptions<IncrementalStages>): Promise<void> {
-  if (options.deleteOldSigvaults) {
-    const old = chain.artifacts.filter(({ kind }) => kind === 'sigvault')
-    for (const { name } of old) await places.store.delete(name)
+async function tidy(
+  chain: Chain,
+  { store, cache }: Places,
+  { deleteOldSigvaults, signal }: BackupOptions<IncrementalStages>
+): Promise<void> {
+  if (cache !== undefined) {
+    const { artifacts, newest } = await Chain.open(store, chain.key, { signal })
+    const wanted = new Set(artifacts.filter(({ date }) => date === newest?.date).map(({ name }) => name))
+    await pruneCache(cache, chain.key, name => wanted.has(name)).catch(() => {})
   }
-  const newest = await Chain.open(places.store, chain.key)
-  const wanted = new Set(newest.artifacts.filter(({ date }) => date === newest.newest?.date).map(({ name }) => name))
-  if (places.cache !== undefined) await pruneCache(places.cache, chain.key, name => wanted.has(name))
+  if (!deleteOldSigvaults) return
+  const old = chain.artifacts.filter(({ kind }) => kind === 'sigvault')
+  for (const { name } of old) await store.delete(name, { signal })
 }

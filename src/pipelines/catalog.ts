@@ -1,9 +1,10 @@
+import { abortable } from '../abortable.js'
 import { settleChange } from '../change.js'
 import { parseArtifactName } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
 import { diff } from '../stages/diff.js'
 import { Chain } from '../stores/chain.js'
-import type { Change, StateEntry, StateHeader, Totals } from '../types.js'
+import type { Change, StateEntry, StateHeader, Store, Totals } from '../types.js'
 import { parseAt } from './at.js'
 import type { PlaceOptions } from './options.js'
 import { openPlaces } from './places.js'
@@ -29,7 +30,7 @@ export async function* listBackups(
   options: PlaceOptions = {}
 ): AsyncGenerator<BackupSummary, void, undefined> {
   const { cached } = openPlaces(options)
-  for (const name of key === undefined ? await keysOf(cached) : [key]) {
+  for (const name of key === undefined ? await keysOf(cached, options) : [key]) {
     const chain = await Chain.open(cached, name, options)
     for (const { date, kind, sizeBytes } of chain.backups) {
       const { header, closing } = await chain.ends(date)
@@ -39,9 +40,9 @@ export async function* listBackups(
   }
 }
 
-async function keysOf(store: ReturnType<typeof openPlaces>['store']): Promise<string[]> {
+async function keysOf(store: Store, { signal }: PlaceOptions): Promise<string[]> {
   const keys = new Set<string>()
-  for await (const { name } of store.list()) {
+  for await (const { name } of abortable(store.list(undefined, { signal }), signal)) {
     const parsed = parseArtifactName(name)
     if (parsed !== undefined) keys.add(parsed.key)
   }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { Channel } from '../channel.js'
-import { isBackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
 import type { ByteRange, Source, Store, StoreOptions } from '../types.js'
 
@@ -19,28 +18,28 @@ export function cachedStore(store: Store, cache: Store): Store {
     id: store.id,
     put: (name, source, options) =>
       isCached(name) ? putBoth(name, source, options) : store.put(name, source, options),
-    async *get(name: string, range?: ByteRange, options?: StoreOptions) {
+    async *get(name: string, { start, end }: ByteRange = { start: 0 }, options?: StoreOptions) {
       const sizeBytes = isCached(name) ? await sizeInCache(name, options) : undefined
-      let isBegun = false
+      let given = 0
       try {
         if (sizeBytes !== undefined) {
-          for await (const chunk of cache.get(name, clamp(range, sizeBytes), options)) {
-            isBegun = true
+          for await (const chunk of cache.get(name, clamp({ start, end }, sizeBytes), options)) {
+            given += chunk.length
             yield chunk
           }
           return
         }
-      } catch (error) {
-        // Another run may have pruned the cache since.
-        if (isBegun || !isBackupError(error)) throw error
+      } catch {
+        // Another run may have pruned the cache since. What has been given was proven.
+        options?.signal?.throwIfAborted()
         found.delete(name)
       }
-      yield* store.get(name, range, options)
+      yield* store.get(name, { start: start + given, end }, options)
     },
     list: (prefix, options) => store.list(prefix, options),
     async delete(name, options) {
       found.delete(name)
-      await cache.delete(name, options)
+      await cache.delete(name, options).catch(() => {})
       await store.delete(name, options)
     },
     ...(store.create && { create: store.create.bind(store) })
@@ -91,16 +90,11 @@ export function cachedStore(store: Store, cache: Store): Store {
   }
 }
 
-/** Removes from the cache what it holds of a key and the store has not, and what is older than the newest full. */
-export async function pruneCache(
-  cache: Store,
-  key: string,
-  isWanted: (name: string, date: string) => boolean
-): Promise<void> {
+/** Removes from the cache what it holds of a key and is not wanted. */
+export async function pruneCache(cache: Store, key: string, isWanted: (name: string) => boolean): Promise<void> {
   const unwanted: string[] = []
   for await (const { name } of cache.list(`${key}.`)) {
-    const parsed = parseArtifactName(name)
-    if (parsed?.key === key && !isWanted(name, parsed.date)) unwanted.push(name)
+    if (parseArtifactName(name)?.key === key && !isWanted(name)) unwanted.push(name)
   }
   for (const name of unwanted) await cache.delete(name)
 }
@@ -125,15 +119,14 @@ async function* withDigest(source: Source<Uint8Array>): AsyncGenerator<Uint8Arra
 
 /** Whether the cache has a copy of that size, undamaged. */
 async function isWhole(cache: Store, name: string, sizeBytes: number, options?: StoreOptions): Promise<boolean> {
-  if ((await sizeIn(cache, name, options)) !== sizeBytes + DIGEST_BYTES) return false
   const hash = createHash('sha256')
   const kept: Uint8Array[] = []
   try {
+    if ((await sizeIn(cache, name, options)) !== sizeBytes + DIGEST_BYTES) return false
     for await (const chunk of cache.get(name, { start: 0, end: sizeBytes }, options)) hash.update(chunk)
     for await (const chunk of cache.get(name, { start: sizeBytes }, options)) kept.push(chunk)
-  } catch (error) {
+  } catch {
     options?.signal?.throwIfAborted()
-    if (!isBackupError(error)) throw error
     return false
   }
   return hash.digest().equals(Buffer.concat(kept))

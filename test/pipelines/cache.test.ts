@@ -2,7 +2,17 @@ import assert from 'node:assert/strict'
 import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type BackupOptions, type IncrementalStages, listBackups, listEntries, none } from '../../src/index.js'
+import {
+  BackupError,
+  type BackupOptions,
+  fullBackup,
+  type IncrementalStages,
+  listBackups,
+  listEntries,
+  none
+} from '../../src/index.js'
+import { memoryStore } from '../../src/stores/index.js'
+import type { Store } from '../../src/types.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { collect } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
@@ -74,3 +84,61 @@ test('a damaged sigvault in the store costs the deltas, not the run', RSYNC, asy
     for (const { date } of chain.reports) await chain.assertRestores(date)
   }
 })
+
+test('a cache that fails, at once or half-way, is done without', RSYNC, async t => {
+  const failures: Record<string, (cache: Store) => Partial<Store>> = {
+    list: () => ({ list: failingSource }),
+    get: () => ({ get: failingSource }),
+    'get half-way': cache => ({
+      async *get(name, range, options) {
+        for await (const chunk of cache.get(name, range, options)) {
+          yield chunk.subarray(0, chunk.length >> 1)
+          yield* failingSource()
+        }
+      }
+    }),
+    put: () => ({ put: fail }),
+    delete: () => ({ delete: fail })
+  }
+  for (const [call, make] of Object.entries(failures)) {
+    const good = memoryStore()
+    let isFailing = false
+    const cache = replaceCalls(good, () => (isFailing ? make(good) : {}))
+    const chain = makeChain(t, { cache })
+    await chain.full()
+    isFailing = true
+    editSigned(chain)
+    await assert.doesNotReject(chain.incremental(), call)
+    await assert.doesNotReject(chain.full(), call)
+    for (const { date } of chain.reports) await chain.assertRestores(date)
+    assert.equal((await collect(listBackups('key', chain.options))).length, 3, call)
+  }
+})
+
+test('what cannot be removed behind a backup is reported, and the backup stands', async t => {
+  const remove = async (name: string) => {
+    if (name.includes('sigvault')) throw new BackupError('IBT_STORE_FAILED', `Cannot delete ${name}`, { path: name })
+  }
+  const chain = makeChain(t, { store: replaceCalls(memoryStore(), () => ({ delete: remove })), cache: false })
+  const run = { ...chain.options, deleteOldSigvaults: true }
+  await fullBackup(chain.source, run)
+  const errors: BackupError[] = []
+  const { isStored } = await fullBackup(chain.source, { ...run, onError: error => errors.push(error) })
+  assert.deepEqual([isStored, errors.map(({ code }) => code)], [true, ['IBT_STORE_FAILED']])
+})
+
+/** A store of which some calls are others, decided anew at each call. */
+function replaceCalls(store: Store, others: () => Partial<Store>): Store {
+  const call = <Name extends 'put' | 'get' | 'list' | 'delete'>(name: Name): Store[Name] =>
+    ((...args: []) => ((others()[name] ?? store[name]) as (...args: []) => unknown).call(store, ...args)) as Store[Name]
+  return { id: store.id, put: call('put'), get: call('get'), list: call('list'), delete: call('delete') }
+}
+
+async function fail(): Promise<never> {
+  throw new Error('The cache fails')
+}
+
+// biome-ignore lint/correctness/useYield: it never comes to that.
+async function* failingSource(): AsyncGenerator<never, void, undefined> {
+  await fail()
+}
