@@ -27,9 +27,17 @@ struct SignatureWriter::State {
     append_be(out, format.strong_len, 4);
   }
 
-  void write_record(uint32_t weak_sum, const uint8_t* digest, Bytes& out) {
-    append_be(out, weak_sum, 4);
-    out.insert(out.end(), digest, digest + format.strong_len);
+  // Returns the place behind the record.
+  uint8_t* store_record(uint8_t* at, uint32_t weak_sum, const uint8_t* digest) const {
+    store_be(at, weak_sum, 4);
+    return std::copy_n(digest, format.strong_len, at + 4);
+  }
+
+  // Returns the place of the first of them.
+  uint8_t* add_records(size_t count, Bytes& out) const {
+    const size_t before = out.size();
+    out.resize(before + count * (4 + format.strong_len));
+    return out.data() + before;
   }
 
   void add_piece(const uint8_t* bytes, size_t length) {
@@ -41,20 +49,21 @@ struct SignatureWriter::State {
   void end_block(Bytes& out) {
     uint8_t digest[STRONG_MAX];
     strong.finish(digest);
-    write_record(weak.finish(), digest, out);
+    store_record(add_records(1, out), weak.finish(), digest);
     held = 0;
   }
 
   void add_blocks(const uint8_t* bytes, size_t count, Bytes& out) {
     const uint8_t* blocks[STRONG_LANES];
     uint8_t digests[STRONG_LANES * STRONG_MAX];
+    uint8_t* at = add_records(count, out);
     while (count > 0) {
       size_t lanes = std::min(count, STRONG_LANES);
       for (size_t i = 0; i < lanes; i++) blocks[i] = bytes + i * format.block_len;
       strong_many(format.strong, blocks, lanes, format.block_len, digests);
       for (size_t i = 0; i < lanes; i++) {
         weak.update(blocks[i], format.block_len);
-        write_record(weak.finish(), digests + i * STRONG_MAX, out);
+        at = store_record(at, weak.finish(), digests + i * STRONG_MAX);
       }
       bytes += lanes * format.block_len;
       count -= lanes;
