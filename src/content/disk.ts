@@ -1,6 +1,7 @@
 import { close, read } from 'node:fs'
 import { promisify } from 'node:util'
 import { CHUNK_BYTES } from '../constants.js'
+import { readBuffer } from '../memory.js'
 import { openFile, type StatColumns } from '../native.js'
 import { encodePath } from '../path.js'
 import type { Content } from '../types.js'
@@ -44,7 +45,7 @@ export class DiskContent implements Content {
 
 /** The bytes of an open file from a position on, in fresh memory; fewer at its end only, where there are none. */
 export function readChunk(fd: number, position: number, maxBytes = CHUNK_BYTES): Promise<Uint8Array> {
-  return readInto(fd, position, Buffer.allocUnsafeSlow(maxBytes))
+  return readInto(fd, position, readBuffer(maxBytes))
 }
 
 /** As `readChunk`, into a buffer: gives the part of it that was filled. */

@@ -7,6 +7,7 @@ import { CHUNK_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { isLockName, parseArtifactName } from '../format/names.js'
 import { makeDirectories } from '../make-directories.js'
+import { readBuffer } from '../memory.js'
 import { decodePath } from '../path.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
 import { isCode, publishNew, raise, syncDirectory, unlinkIfThere, writeAll } from './directory-files.js'
@@ -177,7 +178,7 @@ async function* readRange(
     const stop = Math.min(end, size)
     for (let at = start; at < stop; ) {
       signal?.throwIfAborted()
-      const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, stop - at))
+      const buffer = readBuffer(Math.min(CHUNK_BYTES, stop - at))
       const { bytesRead } = await failing('read', name, file.read(buffer, 0, buffer.length, at))
       if (bytesRead === 0) return
       at += bytesRead
