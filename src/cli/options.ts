@@ -44,7 +44,7 @@ export function addCommonOptions(command: Command): Command {
       'local copies of states and signatures (default: IBT_CACHE, else the user cache directory)'
     )
     .option('--no-cache', 'do without them')
-    .option('--json', 'events and a final report as lines of JSON on stdout')
+    .option('--json', 'lines of JSON on stdout: what is listed, or events and a final report')
     .option('--quiet', 'no report, no warnings')
     .option('--no-progress', 'no progress line')
     .option('--jobs <n>', 'threads that read, hash and sign', parseCount)
@@ -145,10 +145,11 @@ function parseBytes(text: string): number {
   return bytes
 }
 
+const CODECS = { zstd, gzip, none }
+
 function parseCodec(text: string): Codec {
   const [name, level] = text.split(':', 2)
-  const make = { zstd, gzip, none }[name as 'zstd']
-  if (make === undefined) throw new UsageError(`'${name}' is no codec: zstd, gzip or none`)
+  if (!Object.hasOwn(CODECS, name!)) throw new UsageError(`'${name}' is no codec: zstd, gzip or none`)
   if (level !== undefined && !/^-?\d+$/.test(level)) throw new UsageError(`'${level}' is no level`)
-  return make(level === undefined ? {} : { level: Number(level) })
+  return CODECS[name as 'zstd'](level === undefined ? {} : { level: Number(level) })
 }

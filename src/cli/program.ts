@@ -38,7 +38,7 @@ function buildProgram(signal: AbortSignal, answer: (code: number) => void): Comm
   const program = new Command('ibt')
     .description('Incremental backups as plain archives: tar, zstd, JSON and librsync deltas.')
     .version(version(), '--version', 'print the version')
-    .helpOption('--help', 'print help')
+    .helpOption('-h, --help', 'print help')
     .helpCommand(false)
     .configureHelp({ helpWidth: Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS) })
     .showHelpAfterError('(ibt help tells the commands, ibt help COMMAND their options)')

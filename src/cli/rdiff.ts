@@ -117,7 +117,11 @@ function parse(command: Name, args: readonly string[]) {
     strong: { type: 'string' },
     weak: { type: 'string' }
   } as const
-  const common = { help: { type: 'boolean' }, force: { type: 'boolean' }, jobs: { type: 'string' } } as const
+  const common = {
+    help: { type: 'boolean', short: 'h' },
+    force: { type: 'boolean' },
+    jobs: { type: 'string' }
+  } as const
   const options = { ...common, ...forSignature } as const
   try {
     const parsed = parseArgs({ args: joinNegative(args), options, allowPositionals: true })

@@ -32,8 +32,10 @@ export async function* listBackups(
   const { cached } = openPlaces(options)
   for (const name of key === undefined ? await keysOf(cached, options) : [key]) {
     const chain = await Chain.open(cached, name, options)
-    for (const { date, kind, sizeBytes } of chain.backups) {
+    for (const { date, sizeBytes } of chain.backups) {
       const { header, closing } = await chain.ends(date)
+      // As the state has it: a full whose archive is gone is still no incremental.
+      const { kind } = header
       const parent = header.chain.at(-2)?.date
       yield { key: name, date, kind, parent, storedBytes: sizeBytes, totals: closing.totals }
     }

@@ -63,6 +63,19 @@ test('where there is no backup, the store that was looked in is named', () => {
   assert.equal(ibt(desk, 'list', '--store', 'empty', '--quiet').stderr, '')
 })
 
+test('with a key that has no backup, those that have some are named', () => {
+  const desk = makeDesk()
+  mkdirSync(join(desk.path, 'store'))
+  for (let i = 0; i < 7; i++) writeFileSync(join(desk.path, 'store', `key${i}.full.20260101T000000.000Z.tar`), '')
+  for (const args of [
+    ['list', 'src'],
+    ['ls', 'src'],
+    ['verify', 'src']
+  ]) {
+    assert.match(ibt(desk, ...args).stderr, /which has key0, key1, key2, key3, key4, …\)/)
+  }
+})
+
 test('what reads a store that is not there ends with 1', () => {
   const desk = makeDesk()
   for (const args of [
@@ -87,6 +100,7 @@ test('what was typed wrong ends with 2 and a hint', () => {
     ['full'],
     ['full', 'src', '--nonsense'],
     ['full', 'src', '--compress', 'rar'],
+    ['full', 'src', '--compress', 'constructor'],
     ['full', 'src', '--exclude-larger-than', 'much'],
     ['restore', 'src', '-', '--delete'],
     ['restore', 'src', 'out', '--delete'],

@@ -43,6 +43,16 @@ test('backups are listed oldest first, each with its parent', async t => {
   }
 })
 
+test('a full whose archive is gone is still listed as one', async t => {
+  const chain = await makeChain(t)
+  rmSync(chain.artifact('full', ''))
+  const listed = await collect(listBackups('key', chain.options))
+  assert.deepEqual(
+    listed.map(({ kind }) => kind),
+    ['full', 'incremental', 'incremental']
+  )
+})
+
 test('all keys of a store are listed, and nothing that is no artifact', async t => {
   const chain = await makeChain(t)
   const store = memoryStore()
