@@ -3,7 +3,7 @@ import { settleChange } from '../change.js'
 import { parseArtifactName } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
 import { diff } from '../stages/diff.js'
-import { Chain } from '../stores/chain.js'
+import { Chain, type StoredBackup } from '../stores/chain.js'
 import type { Change, StateEntry, StateHeader, Store, Totals } from '../types.js'
 import { parseAt } from './at.js'
 import type { PlaceOptions } from './options.js'
@@ -24,22 +24,33 @@ export interface AtOptions extends PlaceOptions {
   readonly at?: Date | string | undefined
 }
 
-/** The backups of a key, or of all keys, oldest first. Memory: the names of one key. */
+/**
+ * The backups of a key, or of all keys, oldest first. Reads both ends of each state, out of the store: a cache would
+ * have to fetch it whole. Memory: the names of one key.
+ */
 export async function* listBackups(
   key?: string,
   options: PlaceOptions = {}
 ): AsyncGenerator<BackupSummary, void, undefined> {
-  const { cached } = openPlaces(options)
-  for (const name of key === undefined ? await keysOf(cached, options) : [key]) {
-    const chain = await Chain.open(cached, name, options)
-    for (const { date, sizeBytes } of chain.backups) {
-      const { header, closing } = await chain.ends(date)
-      // As the state has it: a full whose archive is gone is still no incremental.
-      const { kind } = header
-      const parent = header.chain.at(-2)?.date
-      yield { key: name, date, kind, parent, storedBytes: sizeBytes, totals: closing.totals }
-    }
+  const { store } = openPlaces(options)
+  for (const name of key === undefined ? await keysOf(store, options) : [key]) {
+    const chain = await Chain.open(store, name, options)
+    for (const backup of chain.backups) yield summarize(chain, backup)
   }
+}
+
+/** The newest backup of a key, if there is one. */
+export async function newestBackup(key: string, options: PlaceOptions): Promise<BackupSummary | undefined> {
+  const chain = await Chain.open(openPlaces(options).store, key, options)
+  return chain.newest && summarize(chain, chain.newest)
+}
+
+async function summarize(chain: Chain, { date, sizeBytes }: StoredBackup): Promise<BackupSummary> {
+  const { header, closing } = await chain.ends(date)
+  // As the state has it: a full whose archive is gone is still no incremental.
+  const { kind } = header
+  const parent = header.chain.at(-2)?.date
+  return { key: chain.key, date, kind, parent, storedBytes: sizeBytes, totals: closing.totals }
 }
 
 async function keysOf(store: Store, { signal }: PlaceOptions): Promise<string[]> {

@@ -3,7 +3,8 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { compareBackups, fullBackup, listBackups, listEntries } from '../../src/index.js'
-import { memoryStore } from '../../src/stores/index.js'
+import { directoryStore, memoryStore } from '../../src/stores/index.js'
+import type { ByteRange, Store } from '../../src/types.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { code, collect } from '../helpers/entries.js'
 import { createRandom } from '../helpers/random.js'
@@ -51,6 +52,26 @@ test('a full whose archive is gone is still listed as one', async t => {
     listed.map(({ kind }) => kind),
     ['full', 'incremental', 'incremental']
   )
+})
+
+test('a list reads the ends of states, and fills no cache', async t => {
+  const chain = await makeChain(t)
+  const cache = memoryStore()
+  const stored = directoryStore(chain.storePath)
+  const asked: (ByteRange | undefined)[] = []
+  const store: Store = {
+    id: stored.id,
+    put: () => assert.fail('put'),
+    delete: () => assert.fail('deleted'),
+    list: (prefix, options) => stored.list(prefix, options),
+    get(name, range, options) {
+      asked.push(range)
+      return stored.get(name, range, options)
+    }
+  }
+  assert.equal((await collect(listBackups(undefined, { store, cache }))).length, 3)
+  assert.deepEqual(await collect(cache.list()), [])
+  assert.ok(asked.every(range => range?.end !== undefined))
 })
 
 test('all keys of a store are listed, and nothing that is no artifact', async t => {

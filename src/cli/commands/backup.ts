@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { keyFromPath } from '../../format/names.js'
 import { autoBackup, fullBackup, incrementalBackup } from '../../pipelines/backup.js'
-import { listBackups } from '../../pipelines/catalog.js'
+import { newestBackup } from '../../pipelines/catalog.js'
 import type { BackupReport } from '../../pipelines/options.js'
 import { defaultStorePath } from '../../pipelines/places.js'
 import { Exit } from '../exit.js'
@@ -48,14 +48,13 @@ function movedNotice(count: number): string {
 async function newestBytes(source: string, values: BackupValues, signal: AbortSignal): Promise<number> {
   if (!process.stderr.isTTY) return 0
   const { store, cache } = toBackupOptions(values, signal)
-  let sizeBytes = 0
-  const key = values.key ?? keyFromPath(resolve(source))
   try {
-    for await (const { totals } of listBackups(key, { store, cache, signal })) sizeBytes = totals.sizeBytes
+    const newest = await newestBackup(values.key ?? keyFromPath(resolve(source)), { store, cache, signal })
+    return newest?.totals.sizeBytes ?? 0
   } catch {
     // The run itself says what is wrong with the store.
+    return 0
   }
-  return sizeBytes
 }
 
 function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchanged }: BackupValues): string[] {

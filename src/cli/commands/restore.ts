@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs'
-import { listBackups } from '../../pipelines/catalog.js'
+import { newestBackup } from '../../pipelines/catalog.js'
 import { restoreBackup, type SelectOptions } from '../../pipelines/restore.js'
 import { restoreTar } from '../../pipelines/restore-tar.js'
 import type { Overwrite } from '../../stages/write.js'
@@ -39,7 +39,7 @@ export async function runRestore(
   const options = { ...toPlaceOptions(values, signal), at: values.at, paths: values.path, onProgress, onError }
   try {
     if (process.stderr.isTTY && values.path === undefined && values.at === undefined) {
-      for await (const { totals } of listBackups(key, options)) reporter.expect(totals.sizeBytes)
+      reporter.expect((await newestBackup(key, options))?.totals.sizeBytes ?? 0)
     }
     if (toTar) {
       const report = await toStdout(key, options)
