@@ -5,6 +5,7 @@
 #include "jobs/fs_jobs.h"
 #include "jobs/memory.h"
 #include "jobs/runtime.h"
+#include "jobs/state_lines.h"
 
 namespace {
 
@@ -19,7 +20,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("canceller", ibt::make_canceller);
   add("cancel", ibt::cancel);
 
-  add("listDirectory", ibt::list_directory_job);
+  add("listDirectories", ibt::list_directories_job);
   add("readFiles", ibt::read_files_job);
   add("openFile", ibt::open_file_job);
   add("dataExtents", ibt::data_extents_job);
@@ -28,6 +29,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("groupName", ibt::group_name);
   add("userId", ibt::user_id);
   add("groupId", ibt::group_id);
+
+  add("createLineMatcher", ibt::create_line_matcher);
+  add("matchLines", ibt::match_lines);
+  add("usedByLines", ibt::used_by_lines);
 
   add("loadSignature", ibt::load_signature_job);
   add("deltaBytes", ibt::delta_bytes_job);

@@ -29,7 +29,9 @@ export const FRAMES_IN_FLIGHT = 8
 /** Entries that `pack` holds back until their bytes have gone ahead, at most. */
 export const PACK_PENDING_ENTRIES = 4096
 /** Directories that `walk` lists ahead, of each open directory. */
-export const LISTINGS_AHEAD = 4
+export const LISTINGS_AHEAD = 16
+/** Entries that one job lists, about: then no directory below is listed any more. */
+export const LISTED_BELOW_ENTRIES = 2048
 /** Archives that a restore keeps open at once, at most. */
 export const OPEN_ARCHIVES = 16
 /** Milliseconds after which a stage that serves from memory lets timers and abort run. */

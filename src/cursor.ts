@@ -69,6 +69,11 @@ export class Cursor<T> {
     }
   }
 
+  /** The group that the last item came out of. */
+  get group(): Iterator<T> | undefined {
+    return this.#group
+  }
+
   /** Breaks off the pull under way: it rejects with the error, and so does every later one. The first error counts. */
   break(error: unknown): void {
     this.#broken ??= { error }

@@ -36,6 +36,11 @@ export interface Rules {
   /** Names of files whose contents have to come with a directory's listing. */
   readonly captures: readonly string[]
   readonly oneFileSystem: boolean
+  /**
+   * Where a scope is idle, nothing but captured files can leave out what is below: all up to the next directory that has
+   * one may be listed before `enter` is asked.
+   */
+  readonly capturesDecide?: boolean | undefined
   /** The rules of the root. */
   root(captured: Captured, names?: readonly string[]): Scope
 }
@@ -65,6 +70,7 @@ export function createRules(options: RulesOptions = {}): Rules {
   return {
     captures: excludeCaches ? [...ignoreFiles, CACHE_TAG] : ignoreFiles,
     oneFileSystem,
+    capturesDecide: settings.markers.length === 0,
     root: (captured, names) => createScope(settings, [], ROOT_PATH, captured, names)
   }
 }

@@ -21,20 +21,30 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'make-directories': [],
   cursor: ['types'],
   abortable: [...GROUND, 'breathe', 'cursor', 'on-abort'],
-  merge: [...GROUND, 'abortable', 'breathe', 'cursor', 'path'],
   rules: [...GROUND, 'path'],
   native: [...GROUND, 'path', 'on-abort'],
   format: [...GROUND, 'path', 'breathe', 'memory'],
   codec: [...GROUND, 'path', 'breathe', 'format'],
   content: [...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'change', 'channel', 'native', 'format'],
   interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'on-abort', 'format'],
-  stores: [...GROUND, 'make-directories', 'path', 'breathe', 'cursor', 'abortable', 'channel', 'format', 'codec'],
+  stores: [
+    ...GROUND,
+    'make-directories',
+    'memory',
+    'path',
+    'breathe',
+    'cursor',
+    'abortable',
+    'channel',
+    'format',
+    'codec'
+  ],
   stages: [
-    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
+    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'rules', 'native', 'change', 'channel'],
     ...['make-directories', 'on-abort', 'format', 'codec', 'content']
   ],
   pipelines: [
-    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'merge', 'rules', 'native', 'change', 'channel'],
+    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'rules', 'native', 'change', 'channel'],
     ...['format', 'codec', 'content', 'interop', 'stores', 'stages']
   ],
   index: [...GROUND, 'change', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages', 'pipelines'],

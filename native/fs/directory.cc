@@ -1,10 +1,8 @@
 #include "directory.h"
 
-#include <dirent.h>
 #include <errno.h>
 
 #include <algorithm>
-#include <memory>
 
 #include "beneath.h"
 #include "system_error.h"
@@ -21,11 +19,6 @@ struct Name {
   ino_t ino;
   size_t stat = 0;
 };
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 [[noreturn]] void fail(int error, const char* syscall) { throw SystemError{error, syscall, SystemError::What::read}; }
 
@@ -86,22 +79,21 @@ std::optional<RawBytes> capture_file(int directory, const char* name, size_t max
 
 }  // namespace
 
-DirectoryListing list_directory(const std::string& root, const std::string& path,
-                                const std::vector<std::string>& capture, size_t capture_max,
-                                const CancelToken& cancel) {
-  const Fd top = open_root(root);
-  const int fd = open_beneath(top.get(), path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_NOFOLLOW);
-  if (fd < 0) fail(-fd, "open");
-  Fd opened(fd);
+OpenDirectory::OpenDirectory(Fd&& fd) : fd_(fd.get()) {
   struct stat status;
-  if (fstat(fd, &status) != 0) fail(errno, "fstat");
-  const Directory directory(fdopendir(fd));
-  if (directory == nullptr) fail(errno, "opendir");
-  opened.release();
+  if (fstat(fd_, &status) != 0) fail(errno, "fstat");
+  self_ = to_file_stat(status);
+  directory_.reset(fdopendir(fd_));
+  if (directory_ == nullptr) fail(errno, "opendir");
+  fd.release();
+}
 
+DirectoryListing OpenDirectory::list(const Capture& capture, const CancelToken& cancel) {
+  const int fd = fd_;
+  struct stat status;
   DirectoryListing listing;
-  listing.self = to_file_stat(status);
-  std::vector<Name> names = read_names(directory.get(), cancel);
+  listing.self = self_;
+  std::vector<Name> names = read_names(directory_.get(), cancel);
   // Inodes are read from a disk faster in their own order than in that of the names.
   std::sort(names.begin(), names.end(), [](const Name& a, const Name& b) { return a.ino < b.ino; });
   std::vector<FileStat> stats(names.size());
@@ -138,12 +130,12 @@ DirectoryListing list_directory(const std::string& root, const std::string& path
     listing.names.append(name.bytes.c_str(), name.bytes.size() + 1);
     listing.linknames.append(targets[name.stat].c_str(), targets[name.stat].size() + 1);
   }
-  for (const std::string& name : capture) {
+  for (const std::string& name : capture.names) {
     const auto found = std::lower_bound(names.begin(), names.end(), name,
                                         [](const Name& a, const std::string& bytes) { return a.bytes < bytes; });
     const size_t i = static_cast<size_t>(found - names.begin());
     const bool is_file = found != names.end() && found->bytes == name && listing.stats[i].type == TYPE_FILE;
-    listing.captured.push_back(is_file ? capture_file(fd, name.c_str(), capture_max, listing.stats[i]) : std::nullopt);
+    listing.captured.push_back(is_file ? capture_file(fd, name.c_str(), capture.max_bytes, listing.stats[i]) : std::nullopt);
   }
   return listing;
 }

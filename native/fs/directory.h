@@ -1,9 +1,14 @@
 #pragma once
+#include <dirent.h>
+
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "beneath.h"
 #include "cancel.h"
+#include "fd.h"
 #include "raw_bytes.h"
 #include "stat.h"
 
@@ -21,12 +26,30 @@ struct DirectoryListing {
   FileStat self;
 };
 
-// Lists a directory below the root: names in bytewise order, metadata, link targets.
-// `capture` names regular files whose first `capture_max` bytes come along; one that cannot be read has its error in
-// `stats`.
-// Throws SystemError if the directory itself cannot be read.
-DirectoryListing list_directory(const std::string& root, const std::string& path,
-                                const std::vector<std::string>& capture, size_t capture_max,
-                                const CancelToken& cancel);
+// Regular files whose first bytes come along with a listing; one that cannot be read has its error in `stats`.
+struct Capture {
+  std::vector<std::string> names;
+  size_t max_bytes = 0;
+};
+
+class OpenDirectory {
+ public:
+  // Takes over what was opened with `LISTING_FLAGS`. Throws SystemError.
+  explicit OpenDirectory(Fd&& fd);
+
+  int fd() const { return fd_; }
+  // Once: names in bytewise order, metadata, link targets, attributes. Throws SystemError if it cannot be read itself.
+  DirectoryListing list(const Capture& capture, const CancelToken& cancel);
+
+ private:
+  struct Close {
+    void operator()(DIR* directory) const { closedir(directory); }
+  };
+  const int fd_;
+  FileStat self_;
+  std::unique_ptr<DIR, Close> directory_;
+};
+
+constexpr int LISTING_FLAGS = READ_FLAGS | O_DIRECTORY;
 
 }  // namespace ibt

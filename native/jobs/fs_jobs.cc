@@ -3,10 +3,10 @@
 #include <errno.h>
 
 #include "../fs/beneath.h"
-#include "../fs/directory.h"
 #include "../fs/extents.h"
 #include "../fs/files.h"
 #include "../fs/operations.h"
+#include "../fs/tree.h"
 #include "arguments.h"
 #include "results.h"
 
@@ -16,7 +16,7 @@ namespace {
 constexpr double COUNT_MAX = 0x7fffffff;
 constexpr double SAFE_MAX = 9007199254740991.0;
 
-Napi::Value to_js(Napi::Env env, DirectoryListing& listing) {
+Napi::Object to_js(Napi::Env env, DirectoryListing& listing) {
   Napi::Array captured = Napi::Array::New(env, listing.captured.size());
   for (size_t i = 0; i < listing.captured.size(); i++) {
     std::optional<RawBytes>& bytes = listing.captured[i];
@@ -31,6 +31,29 @@ Napi::Value to_js(Napi::Env env, DirectoryListing& listing) {
   result.Set("captured", captured);
   result.Set("dev", Napi::BigInt::New(env, listing.self.dev));
   result.Set("ino", Napi::BigInt::New(env, listing.self.ino));
+  return result;
+}
+
+Napi::Value to_js(Napi::Env env, ListedTree& tree) {
+  Napi::Array directories = Napi::Array::New(env, tree.directories.size());
+  for (size_t i = 0; i < tree.directories.size(); i++) {
+    ListedTree::Directory& directory = tree.directories[i];
+    Napi::Object listing = to_js(env, directory.listing);
+    listing.Set("parent", Napi::Number::New(env, directory.parent));
+    listing.Set("entry", Napi::Number::New(env, directory.entry));
+    directories.Set(static_cast<uint32_t>(i), listing);
+  }
+  std::vector<int32_t> errnos;
+  Napi::Array syscalls = Napi::Array::New(env, tree.failures.size());
+  for (const ListedTree::Failure& failure : tree.failures) {
+    syscalls.Set(static_cast<uint32_t>(errnos.size()), Napi::String::New(env, failure.syscall));
+    errnos.push_back(failure.error);
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("directories", directories);
+  result.Set("starts", to_int32_array(env, tree.starts));
+  result.Set("errnos", to_int32_array(env, errnos));
+  result.Set("syscalls", syscalls);
   return result;
 }
 
@@ -118,24 +141,25 @@ std::vector<Operation> operations(const Napi::CallbackInfo& info, Held& held) {
 
 }  // namespace
 
-// (root, path, capture, captureMaxBytes, token)
-Napi::Value list_directory_job(const Napi::CallbackInfo& info) {
+// (root, paths, count, capture, captureMaxBytes, belowEntries, token)
+Napi::Value list_directories_job(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const double max = integer(info, 3, "captureMaxBytes", 0, COUNT_MAX);
-  if (!info[2].IsArray()) throw Napi::TypeError::New(env, "capture is not an array");
-  const Napi::Array names = info[2].As<Napi::Array>();
-  std::vector<std::string> capture;
+  const double count = integer(info, 2, "count", 0, COUNT_MAX);
+  Capture capture;
+  capture.max_bytes = static_cast<size_t>(integer(info, 4, "captureMaxBytes", 0, COUNT_MAX));
+  const auto below = static_cast<size_t>(integer(info, 5, "belowEntries", 0, COUNT_MAX));
+  if (!info[3].IsArray()) throw Napi::TypeError::New(env, "capture is not an array");
+  const Napi::Array names = info[3].As<Napi::Array>();
   for (uint32_t i = 0; i < names.Length(); i++) {
-    capture.push_back(string_of(typed(names.Get(i), "capture", napi_uint8_array, nullptr)));
+    capture.names.push_back(string_of(typed(names.Get(i), "capture", napi_uint8_array, nullptr)));
   }
   std::string root = byte_string(info, 0, "root");
-  std::string path = byte_string(info, 1, "path");
+  auto paths = strings(env, bytes(info, 1, "paths", nullptr), static_cast<size_t>(count), "paths");
   return start(
-      env, token(info, 4), {},
-      [root = std::move(root), path = std::move(path), capture = std::move(capture), max](const CancelToken& cancel) {
-        return list_directory(root, path, capture, static_cast<size_t>(max), cancel);
-      },
-      [](Napi::Env env, DirectoryListing& listing) { return to_js(env, listing); });
+      env, token(info, 6), {},
+      [root = std::move(root), paths = std::move(paths), capture = std::move(capture), below](
+          const CancelToken& cancel) { return list_trees(root, paths, capture, below, cancel); },
+      [](Napi::Env env, ListedTree& tree) { return to_js(env, tree); });
 }
 
 // (root, names, count, slab, signMinBytes, blockLenMin, strongLen, racyMs, token)

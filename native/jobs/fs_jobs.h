@@ -4,7 +4,7 @@
 
 namespace ibt {
 
-Napi::Value list_directory_job(const Napi::CallbackInfo& info);
+Napi::Value list_directories_job(const Napi::CallbackInfo& info);
 Napi::Value read_files_job(const Napi::CallbackInfo& info);
 Napi::Value open_file_job(const Napi::CallbackInfo& info);
 Napi::Value data_extents_job(const Napi::CallbackInfo& info);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { CHUNK_BYTES } from '../constants.js'
 import { type Listing, listDirectory } from '../native.js'
-import { comparePaths, encodePath, joinPath } from '../path.js'
+import { comparePaths, joinPath } from '../path.js'
 import type { Metadata } from '../types.js'
 import { closeFile, DiskContent, readChunk } from './disk.js'
 import { ENTRY_TYPES, splitNames } from './listed.js'
@@ -33,7 +33,7 @@ export class ExistingDirectory {
 
   /** @throws BackupError IBT_READ_FAILED */
   static async list(root: Uint8Array, path: string, signal: AbortSignal | undefined): Promise<ExistingDirectory> {
-    return new ExistingDirectory(path, await listDirectory(root, encodePath(path), [], 0, signal))
+    return new ExistingDirectory(path, await listDirectory(root, path, { signal }))
   }
 
   find(name: string): Existing | undefined {

@@ -1,6 +1,7 @@
-import { FileType } from '../native.js'
-import { decodePath } from '../path.js'
-import type { EntryType } from '../types.js'
+import { FileType, groupName, type Listing, PLACE_LENGTH, userName } from '../native.js'
+import { decodePath, encodePath, joinPath, ROOT_PATH } from '../path.js'
+import type { Entry, EntryType } from '../types.js'
+import { DiskContent } from './disk.js'
 
 /** What a listing's types are; undefined for a type that no backup knows. */
 export const ENTRY_TYPES: Readonly<Record<number, EntryType>> = {
@@ -16,4 +17,89 @@ export const ENTRY_TYPES: Readonly<Record<number, EntryType>> = {
 /** A name between two NULs can be decoded with its neighbours: no sequence of bytes crosses a NUL. */
 export function splitNames(names: Buffer): string[] {
   return names.length === 0 ? [] : decodePath(names.subarray(0, -1)).split('\0')
+}
+
+/** A directory of the source as it was listed. Memory: about 150 bytes an entry. */
+export class ListedDirectory {
+  readonly names: readonly string[]
+  /** Bytes of the path; none for the root. */
+  readonly pathBytes: Uint8Array
+  /** For the `LineMatcher`. */
+  readonly place = new Float64Array(PLACE_LENGTH)
+  #linknames: readonly string[] | undefined
+
+  constructor(
+    /** Bytes of the root's absolute path. */
+    readonly root: Uint8Array,
+    readonly path: string,
+    readonly listing: Listing
+  ) {
+    this.names = splitNames(listing.names)
+    this.pathBytes = path === ROOT_PATH ? Buffer.alloc(0) : encodePath(path)
+  }
+
+  pathOf(i: number): string {
+    return joinPath(this.path, this.names[i]!)
+  }
+
+  /** Undefined for a type that no backup knows. */
+  typeOf(i: number): EntryType | undefined {
+    return ENTRY_TYPES[this.listing.types[i]!]
+  }
+
+  /** Whether it could be looked at and nothing is special about it: no links to it, no attributes, no device. */
+  isPlain(i: number): boolean {
+    const { types, nlinks, errnos, xattrs } = this.listing
+    const type = types[i]
+    const isAlone =
+      type === FileType.directory || ((type === FileType.file || type === FileType.symlink) && nlinks[i] === 1)
+    return isAlone && errnos[i] === 0 && !xattrs.has(i)
+  }
+
+  /** An entry that could be looked at. `link`: the ordinal of its hard-link group. */
+  entry(i: number, link?: number): Entry {
+    const { listing } = this
+    const path = this.pathOf(i)
+    const type = this.typeOf(i)!
+    const uid = listing.uids[i]!
+    const gid = listing.gids[i]!
+    const isDevice = type === 'character-device' || type === 'block-device'
+    return {
+      path,
+      type,
+      mode: listing.modes[i]! & 0o7777,
+      uid,
+      gid,
+      uname: userName(uid),
+      gname: groupName(gid),
+      mtimeNs: listing.mtimesNs[i]!,
+      ctimeNs: listing.ctimesNs[i]!,
+      ino: listing.inos[i]!,
+      sizeBytes: type === 'file' ? listing.sizes[i]! : undefined,
+      sparse: listing.sparse[i] === 1 || undefined,
+      linkname: type === 'symlink' ? this.#linkname(i) : undefined,
+      link,
+      devMajor: isDevice ? listing.devMajors[i] : undefined,
+      devMinor: isDevice ? listing.devMinors[i] : undefined,
+      xattrs: listing.xattrs.get(i),
+      content: type === 'file' ? new DiskContent(this.root, path) : undefined
+    }
+  }
+
+  #linkname(i: number): string {
+    this.#linknames ??= splitNames(this.listing.linknames)
+    return this.#linknames[i]!
+  }
+}
+
+/**
+ * Plain entries of one directory in a row, from `begin` up to `end`: objects are made only of those that are looked at.
+ * Runs are for stages that stand side by side and know them: a stage of a caller's own is given entries.
+ */
+export class ListedRun {
+  constructor(
+    readonly directory: ListedDirectory,
+    readonly begin: number,
+    readonly end: number
+  ) {}
 }

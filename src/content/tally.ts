@@ -1,4 +1,5 @@
 import type { ChangeKind, Packed, Totals } from '../types.js'
+import type { Kept } from './kept.js'
 
 /** Counts entries as they pass. */
 export class Tally {
@@ -20,6 +21,13 @@ export class Tally {
     if (state.type !== 'file') return
     this.#files++
     this.#sizeBytes += state.sizeBytes ?? 0
+  }
+
+  addKept({ keptEntries, files, sizeBytes }: Kept): void {
+    this.#changes.unchanged += keptEntries
+    this.#entries += keptEntries
+    this.#files += files
+    this.#sizeBytes += sizeBytes
   }
 
   get totals(): Totals {

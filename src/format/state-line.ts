@@ -1,6 +1,6 @@
 import type { ChainLink, StateEntry } from '../types.js'
 
-/** The bytes that an entry was read from, without the comma and the line feed behind it. */
+/** The bytes that an entry, or several in a row, were read from, without the comma and the line feed behind the last. */
 export interface StateLine {
   readonly bytes: Buffer
   readonly start: number

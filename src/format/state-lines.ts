@@ -9,10 +9,15 @@ const WINDOW_BYTES = 64 * 1024
 const NEWLINE = 0x0a
 
 /** Whole lines of a state, with their line feeds. */
-export interface Window {
-  readonly bytes: Buffer
+export class Window {
+  #text: string | undefined
+
+  constructor(readonly bytes: Buffer) {}
+
   /** One character for each byte: what they say is for others to decode. */
-  readonly text: string
+  get text(): string {
+    return (this.#text ??= this.bytes.toString('latin1'))
+  }
 }
 
 /**
@@ -54,7 +59,7 @@ function toWindow(lines: Uint8Array): Window {
   checkLength(lines.length)
   const bytes = Buffer.from(lines.buffer, lines.byteOffset, lines.length)
   if (!isUtf8(bytes)) throw invalidBytes('is not UTF-8')
-  return { bytes, text: bytes.toString('latin1') }
+  return new Window(bytes)
 }
 
 /** Of a part of a line, or of a window, which is longer than others only if it is one line. */

@@ -1,12 +1,9 @@
-import { createHash } from 'node:crypto'
 import { createBreather } from '../breathe.js'
 import { BackupError } from '../errors.js'
-import { comparePaths, printPath } from '../path.js'
 import type { Source, StateClosing, StateEntry, StateHeader } from '../types.js'
-import { invalid } from './fields.js'
-import { CLOSING_START, decodeStateClosing, decodeStateEntry, decodeStateHeader } from './state-decode.js'
+import { decodeStateHeader } from './state-decode.js'
+import { Lines, truncated, WindowEntries } from './state-entries.js'
 import { stateLines, type Window } from './state-lines.js'
-import { StateScanner } from './state-scan.js'
 
 /** A state that is being read. */
 export interface StateReader {
@@ -79,9 +76,9 @@ class Reader implements StateReader {
     this.#isOpen = false
     const lines = this.#lines
     try {
-      yield lines.entries(this.first, this.first.text.indexOf('\n') + 1)
+      yield new WindowEntries(lines, this.first, this.first.text.indexOf('\n') + 1)
       for (let next = await this.windows.next(); !next.done; next = await this.windows.next()) {
-        yield lines.entries(next.value, 0)
+        yield new WindowEntries(lines, next.value, 0)
       }
       this.#closing = lines.end()
     } finally {
@@ -98,85 +95,4 @@ class Reader implements StateReader {
     this.#isOpen = false
     await this.windows.return()
   }
-}
-
-/** The lines behind the header: which may come next. */
-class Lines {
-  #previous: StateEntry | undefined
-  #expectsEntry: boolean | undefined
-  #closing: StateClosing | undefined
-
-  /** Where the last entry's line begins. */
-  offset = 0
-  #windowStart = 0
-  readonly #scanner: StateScanner
-  readonly #hash = createHash('sha256')
-
-  constructor(readonly header: StateHeader) {
-    this.#scanner = new StateScanner(header.chain)
-  }
-
-  /** The entries of a window from a line on. */
-  *entries(window: Window, from: number): Generator<StateEntry, void, undefined> {
-    const { bytes, text } = window
-    const wasClosed = this.#closing !== undefined
-    let hashed = wasClosed ? 0 : bytes.length
-    for (let start = from; start < text.length; ) {
-      const end = text.indexOf('\n', start)
-      if (start === end) {
-        // An empty line says nothing.
-      } else if (this.#closing !== undefined)
-        throw invalid(lineAt(window, start, end), 'nothing after the closing line')
-      else if (text.startsWith(CLOSING_START, start)) {
-        this.#close(lineAt(window, start, end))
-        hashed = start
-      } else {
-        this.offset = this.#windowStart + start
-        yield this.#entry(window, start, end)
-      }
-      start = end + 1
-    }
-    this.#windowStart += bytes.length
-    this.#hash.update(bytes.subarray(0, hashed))
-  }
-
-  #close(line: string): void {
-    if (this.#expectsEntry === true) throw invalid(line, 'an entry after a comma')
-    this.#closing = decodeStateClosing(line)
-  }
-
-  #entry(window: Window, start: number, end: number): StateEntry {
-    if (this.#expectsEntry === false)
-      throw invalid(lineAt(window, start, end), 'the closing line after an entry without a comma')
-    this.#expectsEntry = window.text.charAt(end - 1) === ','
-    const scanner = this.#scanner
-    const entry = scanner.scan(window, start, end) ?? decodeStateEntry(lineAt(window, start, end), this.header.chain)
-    if (!scanner.wasBehind) checkOrder(this.#previous, entry)
-    this.#previous = entry
-    return entry
-  }
-
-  end(): StateClosing {
-    if (this.#closing === undefined) throw truncated('ends before its closing line')
-    const { linesSha256 } = this.#closing
-    const found = this.#hash.digest('hex')
-    if (linesSha256 === undefined || linesSha256 === found) return this.#closing
-    const { key, date } = this.header
-    const message = `The state of ${key} of ${date} is damaged: its lines have the SHA-256 ${found}, not ${linesSha256}`
-    throw new BackupError('IBT_HASH_MISMATCH', message, { path: key })
-  }
-}
-
-function checkOrder(previous: StateEntry | undefined, entry: StateEntry): void {
-  if (previous === undefined || comparePaths(previous.path, entry.path) < 0) return
-  const message = `${printPath(entry.path)} comes after ${printPath(previous.path)} in a state, which is not path order`
-  throw new BackupError('IBT_OUT_OF_ORDER', message, { path: entry.path })
-}
-
-function lineAt({ bytes }: Window, start: number, end: number): string {
-  return bytes.toString('utf8', start, end)
-}
-
-function truncated(what: string): BackupError {
-  return new BackupError('IBT_ARCHIVE_TRUNCATED', `The state ${what}`)
 }

@@ -1,7 +1,7 @@
 import { ROOT_PATH } from '../path.js'
 import type { ArchiveKind, ChainLink, EntryType, Place, SignaturePlace, StateEntry } from '../types.js'
 import { rememberLine } from './state-line.js'
-import type { Window } from './state-lines.js'
+import { Window } from './state-lines.js'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -79,7 +79,7 @@ function bytesOf(text: string): Uint8Array {
  * Texts are views of the window: an entry keeps it in memory, but for members of hard-link groups, which tables keep.
  */
 export class StateScanner {
-  #window: Window = { bytes: Buffer.alloc(0), text: '' }
+  #window = new Window(Buffer.alloc(0))
   #bytes: Uint8Array = this.#window.bytes
   #at = 0
   #isCanonical = true
@@ -110,6 +110,12 @@ export class StateScanner {
     this.#lastBytes = isRead ? window.bytes : undefined
     this.#lastPath = path
     return isRead ? rememberLine(entry, { bytes: window.bytes, start, end: last, chain: this.chain }) : undefined
+  }
+
+  /** The line at `start` was found to be in order, and not read. */
+  pass({ bytes }: Window, start: number): void {
+    this.#lastBytes = bytes
+    this.#lastPath = start + PATH.length
   }
 
   #entry(): StateEntry {

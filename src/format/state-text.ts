@@ -31,12 +31,15 @@ export class StateText {
   /** @throws RangeError for a place whose date is not in the chain */
   add(entry: StateEntry): void {
     const line = lineOf(entry)
-    if (line === undefined || !this.#extends(line.chain)) {
-      this.#append(`${this.#separator}${encodeStateEntry(entry, this.#index)}`)
-    } else if (this.#run?.bytes === line.bytes && this.#run.end + SEPARATOR.length === line.start) {
-      this.length += line.end - this.#run.end
-      this.#run.end = line.end
-    } else this.#copy(line)
+    if (line !== undefined && this.#extends(line.chain)) this.#copy(line)
+    else this.#append(`${this.#separator}${encodeStateEntry(entry, this.#index)}`)
+    this.#separator = SEPARATOR
+  }
+
+  /** Adds lines in a row. @throws TypeError for those of a state that is none of the chain */
+  addLines(lines: StateLine): void {
+    if (!this.#extends(lines.chain)) throw new TypeError('stateEmit: lines of a state that is not in the chain')
+    this.#copy(lines)
     this.#separator = SEPARATOR
   }
 
@@ -62,6 +65,11 @@ export class StateText {
   }
 
   #copy({ bytes, start, end }: StateLine): void {
+    if (this.#run?.bytes === bytes && this.#run.end + SEPARATOR.length === start) {
+      this.length += end - this.#run.end
+      this.#run.end = end
+      return
+    }
     this.#append(this.#separator)
     this.#endText()
     this.#run = { bytes, start, end }

@@ -21,6 +21,17 @@ export interface RawListing {
   readonly captured: (Buffer | undefined)[]
   readonly dev: bigint
   readonly ino: bigint
+  /** The listing that it is an entry of, and which; -1 for a directory that was asked for. */
+  readonly parent: number
+  readonly entry: number
+}
+
+/** `starts`: for each path where its listing is in `directories`; -1 if it failed, -2 if it was not reached. */
+export interface RawTree {
+  readonly directories: readonly RawListing[]
+  readonly starts: Int32Array
+  readonly errnos: Int32Array
+  readonly syscalls: readonly string[]
 }
 
 export interface RawBatch {
@@ -64,13 +75,15 @@ export interface Addon {
   canceller(): Canceller
   cancel(canceller: Canceller): void
 
-  listDirectory(
+  listDirectories(
     root: Uint8Array,
-    path: Uint8Array,
+    paths: Uint8Array,
+    count: number,
     capture: readonly Uint8Array[],
     captureMaxBytes: number,
+    belowEntries: number,
     token: Token
-  ): Promise<RawListing>
+  ): Promise<RawTree>
   readFiles(
     root: Uint8Array,
     names: Uint8Array,
@@ -110,6 +123,23 @@ export interface Addon {
   groupName(gid: number): string | undefined
   userId(name: string): number | undefined
   groupId(name: string): number | undefined
+
+  createLineMatcher(chainLength: number): Handle<'matcher'>
+  matchLines(
+    matcher: Handle<'matcher'>,
+    path: Uint8Array,
+    columns: Uint8Array,
+    count: number,
+    names: Uint8Array,
+    linknames: Uint8Array,
+    place: Float64Array,
+    begin: number,
+    end: number,
+    lines: Uint8Array,
+    start: number,
+    found: Float64Array
+  ): number
+  usedByLines(matcher: Handle<'matcher'>): Uint8Array
 
   loadSignature(bytes: Uint8Array, token: Token): Promise<RawSignature>
   deltaBytes(signature: Uint8Array, bytes: Uint8Array, token: Token): Promise<{ delta: Buffer; copies: number }>

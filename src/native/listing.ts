@@ -1,8 +1,12 @@
-import { decodePath } from '../path.js'
-import { addon } from './addon.js'
+import { BackupError } from '../errors.js'
+import { encodePath, printPath } from '../path.js'
+import { addon, type RawListing } from './addon.js'
 import { type StatColumns, statColumns } from './columns.js'
-import { runJob } from './job.js'
+import { runJob, systemError } from './job.js'
 import { SELF, splitXattrs, type Xattrs } from './xattrs.js'
+
+const LIST = 'list directory'
+const NUL = Buffer.alloc(1)
 
 /** File types as in `struct dirent`. */
 export const FileType = {
@@ -18,6 +22,8 @@ export const FileType = {
 /** A directory and all that is in it, names in bytewise order. `.` and `..` are left out. */
 export interface Listing extends StatColumns {
   readonly count: number
+  /** All columns, as native/fs/stat.cc packs them. */
+  readonly columns: Uint8Array
   readonly names: Buffer
   /** A target for every entry, empty for what is no symlink. */
   readonly linknames: Buffer
@@ -27,32 +33,76 @@ export interface Listing extends StatColumns {
   readonly ownXattrs: Xattrs | undefined
   /** For each name that was asked for: the content of the regular file of that name, up to the limit; undefined if there is none. */
   readonly captured: readonly (Buffer | undefined)[]
+  /** Listings of directories in it that came along, by index. */
+  readonly below: ReadonlyMap<number, Listing>
   /** Device and inode of the directory that was listed. */
   readonly dev: bigint
   readonly ino: bigint
 }
 
+/** What to list, and what is to come along. */
+export interface ListOptions {
+  /** Names of regular files whose contents come along, up to a limit. */
+  readonly capture?: readonly Uint8Array[] | undefined
+  readonly captureMaxBytes?: number | undefined
+  /**
+   * What is below is listed, too, in depth-first order, while all listings together have fewer entries than this; not
+   * below a directory with a captured file, nor on another device. Default: 0, nothing.
+   */
+  readonly belowEntries?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
- * Lists a directory: names, metadata, link targets and extended attributes, and the contents of the files that `capture` names.
- * `root` is an absolute path and opened following links. `path` (`.`: the root) lies below it and is opened without
- * following a link in any part. What could not be looked at, or of `capture` not read, has its reason in `errnos`.
+ * Lists directories: names, metadata, link targets and extended attributes.
+ * `root` is an absolute path and opened following links. A path (`.`: the root) lies below it and is opened without
+ * following a link in any part. What could not be looked at, or of `capture` not read, has its reason in
+ * `errnos`.
+ * Gives a listing for each path, or why there is none (IBT_READ_FAILED), or undefined where `belowEntries` was reached:
+ * the first path is listed in any case.
  * Memory: about 100 bytes an entry, and the attributes.
  * An attribute that the user may not read is left out.
- * @throws BackupError IBT_READ_FAILED if the directory cannot be opened or read.
  */
-export async function listDirectory(
+export async function listDirectories(
   root: Uint8Array,
-  path: Uint8Array,
-  capture: readonly Uint8Array[],
-  captureMaxBytes: number,
-  signal?: AbortSignal
-): Promise<Listing> {
-  const subject = { action: 'list directory', path: decodePath(path) }
-  const {
-    columns,
-    xattrs: records,
-    ...listing
-  } = await runJob(subject, signal, token => addon().listDirectory(root, path, capture, captureMaxBytes, token))
-  const xattrs = splitXattrs(records)
-  return { ...listing, ...statColumns(columns, listing.count), xattrs, ownXattrs: xattrs.get(SELF) }
+  paths: readonly string[],
+  { capture = [], captureMaxBytes = 0, belowEntries = 0, signal }: ListOptions = {}
+): Promise<(Listing | BackupError | undefined)[]> {
+  const names = Buffer.concat(paths.flatMap(path => [encodePath(path), NUL]))
+  const subject = { action: LIST, path: paths.length === 1 ? paths[0] : undefined }
+  const tree = await runJob(subject, signal, token =>
+    addon().listDirectories(root, names, paths.length, capture, captureMaxBytes, belowEntries, token)
+  )
+  const listings = toListings(tree.directories)
+  return paths.map((path, i) => {
+    const errno = tree.errnos[i]!
+    if (errno === 0) return listings[tree.starts[i]!]
+    const cause = systemError(errno, tree.syscalls[i]!, path)
+    return new BackupError('IBT_READ_FAILED', `Cannot ${LIST} ${printPath(path)}`, { path, cause })
+  })
+}
+
+/** Lists one directory. @throws BackupError IBT_READ_FAILED */
+export async function listDirectory(root: Uint8Array, path: string, options?: ListOptions): Promise<Listing> {
+  const [listing] = await listDirectories(root, [path], options)
+  if (listing instanceof BackupError) throw listing
+  return listing!
+}
+
+/** Parents come before what is below them. */
+function toListings(directories: readonly RawListing[]): Listing[] {
+  const below = directories.map(() => new Map<number, Listing>())
+  return directories.map(({ columns, xattrs: records, parent, entry, ...rest }, i) => {
+    const xattrs = splitXattrs(records)
+    const listing = {
+      columns: new Uint8Array(columns),
+      ...rest,
+      ...statColumns(columns, rest.count),
+      xattrs,
+      ownXattrs: xattrs.get(SELF),
+      below: below[i]!
+    }
+    below[parent]?.set(entry, listing)
+    return listing
+  })
 }

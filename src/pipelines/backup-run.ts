@@ -30,6 +30,8 @@ export interface BackupRun {
   readonly detection: ChangeDetection | undefined
   /** Asked when all is counted: false withdraws the backup. */
   readonly commits: (totals: Totals) => boolean
+  /** No stage is the caller's own: entries that are as they were may pass in runs. */
+  readonly inRuns: boolean
   readonly signal: AbortSignal | undefined
 }
 

@@ -66,6 +66,7 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
       header: makeHeader(key, source, chain.newest?.date, parent),
       store: dryRun ? nullStore() : places.cached,
       detection: options.detection,
+      inRuns: options.stages === undefined,
       commits: (totals: Totals) => {
         if (before !== undefined && !options.allowShrink) checkShrunk(root, before, totals)
         return !options.skipUnchanged || hasChanges(totals)

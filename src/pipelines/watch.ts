@@ -1,4 +1,5 @@
 import { isMoved } from '../change.js'
+import { isKept } from '../content/kept.js'
 import { BackupError } from '../errors.js'
 import { printPath } from '../path.js'
 import { isPacked, type Packed, type Piece } from '../types.js'
@@ -18,13 +19,23 @@ export class Watcher {
   constructor(readonly options: Pick<BackupOptions<object>, 'onProgress' | 'onError' | 'detection' | 'rules'>) {}
 
   readonly see = (item: Packed | Piece): void => {
-    if (!isPacked(item)) return
-    const { onProgress, onError } = this.options
-    this.#count(item)
-    if (item.error !== undefined) onError?.(item.error)
-    if (item.state?.dirty) onError?.(changedWhileRead(item.path))
-    onProgress?.({
-      path: item.path,
+    if (isKept(item)) {
+      this.#entries += item.keptEntries
+      this.#files += item.files
+      this.#sizeBytes += item.sizeBytes
+      this.#report(item.lastPath())
+    } else if (isPacked(item)) {
+      const { onError } = this.options
+      this.#count(item)
+      if (item.error !== undefined) onError?.(item.error)
+      if (item.state?.dirty) onError?.(changedWhileRead(item.path))
+      this.#report(item.path)
+    }
+  }
+
+  #report(path: string): void {
+    this.options.onProgress?.({
+      path,
       entries: this.#entries,
       files: this.#files,
       sizeBytes: this.#sizeBytes,

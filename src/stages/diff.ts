@@ -1,7 +1,10 @@
 import { createBreather } from '../breathe.js'
 import { type ChangeDetection, compareEntry } from '../change.js'
+import { isKept, KeptLines } from '../content/kept.js'
+import { ListedRun } from '../content/listed.js'
 import { Cursor, isGrouped } from '../cursor.js'
 import { BackupError } from '../errors.js'
+import { WindowEntries } from '../format/state-entries.js'
 import { onAbort } from '../on-abort.js'
 import { comparePaths, isBelow, printPath } from '../path.js'
 import {
@@ -33,38 +36,59 @@ export interface DiffOptions extends ChangeDetection {
  */
 export function diff(state: Source<StateEntry>, options: DiffOptions = {}): Stage<Entry, Change> {
   return async function* diffStage(source, { signal } = {}) {
-    const previous = new Previous(state)
+    const previous = new Previous(state, options)
     const stopListening = onAbort(signal, reason => previous.cursor.break(reason))
     const breather = createBreather()
     let last: string | undefined
     try {
       for await (const item of source) {
-        if (breather.due()) await breather.pause()
-        if (!isEntry(item)) {
-          yield item
-          continue
+        for (const part of partsOf(item, previous)) {
+          if (breather.due()) await breather.pause()
+          if (!isEntry(part)) {
+            last = lastPathOf(part) ?? last
+            yield part
+            continue
+          }
+          const entry = 'change' in part ? toEntry(part as Change) : part
+          if (entry === undefined) continue
+          const peeked = previous.peek()
+          const next = peeked instanceof Promise ? await peeked : peeked
+          // The next of the state is behind the last entry: one of the same path is, too.
+          if (next?.path !== entry.path) {
+            checkOrder(last, entry.path, 'Entry')
+            yield* deletedBefore(previous, entry.path)
+          }
+          last = entry.path
+          const match = previous.take(entry.path)
+          if (entry.type === 'unreadable' && match !== undefined && match.type !== 'unreadable') {
+            yield carry(entry, match)
+            if (match.type === 'directory') yield* carriedBelow(previous, match.path)
+          } else yield toChange(entry, match, options)
         }
-        const entry = 'change' in item ? toEntry(item as Change) : item
-        if (entry === undefined) continue
-        const peeked = previous.peek()
-        const next = peeked instanceof Promise ? await peeked : peeked
-        // The next of the state is behind the last entry: one of the same path is, too.
-        if (next?.path !== entry.path) {
-          checkOrder(last, entry.path, 'Entry')
-          yield* deletedBefore(previous, entry.path)
-        }
-        last = entry.path
-        const match = previous.take(entry.path)
-        if (entry.type === 'unreadable' && match !== undefined && match.type !== 'unreadable') {
-          yield carry(entry, match)
-          if (match.type === 'directory') yield* carriedBelow(previous, match.path)
-        } else yield toChange(entry, match, options)
       }
+      yield* previous.takeKept()
       yield* deletedBefore(previous, undefined)
     } finally {
       stopListening()
       await previous.cursor.close()
     }
+  }
+}
+
+function lastPathOf(item: object): string | undefined {
+  return isKept(item) ? item.lastPath() : undefined
+}
+
+/** The entries of a run, but for those that are as the state says: these come together. */
+function* partsOf(item: Entry, previous: Previous): Generator<Entry, void, undefined> {
+  if (!(item instanceof ListedRun)) {
+    yield* previous.takeKept()
+    yield item
+    return
+  }
+  for (let i = item.begin; (i += previous.keep(item, i)) < item.end; i++) {
+    yield* previous.takeKept()
+    yield item.directory.entry(i)
   }
 }
 
@@ -118,11 +142,15 @@ class Previous {
   /** Groups come from a reader of states, which has checked their order. */
   readonly isOrdered: boolean
   readonly #breather = createBreather()
+  readonly #kept = new KeptLines()
   #next: StateEntry | undefined
   #last: string | undefined
   #isDone = false
 
-  constructor(source: Source<StateEntry>) {
+  constructor(
+    source: Source<StateEntry>,
+    readonly options: ChangeDetection
+  ) {
     this.isOrdered = isGrouped(source)
     this.cursor = new Cursor(source)
   }
@@ -145,6 +173,19 @@ class Previous {
     if (entry?.path !== path) return undefined
     this.advance()
     return entry
+  }
+
+  /** Passes over the next entries of the state that say just what those of the run are, from `begin` on: how many. */
+  keep(run: ListedRun, begin: number): number {
+    const { group } = this.cursor
+    const mayKeep = this.#next === undefined && group instanceof WindowEntries && !this.options.checksum
+    return mayKeep ? this.#kept.pass(group, run, begin) : 0
+  }
+
+  /** What was passed over since the last call, if anything: to the stages behind one of the items that they let pass. */
+  *takeKept(): Generator<Change, void, undefined> {
+    const kept = this.#kept.take()
+    if (kept !== undefined) yield kept as object as Change
   }
 
   #keep({ value, done }: IteratorResult<StateEntry>): StateEntry | undefined {

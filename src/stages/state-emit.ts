@@ -1,8 +1,10 @@
 import { createHash, type Hash } from 'node:crypto'
 import { FRAME_BYTES } from '../constants.js'
+import { isKept, type Kept } from '../content/kept.js'
 import { Tally } from '../content/tally.js'
 import { encodeStateClosing } from '../format/state-encode.js'
 import { StateText } from '../format/state-text.js'
+import { UsedKind } from '../native.js'
 import {
   type Artifact,
   type Chunk,
@@ -26,6 +28,8 @@ export interface StateEmitOptions {
 
 type Item = Packed | Chunk | Sealed
 
+const USED_KINDS = ['full', 'created', 'updated', 'sigvault'] as const
+
 /** Characters of state text that are gathered before they become bytes: three bytes each at most. */
 const TEXT_CHARACTERS = FRAME_BYTES / 4
 
@@ -48,15 +52,20 @@ export function stateEmit(
     const tally = new Tally()
     const hash = createHash('sha256')
     for await (const item of source) {
-      if (!isPacked(item)) {
+      if (isKept(item)) {
+        tally.addKept(item)
+        needed.addUsed(item)
+        text.addLines(item.lines)
+      } else if (isPacked(item)) {
+        tally.add(item)
+        if (item.state === undefined) continue
+        needed.add(item.state)
+        text.add(item.state)
+      } else {
         if (isSealed(item)) needed.seal(item)
         yield item
         continue
       }
-      tally.add(item)
-      if (item.state === undefined) continue
-      needed.add(item.state)
-      text.add(item.state)
       if (text.length >= TEXT_CHARACTERS) yield* toPieces(hashed(text.take(), hash))
     }
     text.end()
@@ -94,6 +103,13 @@ class NeededArtifacts {
   add({ places, signature }: StateEntry): void {
     if (places !== undefined) for (const place of places) this.#use(place.date, place.in)
     if (signature !== undefined) this.#use(signature.date, 'sigvault')
+  }
+
+  addUsed({ used, lines }: Kept): void {
+    for (const [i, { date }] of lines.chain.entries()) {
+      if (used[i] === 0) continue
+      for (const kind of USED_KINDS) if (used[i]! & UsedKind[kind]) this.#use(date, kind)
+    }
   }
 
   #use(date: string, kind: Kind): void {

@@ -1,18 +1,17 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { createBreather } from '../breathe.js'
-import { IGNORE_FILE_BYTES, LISTINGS_AHEAD } from '../constants.js'
-import { DiskContent } from '../content/disk.js'
-import { ENTRY_TYPES, splitNames } from '../content/listed.js'
+import { IGNORE_FILE_BYTES, LISTED_BELOW_ENTRIES, LISTINGS_AHEAD } from '../constants.js'
+import { ListedDirectory, ListedRun } from '../content/listed.js'
 import { BackupError } from '../errors.js'
-import { FileType, groupName, type Listing, listDirectory, systemError, userName } from '../native.js'
-import { decodePath, encodePath, joinPath, printPath, ROOT_PATH } from '../path.js'
+import { FileType, groupName, type Listing, listDirectories, systemError, userName } from '../native.js'
+import { decodePath, encodePath, printPath, ROOT_PATH } from '../path.js'
 import { createRules, type Rules, type Scope } from '../rules.js'
 import type { Entry } from '../types.js'
 
 /** Options of `walk`. */
 export interface WalkOptions {
-  /** Directories that are listed ahead of the one that is served. Default: `LISTINGS_AHEAD`. */
+  /** Directories that are listed ahead in each directory that is served. Default: `LISTINGS_AHEAD`. */
   readonly concurrency?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -24,8 +23,9 @@ export interface WalkOptions {
  * The rules are asked before a directory is listed: nothing excluded is ever looked at.
  * A directory that cannot be listed, an entry that cannot be looked at and an ignore file that cannot be read are
  * `unreadable`; what vanished is left out.
- * Reads directories only. Look-ahead: `concurrency` listings a level. Memory: the listings of the open directories
- * (about 150 bytes an entry) and of those ahead, and one table entry for each inode with links still to be seen.
+ * Reads directories only. Look-ahead: `concurrency` directories a level, and where no rule speaks about what is below
+ * them, that too, up to `LISTED_BELOW_ENTRIES` for each half of them. Memory: the listings of the open directories (about
+ * 150 bytes an entry) and of those ahead, and one table entry for each inode with links still to be seen.
  *
  * @throws BackupError IBT_READ_FAILED if the root is no directory or cannot be listed.
  */
@@ -37,19 +37,41 @@ export function walk(
   const { concurrency = LISTINGS_AHEAD } = options
   if (!Number.isInteger(concurrency) || concurrency < 1) throw new RangeError('walk: concurrency is a positive integer')
   const rootPath = typeof root === 'string' ? resolve(root) : decodePath(root)
-  return new Walker(rootPath, rules, { concurrency, signal: options.signal }).walk()
+  const walker = new Walker(rootPath, rules, { concurrency, signal: options.signal, inRuns: false })
+  return walker.walk() as AsyncGenerator<Entry, void, undefined>
+}
+
+/**
+ * As `walk`, but that entries come in runs where they can. For a `diff` that comes directly behind, or after a `filter`
+ * of the same rules.
+ */
+export function walkRuns(
+  root: string,
+  rules: Rules,
+  { signal }: Pick<WalkOptions, 'signal'> = {}
+): AsyncGenerator<Entry | ListedRun, void, undefined> {
+  return new Walker(resolve(root), rules, { concurrency: LISTINGS_AHEAD, signal, inRuns: true }).walk()
+}
+
+interface WalkerOptions {
+  readonly concurrency: number
+  readonly signal: AbortSignal | undefined
+  readonly inRuns: boolean
+}
+
+/** Directories that are listed in one job: those of these indexes, and what came along. */
+interface Ahead {
+  readonly indexes: readonly number[]
+  readonly listings: Promise<readonly (Listing | BackupError | undefined)[]>
 }
 
 /** A listed directory that is being served. */
 interface Level {
-  readonly path: string
-  readonly listing: Listing
+  readonly directory: ListedDirectory
   readonly scope: Scope
-  readonly names: readonly string[]
-  readonly linknames: readonly string[]
   next: number
-  /** Listings that were asked for ahead, by index, and the first index that was not looked at for that. */
-  readonly ahead: Map<number, Promise<Listing | BackupError>>
+  /** Jobs for its directories, in order, and the first index that was not looked at for that. */
+  readonly ahead: Ahead[]
   aheadNext: number
 }
 
@@ -61,40 +83,38 @@ class Walker {
   constructor(
     readonly rootPath: string,
     readonly rules: Rules,
-    readonly options: { readonly concurrency: number; readonly signal: AbortSignal | undefined }
+    readonly options: WalkerOptions
   ) {
     this.#root = encodePath(rootPath)
     this.#captures = rules.captures.map(name => encodePath(name))
   }
 
-  async *walk(): AsyncGenerator<Entry, void, undefined> {
+  async *walk(): AsyncGenerator<Entry | ListedRun, void, undefined> {
     const breather = createBreather()
     const root = await this.#rootEntry()
-    const top = await this.#list(ROOT_PATH)
+    const [top] = await this.#list([ROOT_PATH])
     if (top instanceof BackupError) throw top
-    yield { ...root, xattrs: top.ownXattrs }
-    const stack = [this.#level(ROOT_PATH, top, undefined)]
+    yield { ...root, xattrs: top!.ownXattrs }
+    const stack = [this.#level(ROOT_PATH, top!, undefined)]
     let level: Level | undefined
     while ((level = stack.at(-1)) !== undefined) {
       if (breather.due()) await breather.pause()
-      const index = level.next++
-      if (index >= level.listing.count) {
-        stack.pop()
-        continue
-      }
-      const entry = this.#entry(level, index)
-      if (entry?.type !== 'directory') {
-        if (entry !== undefined) yield entry
-        continue
-      }
-      this.#lookAhead(level)
-      const listing = await level.ahead.get(index)
-      level.ahead.delete(index)
-      if (listing === undefined) yield entry
-      else if (!(listing instanceof BackupError)) {
-        yield entry
-        stack.push(this.#level(entry.path, listing, level.scope))
-      } else if (!isVanished(listing)) yield { ...entry, type: 'unreadable', error: listing }
+      const { directory, next: begin } = level
+      const index = this.#runEnd(level)
+      level.next = index + 1
+      const entry = index < directory.listing.count ? this.#entry(level, index) : undefined
+      const listing = entry?.type === 'directory' ? await this.#listingOf(level, index) : undefined
+      const isListed = listing !== undefined && !(listing instanceof BackupError)
+      // A directory ends the run that it is in: what is below it comes next.
+      const endsRun = isListed && this.options.inRuns && directory.isPlain(index)
+      const end = endsRun ? index + 1 : index
+      if (begin < end) yield new ListedRun(directory, begin, end)
+      if (index >= directory.listing.count) stack.pop()
+      else if (entry === undefined) continue
+      else if (listing instanceof BackupError) {
+        if (!isVanished(listing)) yield { ...entry, type: 'unreadable', error: listing }
+      } else if (!endsRun) yield entry
+      if (isListed) stack.push(this.#level(entry!.path, listing, level.scope))
     }
   }
 
@@ -114,40 +134,89 @@ class Walker {
     return { path: ROOT_PATH, type: 'directory', mode, uid, gid, ...names, mtimeNs, ctimeNs, ino }
   }
 
-  async #list(path: string): Promise<Listing | BackupError> {
+  async #list(
+    paths: readonly string[],
+    belowEntries?: number
+  ): Promise<readonly (Listing | BackupError | undefined)[]> {
     const { signal } = this.options
+    const capture = { capture: this.#captures, captureMaxBytes: IGNORE_FILE_BYTES }
     try {
-      return await listDirectory(this.#root, encodePath(path), this.#captures, IGNORE_FILE_BYTES, signal)
+      return await listDirectories(this.#root, paths, { ...capture, belowEntries, signal })
     } catch (error) {
       if (signal?.aborted || !(error instanceof BackupError)) throw error
-      return error
+      return paths.map(() => error)
     }
   }
 
   #level(path: string, listing: Listing, parent: Scope | undefined): Level {
-    const names = splitNames(listing.names)
+    const directory = new ListedDirectory(this.#root, path, listing)
+    const { names } = directory
     const captured = new Map<string, Uint8Array>()
     for (const [i, bytes] of listing.captured.entries()) {
       if (bytes !== undefined) captured.set(this.rules.captures[i]!, bytes)
     }
     const scope = parent === undefined ? this.rules.root(captured, names) : parent.enter(path, captured, names)
-    const linknames = splitNames(listing.linknames)
-    return { path, listing, scope, names, linknames, next: 0, ahead: new Map(), aheadNext: 0 }
+    return { directory, scope, next: 0, ahead: [], aheadNext: 0 }
   }
 
-  /** Asks for the listings of the next directories, in order. */
-  #lookAhead(level: Level): void {
-    const { listing, names, ahead } = level
-    level.aheadNext = Math.max(level.aheadNext, level.next - 1)
-    for (; level.aheadNext < listing.count && ahead.size < this.options.concurrency; level.aheadNext++) {
-      const i = level.aheadNext
-      if (listing.types[i] !== FileType.directory || listing.errnos[i] !== 0) continue
-      const path = joinPath(level.path, names[i]!)
-      if (level.scope.excludes(path, 'directory') || this.#isOtherDevice(listing, i)) continue
-      const listed = this.#list(path)
-      listed.catch(() => {})
-      ahead.set(i, listed)
+  /** Where the plain entries end that can be served in one run: at once, if they are to be served one by one. */
+  #runEnd({ directory, scope, next }: Level): number {
+    const { count, types, sizes } = directory.listing
+    let end = next
+    if (!this.options.inRuns) return end
+    for (; end < count; end++) {
+      if (!directory.isPlain(end) || types[end] === FileType.directory) break
+      if (!scope.isIdle && scope.excludes(directory.pathOf(end), directory.typeOf(end)!, sizes[end])) break
     }
+    return end
+  }
+
+  /** Undefined for a directory that is not to be listed. */
+  async #listingOf(level: Level, index: number): Promise<Listing | BackupError | undefined> {
+    const { ahead, directory } = level
+    const along = directory.listing.below.get(index)
+    if (along !== undefined || !this.#isListed(level, index)) return along
+    this.#lookAhead(level)
+    while (ahead.length > 0 && ahead[0]!.indexes.at(-1)! < index) ahead.shift()
+    const { indexes, listings } = ahead[0]?.indexes.includes(index) ? ahead[0] : this.#ask(level, [index])
+    const place = indexes.indexOf(index)
+    const listing = (await listings)[place]
+    if (listing !== undefined) return listing
+    // What is below the others took the room: what was not reached is asked for again.
+    ahead[0] = this.#ask(level, indexes.slice(place))
+    return (await ahead[0].listings)[0]
+  }
+
+  /** Asks for the listings of the next directories, half of them in one job. */
+  #lookAhead(level: Level): void {
+    const { concurrency } = this.options
+    const { ahead, directory } = level
+    level.aheadNext = Math.max(level.aheadNext, level.next - 1)
+    let count = ahead.reduce((sum, { indexes }) => sum + indexes.length, 0)
+    const most = Math.ceil(concurrency / 2)
+    while (count + most <= concurrency && level.aheadNext < directory.listing.count) {
+      const indexes: number[] = []
+      for (; level.aheadNext < directory.listing.count && indexes.length < most; level.aheadNext++) {
+        if (this.#isListed(level, level.aheadNext)) indexes.push(level.aheadNext)
+      }
+      if (indexes.length > 0) ahead.push(this.#ask(level, indexes))
+      count += indexes.length
+    }
+  }
+
+  #ask({ directory, scope }: Level, indexes: readonly number[]): Ahead {
+    const mayDescend = scope.isIdle && this.rules.capturesDecide
+    const paths = indexes.map(i => directory.pathOf(i))
+    const listings = this.#list(paths, mayDescend ? LISTED_BELOW_ENTRIES : 0)
+    listings.catch(() => {})
+    return { indexes, listings }
+  }
+
+  /** Whether a directory is to be listed that did not come along with its parent. */
+  #isListed({ directory, scope }: Level, i: number): boolean {
+    const { types, errnos, below } = directory.listing
+    if (types[i] !== FileType.directory || errnos[i] !== 0 || below.has(i)) return false
+    return !this.#isOtherDevice(directory.listing, i) && !scope.excludes(directory.pathOf(i), 'directory')
   }
 
   #isOtherDevice(listing: Listing, index: number): boolean {
@@ -155,36 +224,15 @@ class Walker {
   }
 
   /** The entry, or undefined if it is excluded or vanished. */
-  #entry({ path: directory, listing, names, linknames, scope }: Level, i: number): Entry | undefined {
-    const path = joinPath(directory, names[i]!)
+  #entry({ directory, scope }: Level, i: number): Entry | undefined {
+    const { listing } = directory
+    const path = directory.pathOf(i)
     if (listing.errnos[i] !== 0) return unreadableEntry(path, listing.errnos[i]!)
-    const type = ENTRY_TYPES[listing.types[i]!]
+    const type = directory.typeOf(i)
     if (type === undefined) return unreadableEntry(path, 0)
-    const sizeBytes = type === 'file' ? listing.sizes[i]! : undefined
-    if (scope.excludes(path, type, sizeBytes)) return undefined
-    const uid = listing.uids[i]!
-    const gid = listing.gids[i]!
-    const isDevice = type === 'character-device' || type === 'block-device'
-    return {
-      path,
-      type,
-      mode: listing.modes[i]! & 0o7777,
-      uid,
-      gid,
-      uname: userName(uid),
-      gname: groupName(gid),
-      mtimeNs: listing.mtimesNs[i]!,
-      ctimeNs: listing.ctimesNs[i]!,
-      ino: listing.inos[i]!,
-      sizeBytes,
-      sparse: listing.sparse[i] === 1 || undefined,
-      linkname: type === 'symlink' ? linknames[i]! : undefined,
-      link: type === 'directory' || listing.nlinks[i]! < 2 ? undefined : this.#links.ordinal(listing, i),
-      devMajor: isDevice ? listing.devMajors[i] : undefined,
-      devMinor: isDevice ? listing.devMinors[i] : undefined,
-      xattrs: listing.xattrs.get(i),
-      content: type === 'file' ? new DiskContent(this.#root, path) : undefined
-    }
+    if (scope.excludes(path, type, type === 'file' ? listing.sizes[i]! : undefined)) return undefined
+    const isLinked = type !== 'directory' && listing.nlinks[i]! > 1
+    return directory.entry(i, isLinked ? this.#links.ordinal(listing, i) : undefined)
   }
 }
 

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { decodeStateEntry } from '../../src/format/state-decode.js'
 import { encodeStateEntry } from '../../src/format/state-encode.js'
 import { lineOf } from '../../src/format/state-line.js'
+import { Window } from '../../src/format/state-lines.js'
 import { StateScanner } from '../../src/format/state-scan.js'
 import { comparePaths } from '../../src/path.js'
 import type { EntryType, Place, StateEntry } from '../../src/types.js'
@@ -14,7 +15,7 @@ const numRuns = process.env.SLOW ? 100_000 : 3000
 
 function scan(line: string | Buffer, scanner = new StateScanner(HEADER.chain)): StateEntry | undefined {
   const bytes = Buffer.concat([Buffer.from('junk\n'), Buffer.from(line as string), Buffer.from('\n')])
-  return scanner.scan({ bytes, text: bytes.toString('latin1') }, 5, bytes.length - 1)
+  return scanner.scan(new Window(bytes), 5, bytes.length - 1)
 }
 
 /** What the parser says, or that it refuses. */

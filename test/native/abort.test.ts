@@ -25,7 +25,7 @@ const hasProc = process.platform === 'linux' ? {} : { skip: 'needs /proc' }
 test('an aborted signal refuses at once, with its reason', async () => {
   const reason = { any: 'value' }
   const signal = AbortSignal.abort(reason)
-  await assert.rejects(listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0, signal), error => error === reason)
+  await assert.rejects(listDirectory(Buffer.from('/'), '.', { signal }), error => error === reason)
 })
 
 test('an abort rejects with the reason, leaves no listener, and the job stops', oracle('mkfifo'), async t => {
@@ -49,8 +49,8 @@ test('an abort rejects with the reason, leaves no listener, and the job stops', 
 test('a finished call leaves no listener', async t => {
   const root = Buffer.from(temporaryDirectory(t))
   const { signal } = new AbortController()
-  for (let i = 0; i < 20; i++) await listDirectory(root, Buffer.from('.'), [], 0, signal)
-  await assert.rejects(listDirectory(root, Buffer.from('none'), [], 0, signal), isBackupError)
+  for (let i = 0; i < 20; i++) await listDirectory(root, '.', { signal })
+  await assert.rejects(listDirectory(root, 'none', { signal }), isBackupError)
   assert.equal(getEventListeners(signal, 'abort').length, 0)
 })
 
@@ -68,7 +68,7 @@ test('one listener serves all jobs of a signal, and those that wait are dropped 
   const results = await Promise.allSettled(jobs)
   assert.ok(results.every(({ status }) => status === 'rejected'))
   // The pool is free again: this would wait behind 20 GiB otherwise.
-  await listDirectory(Buffer.from(directory), Buffer.from('.'), [], 0)
+  await listDirectory(Buffer.from(directory), '.')
 })
 
 test('operations stop in the middle', async t => {
@@ -80,7 +80,7 @@ test('operations stop in the middle', async t => {
   controller.abort()
   await assert.rejects(job, error => error === controller.signal.reason)
   // Every thread of the pool takes a job of these, so that the one before is over.
-  const looks = Array.from({ length: 64 }, () => listDirectory(Buffer.from(root), Buffer.from('.'), [], 0))
+  const looks = Array.from({ length: 64 }, () => listDirectory(Buffer.from(root), '.'))
   await Promise.all(looks)
   const done = readdirSync(root).length
   await sleep(20)

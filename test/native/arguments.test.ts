@@ -29,9 +29,9 @@ const wrong = (value: unknown) => value as any
 
 test('wrong types are a TypeError', async () => {
   for (const value of [undefined, null, 'text', 7, {}, [1], new Uint16Array(1), new DataView(new ArrayBuffer(1))]) {
-    await assert.rejects(listDirectory(wrong(value), ROOT, [], 0), TypeError)
-    await assert.rejects(listDirectory(ROOT, wrong(value), [], 0), TypeError)
-    await assert.rejects(listDirectory(ROOT, Buffer.from('.'), [wrong(value)], 0), TypeError)
+    await assert.rejects(listDirectory(wrong(value), '.'), TypeError)
+    if (typeof value !== 'string') await assert.rejects(listDirectory(ROOT, wrong(value)), TypeError)
+    await assert.rejects(listDirectory(ROOT, '.', { capture: [wrong(value)] }), TypeError)
     await assert.rejects(readFiles(ROOT, wrong(value), 1, SLAB, OPTIONS), TypeError)
     await assert.rejects(loadSignature(wrong(value)), TypeError)
     await assert.rejects(createScanner({}).update(wrong(value)), TypeError)
@@ -41,8 +41,8 @@ test('wrong types are a TypeError', async () => {
     if (value !== 7) assert.throws(() => createPatcher(wrong(value)), TypeError)
     if (value !== undefined) assert.throws(() => createScanner({ basis: wrong(value) }), TypeError)
   }
-  await assert.rejects(listDirectory(ROOT, Buffer.from('.'), wrong('x'), 0), TypeError)
-  await assert.rejects(listDirectory(ROOT, Buffer.from('.'), [], wrong('0')), TypeError)
+  await assert.rejects(listDirectory(ROOT, '.', { capture: wrong('x') }), TypeError)
+  await assert.rejects(listDirectory(ROOT, '.', { captureMaxBytes: wrong('0') }), TypeError)
   await assert.rejects(signatureFile(wrong('0'), 1), TypeError)
   await assert.rejects(deltaFile(0, wrong(undefined), 1), TypeError)
   await assert.rejects(openFile(ROOT, ROOT, wrong('append')), TypeError)
@@ -55,7 +55,8 @@ test('wrong types are a TypeError', async () => {
 
 test('numbers out of bounds are a RangeError', async () => {
   for (const value of [-2, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
-    await assert.rejects(listDirectory(ROOT, Buffer.from('.'), [], value), RangeError)
+    await assert.rejects(listDirectory(ROOT, '.', { captureMaxBytes: value }), RangeError)
+    await assert.rejects(listDirectory(ROOT, '.', { belowEntries: value }), RangeError)
     await assert.rejects(readFiles(ROOT, Buffer.from('a\0'), value, SLAB, OPTIONS), RangeError)
     await assert.rejects(signatureFile(value, 1), RangeError)
     await assert.rejects(createPatcher(ROOT).pull(value), RangeError)

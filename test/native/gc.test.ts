@@ -70,7 +70,8 @@ test('results outlive their jobs, and memory is given back', NEEDS_GC, async t =
   const names = terminated(Array(16).fill('file'))
   const round = async () => {
     for (let i = 0; i < 20; i++) await readFiles(root, names, 16, slab, options)
-    for (let i = 0; i < 200; i++) await listDirectory(root, Buffer.from('.'), [Buffer.from('file')], 1 << 20)
+    for (let i = 0; i < 200; i++)
+      await listDirectory(root, '.', { capture: [Buffer.from('file')], captureMaxBytes: 1 << 20 })
     await collect()
   }
   await round()

@@ -20,7 +20,7 @@ const BUSY = `
         const scanner = createScanner({ sign: true, blockLen: 512 })
         await scanner.update(bytes)
         await loadSignature((await scanner.finish()).signature)
-        await listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0)
+        await listDirectory(Buffer.from('/'), '.')
       }
     }
     for (let i = 0; i < 8; i++) work()
@@ -32,9 +32,9 @@ test('each worker thread has a pool of its own', async () => {
     const { parentPort } = require('node:worker_threads')
     import(${NATIVE}).then(async ({ listDirectory, setJobs }) => {
       setJobs(1)
-      parentPort.postMessage((await listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0)).count)
+      parentPort.postMessage((await listDirectory(Buffer.from('/'), '.')).count)
     })`
-  const expected = (await listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0)).count
+  const expected = (await listDirectory(Buffer.from('/'), '.')).count
   const counts = await Promise.all(
     [1, 2, 3].map(async () => {
       const worker = new Worker(script, { eval: true })
@@ -90,8 +90,8 @@ test('a process that exits while jobs run ends cleanly', () => {
 test('a pending job keeps the process alive, an idle pool does not', () => {
   const { status, stdout, stderr } = runNode(`
     import(${NATIVE}).then(async ({ listDirectory }) => {
-      await listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0)
-      setTimeout(() => listDirectory(Buffer.from('/'), Buffer.from('.'), [], 0).then(() => console.log('done')), 50)
+      await listDirectory(Buffer.from('/'), '.')
+      setTimeout(() => listDirectory(Buffer.from('/'), '.').then(() => console.log('done')), 50)
     })`)
   assert.deepEqual([status, stdout, stderr], [0, 'done\n', ''])
 })
@@ -109,7 +109,7 @@ test('many jobs at once all settle, each with its own result', async t => {
   writeFileSync(join(directory, 'file'), '')
   const root = Buffer.from(directory)
   const jobs = Array.from({ length: 5000 }, async (_, i) => {
-    if (i % 2 === 0) return (await listDirectory(root, Buffer.from('.'), [], 0)).count === 1
+    if (i % 2 === 0) return (await listDirectory(root, '.')).count === 1
     const scanner = createScanner({ sign: true })
     await scanner.update(randomBytes(i, i))
     return (await scanner.finish()).sizeBytes === i

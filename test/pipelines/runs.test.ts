@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { RACY_MS } from '../../src/constants.js'
+import { type BackupReport, fullBackup, incrementalBackup, none, type RulesOptions } from '../../src/index.js'
+import { EDITS, Playground } from '../helpers/playground.js'
+import { createRandom } from '../helpers/random.js'
+import { temporaryDirectory } from '../native/tree.js'
+
+type Kind = keyof typeof EDITS
+
+const FIRST = Number(process.env.SEED ?? 1)
+const SEEDS = 4
+const CREATIONS = 150
+const EDITS_BETWEEN = 12
+const RULES: readonly (RulesOptions | undefined)[] = [
+  undefined,
+  { exclude: ['b', '*.b'] },
+  { ignoreFiles: ['.skip'] },
+  { excludeIfPresent: ['c'] }
+]
+
+function edit(ground: Playground, kinds: readonly Kind[], count: number, seed: number): void {
+  const random = createRandom(seed)
+  for (let i = 0; i < count; i++) EDITS[random.pick(kinds)](ground, random)
+}
+
+/** The lines of the newest state, and what its last line counts. */
+function stateOf(store: string, { date }: BackupReport): { lines: readonly string[]; closing: object } {
+  const text = readFileSync(join(store, `key.state.${date}.json`), 'utf8')
+  const lines = text.split('\n')
+  const { totals, artifacts } = JSON.parse(`{${lines.at(-2)!.slice(2)}`)
+  // What this backup itself has stored is named after its date.
+  return { lines: lines.slice(1, -2), closing: { totals, artifacts: artifacts.filter(isOlder) } }
+  function isOlder(artifact: { readonly date: string }): boolean {
+    return artifact.date !== date
+  }
+}
+
+// Stages of a caller's own, even if there are none, are given entries and no runs.
+test('an incremental says the same whether entries pass in runs or one by one', { concurrency: SEEDS }, async t => {
+  const tests = Array.from({ length: SEEDS }, (_, i) => FIRST + i).map(seed =>
+    t.test(`with seed ${seed}`, async t => {
+      const base = temporaryDirectory(t)
+      const source = join(base, 'source')
+      cpSync('src', source, { recursive: true })
+      const ground = new Playground(source)
+      edit(ground, ['create'], CREATIONS, seed)
+      writeFileSync(join(source, 'stages', '.skip'), 'w*\n')
+      await setTimeout(RACY_MS + 100)
+      const rules = RULES[seed % RULES.length]
+      const options = { key: 'key', codec: none(), rules, cache: false as const, allowShrink: true }
+      const [one, other] = [join(base, 'one'), join(base, 'other')]
+      await fullBackup(source, { ...options, store: one })
+      for (let round = 0; round < 3; round++) {
+        edit(ground, Object.keys(EDITS) as Kind[], EDITS_BETWEEN, seed + round * 1000)
+        await setTimeout(RACY_MS + 100)
+        rmSync(other, { recursive: true, force: true })
+        cpSync(one, other, { recursive: true })
+        const inRuns = await incrementalBackup(source, { ...options, store: one })
+        const byEntry = await incrementalBackup(source, { ...options, store: other, stages: {} })
+        assert.deepEqual(inRuns.totals, byEntry.totals)
+        assert.deepEqual(stateOf(one, inRuns), stateOf(other, byEntry))
+        assert.ok(inRuns.totals.unchanged > 0)
+      }
+      assert.equal(readdirSync(one).length, readdirSync(other).length)
+    })
+  )
+  await Promise.all(tests)
+})
