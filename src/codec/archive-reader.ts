@@ -5,6 +5,8 @@ import { exactly } from './tail.js'
 
 /** Decoded frames that are kept. */
 const KEPT_FRAMES = 2
+/** Stored bytes that are fetched together by who reads frame after frame, unless one frame has more. */
+const FETCH_BYTES = 1024 * 1024
 
 /** Random access to a stored artifact, in offsets of its decoded bytes. */
 export interface ArchiveReader extends Archive {
@@ -12,15 +14,16 @@ export interface ArchiveReader extends Archive {
   read(offset: number, length: number): Promise<Uint8Array>
   /** The same bytes, as part of what is decoded, if they are in one frame. */
   view(offset: number, length: number): Promise<Uint8Array>
-  /** The same bytes, one frame at a time; the next one is fetched and decoded meanwhile. */
+  /** The same bytes, one frame at a time. */
   bytes(offset: number, length: number): AsyncGenerator<Uint8Array, void, undefined>
 }
 
 /**
  * Opens an artifact for random access by its seek table.
- * `read` is asked for ranges of the stored bytes: first the end, then one frame at a time.
+ * `read` is asked for ranges of the stored bytes: first the end, then frames. Where one frame is read after the other,
+ * the next one is decoded meanwhile, and frames of `FETCH_BYTES` are fetched together.
  *
- * Memory: 8.25 bytes for each frame, the last two decoded frames, and the next one while `bytes` runs.
+ * Memory: 8.25 bytes for each frame, the last two decoded frames and the next one, and `FETCH_BYTES`.
  *
  * @throws BackupError IBT_ARCHIVE_TRUNCATED without a seek table at the end, IBT_ARCHIVE_CORRUPT if it cannot be right
  */
@@ -38,6 +41,13 @@ interface Kept {
   readonly frame: Promise<Uint8Array>
 }
 
+/** Stored bytes of several frames. */
+interface Fetched {
+  readonly start: number
+  readonly end: number
+  readonly bytes: Promise<Uint8Array>
+}
+
 class FramedArchive implements ArchiveReader {
   readonly sizeBytes: number
   readonly name: string
@@ -46,6 +56,11 @@ class FramedArchive implements ArchiveReader {
   readonly #codec: Codec
   /** Last used last. */
   #kept: readonly Kept[] = []
+  /** The frame that is decoded ahead. */
+  #ahead: Kept | undefined
+  /** The frame that was asked for last; at first none, and none before the first. */
+  #last = -2
+  #fetched: Fetched | undefined
 
   constructor(index: FrameIndex, read: ReadRange, codec: Codec, name: string) {
     this.sizeBytes = index.sizeBytes
@@ -88,15 +103,12 @@ class FramedArchive implements ArchiveReader {
     this.#check(offset, length)
     if (length === 0) return
     const end = offset + length
-    let index = this.#index.find(offset)
-    let next: Promise<Uint8Array> | undefined = this.#frame(index)
-    while (next !== undefined) {
+    for (let index = this.#index.find(offset); index >= 0; ) {
       const { start, sizeBytes } = this.#index.frame(index)
-      const frame = await next
+      const frame = await this.#frame(index)
       index = this.#nextFrame(index, end)
-      next = index < 0 ? undefined : this.#frame(index)
-      // The consumer may stop before it is looked at.
-      next?.catch(() => {})
+      // What comes next is decoded while the consumer is busy.
+      if (index >= 0) this.#lookAhead(index)
       yield frame.subarray(Math.max(0, offset - start), Math.min(sizeBytes, end - start))
     }
   }
@@ -108,23 +120,66 @@ class FramedArchive implements ArchiveReader {
   }
 
   #frame(index: number): Promise<Uint8Array> {
-    const kept = this.#kept.find(candidate => candidate.index === index)
+    const kept = this.#find(index)
     const frame = kept?.frame ?? this.#decode(index)
-    const others = this.#kept.filter(candidate => candidate.index !== index)
-    this.#kept = [...others, { index, frame }].slice(-KEPT_FRAMES)
+    if (kept === undefined || kept !== this.#kept.at(-1)) {
+      const others = this.#kept.filter(candidate => candidate.index !== index)
+      this.#kept = [...others, kept ?? { index, frame }].slice(-KEPT_FRAMES)
+    }
+    if (index === this.#last + 1) {
+      const next = this.#nextFrame(index, this.sizeBytes)
+      if (next >= 0) this.#lookAhead(next)
+    }
+    this.#last = index
     return frame
   }
 
-  async #decode(index: number): Promise<Uint8Array> {
+  #find(index: number): Kept | undefined {
+    if (this.#ahead?.index === index) return this.#ahead
+    return this.#kept.find(candidate => candidate.index === index)
+  }
+
+  #lookAhead(index: number): void {
+    if (this.#find(index) !== undefined) return
+    this.#ahead = { index, frame: this.#decode(index, FETCH_BYTES) }
+    // Nobody may ever ask for it.
+    this.#ahead.frame.catch(() => {})
+  }
+
+  async #decode(index: number, fetchBytes = 0): Promise<Uint8Array> {
     try {
-      const { storedStart, storedBytes, sizeBytes } = this.#index.frame(index)
-      const stored = await this.#read(storedStart, storedStart + storedBytes)
+      const { sizeBytes } = this.#index.frame(index)
+      const stored = await this.#stored(index, fetchBytes)
       return await decodeNamed(this.#codec.decode(stored, sizeBytes), this.name, index)
     } catch (error) {
       // A failed fetch may succeed the next time.
       this.#kept = this.#kept.filter(candidate => candidate.index !== index)
+      if (this.#ahead?.index === index) this.#ahead = undefined
+      this.#fetched = undefined
       throw error
     }
+  }
+
+  /** The stored bytes of a frame, fetched with those of the next ones as far as `fetchBytes` go. */
+  async #stored(index: number, fetchBytes: number): Promise<Uint8Array> {
+    const { storedStart: start, storedBytes } = this.#index.frame(index)
+    const end = start + storedBytes
+    let fetched = this.#fetched
+    if (fetched === undefined || start < fetched.start || end > fetched.end) {
+      const last = this.#lastWithin(index, start + fetchBytes)
+      fetched = { start, end: last, bytes: this.#read(start, last) }
+      if (last > end) this.#fetched = fetched
+    }
+    return (await fetched.bytes).subarray(start - fetched.start, end - fetched.start)
+  }
+
+  /** Where the last stored frame ends that ends before `max`: this one in any case. */
+  #lastWithin(index: number, max: number): number {
+    const { storedStart, storedBytes } = this.#index.frame(index)
+    const end = storedStart + storedBytes
+    if (index + 1 === this.#index.frames) return end
+    const next = this.#index.frame(index + 1)
+    return next.storedStart + next.storedBytes > max ? end : this.#lastWithin(index + 1, max)
   }
 
   #check(offset: number, length: number): void {

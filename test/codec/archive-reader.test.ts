@@ -85,12 +85,25 @@ test('reads of one frame share its decoding, and the two last frames are kept', 
   const { stored } = await build(zstd(), [someBytes(1000), someBytes(1000), someBytes(1000)])
   const read = rangesOf(stored)
   const archive = await openArchive(read, stored.length, zstd(), 'a')
-  await Promise.all([archive.read(0, 10), archive.read(500, 10), archive.read(1500, 10)])
-  await archive.read(0, 2000)
+  await Promise.all([archive.read(2000, 10), archive.read(2500, 10), archive.read(0, 10)])
+  await archive.read(2900, 100)
   assert.equal(read.requests, 3)
-  await archive.read(2000, 1)
+  await archive.read(1000, 1)
   await archive.read(0, 1)
   assert.equal(read.requests, 5)
+})
+
+test('who reads frame after frame finds the next one fetched', async () => {
+  const { stored, content } = await build(
+    zstd(),
+    Array.from({ length: 20 }, (_, i) => someBytes(1000, i))
+  )
+  const read = rangesOf(stored)
+  const archive = await openArchive(read, stored.length, zstd(), 'a')
+  for (let at = 0; at < content.length; at += 100) {
+    assert.deepEqual(await archive.view(at, 100), content.subarray(at, at + 100))
+  }
+  assert.equal(read.requests, 4, 'the table, two frames, and all the others together')
 })
 
 test('bytes that were read are nobody else’s', async () => {
