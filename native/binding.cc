@@ -24,6 +24,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("readFiles", ibt::read_files_job);
   add("openFile", ibt::open_file_job);
   add("dataExtents", ibt::data_extents_job);
+  add("sequence", ibt::make_sequence);
   add("operate", ibt::operate_job);
   add("userName", ibt::user_name);
   add("groupName", ibt::group_name);

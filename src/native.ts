@@ -21,7 +21,16 @@ export { returnFreedMemory, type SystemError, setJobs, systemError } from './nat
 export { LineMatcher, type MatchPlace, PLACE_LENGTH, UsedKind } from './native/line-matcher.js'
 export { FileType, type Listing, type ListOptions, listDirectories, listDirectory } from './native/listing.js'
 export { type OpenFile, openFile } from './native/open-file.js'
-export { LEAVE, LEAVE_TIME, Operation, type OperationColumns, operate } from './native/operate.js'
+export {
+  createSequence,
+  LEAVE,
+  LEAVE_TIME,
+  NOT_PROVEN,
+  type OperateOptions,
+  Operation,
+  type OperationColumns,
+  operate
+} from './native/operate.js'
 export { createPatcher, type Patcher, patchBytes } from './native/patcher.js'
 export { deltaFile, type JobStats, patchFile, signatureFile } from './native/rdiff-files.js'
 export { createScanner, type Scanner, type ScanOptions, type ScanResult } from './native/scanner.js'

@@ -212,10 +212,12 @@ export interface Archive {
   bytes(offset: number, length: number): AsyncIterable<Uint8Array>
   /** As `read`, but may be part of a larger block of memory. Default: `read`. */
   view?(offset: number, length: number): Promise<Uint8Array>
+  /** As `view`, of what is at hand; undefined: it is not. */
+  held?(offset: number, length: number): Uint8Array | undefined
 }
 
 /** Finds the archive of a date. @throws BackupError IBT_BASIS_MISSING */
-export type OpenArchive = (date: string, kind: Kind) => Promise<Archive>
+export type OpenArchive = (date: string, kind: Kind) => Archive | Promise<Archive>
 
 /** A change whose bytes have gone ahead of it. */
 export interface Packed extends Change {

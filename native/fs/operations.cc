@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #endif
 
+#include "../engine.h"
 #include "beneath.h"
 #include "remove.h"
 
@@ -20,6 +21,8 @@ namespace {
 constexpr size_t WRITE_STEP_BYTES = 1 << 20;
 // Holes of a sparse file are of such blocks: what a page is, and a file system's block mostly.
 constexpr size_t HOLE_BYTES = 4096;
+// Bodies that are hashed between two looks at the cancel token.
+constexpr size_t PROVEN_TOGETHER = 64;
 
 int result_of(int returned) { return returned == 0 ? 0 : errno; }
 
@@ -258,18 +261,58 @@ class Operator {
   const CancelToken& cancel_;
 };
 
+bool makes_directory(const Operation& operation) { return operation.code == MAKE_DIRECTORY; }
+
+bool writes_file(const Operation& operation) {
+  return operation.code == WRITE_FILE || operation.code == WRITE_SPARSE_FILE;
+}
+
+// An error for each body that is not what it should be. The digests are made of several bodies at once.
+std::vector<int32_t> prove(const std::vector<Operation>& operations, const CancelToken& cancel) {
+  std::vector<int32_t> errors(operations.size());
+  std::vector<Content> bodies;
+  std::vector<size_t> owners;
+  for (size_t i = 0; i < operations.size(); i++) {
+    if (operations[i].sha256 == nullptr) continue;
+    bodies.push_back({operations[i].body, operations[i].body_length});
+    owners.push_back(i);
+  }
+  std::vector<uint8_t> digests(32 * bodies.size());
+  for (size_t at = 0; at < bodies.size(); at += PROVEN_TOGETHER) {
+    cancel.check();
+    sha256_many(&bodies[at], std::min(PROVEN_TOGETHER, bodies.size() - at), &digests[32 * at]);
+  }
+  for (size_t i = 0; i < owners.size(); i++) {
+    if (memcmp(&digests[32 * i], operations[owners[i]].sha256, 32) != 0) errors[owners[i]] = NOT_PROVEN;
+  }
+  return errors;
+}
+
 }  // namespace
 
-std::vector<int32_t> operate(const std::string& root, const std::vector<Operation>& operations,
+std::vector<int32_t> operate(const std::string& root, const std::vector<Operation>& operations, Turn* turn,
                              const CancelToken& cancel) {
   const Fd top = open_root(root);
   Operator run(top.get(), cancel);
-  std::vector<int32_t> errors;
-  errors.reserve(operations.size());
-  for (const Operation& operation : operations) {
-    cancel.check();
-    errors.push_back(run.apply(operation));
+  std::vector<int32_t> errors = prove(operations, cancel);
+  const auto apply = [&](auto is_wanted) {
+    for (size_t i = 0; i < operations.size(); i++) {
+      if (errors[i] != 0 || !is_wanted(operations[i])) continue;
+      cancel.check();
+      errors[i] = run.apply(operations[i]);
+    }
+  };
+  if (turn == nullptr) {
+    apply([](const Operation&) { return true; });
+    return errors;
   }
+  turn->wait(Step::made_directories, cancel);
+  apply(makes_directory);
+  turn->reach(Step::made_directories);
+  apply(writes_file);
+  turn->wait(Step::done, cancel);
+  apply([](const Operation& operation) { return !makes_directory(operation) && !writes_file(operation); });
+  turn->reach(Step::done);
   return errors;
 }
 

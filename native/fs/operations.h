@@ -5,6 +5,7 @@
 
 #include "cancel.h"
 #include "set_xattrs.h"
+#include "turn.h"
 
 namespace ibt {
 
@@ -25,6 +26,8 @@ enum OperationCode : uint8_t {
 
 constexpr uint32_t LEAVE = 0xffffffff;
 constexpr int64_t LEAVE_TIME = INT64_MIN;
+// Instead of an errno: a body does not have the digest that it should have.
+constexpr int32_t NOT_PROVEN = -1;
 
 struct Operation {
   uint8_t code;
@@ -39,10 +42,13 @@ struct Operation {
   XattrList xattrs;
   const uint8_t* body;
   size_t body_length;
+  // Nothing is written unless the body has this SHA-256; null: whatever it has.
+  const uint8_t* sha256;
 };
 
 // Does them in order; one that fails does not stop the others. Returns an errno for each.
-std::vector<int32_t> operate(const std::string& root, const std::vector<Operation>& operations,
+// With a turn, directories are made first, then files, then comes all else, each in order: it must make no difference.
+std::vector<int32_t> operate(const std::string& root, const std::vector<Operation>& operations, Turn* turn,
                              const CancelToken& cancel);
 
 }  // namespace ibt

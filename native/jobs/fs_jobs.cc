@@ -2,6 +2,9 @@
 
 #include <errno.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "../fs/beneath.h"
 #include "../fs/extents.h"
 #include "../fs/files.h"
@@ -9,6 +12,7 @@
 #include "../fs/tree.h"
 #include "arguments.h"
 #include "results.h"
+#include "wrapped.h"
 
 namespace ibt {
 namespace {
@@ -87,6 +91,10 @@ Opened open_file(const std::string& root, const std::string& path, bool create) 
   return opened;
 }
 
+struct OpenSequence : Sequence {
+  static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x73657175656e6301};
+};
+
 // A column of operations, copied: JavaScript could change it while the job runs.
 template <class T>
 std::vector<T> column(const Napi::CallbackInfo& info, size_t index, const char* name, napi_typedarray_type type,
@@ -116,8 +124,8 @@ std::vector<Operation> operations(const Napi::CallbackInfo& info, Held& held) {
   const Napi::Env env = info.Env();
   const size_t count = typed(info[1], "codes", napi_uint8_array, nullptr).size;
   const auto codes = column<uint8_t>(info, 1, "codes", napi_uint8_array, count);
-  const auto paths = strings(env, bytes(info, 2, "paths", nullptr), count, "paths");
-  const auto others = strings(env, bytes(info, 3, "others", nullptr), count, "others");
+  auto paths = strings(env, bytes(info, 2, "paths", nullptr), count, "paths");
+  auto others = strings(env, bytes(info, 3, "others", nullptr), count, "others");
   const auto modes = column<uint32_t>(info, 4, "modes", napi_uint32_array, count);
   const auto uids = column<uint32_t>(info, 5, "uids", napi_uint32_array, count);
   const auto gids = column<uint32_t>(info, 6, "gids", napi_uint32_array, count);
@@ -128,13 +136,18 @@ std::vector<Operation> operations(const Napi::CallbackInfo& info, Held& held) {
   const auto offsets = column<double>(info, 13, "offsets", napi_float64_array, count + 1);
   const Span xattrs = bytes(info, 10, "xattrs", &held);
   const Span slab = bytes(info, 12, "slab", &held);
+  const Span digests = bytes(info, 14, "digests", &held);
+  if (digests.size != 32 * count) throw Napi::RangeError::New(env, "digests are not 32 bytes each");
   std::vector<Operation> all;
   all.reserve(count);
   for (size_t i = 0; i < count; i++) {
     const Span list = part(env, xattrs, xattr_offsets, i, "xattrOffsets do not ascend within xattrs");
     const Span body = part(env, slab, offsets, i, "offsets do not ascend within slab");
-    all.push_back({codes[i], paths[i], others[i], modes[i], uids[i], gids[i], mtimes[i], dev_majors[i], dev_minors[i],
-                   {list.data, list.size}, body.data, body.size});
+    const uint8_t* digest = digests.data + 32 * i;
+    const bool has_digest = std::any_of(digest, digest + 32, [](uint8_t byte) { return byte != 0; });
+    all.push_back({codes[i], std::move(paths[i]), std::move(others[i]), modes[i], uids[i], gids[i], mtimes[i],
+                   dev_majors[i], dev_minors[i], {list.data, list.size}, body.data, body.size,
+                   has_digest ? digest : nullptr});
   }
   return all;
 }
@@ -217,15 +230,28 @@ Napi::Value data_extents_job(const Napi::CallbackInfo& info) {
       [](Napi::Env env, std::vector<double>& extents) { return to_float64_array(env, extents); });
 }
 
+// ()
+Napi::Value make_sequence(const Napi::CallbackInfo& info) {
+  return Wrapped<OpenSequence>::make(info.Env(), std::make_shared<OpenSequence>(), sizeof(Progress));
+}
+
 // (root, codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors, xattrs, xattrOffsets, slab, offsets,
-// token)
+// digests, sequence, token)
 Napi::Value operate_job(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
   Held held;
   auto all = operations(info, held);
   std::string root = byte_string(info, 0, "root");
+  auto cancel_token = token(info, 16);
+  std::optional<Turn> turn;
+  if (!info[15].IsUndefined()) turn.emplace(*Wrapped<OpenSequence>::get(env, info[15], "sequence"));
   return start(
-      info.Env(), token(info, 14), std::move(held),
-      [root = std::move(root), all = std::move(all)](const CancelToken& cancel) { return operate(root, all, cancel); },
+      env, std::move(cancel_token), std::move(held),
+      [root = std::move(root), all = std::move(all), turn = std::move(turn)](const CancelToken& cancel) mutable {
+        // Let go of at the job's end, not only when JavaScript gets to it.
+        std::optional<Turn> mine = std::move(turn);
+        return operate(root, all, mine ? &*mine : nullptr, cancel);
+      },
       [](Napi::Env env, std::vector<int32_t>& errors) { return to_int32_array(env, errors); });
 }
 

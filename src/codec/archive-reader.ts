@@ -14,6 +14,8 @@ export interface ArchiveReader extends Archive {
   read(offset: number, length: number): Promise<Uint8Array>
   /** The same bytes, as part of what is decoded, if they are in one frame. */
   view(offset: number, length: number): Promise<Uint8Array>
+  /** The same bytes, if they are part of what is decoded already. */
+  held(offset: number, length: number): Uint8Array | undefined
   /** The same bytes, one frame at a time. */
   bytes(offset: number, length: number): AsyncGenerator<Uint8Array, void, undefined>
 }
@@ -38,7 +40,11 @@ export async function openArchive(
 
 interface Kept {
   readonly index: number
+  /** Offset of its first byte. */
+  readonly start: number
   readonly frame: Promise<Uint8Array>
+  /** The frame, once it is decoded. */
+  bytes: Uint8Array | undefined
 }
 
 /** Stored bytes of several frames. */
@@ -77,6 +83,14 @@ class FramedArchive implements ArchiveReader {
 
   async view(offset: number, length: number): Promise<Uint8Array> {
     return (await this.#part(offset, length)) ?? this.#joined(offset, length)
+  }
+
+  held(offset: number, length: number): Uint8Array | undefined {
+    for (const { start, bytes } of this.#kept) {
+      const at = offset - start
+      if (bytes !== undefined && at >= 0 && at + length <= bytes.length) return bytes.subarray(at, at + length)
+    }
+    return undefined
   }
 
   /** The bytes where they are decoded, if one frame has them all. */
@@ -120,18 +134,16 @@ class FramedArchive implements ArchiveReader {
   }
 
   #frame(index: number): Promise<Uint8Array> {
-    const kept = this.#find(index)
-    const frame = kept?.frame ?? this.#decode(index)
-    if (kept === undefined || kept !== this.#kept.at(-1)) {
-      const others = this.#kept.filter(candidate => candidate.index !== index)
-      this.#kept = [...others, kept ?? { index, frame }].slice(-KEPT_FRAMES)
+    const kept = this.#find(index) ?? this.#decoding(index)
+    if (kept !== this.#kept.at(-1)) {
+      this.#kept = [...this.#kept.filter(candidate => candidate.index !== index), kept].slice(-KEPT_FRAMES)
     }
     if (index === this.#last + 1) {
       const next = this.#nextFrame(index, this.sizeBytes)
       if (next >= 0) this.#lookAhead(next)
     }
     this.#last = index
-    return frame
+    return kept.frame
   }
 
   #find(index: number): Kept | undefined {
@@ -141,12 +153,21 @@ class FramedArchive implements ArchiveReader {
 
   #lookAhead(index: number): void {
     if (this.#find(index) !== undefined) return
-    this.#ahead = { index, frame: this.#decode(index, FETCH_BYTES) }
-    // Nobody may ever ask for it.
-    this.#ahead.frame.catch(() => {})
+    this.#ahead = this.#decoding(index, FETCH_BYTES)
   }
 
-  async #decode(index: number, fetchBytes = 0): Promise<Uint8Array> {
+  #decoding(index: number, fetchBytes = 0): Kept {
+    const { start } = this.#index.frame(index)
+    const kept: Kept = { index, start, frame: this.#decode(index, fetchBytes), bytes: undefined }
+    const keep = (bytes: Uint8Array) => {
+      kept.bytes = bytes
+    }
+    // Of one that is decoded ahead, nobody may ever ask for the error.
+    kept.frame.then(keep, () => {})
+    return kept
+  }
+
+  async #decode(index: number, fetchBytes: number): Promise<Uint8Array> {
     try {
       const { sizeBytes } = this.#index.frame(index)
       const stored = await this.#stored(index, fetchBytes)

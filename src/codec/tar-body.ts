@@ -1,5 +1,7 @@
 import { BackupError } from '../errors.js'
+import { BLOCK_BYTES, Field, LONG_FIELD, padding } from '../format/tar.js'
 import { decodeEntryAt, type TarHeader } from '../format/tar-decode.js'
+import { readNumber } from '../format/tar-fields.js'
 import { printPath } from '../path.js'
 import type { Archive, Source } from '../types.js'
 import { sparseBody } from './sparse-body.js'
@@ -8,6 +10,10 @@ import { sparseBody } from './sparse-body.js'
 const HEADER_BYTES = 2048
 /** A body up to this size is read with its header. */
 export const TOGETHER_BYTES = 256 * 1024
+
+/** Types of entry: PAX records, and a file. */
+const RECORDS = 0x78
+const PLAIN = 0x30
 
 interface Found {
   readonly header: TarHeader
@@ -67,6 +73,29 @@ export async function smallTarBody(
   const parts: Uint8Array[] = []
   for await (const part of tarBody(archive, entry)) parts.push(part)
   return Buffer.concat(parts)
+}
+
+/**
+ * A body of up to `TOGETHER_BYTES` that is at hand, as part of a larger block of memory: undefined if it is not, or not
+ * as plain as nearly all are. Only its digest tells that it is the right one: of the header it looks at the size alone.
+ */
+export function heldTarBody(archive: Archive, offset: number, sizeBytes: number): Uint8Array | undefined {
+  const length = Math.min(HEADER_BYTES + sizeBytes, archive.sizeBytes - offset)
+  const bytes = length < 2 * BLOCK_BYTES ? undefined : archive.held?.(offset, length)
+  if (bytes === undefined) return undefined
+  const start = bytes[Field.type] === RECORDS ? BLOCK_BYTES + wholeBlocks(sizeOf(bytes)) : 0
+  if (start < 0 || start + BLOCK_BYTES + sizeBytes > length) return undefined
+  const header = bytes.subarray(start)
+  if (header[Field.type] !== PLAIN || sizeOf(header) !== sizeBytes) return undefined
+  return header.subarray(BLOCK_BYTES, BLOCK_BYTES + sizeBytes)
+}
+
+function sizeOf(header: Uint8Array): number {
+  return readNumber(header, Field.size, LONG_FIELD, 'size')
+}
+
+function wholeBlocks(sizeBytes: number): number {
+  return sizeBytes + padding(sizeBytes)
 }
 
 /** A small body came with its header. */

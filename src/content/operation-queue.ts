@@ -1,31 +1,43 @@
 import { BackupError } from '../errors.js'
-import { Operation, systemError } from '../native.js'
+import { createSequence, NOT_PROVEN, type OperateOptions, Operation, systemError } from '../native.js'
 import { printPath } from '../path.js'
 import { OperationBatch, type PathOperation } from './operations.js'
 
 /** Errors after which no other write can succeed. */
 const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
 
+/** Jobs at a time where nothing is there before: two that write, and one that need not wait for the next. */
+const NEW_TREE_JOBS = 3
+
 export interface OperationQueueOptions {
+  /** Nothing is there before: the order is that of a `Sequence`, and several jobs run at a time. */
+  readonly isNew: boolean
   /** Called for each entry that an operation failed for. */
   readonly onFailure: (operation: PathOperation, error: BackupError) => void
   readonly signal: AbortSignal | undefined
 }
 
 /**
- * Operations below a root, done in order, in jobs of many. Memory: two batches, one that runs and one that gathers.
+ * Operations below a root, done in order, in jobs of many. Memory: one batch that gathers, and one for each job.
  * A call throws what an earlier operation ended the run with: BackupError IBT_WRITE_FAILED where none can succeed.
  */
 export class OperationQueue {
+  readonly #jobsMax: number
+  readonly #operate: OperateOptions
+  readonly #free: OperationBatch[] = []
   #batch = new OperationBatch()
-  #other = new OperationBatch()
-  #running: Promise<void> = Promise.resolve()
+  /** Oldest first; one that has failed stays. */
+  readonly #running: Promise<void>[] = []
   #lastFailed: string | undefined
 
   constructor(
     readonly root: Uint8Array,
     readonly options: OperationQueueOptions
-  ) {}
+  ) {
+    const { isNew, signal } = options
+    this.#jobsMax = isNew ? NEW_TREE_JOBS : 1
+    this.#operate = { signal, sequence: isNew ? createSequence() : undefined }
+  }
 
   /** A promise only where it has to be waited for. */
   add(operation: PathOperation, body?: Uint8Array): Promise<void> | undefined {
@@ -35,14 +47,14 @@ export class OperationQueue {
 
   async flush(): Promise<void> {
     await this.#next()
-    await this.#running
+    await this.#settle(0)
   }
 
   /** Removes what an error left: not in its turn, for an abort ends all that is waiting. */
   async discard(path: string): Promise<void> {
     const batch = new OperationBatch()
     batch.add({ code: Operation.remove, path })
-    await this.#running.catch(() => {})
+    await Promise.allSettled(this.#running)
     await batch.run(this.root).catch(() => {})
   }
 
@@ -58,20 +70,36 @@ export class OperationQueue {
   }
 
   async #next(): Promise<void> {
-    await this.#running
-    this.#start()
+    await this.#settle(this.#jobsMax - 1)
+    const batch = this.#batch
+    this.#batch = this.#free.pop() ?? new OperationBatch()
+    const job = this.#run(batch)
+    job.catch(() => {})
+    this.#running.push(job)
   }
 
-  #start(): void {
-    const batch = this.#batch
-    this.#batch = this.#other
-    this.#other = batch
-    this.#running = this.#run(batch)
-    this.#running.catch(() => {})
+  /** Waits until at most so many jobs run. */
+  async #settle(jobs: number): Promise<void> {
+    while (this.#running.length > jobs) {
+      await this.#running[0]
+      this.#running.shift()
+    }
   }
 
   async #run(batch: OperationBatch): Promise<void> {
-    for (const { operation, errno } of await batch.run(this.root, this.options.signal)) {
+    for (const { operation, errno } of await batch.run(this.root, this.#operate)) {
+      if (errno === NOT_PROVEN) await this.#again(operation)
+      else this.fail(operation, systemError(errno, operationName(operation), operation.path))
+    }
+    this.#free.push(batch)
+  }
+
+  /** Throws what is wrong with a body, or writes what is right. */
+  async #again(operation: PathOperation): Promise<void> {
+    const { again } = operation.proof!
+    const batch = new OperationBatch()
+    batch.add({ ...operation, proof: undefined }, await again())
+    for (const { errno } of await batch.run(this.root, { signal: this.options.signal })) {
       this.fail(operation, systemError(errno, operationName(operation), operation.path))
     }
   }

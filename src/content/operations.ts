@@ -3,6 +3,7 @@ import {
   encodeXattrs,
   LEAVE,
   LEAVE_TIME,
+  type OperateOptions,
   type Operation,
   type OperationColumns,
   operate,
@@ -11,6 +12,8 @@ import {
 import { encodePath } from '../path.js'
 
 const NUL = Buffer.alloc(1)
+/** Of a SHA-256. */
+const DIGEST_BYTES = 32
 const NO_BYTES = new Uint8Array(0)
 /** Of a longer slab, made for a large body, the memory is given back. */
 const SLAB_KEPT_BYTES = 2 * BATCH_BYTES
@@ -31,6 +34,15 @@ export interface PathOperation {
   readonly entryPath?: string | undefined
   /** The hard-link group whose first member it makes. */
   readonly link?: number | undefined
+  /** Of a body that is to be proven before it is written. */
+  readonly proof?: Proof | undefined
+}
+
+export interface Proof {
+  /** What the body has to have, in hex. */
+  readonly sha256: string
+  /** The proven body, or an error that tells what is wrong: called where the body was not right. */
+  readonly again: () => Promise<Uint8Array>
 }
 
 /** Operations that go to the addon in one job, and can be used again then. Memory: a copy of the bodies. */
@@ -54,15 +66,16 @@ export class OperationBatch {
     this.#operations.push(operation)
   }
 
-  /** Does them in order, and forgets them; returns those that failed, with the errno. */
-  async run(root: Uint8Array, signal?: AbortSignal): Promise<{ operation: PathOperation; errno: number }[]> {
+  /** Does them as `operate` does, and forgets them; returns those that failed, with the errno. */
+  async run(root: Uint8Array, options?: OperateOptions): Promise<{ operation: PathOperation; errno: number }[]> {
     if (this.#operations.length === 0) return []
     const operations = this.#operations.splice(0)
     const slab = this.#slab.subarray(0, this.#bytes)
     const offsets = Float64Array.of(0, ...this.#ends.splice(0))
-    const errnos = await operate(root, { ...toColumns(operations), slab, offsets }, signal)
+    const errnos = await operate(root, { ...toColumns(operations), slab, offsets }, options)
     this.#bytes = 0
     if (this.#slab.length > SLAB_KEPT_BYTES) this.#slab = NO_BYTES
+    if (errnos.every(errno => errno === 0)) return []
     return operations.map((operation, i) => ({ operation, errno: errnos[i]! })).filter(({ errno }) => errno !== 0)
   }
 
@@ -82,10 +95,11 @@ function toColumns(operations: readonly PathOperation[]): Omit<OperationColumns,
     gids: new Uint32Array(length),
     mtimesNs: new BigInt64Array(length),
     devMajors: new Uint32Array(length),
-    devMinors: new Uint32Array(length)
+    devMinors: new Uint32Array(length),
+    digests: Buffer.alloc(length * DIGEST_BYTES)
   }
   for (let i = 0; i < length; i++) {
-    const { code, mode = LEAVE, uid = LEAVE, gid = LEAVE, mtimeNs, devMajor = 0, devMinor = 0 } = operations[i]!
+    const { code, mode = LEAVE, uid = LEAVE, gid = LEAVE, mtimeNs, devMajor = 0, devMinor = 0, proof } = operations[i]!
     columns.codes[i] = code
     columns.modes[i] = mode
     columns.uids[i] = uid
@@ -93,6 +107,7 @@ function toColumns(operations: readonly PathOperation[]): Omit<OperationColumns,
     columns.mtimesNs[i] = toTimeColumn(mtimeNs)
     columns.devMajors[i] = devMajor
     columns.devMinors[i] = devMinor
+    if (proof !== undefined) columns.digests.write(proof.sha256, i * DIGEST_BYTES, 'hex')
   }
   const xattrs = operations.map(({ xattrs }) => (xattrs === undefined ? NO_BYTES : encodeXattrs(xattrs)))
   return {

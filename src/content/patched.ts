@@ -4,7 +4,11 @@ import { BackupError, isBackupError } from '../errors.js'
 import { createPatcher } from '../native.js'
 import { printPath } from '../path.js'
 import type { Content, Layer, Layered, Source } from '../types.js'
+import { StoredLayer } from './stored-layer.js'
 import { Version } from './version.js'
+
+/** Not zeros: they stand for none where a digest is handed on. */
+const DIGEST = /^(?!0{64})[0-9a-f]{64}$/
 
 /** The content of a file of a backup, made of its layers and proven by its digest. */
 export class PatchedContent implements Content {
@@ -23,6 +27,16 @@ export class PatchedContent implements Content {
     const bytes = await this.layers[0]!.read!()
     if (sha256 === undefined || (bytes.length === sizeBytes && hash('sha256', bytes) === sha256)) return bytes
     throw mismatch(this.entry, bytes.length)
+  }
+
+  /** A small content that is at hand, for who proves it before its use. What is not right `read` and `open` can explain. */
+  held(): { readonly bytes: Uint8Array; readonly sha256: string } | undefined {
+    const { sha256, sizeBytes } = this.entry
+    const [layer] = this.layers
+    if (sha256 === undefined || !DIGEST.test(sha256) || this.layers.length !== 1 || !(layer instanceof StoredLayer))
+      return undefined
+    const bytes = layer.held()
+    return bytes?.length === sizeBytes ? { bytes: bytes!, sha256 } : undefined
   }
 
   open(): AsyncGenerator<Uint8Array, void, undefined> {

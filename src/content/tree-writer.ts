@@ -8,6 +8,7 @@ import { writeLargeFile } from './large-file.js'
 import { OpenDirectories, type OpenDirectoriesOptions, type OpenDirectory, type Place } from './open-directories.js'
 import { OperationQueue } from './operation-queue.js'
 import type { PathOperation } from './operations.js'
+import { PatchedContent } from './patched.js'
 import { type Outcome, type Restorable, restoredMetadata, UNCHANGED, WRITTEN } from './restored.js'
 import { hasMetadata, isSameThing } from './same.js'
 import { temporaryName } from './temporary-name.js'
@@ -35,7 +36,7 @@ export class TreeWriter {
       this.#links.lose(link)
       options.onError(error)
     }
-    this.#queue = new OperationQueue(root, { onFailure, signal: options.signal })
+    this.#queue = new OperationQueue(root, { isNew: options.existing === undefined, onFailure, signal: options.signal })
     this.#directories = new OpenDirectories(this.#queue, options, directory => this.#makeSymlinks(directory))
   }
 
@@ -155,15 +156,18 @@ export class TreeWriter {
     // To make the content, `patch` may spool in the root.
     await this.#directories.change(this.#directories.root)
     const { content, sizeBytes = Infinity } = entry
+    const held = content instanceof PatchedContent ? content.held() : undefined
     const { signal } = this.options
     const chunks = () => abortable(content?.open() ?? [], signal)
     if (sizeBytes > PART_BYTES) return this.#writeLarge(place, chunks())
-    const body = await (content?.read === undefined ? hold(entry, chunks()) : untilAbort(content.read(), signal))
+    const read = () => (content?.read === undefined ? hold(entry, chunks()) : untilAbort(content.read(), signal))
+    const body = held?.bytes ?? (await read())
+    const proof = held && { sha256: held.sha256, again: read }
     const isInTheWay = there?.type === 'directory'
     if (isInTheWay) await this.#queue.add({ code: Operation.remove, path: entry.path })
     const code = entry.sparse ? Operation.writeSparseFile : Operation.writeFile
     const other = there === undefined || isInTheWay ? undefined : temporaryName()
-    await this.#queue.add({ code, other, link: entry.link, ...this.#metadata(entry) }, body)
+    await this.#queue.add({ code, other, link: entry.link, ...this.#metadata(entry), proof }, body)
     return { isUnchanged: false, sizeBytes: body.length }
   }
 

@@ -9,6 +9,7 @@ export interface Handle<Kind extends string> {
   readonly [handle]: Kind
 }
 export type Canceller = Handle<'canceller'>
+export type Sequence = Handle<'sequence'>
 type Token = Canceller | undefined
 
 /** `columns`: see `columns.ts`. */
@@ -102,6 +103,7 @@ export interface Addon {
     token: Token
   ): Promise<{ fd: number; columns: ArrayBuffer }>
   dataExtents(fd: number, sizeBytes: number, max: number, token: Token): Promise<Float64Array>
+  sequence(): Sequence
   operate(
     root: Uint8Array,
     codes: Uint8Array,
@@ -117,6 +119,8 @@ export interface Addon {
     xattrOffsets: Float64Array,
     slab: Uint8Array,
     offsets: Float64Array,
+    digests: Uint8Array,
+    sequence: Sequence | undefined,
     token: Token
   ): Promise<Int32Array>
   userName(uid: number): string | undefined

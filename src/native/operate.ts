@@ -1,5 +1,5 @@
 import { decodePath } from '../path.js'
-import { addon } from './addon.js'
+import { addon, type Sequence } from './addon.js'
 import { runJob } from './job.js'
 
 /** What `operate` does to one path below the root. */
@@ -58,22 +58,45 @@ export interface OperationColumns {
   readonly slab: Uint8Array
   /** Body i is `slab[offsets[i]..offsets[i + 1]]`. */
   readonly offsets: Float64Array
+  /** The SHA-256 that body i has to have: 32 bytes each, zeros where any will do. */
+  readonly digests: Uint8Array
+}
+
+/** In the result of `operate`: nothing was written, for the body does not have its digest. */
+export const NOT_PROVEN = -1
+
+/** For jobs that make a tree where nothing is: see `operate`. */
+export function createSequence(): Sequence {
+  return addon().sequence()
+}
+
+/** How `operate` is done. */
+export interface OperateOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Jobs of one sequence work at the same time as far as they can. */
+  readonly sequence?: Sequence | undefined
 }
 
 /**
  * Changes what lies below the root: yields an error number (0: done) for each operation. One that fails does not stop
  * the others. No link is followed in any part of a path. Owners come first, times last. What was not given its owner is
  * not given setuid, setgid or capabilities. A file that could not be written whole is removed again. After an abort some operations are done and some are not.
- * `slab` and `xattrs` must not change until the promise settles.
+ * `slab`, `xattrs` and `digests` must not change until the promise settles.
+ * Of a sequence, directories are made before files and files before all else that a job does, and each of these three
+ * in order; what is no file, in the order of the jobs, too. For operations that this order suits.
  * @throws BackupError IBT_READ_FAILED if the root cannot be opened.
  */
-export async function operate(root: Uint8Array, columns: OperationColumns, signal?: AbortSignal): Promise<Int32Array> {
+export async function operate(
+  root: Uint8Array,
+  columns: OperationColumns,
+  { signal, sequence }: OperateOptions = {}
+): Promise<Int32Array> {
   const { codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors } = columns
-  const { xattrs, xattrOffsets, slab, offsets } = columns
+  const { xattrs, xattrOffsets, slab, offsets, digests } = columns
   return runJob({ action: 'change what is below', path: decodePath(root) }, signal, token =>
     addon().operate(
       ...([root, codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors] as const),
-      ...([xattrs, xattrOffsets, slab, offsets, token] as const)
+      ...([xattrs, xattrOffsets, slab, offsets, digests, sequence, token] as const)
     )
   )
 }

@@ -7,6 +7,7 @@ export type Xattrs = ReadonlyMap<string, Uint8Array>
 export const SELF = 0xffffffff
 
 const HEAD_BYTES = 12
+const NO_XATTRS = uint32s(0)
 const NONE: ReadonlyMap<number, Xattrs> = new Map()
 
 /** Takes the records of native/fs/xattrs.h apart: attributes by the index of their entry, in the order of their names. */
@@ -38,6 +39,7 @@ function byName([a]: [string, Uint8Array], [b]: [string, Uint8Array]): number {
 
 /** Attributes for an operation, as native/fs/set_xattrs.h has them. */
 export function encodeXattrs(xattrs: Xattrs): Uint8Array {
+  if (xattrs.size === 0) return NO_XATTRS
   const parts: Uint8Array[] = [uint32s(xattrs.size)]
   for (const [name, value] of xattrs) {
     const bytes = encodePath(name)

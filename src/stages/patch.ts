@@ -22,7 +22,7 @@ export function patch(options: PatchOptions = {}): Stage<Layered, Entry> {
   return async function* patchStage(source) {
     for await (const item of source) {
       if (item.layers === undefined) yield item
-      else yield { content: new PatchedContent(item, item.layers, spoolDirectory), ...item, layers: undefined }
+      else yield { ...item, content: new PatchedContent(item, item.layers, spoolDirectory), layers: undefined }
     }
   }
 }

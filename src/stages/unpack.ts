@@ -1,6 +1,6 @@
 import { createBreather } from '../breathe.js'
-import { smallTarBody, TOGETHER_BYTES, tarBody } from '../codec/tar-body.js'
-import type { Archive, Layer, Layered, OpenArchive, Place, Source, StateEntry } from '../types.js'
+import { StoredLayer } from '../content/stored-layer.js'
+import type { Layer, Layered, OpenArchive, Place, Source, StateEntry } from '../types.js'
 
 /**
  * Joins the state of a date with the archives that it names.
@@ -19,8 +19,10 @@ export async function* unpack(
   const breather = createBreather()
   for await (const entry of state) {
     if (breather.due()) await breather.pause()
-    const { places, signature: _, ...rest } = entry
-    yield places === undefined ? rest : { layers: places.map(place => toLayer(entry, place, archives)), ...rest }
+    const layers = entry.places?.map(place => toLayer(entry, place, archives))
+    // A copy of all costs less than one without some.
+    const layered = { ...entry, places: undefined, signature: undefined, layers }
+    yield layered
   }
 }
 
@@ -29,39 +31,4 @@ function toLayer(entry: StateEntry, place: Place, archives: OpenArchive): Layer 
   const isOnly = entry.places?.length === 1
   const sizeBytes = place.sizeBytes ?? (isOnly ? entry.sizeBytes : undefined)
   return new StoredLayer(place, { path: place.path ?? entry.path, offset: place.offset, sizeBytes }, archives)
-}
-
-interface TarPlace {
-  readonly path: string
-  readonly offset: number
-  readonly sizeBytes: number | undefined
-}
-
-/** A class, so that who spreads one to replace `open` does not take `read` along. */
-class StoredLayer implements Layer {
-  readonly form: Layer['form']
-  readonly #place: Place
-  readonly #body: TarPlace
-  readonly #archives: OpenArchive
-
-  constructor(place: Place, body: TarPlace, archives: OpenArchive) {
-    this.form = place.in === 'updated' ? 'delta' : 'whole'
-    this.#place = place
-    this.#body = body
-    this.#archives = archives
-  }
-
-  async *open(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* tarBody(await this.#archive(), this.#body)
-  }
-
-  get read(): (() => Promise<Uint8Array>) | undefined {
-    const { sizeBytes } = this.#body
-    if (this.form === 'delta' || sizeBytes === undefined || sizeBytes > TOGETHER_BYTES) return undefined
-    return async () => smallTarBody(await this.#archive(), { ...this.#body, sizeBytes })
-  }
-
-  #archive(): Promise<Archive> {
-    return this.#archives(this.#place.date, this.#place.in)
-  }
 }

@@ -44,7 +44,7 @@ export interface StoredBackup {
 export class Chain {
   readonly backups: readonly StoredBackup[]
   readonly #stored: ReadonlyMap<string, StoredArtifact>
-  readonly #archives = new Map<string, Promise<Archive>>()
+  readonly #archives = new Map<string, Archive | Promise<Archive>>()
 
   private constructor(
     readonly store: Store,
@@ -138,10 +138,9 @@ export class Chain {
   /** Opens archives, and keeps the `OPEN_ARCHIVES` that were used last. */
   readonly openArchive: OpenArchive = (date, kind) => {
     const id = `${kind} ${date}`
-    const archive = this.#archives.get(id) ?? this.#open(date, kind)
+    const archive = this.#archives.get(id) ?? this.#opening(id, date, kind)
     this.#archives.delete(id)
     this.#archives.set(id, archive)
-    archive.catch(() => this.#archives.delete(id))
     if (this.#archives.size > OPEN_ARCHIVES) this.#archives.delete(this.#archives.keys().next().value!)
     return archive
   }
@@ -155,6 +154,17 @@ export class Chain {
   /** Whether the store has an artifact. */
   has(date: string, kind: Kind): boolean {
     return this.#stored.has(`${kind} ${date}`)
+  }
+
+  #opening(id: string, date: string, kind: Kind): Promise<Archive> {
+    const opening = this.#open(date, kind)
+    opening.then(
+      archive => {
+        if (this.#archives.get(id) === opening) this.#archives.set(id, archive)
+      },
+      () => this.#archives.delete(id)
+    )
+    return opening
   }
 
   async #open(date: string, kind: Kind): Promise<Archive> {

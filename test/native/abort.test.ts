@@ -75,7 +75,7 @@ test('operations stop in the middle', async t => {
   const root = temporaryDirectory(t)
   const steps = Array.from({ length: 50_000 }, (_, i) => ({ code: Operation.makeDirectory, path: `d${i}` }))
   const controller = new AbortController()
-  const job = operate(Buffer.from(root), columnsOf(steps), controller.signal)
+  const job = operate(Buffer.from(root), columnsOf(steps), { signal: controller.signal })
   while (readdirSync(root).length === 0) await sleep(1)
   controller.abort()
   await assert.rejects(job, error => error === controller.signal.reason)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -15,7 +16,7 @@ import {
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Operation, operate } from '../../src/native.js'
+import { createSequence, NOT_PROVEN, Operation, operate } from '../../src/native.js'
 import { runWithFaults } from '../helpers/faults.js'
 import { oracle, reachedByNobody } from '../helpers/oracle.js'
 import { columnsOf, randomBytes, run, type Step, temporaryDirectory } from './tree.js'
@@ -392,3 +393,69 @@ test(
     assert.equal(readFileSync(join(root, 'file'), 'utf8'), 'old')
   }
 )
+
+test('a body that does not have its digest is not written', async t => {
+  const root = temporaryDirectory(t)
+  const body = randomBytes(100_000, 7)
+  const sha256 = createHash('sha256').update(body).digest()
+  const wrong = Buffer.from(sha256)
+  wrong[31]! ^= 1
+  const files: Step[] = Array.from({ length: 150 }, (_, i) => ({
+    code: i % 3 === 0 ? writeSparseFile : writeFile,
+    path: `f${i}`,
+    body: i % 2 === 0 ? body : Buffer.alloc(0),
+    sha256: i % 5 === 0 ? Buffer.alloc(32) : i % 2 === 0 && i !== 88 ? sha256 : wrong
+  }))
+  const errnos = await run(root, ...files)
+  const isRight = (i: number) => i % 5 === 0 || (i % 2 === 0 && i !== 88)
+  assert.deepEqual(
+    errnos,
+    files.map((_, i) => (isRight(i) ? 0 : NOT_PROVEN))
+  )
+  assert.deepEqual(
+    files.map(({ path }) => existsSync(join(root, String(path)))),
+    files.map((_, i) => isRight(i))
+  )
+})
+
+test('jobs of a sequence make one tree together', async t => {
+  const root = temporaryDirectory(t)
+  const sequence = createSequence()
+  const jobs: Step[][] = Array.from({ length: 20 }, (_, job) => [
+    ...(job > 0 ? [{ code: setMetadata, path: `d${job - 1}`, mode: 0o555, mtimeNs: 42n }] : []),
+    { code: makeDirectory, path: `d${job}` },
+    ...Array.from({ length: 20 }, (_, i) => ({ code: writeFile, path: `d${job}/${i}`, body: randomBytes(50_000, i) })),
+    // Into what an earlier job has made.
+    { code: writeFile, path: `d${Math.max(0, job - 1)}/late${job}`, body: randomBytes(500_000, 1) },
+    { code: makeLink, path: `link${job}`, other: `d${job}/0` }
+  ])
+  const errnos = await Promise.all(jobs.map(steps => operate(Buffer.from(root), columnsOf(steps), { sequence })))
+  assert.ok(errnos.every(list => list.every(errno => errno === 0)))
+  for (let job = 0; job < 19; job++) {
+    const { mtimeNs, mode } = lstatSync(join(root, `d${job}`), { bigint: true })
+    assert.deepEqual([mtimeNs, Number(mode) & 0o777], [42n, 0o555])
+    assert.ok(readFileSync(join(root, `link${job}`)).equals(randomBytes(50_000, 0)))
+  }
+})
+
+test('a job of a sequence finds the directories of the one before', async t => {
+  const root = temporaryDirectory(t)
+  const sequence = createSequence()
+  const directories: Step[] = Array.from({ length: 3000 }, (_, i) => ({ code: makeDirectory, path: `d${i}` }))
+  const jobs = [directories, [{ code: writeFile, path: 'd2999/file', body: Buffer.from('x') }]]
+  const errnos = await Promise.all(jobs.map(steps => operate(Buffer.from(root), columnsOf(steps), { sequence })))
+  assert.deepEqual([...errnos[1]!], [0])
+})
+
+test('a job of a sequence that fails or is aborted does not stop the next', async t => {
+  const root = temporaryDirectory(t)
+  const sequence = createSequence()
+  const steps = (path: string) => columnsOf([{ code: makeDirectory, path }])
+  await assert.rejects(operate(Buffer.from(join(root, 'none')), steps('a'), { sequence }))
+  const controller = new AbortController()
+  const aborted = operate(Buffer.from(root), steps('b'), { sequence, signal: controller.signal })
+  controller.abort(new Error('enough'))
+  await assert.rejects(aborted, { message: 'enough' })
+  assert.deepEqual([...(await operate(Buffer.from(root), steps('c'), { sequence }))], [0])
+  assert.ok(existsSync(join(root, 'c')))
+})

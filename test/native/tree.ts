@@ -46,6 +46,7 @@ export interface Step {
   readonly devMinor?: number
   readonly xattrs?: Xattrs
   readonly body?: Uint8Array
+  readonly sha256?: Uint8Array
 }
 
 /** Operations as columns. */
@@ -65,7 +66,8 @@ export function columnsOf(steps: readonly Step[]): OperationColumns {
     xattrs: Buffer.concat(xattrs),
     xattrOffsets: offsetsOf(xattrs),
     slab: Buffer.concat(bodies),
-    offsets: offsetsOf(bodies)
+    offsets: offsetsOf(bodies),
+    digests: Buffer.concat(steps.map(step => step.sha256 ?? Buffer.alloc(32)))
   }
 }
 

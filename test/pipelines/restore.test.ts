@@ -14,6 +14,7 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { none } from '../../src/codec/index.js'
 import { formatDate } from '../../src/format/dates.js'
 import { type BackupError, type Entry, fullBackup, restoreBackup } from '../../src/index.js'
 import { directoryStore } from '../../src/stores/index.js'
@@ -238,5 +239,23 @@ test('an abort ends a restore with its reason and leaves no temporary file and n
   await assert.rejects(restored, error => error === reason)
   for (const name of readdirSync(join(chain.base, 'restored'))) {
     assert.ok(contents.get(name)?.equals(readFileSync(join(chain.base, 'restored', name))), name)
+  }
+})
+
+test('a small content that is not what was backed up ends the restore, and its name does not appear', async t => {
+  const chain = new NaiveChain(temporaryDirectory(t), { codec: none(), cache: false })
+  const names = Array.from({ length: 9 }, (_, i) => `file ${i}`)
+  for (const name of names) writeFileSync(join(chain.source, name), `This is ${name}`)
+  await fullBackup(chain.source, chain.options)
+  const archive = join(chain.storePath, chain.stored('full')[0]!)
+  const whole = readFileSync(archive)
+  for (const name of names) {
+    const stored = Buffer.from(whole)
+    stored[stored.indexOf(`This is ${name}`)]! ^= 1
+    writeFileSync(archive, stored)
+    const restored = join(chain.base, `without ${name}`)
+    const error = { code: 'IBT_HASH_MISMATCH', path: name }
+    await assert.rejects(restoreBackup('key', restored, chain.options), error)
+    assert.ok(!existsSync(join(restored, name)))
   }
 })

@@ -55,7 +55,7 @@ test('the backup of a time is the newest that is not younger', async () => {
 test('what is not in the store is missing by name', async () => {
   const chain = await Chain.open(await storeOf(`key.state.${T1}.json`), 'key')
   await assert.rejects(chain.state(T2), code('IBT_BASIS_MISSING'))
-  await assert.rejects(chain.openArchive(T1, 'full'), code('IBT_BASIS_MISSING'))
+  await assert.rejects(async () => chain.openArchive(T1, 'full'), code('IBT_BASIS_MISSING'))
   await assert.rejects(chain.digest(T1, 'sigvault'), code('IBT_BASIS_MISSING'))
   assert.equal(await chain.signature({ date: T1, offset: 0 }), undefined)
 })

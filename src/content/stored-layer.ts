@@ -1,0 +1,50 @@
+import { heldTarBody, smallTarBody, TOGETHER_BYTES, tarBody } from '../codec/tar-body.js'
+import type { Archive, Layer, OpenArchive, Place } from '../types.js'
+
+interface TarPlace {
+  readonly path: string
+  readonly offset: number
+  readonly sizeBytes: number | undefined
+}
+
+/** A body in an archive. A class, so that who spreads one to replace `open` does not take `read` along. */
+export class StoredLayer implements Layer {
+  readonly form: Layer['form']
+  readonly #place: Place
+  readonly #body: TarPlace
+  readonly #archives: OpenArchive
+
+  constructor(place: Place, body: TarPlace, archives: OpenArchive) {
+    this.form = place.in === 'updated' ? 'delta' : 'whole'
+    this.#place = place
+    this.#body = body
+    this.#archives = archives
+  }
+
+  async *open(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* tarBody(await this.#archive(), this.#body)
+  }
+
+  get read(): (() => Promise<Uint8Array>) | undefined {
+    const sizeBytes = this.#smallBytes
+    if (sizeBytes === undefined) return undefined
+    return async () => smallTarBody(await this.#archive(), { ...this.#body, sizeBytes })
+  }
+
+  /** A small body that is at hand; only its digest tells whether it is the right one. */
+  held(): Uint8Array | undefined {
+    const sizeBytes = this.#smallBytes
+    if (sizeBytes === undefined) return undefined
+    const archive = this.#archive()
+    return 'then' in archive ? undefined : heldTarBody(archive, this.#body.offset, sizeBytes)
+  }
+
+  get #smallBytes(): number | undefined {
+    const { sizeBytes } = this.#body
+    return this.form === 'delta' || sizeBytes === undefined || sizeBytes > TOGETHER_BYTES ? undefined : sizeBytes
+  }
+
+  #archive(): Archive | Promise<Archive> {
+    return this.#archives(this.#place.date, this.#place.in)
+  }
+}
