@@ -51,12 +51,14 @@ export class Watcher {
   }
 
   #count({ type, sizeBytes = 0, storedBytes, change, state, previous }: Packed): void {
-    this.#entries++
     this.#storedBytes += storedBytes
+    // It is deleted.
+    if (state === undefined) return
+    this.#entries++
     if (type !== 'file') return
     this.#files++
     this.#sizeBytes += sizeBytes
-    if (change !== 'unchanged' || previous === undefined || state === undefined) return
+    if (change !== 'unchanged' || previous === undefined) return
     if (isMoved(state, previous, this.options.detection)) this.movedFiles++
   }
 }

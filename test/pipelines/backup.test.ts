@@ -25,6 +25,7 @@ import {
   type IncrementalStages,
   incrementalBackup,
   listEntries,
+  type Progress,
   type Stage,
   type StateEntry
 } from '../../src/index.js'
@@ -407,6 +408,16 @@ test('progress counts every entry and ends with the sum', async t => {
     ['signed', 5]
   ])
   assert.equal(last, totals.sizeBytes)
+})
+
+test('progress does not count what is deleted', async t => {
+  const chain = makeChain(t)
+  await chain.full()
+  rmSync(join(chain.source, 'signed'))
+  let last: Partial<Progress> = {}
+  const { totals } = await chain.incremental({ onProgress: progress => (last = progress) })
+  const { entries, files, sizeBytes } = totals
+  assert.deepEqual([last.entries, last.files, last.sizeBytes], [entries, files, sizeBytes])
 })
 
 test('an abort during a full rejects with its reason and leaves an empty store, while the loop turns', async t => {
