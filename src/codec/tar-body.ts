@@ -1,6 +1,7 @@
 import { BackupError } from '../errors.js'
+import type { TarHeader } from '../format/tar.js'
 import { BLOCK_BYTES, Field, LONG_FIELD, padding } from '../format/tar.js'
-import { decodeEntryAt, type TarHeader } from '../format/tar-decode.js'
+import { decodeEntryAt } from '../format/tar-decode.js'
 import { readNumber } from '../format/tar-fields.js'
 import { printPath } from '../path.js'
 import type { Archive, Source } from '../types.js'
