@@ -25,7 +25,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   native: [...GROUND, 'path', 'on-abort'],
   format: [...GROUND, 'path', 'breathe', 'memory'],
   codec: [...GROUND, 'path', 'breathe', 'format'],
-  content: [...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'change', 'channel', 'native', 'format'],
+  content: [
+    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'change', 'channel', 'native', 'format'],
+    'codec'
+  ],
   interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'on-abort', 'format'],
   stores: [
     ...GROUND,
