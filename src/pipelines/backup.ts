@@ -15,7 +15,7 @@ import { type BackupRun, checkSource, makeHeader, openParent, type Parent, type 
 import { type FullStages, fullStages, runFull } from './full.js'
 import { type IncrementalStages, incrementalStages, runIncremental } from './incremental.js'
 import type { BackupOptions, BackupReport } from './options.js'
-import { openPlaces, type Places, placesInside } from './places.js'
+import { checkNamed, openPlaces, type Places, placesInside } from './places.js'
 import { checkShrunk } from './shrink.js'
 import { Watcher } from './watch.js'
 
@@ -42,7 +42,7 @@ type Mode = 'full' | 'incremental' | 'auto'
 async function backup(path: string, mode: Mode, options: BackupOptions<IncrementalStages>): Promise<BackupReport> {
   const { signal, dryRun = false } = options
   signal?.throwIfAborted()
-  const root = resolve(path)
+  const root = resolve(checkNamed('source', path))
   const key = options.key ?? keyFromPath(root)
   checkKey(key)
   const places = openPlaces(options)

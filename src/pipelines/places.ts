@@ -21,9 +21,15 @@ export function toStore(store: Store | string | undefined): Store {
   return typeof store === 'object' ? store : directoryStore(storePath(store))
 }
 
-/** Where the store is that a command names, or does not. */
+/** Where the store is that a command names, or does not. @throws RangeError */
 export function storePath(store: string | undefined): string {
-  return resolve(store ?? defaultStorePath())
+  return resolve(checkNamed('store', store ?? defaultStorePath()))
+}
+
+/** An empty path is the working directory to Node, and to a script most often a variable that is not set. @throws RangeError */
+export function checkNamed(what: string, path: string): string {
+  if (path === '') throw new RangeError(`The path of the ${what} is empty`)
+  return path
 }
 
 /** The part of a cache that belongs to a store. */
@@ -31,7 +37,7 @@ export function toCache(cache: Store | string | false | undefined, store: Store)
   if (cache === false) return undefined
   if (typeof cache === 'object') return cache
   const id = /^[A-Za-z0-9_.-]{1,100}$/.test(store.id) ? store.id : createHash('sha256').update(store.id).digest('hex')
-  return directoryStore(join(cache ?? defaultCachePath(), id))
+  return directoryStore(join(checkNamed('cache', cache ?? defaultCachePath()), id))
 }
 
 /** The store, its cache, and the two as one. */

@@ -11,7 +11,7 @@ import { Chain } from '../stores/chain.js'
 import type { Entry, EntryType, Layered, Sink, Source, Stage } from '../types.js'
 import { parseAt } from './at.js'
 import type { PlaceOptions, Progress } from './options.js'
-import { openPlaces, type Places, placesInside } from './places.js'
+import { checkNamed, openPlaces, type Places, placesInside } from './places.js'
 
 /** The stages of a restore, by name. */
 export interface RestoreStages {
@@ -60,7 +60,7 @@ export interface RestoreReport extends Written {
  * what is there: the source itself, too. Every content is proven by its SHA-256 before its name appears.
  *
  * @throws BackupError IBT_NO_BACKUP, IBT_NOT_EMPTY, IBT_HASH_MISMATCH, and what the stages throw.
- * @throws RangeError if the destination is the store or the cache.
+ * @throws RangeError if the destination is the store or the cache, or an empty path.
  */
 export async function restoreBackup(
   key: string,
@@ -69,6 +69,7 @@ export async function restoreBackup(
 ): Promise<RestoreReport> {
   const { signal, owners, overwrite, onError } = options
   signal?.throwIfAborted()
+  checkNamed('destination', destination)
   const places = openPlaces(options)
   const selected = await selectEntries(key, places, options)
   const deletes = await whatToDelete(places, destination, selected.selection, options)
