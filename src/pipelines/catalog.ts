@@ -80,11 +80,11 @@ export interface CompareOptions extends PlaceOptions {
   readonly to?: Date | string | undefined
 }
 
-/** What differs between two backups, in path order, told from their states alone. */
+/** What differs between two backups, in path order, told from their states alone. Returns the dates of the two. */
 export async function* compareBackups(
   key: string,
   options: CompareOptions = {}
-): AsyncGenerator<Change, void, undefined> {
+): AsyncGenerator<Change, { readonly from: string; readonly to: string }, undefined> {
   const chain = await Chain.open(openPlaces(options).cached, key, options)
   const to = chain.at(await parseAt(options.to))
   const before = chain.backups.findLast(({ date }) => date < to.date) ?? to
@@ -93,6 +93,7 @@ export async function* compareBackups(
     const change = settled(item)
     if (change !== 'unchanged') yield { ...item, change }
   }
+  return { from: from.date, to: to.date }
 }
 
 /** Two states know both digests: no content is in doubt. */

@@ -63,6 +63,15 @@ test('where there is no backup, the store that was looked in is named', () => {
   assert.equal(ibt(desk, 'list', '--store', 'empty', '--quiet').stderr, '')
 })
 
+test('a backup that there is none to compare with is said to be compared with itself', () => {
+  const desk = makeDesk()
+  ibt(desk, 'full', 'src')
+  const { status, stdout, stderr } = ibt(desk, 'diff', 'src')
+  assert.deepEqual([status, stdout], [0, ''])
+  assert.match(stderr, /compared with itself/)
+  assert.equal(ibt(desk, 'diff', 'src', '--quiet').stderr, '')
+})
+
 test('with a key that has no backup, those that have some are named', () => {
   const desk = makeDesk()
   mkdirSync(join(desk.path, 'store'))

@@ -75,14 +75,17 @@ export async function runDiff(
 ): Promise<number> {
   const output = new Output()
   const { from, to } = values
-  for await (const { change, path, type, sizeBytes } of compareBackups(key, {
-    ...toPlaceOptions(values, signal),
-    from,
-    to
-  })) {
+  const changes = compareBackups(key, { ...toPlaceOptions(values, signal), from, to })
+  let next = await changes.next()
+  for (; !next.done; next = await changes.next()) {
+    const { change, path, type, sizeBytes } = next.value
     const line = `${LETTERS[change]} ${printPath(path)}${type === 'directory' ? '/' : ''}\n`
     await output.write(values.json ? toJsonLine({ change, path, type, sizeBytes }) : line)
   }
   await output.end()
+  const compared = next.value
+  if (compared.from === compared.to && !values.quiet) {
+    process.stderr.write(`ibt: The backup of ${compared.to} was compared with itself: ibt list ${key} shows others\n`)
+  }
   return Exit.done
 }
