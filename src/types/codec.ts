@@ -1,0 +1,44 @@
+import type { Source } from './stream.js'
+
+/** Compresses the frames of artifacts, each by itself. */
+export interface Codec {
+  readonly name: string
+  /** What the names of artifacts end in: `.zst`; empty for none. */
+  readonly suffix: string
+  /** Compresses one frame to bytes that decode by themselves. */
+  encode(frame: Uint8Array): Promise<Uint8Array>
+  /** Decodes one stored frame to exactly `sizeBytes`. @throws BackupError IBT_ARCHIVE_CORRUPT */
+  decode(stored: Uint8Array, sizeBytes: number): Promise<Uint8Array>
+  /** Bytes that close the artifact: the seek table. Readers that do not know it skip it. */
+  finish(frames: readonly FrameSize[]): Uint8Array
+  /** Finds the frames of a stored artifact. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
+  index(read: ReadRange, storedBytes: number, name: string): Promise<FrameIndex>
+  /** Decodes a stored artifact from its first byte to its last. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
+  decodeAll(source: Source<Uint8Array>, name: string): AsyncGenerator<Uint8Array, void, undefined>
+}
+
+/** Bytes of one frame as it is stored, and before compression. */
+export interface FrameSize {
+  readonly storedBytes: number
+  readonly sizeBytes: number
+}
+
+/** Reads the stored bytes `start` up to but not including `end`. */
+export type ReadRange = (start: number, end: number) => Promise<Uint8Array>
+
+/** A frame and where it is: `storedStart` in the artifact, `start` in what it decodes to. */
+export interface PlacedFrame extends FrameSize {
+  readonly storedStart: number
+  readonly start: number
+}
+
+/** The frames of an artifact. */
+export interface FrameIndex {
+  readonly frames: number
+  /** Of the decoded artifact. */
+  readonly sizeBytes: number
+  /** A frame by its number, below `frames`. */
+  frame(index: number): PlacedFrame
+  /** Index of the frame that holds the byte at an offset below `sizeBytes`. */
+  find(offset: number): number
+}

@@ -1,0 +1,128 @@
+import type { BackupError } from '../errors.js'
+import type { Change, Entry } from './entry.js'
+import type { Kind, StateEntry, Totals } from './state.js'
+import type { Source } from './stream.js'
+
+/** What one pass over a content found. */
+export interface Summary {
+  readonly sizeBytes: number
+  /** Of the bytes that were read, in hex; empty if nobody computed it. */
+  readonly sha256: string
+  /** librsync's bytes; absent if the content is too small to be signed. */
+  readonly signature?: Uint8Array | undefined
+  /** COPY commands of a delta: one without any needs no basis. */
+  readonly copies: number
+  /** The content changed under the read. */
+  readonly dirty?: boolean | undefined
+  /** Changed so shortly before the read that its times prove nothing. */
+  readonly racy?: boolean | undefined
+  /** The read broke off: what was stored of it (a whole body is filled up with zeros) is not to be used. */
+  readonly error?: BackupError | undefined
+}
+
+/** Bytes of a sparse file that hold data; all between the extents is zeros. */
+export interface Extent {
+  readonly offset: number
+  readonly sizeBytes: number
+}
+
+/** What is to be stored of a content. */
+export interface Body {
+  readonly form: 'whole' | 'delta'
+  /** Bytes of a whole body, known before the first part; a delta's are not. */
+  readonly sizeBytes?: number | undefined
+  /** Of a whole sparse body: where it holds data, known before the first part. The archive leaves the holes out. */
+  readonly extents?: readonly Extent[] | undefined
+  /** Of a whole body: its bytes, exactly `sizeBytes`. Of a delta: parts of at most `PART_BYTES`, each stored as one entry. */
+  readonly parts: Source<Uint8Array>
+  /** After the last part. */
+  result(): Summary
+}
+
+/** A change with what is to be stored of it. */
+export interface Signed extends Change {
+  /** Another entry of the previous state whose content it has, or begins with. */
+  readonly origin?: StateEntry | undefined
+  readonly body?: Body | undefined
+  /** An earlier member of the same hard-link group in this run, with the same content. */
+  readonly linkTo?: string | undefined
+  /** Changed so shortly before the read that its times prove nothing. */
+  readonly racy?: boolean | undefined
+  /** It changed under every read. */
+  readonly dirty?: boolean | undefined
+}
+
+/** One stored body of a content: the whole, or a delta on all that come before it. */
+export interface Layer {
+  readonly form: 'whole' | 'delta'
+  /** The bytes as they are stored, of a delta librsync's. Nothing is opened before the first pull. */
+  open(): Source<Uint8Array>
+  /** As that of `Content`, of a small body. */
+  readonly read?: (() => Promise<Uint8Array>) | undefined
+}
+
+/** An entry of a backup with what is stored of its content, oldest first. */
+export interface Layered extends Entry {
+  readonly layers?: readonly Layer[] | undefined
+  /** Of the content, in hex. */
+  readonly sha256?: string | undefined
+}
+
+/** A change whose bytes have gone ahead of it. */
+export interface Packed extends Change {
+  /** What the state is to say of it; undefined for a deleted one. */
+  readonly state: StateEntry | undefined
+  /** Bytes that were stored of it, before compression. */
+  readonly storedBytes: number
+}
+
+/** At most `FRAME_BYTES` of one artifact, cut at an entry border where it can be. */
+export interface Piece {
+  readonly kind: Kind
+  readonly frame: Uint8Array
+}
+
+/** Bytes of one artifact as they are stored. */
+export interface Chunk {
+  readonly name: string
+  readonly kind: Kind
+  readonly bytes: Uint8Array
+}
+
+/** An artifact is complete. `sha256` (hex) and `sizeBytes` are of the bytes as stored. */
+export interface Sealed {
+  readonly name: string
+  readonly kind: Kind
+  readonly sizeBytes: number
+  readonly sha256: string
+}
+
+/** Says that a backup's entries are counted; the last item before the state is sealed. */
+export interface Counted {
+  readonly totals: Totals
+}
+
+/** Tells a `Piece` from other items. */
+export function isPiece(item: object): item is Piece {
+  return 'frame' in item
+}
+/** Tells a `Chunk` from other items. */
+export function isChunk(item: object): item is Chunk {
+  return 'bytes' in item
+}
+/** Tells a `Sealed` from other items. */
+export function isSealed(item: object): item is Sealed {
+  return 'sha256' in item && !('path' in item)
+}
+/** Tells a `Counted` from other items. */
+export function isCounted(item: object): item is Counted {
+  return 'totals' in item
+}
+/** Tells an `Entry`, and all that is made of one, from other items. */
+export function isEntry(item: object): item is Entry {
+  return 'path' in item
+}
+/** Tells a `Packed` from other items. */
+export function isPacked(item: object): item is Packed {
+  return 'state' in item
+}

@@ -1,0 +1,97 @@
+import type { Metadata } from './entry.js'
+import type { Sealed } from './item.js'
+
+/** Kinds of artifact. A full backup has full, sigvault, state; an incremental created, updated, sigvault, state. */
+export type Kind = 'full' | 'created' | 'updated' | 'sigvault' | 'state'
+/** Kinds of artifact that hold contents. */
+export type ArchiveKind = 'full' | 'created' | 'updated'
+
+/** Where a body is: an entry of an archive. */
+export interface Place {
+  /** Date of the backup that holds it; empty in the one that is being made. */
+  readonly date: string
+  readonly in: ArchiveKind
+  /** Of the entry's first header block in the uncompressed tar. */
+  readonly offset: number
+  /** The path that the entry had there, if another. */
+  readonly path?: string | undefined
+  /** Bytes of the delta; a whole content has the bytes that the state entry says. */
+  readonly sizeBytes?: number | undefined
+}
+
+/** Where a signature is: an entry of that date's sigvault. */
+export interface SignaturePlace {
+  readonly date: string
+  readonly offset: number
+}
+
+/** One entry of a state. */
+export interface StateEntry extends Metadata {
+  readonly sha256?: string | undefined
+  /** Oldest first: the whole and each delta on it. */
+  readonly places?: readonly Place[] | undefined
+  readonly signature?: SignaturePlace | undefined
+  readonly dirty?: boolean | undefined
+  readonly carried?: boolean | undefined
+  readonly racy?: boolean | undefined
+}
+
+/** An artifact that a state needs. */
+export interface Artifact extends Sealed {
+  readonly date: string
+}
+
+/** Counts of one run. */
+export interface Totals {
+  readonly entries: number
+  readonly files: number
+  readonly sizeBytes: number
+  readonly created: number
+  readonly updated: number
+  readonly touched: number
+  readonly deleted: number
+  readonly unchanged: number
+  readonly unreadable: number
+  readonly carried: number
+  readonly dirty: number
+}
+
+/** Names a backup. */
+export interface BackupId {
+  readonly key: string
+  /** `YYYYMMDDTHHMMSS.mmmZ` */
+  readonly date: string
+}
+
+/** A backup that a state's places refer to. The last link is the state's own and has no digest. */
+export interface ChainLink {
+  readonly date: string
+  /** Of the state artifact as stored, in hex. */
+  readonly stateSha256?: string | undefined
+}
+
+/** First line of a state. */
+export interface StateHeader extends BackupId {
+  readonly kind: 'full' | 'incremental'
+  /** Wall clock at the start. */
+  readonly startedNs: bigint
+  /** Absolute path of the source, escaped as entry paths are. */
+  readonly root: string
+  readonly host: string
+  /** Names the source where path and host do not. */
+  readonly sourceId?: string | undefined
+  readonly options?: Readonly<Record<string, unknown>> | undefined
+  /** Oldest first: the full and each incremental up to this one. */
+  readonly chain: readonly ChainLink[]
+  /** Features without which a reader must not go on. */
+  readonly requires?: readonly string[] | undefined
+}
+
+/** Last line of a state. */
+export interface StateClosing {
+  readonly totals: Totals
+  /** Every artifact of any date that an entry needs, with the name, size and digest it was sealed with. */
+  readonly artifacts: readonly Artifact[]
+  /** Of all lines before the closing line, with their line feeds, in hex. */
+  readonly linesSha256?: string | undefined
+}
