@@ -1,8 +1,9 @@
 // One use of the library in a process of its own. Usage: node library-job.mjs CASE JOBS FILE…
 // Prints JSON: seconds of the call and of closing, CPU seconds, peak memory in MiB, and what the case measures besides.
-import { createReadStream } from 'node:fs'
+import { createReadStream, readdirSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
 import { createScanner, deltaFile, loadSignature, patchFile, setJobs, signatureFile } from '../../dist/src/native.js'
 
 const [name, jobs, ...paths] = process.argv.slice(2)
@@ -37,9 +38,15 @@ const signatureAt = async path => {
   }
 }
 
-/** Aborts a job on the only thread: how long until the promise is rejected, and until the thread is free again. */
+const threadsNow = () => readdirSync('/proc/self/task').length
+
+/** Aborts a job: how long until the promise is rejected, and until all its threads are free again. */
 async function cancel(job) {
   const scanner = createScanner({})
+  // The pool's threads start with the first job; the others of a job that runs alone come and go with it.
+  await scanner.update(Buffer.alloc(1))
+  await scanner.finish()
+  const threadsBefore = threadsNow()
   const controller = new AbortController()
   const running = job(controller.signal).then(
     () => 'ended',
@@ -50,7 +57,8 @@ async function cancel(job) {
   controller.abort()
   const rejected = await running
   if (rejected === 'ended') throw new Error('The job ended before it was cancelled: take a larger file')
-  await scanner.update(Buffer.alloc(1))
+  if (Number(jobs) === 1) await createScanner({}).finish()
+  else while (threadsNow() > threadsBefore) await setImmediate()
   const freed = performance.now()
   return { rejectedMs: rejected - start, freedMs: freed - start }
 }

@@ -31,7 +31,7 @@ export function runLibrary({ corpus, work, threads, ...turns }) {
       threads.map(jobs => fileRow(name, jobs, files[name], { work, out, ...turns }))
     ),
     streams: streamRows({ corpus, signature, threads: most, ...turns }),
-    cancelled: Object.keys(files).map(name => cancelRow(name, files[name], turns))
+    cancelled: Object.keys(files).flatMap(name => threads.map(jobs => cancelRow(name, jobs, files[name], turns)))
   }
 }
 
@@ -83,15 +83,16 @@ function streamRows({ corpus, signature, threads, ...turns }) {
   }))
 }
 
-function cancelRow(name, paths, turns) {
-  const [samples] = inTurn([name], turns, () => job(`cancel-${name}`, 1, ...paths))
+function cancelRow(name, threads, paths, turns) {
+  const [samples] = inTurn([name], turns, () => job(`cancel-${name}`, threads, ...paths))
   return {
     cancelled: name,
+    threads,
     'rejected after ms': spread(
       samples.map(sample => sample.rejectedMs),
       1
     ),
-    'thread free after ms': spread(
+    'threads free after ms': spread(
       samples.map(sample => sample.freedMs),
       1
     )

@@ -34,7 +34,9 @@ export function backupWithFaults(
 
 /** What a module that meets those faults prints as JSON. The library is made in the directory. */
 export function runWithFaults<T>(directory: string, script: string, ...args: string[]): T {
-  const env = { ...process.env, LD_PRELOAD: makeFaultLibrary(directory) }
+  // Behind those of the sanitizers, which have to come first.
+  const preloaded = [process.env.LD_PRELOAD, makeFaultLibrary(directory)].filter(Boolean).join(' ')
+  const env = { ...process.env, LD_PRELOAD: preloaded }
   const all = ['--input-type=module', '-e', script, ...args]
   const { status, stdout, stderr } = spawnSync(process.execPath, all, { env, encoding: 'utf8' })
   if (status !== 0) throw new Error(`The script ended with ${status}: ${stderr}`)
