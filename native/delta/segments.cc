@@ -20,7 +20,8 @@ void search_segment(const Signature& basis, const Segment& segment, const std::f
   size_t position = 0;
   for (size_t seen = 0; seen < end;) {
     check();
-    seen = std::min(end, position + block_len + STEP_BYTES);
+    // The windows that begin in a step: of content as it was, whole blocks that fill the lanes.
+    seen = std::min(end, position + STEP_BYTES + block_len - 1);
     position += search.take(segment.bytes + position, seen - position, edits);
   }
   if (segment.is_last) search.finish(segment.bytes + position, segment.length - position, edits);
