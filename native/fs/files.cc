@@ -40,8 +40,9 @@ Read read_to_end(int fd, double expected, Slab room, size_t& count, const Cancel
 bool is_racy(const FileStat& stat, double racy_ms) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
-  const int64_t now_ns = static_cast<int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
-  const auto is_near = [&](int64_t time) { return std::fabs(static_cast<double>(now_ns - time)) <= racy_ms * 1e6; };
+  const double now_ns = static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+  // As doubles: the difference to a time of long ago has no room in 64 bits.
+  const auto is_near = [&](int64_t time) { return std::fabs(now_ns - static_cast<double>(time)) <= racy_ms * 1e6; };
   return is_near(stat.mtime_ns) || is_near(stat.ctime_ns);
 }
 

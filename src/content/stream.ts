@@ -72,8 +72,12 @@ async function changedSince(fd: number, item: Change): Promise<Look> {
   const { mtimeNs, ctimeNs, ino } = stat
   const dirty =
     mtimeNs !== item.mtimeNs || ctimeNs !== item.ctimeNs || ino !== item.ino || Number(stat.size) !== item.sizeBytes
-  const newestMs = Math.max(Number(mtimeNs / 1_000_000n), Number(ctimeNs / 1_000_000n))
-  return { dirty, racy: Date.now() - newestMs < RACY_MS }
+  return { dirty, racy: isNow(mtimeNs) || isNow(ctimeNs) }
+}
+
+/** A time far in the future is no more in doubt than an old one. */
+function isNow(ns: bigint): boolean {
+  return Math.abs(Date.now() - Number(ns / 1_000_000n)) <= RACY_MS
 }
 
 /** A content that can only be read once, now: held up to one part, streamed beyond. */

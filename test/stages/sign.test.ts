@@ -227,6 +227,16 @@ test('a file that was changed just now is racy, an old one is not', async t => {
   assert.equal(found[0]?.summary?.racy, undefined)
 })
 
+test('a large file with a time in the future is not racy for ever', async t => {
+  const root = temporaryDirectory(t)
+  writeFileSync(join(root, 'large'), randomBytes(PART_BYTES + 1, 6))
+  const inAYear = Date.now() / 1000 + 365 * 86_400
+  utimesSync(join(root, 'large'), inAYear, inAYear)
+  assert.equal((await signed(await walked(root)))[1]?.summary?.racy, true, 'by its ctime')
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 60_000 })
+  assert.ok(!(await signed(await walked(root)))[1]?.summary?.racy)
+})
+
 test('a file of more than one part streams', async t => {
   const root = temporaryDirectory(t)
   const size = PART_BYTES + 1
