@@ -73,7 +73,7 @@ export class StreamBody implements Body {
       await this.#scanner.update(chunk, this.context.signal)
       yield chunk
     }
-    this.#isCut = left > 0
+    if (left > 0) this.#isCut = true
     while (left > 0) {
       const zeros = Buffer.alloc(Math.min(left, PART_BYTES))
       left -= zeros.length
@@ -104,7 +104,10 @@ export class StreamBody implements Body {
       yield rest.subarray(0, PART_BYTES)
   }
 
-  /** The chunks up to the declared size. An error ends them and is kept: the archive must go on. */
+  /**
+   * The chunks up to the declared size. An error ends them and is kept: the archive must go on. Whether there is more
+   * tells the second look at a file; what is no file is asked for it.
+   */
   async *#read(): AsyncGenerator<Uint8Array> {
     let left = this.sizeBytes ?? Infinity
     try {
@@ -112,7 +115,8 @@ export class StreamBody implements Body {
         const taken = chunk.length > left ? chunk.subarray(0, left) : chunk
         left -= taken.length
         if (taken.length > 0) yield taken
-        if (left === 0) return
+        if (taken.length < chunk.length) this.#isCut = true
+        if (this.#isCut || (left === 0 && this.input.look !== undefined)) return
       }
     } catch (cause) {
       if (this.context.signal?.aborted) throw cause

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import type { ByteRange, Store } from '../types.js'
+import { HandSource, toBytes } from './hand-source.js'
 
 /** What the suite needs to know of a store. */
 export interface ConformanceOptions {
@@ -101,7 +102,7 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
 
   'shows the old content until the new one is complete': async store => {
     await store.put('name', [toBytes('old')])
-    const source = new Hand()
+    const source = new HandSource()
     const done = store.put('name', source)
     await source.give('new')
     assert.equal(await read(store, 'name'), 'old')
@@ -128,7 +129,7 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
     await store.put('old', [toBytes('old')])
     for (const name of ['old', 'new']) {
       const controller = new AbortController()
-      const source = new Hand()
+      const source = new HandSource()
       const done = store.put(name, source, { signal: controller.signal })
       done.catch(() => {})
       await source.give('half')
@@ -168,7 +169,7 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
   },
 
   'takes five names at a time, each at its own pace': async store => {
-    const sources = Array.from({ length: 5 }, () => new Hand())
+    const sources = Array.from({ length: 5 }, () => new HandSource())
     const puts = sources.map((source, i) => store.put(`name-${i}`, source))
     for (let i = 4; i >= 0; i--) {
       for (let round = 0; round < 20; round++) await sources[i]!.give(`${i} `.repeat(10_000))
@@ -262,51 +263,6 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
     await store.delete('name')
     assert.deepEqual(await names(store), [])
   }
-}
-
-type Result = IteratorResult<Uint8Array, undefined>
-
-/** A source that is fed by hand. */
-class Hand implements AsyncIterable<Uint8Array> {
-  #answer: ((result: Result) => void) | undefined
-  #asked: (() => void) | undefined
-
-  /** Resolves when the next chunk is asked for: this one has been taken. */
-  async give(text: string): Promise<void> {
-    await this.#settle({ value: toBytes(text), done: false })
-    await this.#isAsked()
-  }
-
-  end(): Promise<void> {
-    return this.#settle({ value: undefined, done: true })
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    const next = () =>
-      new Promise<Result>(resolve => {
-        this.#answer = resolve
-        this.#asked?.()
-      })
-    return { next }
-  }
-
-  async #settle(result: Result): Promise<void> {
-    await this.#isAsked()
-    const answer = this.#answer
-    this.#answer = undefined
-    answer?.(result)
-  }
-
-  async #isAsked(): Promise<void> {
-    if (this.#answer !== undefined) return
-    await new Promise<void>(resolve => {
-      this.#asked = resolve
-    })
-  }
-}
-
-function toBytes(text: string): Uint8Array {
-  return new TextEncoder().encode(text)
 }
 
 async function read(store: Store, name: string, range?: ByteRange, signal?: AbortSignal): Promise<string> {

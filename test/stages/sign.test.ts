@@ -247,6 +247,27 @@ test('a file of more than one part streams', async t => {
   assert.equal(found?.summary?.dirty, undefined)
 })
 
+test('a large stream of another size than its entry says is dirty, whether it is stored whole or as a delta', async () => {
+  const bytes = randomBytes(PART_BYTES + 1000, 6)
+  for (const [sizeBytes, isDirty] of [
+    [bytes.length, undefined],
+    [bytes.length - 1, true],
+    [bytes.length - 600, true]
+  ] as const) {
+    const pieces: Content = {
+      async *open() {
+        for (let at = 0; at < bytes.length; at += 500) yield bytes.subarray(at, at + 500)
+      }
+    }
+    const whole = entry('f', { sizeBytes, content: pieces })
+    const delta = updated(whole, bytes.subarray(0, 1_000_000))
+    for (const item of [whole, delta]) {
+      const [found] = await signed([item], { deltaMaxShare: 1 })
+      assert.deepEqual([found?.summary?.dirty, found?.summary?.sizeBytes], [isDirty, sizeBytes])
+    }
+  }
+})
+
 test('a large file that grows or shrinks while it streams is dirty and keeps its declared size', async t => {
   const root = temporaryDirectory(t)
   const path = join(root, 'large')
