@@ -131,12 +131,12 @@ export class OpenDirectories {
     const { entry, there, isChanged } = directory
     if (there !== undefined && this.#staysAsItIs(entry)) {
       const { path, mode, mtimeNs } = there
-      if (isChanged) await this.queue.add({ code: Operation.setMetadata, path, mode, mtimeNs })
+      if (isChanged) await this.queue.add({ code: Operation.setMetadata, path, metadata: { mode, mtimeNs } })
       return
     }
     const metadata = restoredMetadata(entry, this.options.owners)
     if (!isChanged && there !== undefined && hasMetadata(there, metadata)) return
-    await this.queue.add({ code: Operation.setMetadata, ...metadata })
+    await this.queue.add({ code: Operation.setMetadata, path: entry.path, metadata })
   }
 
   #staysAsItIs(entry: Restorable): boolean {
@@ -168,7 +168,7 @@ export class OpenDirectories {
   /** Lets the user into a directory of the user's own that forbids it, until its metadata are set. */
   async #unlock({ path, mode }: Existing, needed: number): Promise<boolean> {
     if (process.geteuid?.() === 0 || (mode & needed) === needed) return false
-    await this.queue.add({ code: Operation.setMetadata, path, mode: mode | OWNER_ALL })
+    await this.queue.add({ code: Operation.setMetadata, path, metadata: { mode: mode | OWNER_ALL } })
     return true
   }
 }

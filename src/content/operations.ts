@@ -15,14 +15,12 @@ const NUL = Buffer.alloc(1)
 /** Of a SHA-256. */
 const DIGEST_BYTES = 32
 const NO_BYTES = new Uint8Array(0)
+const NO_METADATA: OperationMetadata = {}
 /** Of a longer slab, made for a large body, the memory is given back. */
 const SLAB_KEPT_BYTES = 2 * BATCH_BYTES
 
-/** One operation on a path below the root; what is undefined stays as it is. */
-export interface PathOperation {
-  readonly code: (typeof Operation)[keyof typeof Operation]
-  readonly path: string
-  readonly other?: string | undefined
+/** What an operation sets; what is undefined stays as it is. */
+export interface OperationMetadata {
   readonly mode?: number | undefined
   readonly uid?: number | undefined
   readonly gid?: number | undefined
@@ -30,6 +28,14 @@ export interface PathOperation {
   readonly devMajor?: number | undefined
   readonly devMinor?: number | undefined
   readonly xattrs?: Xattrs | undefined
+}
+
+/** One operation on a path below the root. */
+export interface PathOperation {
+  readonly code: (typeof Operation)[keyof typeof Operation]
+  readonly path: string
+  readonly other?: string | undefined
+  readonly metadata?: OperationMetadata | undefined
   /** The entry that it is done for, if that has another path. */
   readonly entryPath?: string | undefined
   /** The hard-link group whose first member it makes. */
@@ -99,7 +105,8 @@ function toColumns(operations: readonly PathOperation[]): Omit<OperationColumns,
     digests: Buffer.alloc(length * DIGEST_BYTES)
   }
   for (let i = 0; i < length; i++) {
-    const { code, mode = LEAVE, uid = LEAVE, gid = LEAVE, mtimeNs, devMajor = 0, devMinor = 0, proof } = operations[i]!
+    const { code, metadata = NO_METADATA, proof } = operations[i]!
+    const { mode = LEAVE, uid = LEAVE, gid = LEAVE, mtimeNs, devMajor = 0, devMinor = 0 } = metadata
     columns.codes[i] = code
     columns.modes[i] = mode
     columns.uids[i] = uid
@@ -109,7 +116,7 @@ function toColumns(operations: readonly PathOperation[]): Omit<OperationColumns,
     columns.devMinors[i] = devMinor
     if (proof !== undefined) columns.digests.write(proof.sha256, i * DIGEST_BYTES, 'hex')
   }
-  const xattrs = operations.map(({ xattrs }) => (xattrs === undefined ? NO_BYTES : encodeXattrs(xattrs)))
+  const xattrs = operations.map(({ metadata }) => (metadata?.xattrs ? encodeXattrs(metadata.xattrs) : NO_BYTES))
   return {
     ...columns,
     paths: terminated(operations.map(({ path }) => path)),

@@ -1,6 +1,6 @@
 import type { Metadata } from '../types.js'
 import type { Existing } from './existing.js'
-import type { PathOperation } from './operations.js'
+import type { OperationMetadata } from './operations.js'
 
 /** Whether what is there is the entry, but for its metadata. Of a file's content this says nothing. */
 export function isSameThing(entry: Metadata, there: Existing): boolean {
@@ -12,10 +12,7 @@ export function isSameThing(entry: Metadata, there: Existing): boolean {
 }
 
 /** Whether what is there has all the metadata that an operation would set. */
-export function hasMetadata(
-  there: Existing,
-  { mode, uid, gid, mtimeNs, xattrs }: Omit<PathOperation, 'code'>
-): boolean {
+export function hasMetadata(there: Existing, { mode, uid, gid, mtimeNs, xattrs }: OperationMetadata): boolean {
   return (
     (mode === undefined || mode === there.mode) &&
     (uid === undefined || uid === there.uid) &&

@@ -19,6 +19,8 @@ export interface TreeWriterOptions extends OpenDirectoriesOptions {
   readonly existing: Existing | undefined
 }
 
+const NEW_DIRECTORY = { mode: 0o700 }
+
 /**
  * Fills a directory with entries that come in path order, each after its directory. What is there and right stays as it
  * is; nothing that is there is written into, but for metadata. A call yields undefined for what could not be restored.
@@ -55,7 +57,7 @@ export class TreeWriter {
       this.#directories.openClosed(entry, new BackupError('IBT_WRITE_FAILED', message))
       return undefined
     }
-    await this.#replace(place, { code: Operation.makeDirectory, path: entry.path, mode: 0o700 })
+    await this.#replace(place, { code: Operation.makeDirectory, path: entry.path, metadata: NEW_DIRECTORY })
     return this.#directories.open(entry, undefined)
   }
 
@@ -71,7 +73,10 @@ export class TreeWriter {
   /** A FIFO or a device. */
   async node(entry: Restorable, code: PathOperation['code']): Promise<Outcome | undefined> {
     const place = await this.#directories.arrive(entry)
-    return place && ((await this.#keep(place)) ?? this.#make(place, { code, ...this.#metadata(entry) }))
+    return (
+      place &&
+      ((await this.#keep(place)) ?? this.#make(place, { code, path: entry.path, metadata: this.#metadata(entry) }))
+    )
   }
 
   async file(entry: Restorable): Promise<Outcome | undefined> {
@@ -91,8 +96,8 @@ export class TreeWriter {
 
   async #makeSymlinks({ symlinks }: OpenDirectory): Promise<void> {
     for (const place of symlinks) {
-      const { entry } = place
-      await this.#make(place, { code: Operation.makeSymlink, other: entry.linkname, ...this.#metadata(entry) })
+      const { path, linkname: other } = place.entry
+      await this.#make(place, { code: Operation.makeSymlink, path, other, metadata: this.#metadata(place.entry) })
     }
   }
 
@@ -107,7 +112,7 @@ export class TreeWriter {
     this.#links.add(entry, there)
     const metadata = this.#metadata(entry)
     if (hasMetadata(there, metadata)) return UNCHANGED
-    await this.#queue.add({ code: Operation.setMetadata, ...metadata })
+    await this.#queue.add({ code: Operation.setMetadata, path: entry.path, metadata })
     return WRITTEN
   }
 
@@ -167,7 +172,8 @@ export class TreeWriter {
     if (isInTheWay) await this.#queue.add({ code: Operation.remove, path: entry.path })
     const code = entry.sparse ? Operation.writeSparseFile : Operation.writeFile
     const other = there === undefined || isInTheWay ? undefined : temporaryName()
-    await this.#queue.add({ code, other, link: entry.link, ...this.#metadata(entry), proof }, body)
+    const { path, link } = entry
+    await this.#queue.add({ code, path, other, metadata: this.#metadata(entry), link, proof }, body)
     return { isUnchanged: false, sizeBytes: body.length }
   }
 
@@ -180,8 +186,8 @@ export class TreeWriter {
     try {
       const sizeBytes = await writeLargeFile(this.root, temporary, chunks, { sparse, signal })
       if (there?.type === 'directory') await this.#queue.add({ code: Operation.remove, path })
-      const metadata = { ...this.#metadata(entry), path: temporary, entryPath: path }
-      await this.#queue.add({ code: Operation.setMetadata, ...metadata })
+      const metadata = this.#metadata(entry)
+      await this.#queue.add({ code: Operation.setMetadata, path: temporary, metadata, entryPath: path })
       await this.#queue.add({ code: Operation.rename, path: temporary, other: path, entryPath: path, link })
       // It is still there if that has failed.
       await this.#queue.add({ code: Operation.remove, path: temporary, entryPath: path })
