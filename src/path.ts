@@ -132,12 +132,13 @@ export function joinPath(directory: string, name: string): string {
   return directory === ROOT_PATH ? name : `${directory}/${name}`
 }
 
+/** A part that is empty, '.' or '..'. */
+const UNSAFE_PART = /(?:^|\/)\.{0,2}(?:\/|$)/
+
 /** Refuses what no backup may hold: absolute paths, '.', '..' or empty parts, NUL. @throws BackupError IBT_UNSAFE_PATH */
 export function checkPath(path: string): void {
   if (path === ROOT_PATH) return
-  const unsafe =
-    path === '' || path.includes('\0') || path.split('/').some(part => part === '' || part === '.' || part === '..')
-  if (unsafe) {
+  if (UNSAFE_PART.test(path) || path.includes('\0')) {
     throw new BackupError(
       'IBT_UNSAFE_PATH',
       `Path ${printPath(path)} is absolute, empty, or has an empty, '.' or '..' part`,

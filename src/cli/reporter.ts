@@ -42,7 +42,12 @@ export class Reporter {
     if (this.#line !== undefined) this.#line.totalBytes = totalBytes
   }
 
-  readonly onProgress = (progress: Progress): void => {
+  /** Undefined where nobody looks: to watch every entry has a price. */
+  get onProgress(): ((progress: Progress) => void) | undefined {
+    return this.#line === undefined && !this.options.json ? undefined : this.#tell
+  }
+
+  readonly #tell = (progress: Progress): void => {
     this.#line?.update(progress)
     if (!this.options.json || Date.now() - this.#toldAt < JSON_PROGRESS_MS) return
     this.#toldAt = Date.now()

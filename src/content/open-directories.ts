@@ -68,6 +68,18 @@ export class OpenDirectories {
   /** Entries that were removed. */
   deletedEntries = 0
 
+  /** The place of an entry in the directory that was filled last, if it is made in this run: nothing has to be left. */
+  here(entry: Restorable): Place | undefined {
+    const { path } = entry
+    const directory = this.#open.at(-1)
+    if (directory === undefined || directory.there !== undefined || directory.isClosed) return undefined
+    const parent = directory.entry.path
+    const nameAt = parent === ROOT_PATH ? 0 : parent.length + 1
+    if (path.indexOf('/', nameAt) >= 0 || (nameAt > 0 && !isBelow(path, parent))) return undefined
+    checkPath(path)
+    return path === ROOT_PATH ? undefined : { entry, directory, there: undefined }
+  }
+
   /**
    * Leaves the directories that the entry is not in. Its parent has to be open: an entry of the same backup.
    * Undefined, and told, if nothing can be restored there.

@@ -80,8 +80,11 @@ export class TreeWriter {
   }
 
   async file(entry: Restorable): Promise<Outcome | undefined> {
-    const place = await this.#directories.arrive(entry)
-    return place && ((await this.#keep(place)) ?? (await this.#link(place)) ?? this.#writeFile(place))
+    const place = this.#directories.here(entry) ?? (await this.#directories.arrive(entry))
+    if (place === undefined) return undefined
+    const kept = place.there && (await this.#keep(place))
+    const linked = kept === undefined && entry.link !== undefined ? await this.#link(place) : undefined
+    return kept ?? linked ?? this.#writeFile(place)
   }
 
   /** What cannot be restored: what is there in its place is not deleted. */
@@ -157,9 +160,9 @@ export class TreeWriter {
   async #writeFile(place: Place): Promise<Outcome | undefined> {
     const { entry, directory, there } = place
     this.#links.add(entry)
-    await this.#directories.change(directory)
+    if (!directory.isChanged) await this.#directories.change(directory)
     // To make the content, `patch` may spool in the root.
-    await this.#directories.change(this.#directories.root)
+    if (!this.#directories.root.isChanged) await this.#directories.change(this.#directories.root)
     const { content, sizeBytes = Infinity } = entry
     const held = content instanceof PatchedContent ? content.held() : undefined
     const { signal } = this.options

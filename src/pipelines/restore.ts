@@ -5,7 +5,7 @@ import { createSelection, type Selection } from '../rules.js'
 import { filter } from '../stages/filter.js'
 import { observe } from '../stages/observe.js'
 import { patch } from '../stages/patch.js'
-import { unpack } from '../stages/unpack.js'
+import { unpackGroups } from '../stages/unpack.js'
 import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
 import type { Entry, EntryType, Layered, Sink, Source, Stage } from '../types.js'
@@ -81,10 +81,14 @@ export async function restoreBackup(
     write: write(destination, { owners, overwrite, delete: deletes, isLeading, onError }),
     ...options.stages
   }
-  const written = await pipe(stages.unpack, stages.filter, stages.patch, observe(progress(options)), stages.write, {
-    signal
-  })
+  const watch: Stage<Entry> = options.onProgress === undefined ? passAll : observe(progress(options))
+  const written = await pipe(stages.unpack, stages.filter, stages.patch, watch, stages.write, { signal })
   return { key, date: selected.date, destination, ...written }
+}
+
+/** No stage at all, without what one costs an entry. In a pipeline a source is a generator. */
+function passAll<T>(source: Source<T>): AsyncGenerator<T, void, undefined> {
+  return source as AsyncGenerator<T, void, undefined>
 }
 
 /** What a restore begins with. */
@@ -107,8 +111,8 @@ export async function selectEntries(
   return {
     date,
     selection,
-    unpack: unpack(chain.entries(date), chain.openArchive),
-    filter: selection === undefined ? observe(() => {}) : filter(selection)
+    unpack: unpackGroups(() => chain.groups(date), chain.openArchive),
+    filter: selection === undefined ? passAll : filter(selection)
   }
 }
 
