@@ -18,7 +18,7 @@ export interface LargeFileOptions {
 }
 
 /**
- * Makes a file of chunks, and writes it to the disk. Memory: one chunk. Resolves to its size.
+ * Makes a file of chunks, and writes it to the disk. Memory: two chunks, one that is being written and the next. Resolves to its size.
  *
  * @throws BackupError IBT_WRITE_FAILED; what the chunks throw.
  */
@@ -31,15 +31,19 @@ export async function writeLargeFile(
   const { fd } = await openFile(root, encodePath(path), 'create', signal)
   const file = new Output(fd, path)
   let end = 0
+  let writing: Promise<void> | undefined
   try {
     for await (const chunk of chunks) {
-      if (sparse) for (const { start, bytes } of dataOf(chunk, end)) await file.write(bytes, start)
-      else await file.write(chunk, end)
+      await writing
+      writing = sparse ? file.writeData(chunk, end) : file.write(chunk, end)
+      writing.catch(() => {})
       end += chunk.length
     }
+    await writing
     await file.finish(end)
     return end
   } finally {
+    await writing?.catch(() => {})
     await file.close()
   }
 }
@@ -56,6 +60,11 @@ class Output {
       const { bytesWritten } = await this.#try(writeFile(this.fd, bytes, at, bytes.length - at, position + at))
       at += bytesWritten
     }
+  }
+
+  /** Leaves out what is all zeros. */
+  async writeData(bytes: Uint8Array, position: number): Promise<void> {
+    for (const data of dataOf(bytes, position)) await this.write(data.bytes, data.start)
   }
 
   /** A hole at the end is written by nobody. */

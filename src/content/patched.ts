@@ -19,24 +19,23 @@ export class PatchedContent implements Content {
   ) {}
 
   get read(): (() => Promise<Uint8Array>) | undefined {
-    return this.layers.length === 1 && this.layers[0]!.read !== undefined ? this.#readProven : undefined
+    const read = this.layers.length === 1 ? this.layers[0]!.read : undefined
+    return read && (() => this.#readProven(read))
   }
 
-  readonly #readProven = async (): Promise<Uint8Array> => {
+  async #readProven(read: () => Promise<Uint8Array>): Promise<Uint8Array> {
     const { sha256, sizeBytes = Infinity } = this.entry
-    const bytes = await this.layers[0]!.read!()
+    const bytes = await read()
     if (sha256 === undefined || (bytes.length === sizeBytes && hash('sha256', bytes) === sha256)) return bytes
     throw mismatch(this.entry, bytes.length)
   }
 
-  /** A small content that is at hand, for who proves it before its use. What is not right `read` and `open` can explain. */
-  held(): { readonly bytes: Uint8Array; readonly sha256: string } | undefined {
-    const { sha256, sizeBytes } = this.entry
-    const [layer] = this.layers
-    if (sha256 === undefined || !DIGEST.test(sha256) || this.layers.length !== 1 || !(layer instanceof StoredLayer))
-      return undefined
-    const bytes = layer.held()
-    return bytes?.length === sizeBytes ? { bytes: bytes!, sha256 } : undefined
+  /** A content that is stored as it is, for who proves it before its use. What is wrong with it `read` and `open` tell. */
+  get unproven(): { readonly body: StoredLayer; readonly sha256: string } | undefined {
+    const { sha256 } = this.entry
+    const [body] = this.layers
+    if (sha256 === undefined || this.layers.length !== 1 || !(body instanceof StoredLayer)) return undefined
+    return body.form === 'whole' && DIGEST.test(sha256) ? { body, sha256 } : undefined
   }
 
   open(): AsyncGenerator<Uint8Array, void, undefined> {

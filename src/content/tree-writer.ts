@@ -164,13 +164,14 @@ export class TreeWriter {
     // To make the content, `patch` may spool in the root.
     if (!this.#directories.root.isChanged) await this.#directories.change(this.#directories.root)
     const { content, sizeBytes = Infinity } = entry
-    const held = content instanceof PatchedContent ? content.held() : undefined
     const { signal } = this.options
     const chunks = () => abortable(content?.open() ?? [], signal)
     if (sizeBytes > PART_BYTES) return this.#writeLarge(place, chunks())
     const read = () => (content?.read === undefined ? hold(entry, chunks()) : untilAbort(content.read(), signal))
-    const body = held?.bytes ?? (await read())
-    const proof = held && { sha256: held.sha256, again: read }
+    const unproven = content instanceof PatchedContent ? content.unproven : undefined
+    const stored = unproven?.body
+    const body = stored?.held() ?? (await (stored ? hold(entry, abortable(stored.open(), signal)) : read()))
+    const proof = unproven && { sha256: unproven.sha256, again: read }
     const isInTheWay = there?.type === 'directory'
     if (isInTheWay) await this.#queue.add({ code: Operation.remove, path: entry.path })
     const code = entry.sparse ? Operation.writeSparseFile : Operation.writeFile
