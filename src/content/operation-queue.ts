@@ -1,3 +1,4 @@
+import { PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { createSequence, NOT_PROVEN, type OperateOptions, Operation, systemError } from '../native.js'
 import { printPath } from '../path.js'
@@ -8,6 +9,10 @@ const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
 
 /** Jobs at a time where nothing is there before: two that write, and one that need not wait for the next. */
 const NEW_TREE_JOBS = 3
+
+/** Bodies of jobs that run, unless one alone is larger. */
+const RUNNING_BYTES = PART_BYTES
+const NO_BYTES = new Uint8Array(0)
 
 export interface OperationQueueOptions {
   /** Nothing is there before: the order is that of a `Sequence`, and several jobs run at a time. */
@@ -27,7 +32,7 @@ export class OperationQueue {
   readonly #free: OperationBatch[] = []
   #batch = new OperationBatch()
   /** Oldest first; one that has failed stays. */
-  readonly #running: Promise<void>[] = []
+  readonly #running: { readonly done: Promise<void>; readonly bytes: number }[] = []
   #lastFailed: string | undefined
 
   constructor(
@@ -40,7 +45,8 @@ export class OperationQueue {
   }
 
   /** A promise only where it has to be waited for. */
-  add(operation: PathOperation, body?: Uint8Array): Promise<void> | undefined {
+  add(operation: PathOperation, body: Uint8Array = NO_BYTES): Promise<void> | undefined {
+    if (!this.#batch.hasRoomFor(body)) return this.#next().then(() => this.add(operation, body))
     this.#batch.add(operation, body)
     return this.#batch.isFull ? this.#next() : undefined
   }
@@ -54,7 +60,7 @@ export class OperationQueue {
   async discard(path: string): Promise<void> {
     const batch = new OperationBatch()
     batch.add({ code: Operation.remove, path })
-    await Promise.allSettled(this.#running)
+    await Promise.allSettled(this.#running.map(({ done }) => done))
     await batch.run(this.root).catch(() => {})
   }
 
@@ -70,18 +76,21 @@ export class OperationQueue {
   }
 
   async #next(): Promise<void> {
-    await this.#settle(this.#jobsMax - 1)
     const batch = this.#batch
+    await this.#settle(this.#jobsMax - 1, RUNNING_BYTES - batch.bytes)
     this.#batch = this.#free.pop() ?? new OperationBatch()
-    const job = this.#run(batch)
-    job.catch(() => {})
-    this.#running.push(job)
+    const { bytes } = batch
+    const done = this.#run(batch)
+    done.catch(() => {})
+    this.#running.push({ done, bytes })
   }
 
-  /** Waits until at most so many jobs run. */
-  async #settle(jobs: number): Promise<void> {
-    while (this.#running.length > jobs) {
-      await this.#running[0]
+  /** Waits until at most so many jobs run, with so many bytes of bodies. */
+  async #settle(jobs: number, bytes = Infinity): Promise<void> {
+    for (const { done } of [...this.#running]) {
+      const runningBytes = this.#running.reduce((sum, running) => sum + running.bytes, 0)
+      if (this.#running.length <= jobs && runningBytes <= bytes) return
+      await done
       this.#running.shift()
     }
   }

@@ -1,4 +1,4 @@
-import { BATCH_BYTES, BATCH_FILES } from '../constants.js'
+import { BATCH_BYTES, BATCH_FILES, BATCHED_FILE_BYTES } from '../constants.js'
 import {
   encodeXattrs,
   LEAVE,
@@ -16,8 +16,6 @@ const NUL = Buffer.alloc(1)
 const DIGEST_BYTES = 32
 const NO_BYTES = new Uint8Array(0)
 const NO_METADATA: OperationMetadata = {}
-/** Of a longer slab, made for a large body, the memory is given back. */
-const SLAB_KEPT_BYTES = 2 * BATCH_BYTES
 
 /** What an operation sets; what is undefined stays as it is. */
 export interface OperationMetadata {
@@ -51,24 +49,38 @@ export interface Proof {
   readonly again: () => Promise<Uint8Array>
 }
 
-/** Operations that go to the addon in one job, and can be used again then. Memory: a copy of the bodies. */
+/** Operations that go to the addon in one job, and can be used again then. Memory: a copy of the bodies, but for a large one. */
 export class OperationBatch {
   readonly #operations: PathOperation[] = []
   /** Where bodies end. */
   readonly #ends: number[] = []
   #slab = NO_BYTES
+  /** The only body, which is not copied. */
+  #large: Uint8Array | undefined
   #bytes = 0
 
-  get isFull(): boolean {
-    return this.#operations.length >= BATCH_FILES || this.#bytes >= BATCH_BYTES
+  get bytes(): number {
+    return this.#bytes
   }
 
+  get isFull(): boolean {
+    return this.#operations.length >= BATCH_FILES || this.#bytes >= BATCH_BYTES || this.#large !== undefined
+  }
+
+  /** A large body has to be the only one. */
+  hasRoomFor(body: Uint8Array): boolean {
+    return this.#bytes === 0 || body.length <= BATCHED_FILE_BYTES
+  }
+
+  /** To a batch that is not full, and has room. */
   add(operation: PathOperation, body: Uint8Array = NO_BYTES): void {
-    const end = this.#bytes + body.length
-    if (end > this.#slab.length) this.#grow(end)
-    this.#slab.set(body, this.#bytes)
-    this.#bytes = end
-    this.#ends.push(end)
+    if (body.length > BATCHED_FILE_BYTES) this.#large = body
+    else if (body.length > 0) {
+      if (this.#slab.length === 0) this.#slab = Buffer.allocUnsafeSlow(BATCH_BYTES + BATCHED_FILE_BYTES)
+      this.#slab.set(body, this.#bytes)
+    }
+    this.#bytes += body.length
+    this.#ends.push(this.#bytes)
     this.#operations.push(operation)
   }
 
@@ -76,19 +88,13 @@ export class OperationBatch {
   async run(root: Uint8Array, options?: OperateOptions): Promise<{ operation: PathOperation; errno: number }[]> {
     if (this.#operations.length === 0) return []
     const operations = this.#operations.splice(0)
-    const slab = this.#slab.subarray(0, this.#bytes)
+    const slab = this.#large ?? this.#slab.subarray(0, this.#bytes)
     const offsets = Float64Array.of(0, ...this.#ends.splice(0))
     const errnos = await operate(root, { ...toColumns(operations), slab, offsets }, options)
+    this.#large = undefined
     this.#bytes = 0
-    if (this.#slab.length > SLAB_KEPT_BYTES) this.#slab = NO_BYTES
     if (errnos.every(errno => errno === 0)) return []
     return operations.map((operation, i) => ({ operation, errno: errnos[i]! })).filter(({ errno }) => errno !== 0)
-  }
-
-  #grow(end: number): void {
-    const slab = Buffer.allocUnsafeSlow(Math.max(end, 2 * this.#slab.length))
-    slab.set(this.#slab.subarray(0, this.#bytes))
-    this.#slab = slab
   }
 }
 
