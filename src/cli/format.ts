@@ -12,8 +12,8 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? Math.round(value) : value.toPrecision(3)} ${UNITS[unit]}`
 }
 
-export function formatCount(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+export function formatCount(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? noun : plural}`
 }
 
 export function formatSeconds(ms: number): string {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatBytes, formatSeconds, parseSize } from '../../src/cli/format.js'
+import { formatBytes, formatCount, formatSeconds, parseSize } from '../../src/cli/format.js'
 
 test('bytes have three digits that matter, also where they are rounded up to the next unit', () => {
   const KIB = 1024
@@ -37,4 +37,11 @@ test('sizes are read with and without units', () => {
     [4096, 512_000, 1_610_612_736, 2_097_152, 10_485_760]
   )
   for (const text of ['', '10X', '-1', '1e3', 'K']) assert.equal(parseSize(text), undefined, text)
+})
+
+test('one is no plural', () => {
+  assert.deepEqual(
+    [0, 1, 2000].map(count => formatCount(count, 'entry', 'entries')),
+    ['0 entries', '1 entry', '2,000 entries']
+  )
 })

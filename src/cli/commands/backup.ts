@@ -63,7 +63,7 @@ function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchang
   const size = `${formatCount(totals.files, 'file')}, ${formatBytes(totals.sizeBytes)}`
   const changes =
     kind === 'full'
-      ? `${formatCount(totals.entries, 'entry').replace('entrys', 'entries')}: ${size}`
+      ? `${formatCount(totals.entries, 'entry', 'entries')}: ${size}`
       : `${created} created, ${updated} updated, ${touched} touched, ${deleted} deleted, ${unchanged} unchanged: ${size}`
   const lines = [
     `${kind === 'full' ? 'Full' : 'Incremental'} backup of ${key}, ${date}${parent ? ` on ${parent}` : ''}`

@@ -93,7 +93,7 @@ function tell(
   const { date, files, sizeBytes, entries, skippedEntries } = report
   reporter.report(report, [
     ...first,
-    `  ${entries.toLocaleString('en')} entries: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} written, ${formatSeconds(reporter.elapsedMs)}`,
+    `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} written, ${formatSeconds(reporter.elapsedMs)}`,
     ...more,
     ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be restored`] : [])
   ])

@@ -21,7 +21,7 @@ export async function runVerify(
     const verdict = problems.length === 0 ? 'is complete' : `has ${formatCount(problems.length, 'problem')}`
     reporter.report(report, [
       `Backup of ${key}, ${date}, ${verdict}`,
-      `  ${formatCount(artifacts, 'artifact')}, ${entries.toLocaleString('en')} entries${read}, ${formatSeconds(reporter.elapsedMs)}`
+      `  ${formatCount(artifacts, 'artifact')}, ${formatCount(entries, 'entry', 'entries')}${read}, ${formatSeconds(reporter.elapsedMs)}`
     ])
     return problems.length === 0 ? Exit.done : Exit.integrity
   } finally {
