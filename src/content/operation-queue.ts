@@ -23,7 +23,7 @@ export interface OperationQueueOptions {
 }
 
 /**
- * Operations below a root, done in order, in jobs of many. Memory: one batch that gathers, and one for each job.
+ * Operations below a root, done in order, in jobs of many. Memory: one batch that gathers, and `RUNNING_BYTES`.
  * A call throws what an earlier operation ended the run with: BackupError IBT_WRITE_FAILED where none can succeed.
  */
 export class OperationQueue {

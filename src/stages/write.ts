@@ -61,7 +61,7 @@ export interface Written {
  * removed first. Symlinks, deletions and the metadata of a directory come last in it. Only what differs is written:
  * done again, it writes nothing.
  * Owners other than one's own, and devices, take root. Sockets are not made.
- * Memory: four batches of small files or one chunk, the listings of the open directories if they were there before, their
+ * Memory: four batches of small files or two chunks, the listings of the open directories if they were there before, their
  * symlinks, and one table entry for each hard-link group.
  *
  * @throws BackupError IBT_NOT_EMPTY, IBT_UNSAFE_PATH; IBT_WRITE_FAILED where no write can succeed (a full disk); what a
