@@ -80,7 +80,7 @@ export class OperationQueue {
     await this.#settle(this.#jobsMax - 1, RUNNING_BYTES - batch.bytes)
     this.#batch = this.#free.pop() ?? new OperationBatch()
     const { bytes } = batch
-    const done = this.#run(batch)
+    const done = this.#run(batch, this.#running.at(-1)?.done)
     done.catch(() => {})
     this.#running.push({ done, bytes })
   }
@@ -95,8 +95,11 @@ export class OperationQueue {
     }
   }
 
-  async #run(batch: OperationBatch): Promise<void> {
-    for (const { operation, errno } of await batch.run(this.root, this.#operate)) {
+  async #run(batch: OperationBatch, before: Promise<void> | undefined): Promise<void> {
+    const failed = await batch.run(this.root, this.#operate)
+    // Two jobs that end together may be heard of in any order.
+    if (failed.length > 0) await before
+    for (const { operation, errno } of failed) {
       if (errno === NOT_PROVEN) await this.#again(operation)
       else this.fail(operation, systemError(errno, operationName(operation), operation.path))
     }
