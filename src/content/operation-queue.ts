@@ -56,11 +56,16 @@ export class OperationQueue {
     await this.#settle(0)
   }
 
+  /** Waits for the jobs that run, whatever comes of them: nothing is written any more then. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#running.map(({ done }) => done))
+  }
+
   /** Removes what an error left: not in its turn, for an abort ends all that is waiting. */
   async discard(path: string): Promise<void> {
     const batch = new OperationBatch()
     batch.add({ code: Operation.remove, path })
-    await Promise.allSettled(this.#running.map(({ done }) => done))
+    await this.idle()
     await batch.run(this.root).catch(() => {})
   }
 

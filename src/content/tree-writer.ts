@@ -97,6 +97,11 @@ export class TreeWriter {
     await this.#queue.flush()
   }
 
+  /** After an error: waits until nothing is written any more. */
+  async leave(): Promise<void> {
+    await this.#queue.idle()
+  }
+
   async #makeSymlinks({ symlinks }: OpenDirectory): Promise<void> {
     for (const place of symlinks) {
       const { path, linkname: other } = place.entry

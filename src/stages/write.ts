@@ -86,17 +86,23 @@ export function write(destination: string, options: WriteOptions = {}): Sink<Ent
     const isDeleted = typeof deletes === 'function' ? deletes : () => deletes
     const settings = { owners, overwrite, existing, deletes: isDeleted, isLeading, onError, signal }
     const writer = new TreeWriter(root, settings)
-    for await (const entry of source) {
-      if (!isEntry(entry)) continue
-      const outcome = await writeEntry(writer, entry, onError)
-      if (outcome === undefined) continue
-      counts.entries++
-      counts.sizeBytes += outcome.sizeBytes
-      if (outcome.isUnchanged) counts.unchangedEntries++
-      if (entry.type === 'file') counts.files++
-      options.onEntry?.(entry)
+    try {
+      for await (const entry of source) {
+        if (!isEntry(entry)) continue
+        const outcome = await writeEntry(writer, entry, onError)
+        if (outcome === undefined) continue
+        counts.entries++
+        counts.sizeBytes += outcome.sizeBytes
+        if (outcome.isUnchanged) counts.unchangedEntries++
+        if (entry.type === 'file') counts.files++
+        options.onEntry?.(entry)
+      }
+      await writer.end()
+    } catch (error) {
+      // Jobs that run would go on writing, and files that they have begun would be seen half-written.
+      await writer.leave()
+      throw error
     }
-    await writer.end()
     return { ...counts, deletedEntries: writer.deletedEntries }
   }
 }
