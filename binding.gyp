@@ -5,7 +5,7 @@
       "product_name": "librsync-native",
       "sources": [
         "native/binding.cc",
-        "<!@(node -p \"['hash','signature','delta','patch','compose','jobs','fs','state'].flatMap(d=>require('fs').readdirSync('native/'+d).filter(f=>f.endsWith('.cc')).sort().map(f=>'native/'+d+'/'+f)).join(' ')\")"
+        "<!@(node -p \"['hash','signature','delta','patch','compose','jobs','fs','state','tar'].flatMap(d=>require('fs').readdirSync('native/'+d).filter(f=>f.endsWith('.cc')).sort().map(f=>'native/'+d+'/'+f)).join(' ')\")"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],

@@ -4,6 +4,7 @@
 #include "jobs/engine_jobs.h"
 #include "jobs/fs_jobs.h"
 #include "jobs/memory.h"
+#include "jobs/run_writer.h"
 #include "jobs/runtime.h"
 #include "jobs/state_lines.h"
 
@@ -34,6 +35,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   add("createLineMatcher", ibt::create_line_matcher);
   add("matchLines", ibt::match_lines);
   add("usedByLines", ibt::used_by_lines);
+  add("createRunWriter", ibt::create_run_writer);
+  add("planHeaders", ibt::plan_headers);
+  add("writeHeaders", ibt::write_headers);
+  add("writeLines", ibt::write_lines);
 
   add("loadSignature", ibt::load_signature_job);
   add("deltaBytes", ibt::delta_bytes_job);

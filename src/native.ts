@@ -18,7 +18,7 @@ export { composeBytes, composeDeltas } from './native/compose.js'
 export { deltaBytes, type HeldDelta } from './native/delta-bytes.js'
 export { dataExtents } from './native/extents.js'
 export { returnFreedMemory, type SystemError, setJobs, systemError } from './native/job.js'
-export { LineMatcher, type MatchPlace, PLACE_LENGTH, UsedKind } from './native/line-matcher.js'
+export { LineMatcher, type ListedColumns, UsedKind } from './native/line-matcher.js'
 export { FileType, type Listing, type ListOptions, listDirectories, listDirectory } from './native/listing.js'
 export { type OpenFile, openFile } from './native/open-file.js'
 export {
@@ -33,6 +33,7 @@ export {
 } from './native/operate.js'
 export { createPatcher, type Patcher, patchBytes } from './native/patcher.js'
 export { deltaFile, type JobStats, patchFile, signatureFile } from './native/rdiff-files.js'
+export { type PlacedRun, type RunPlaces, RunWriter } from './native/run-writer.js'
 export { createScanner, type Scanner, type ScanOptions, type ScanResult } from './native/scanner.js'
 export {
   type LoadedSignature,

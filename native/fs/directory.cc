@@ -127,9 +127,13 @@ DirectoryListing OpenDirectory::list(const Capture& capture, const CancelToken& 
       if (error != 0) stat = failed_stat(error);
     }
     listing.stats.push_back(stat);
+    listing.name_offsets.push_back(static_cast<uint32_t>(listing.names.size()));
+    listing.linkname_offsets.push_back(static_cast<uint32_t>(listing.linknames.size()));
     listing.names.append(name.bytes.c_str(), name.bytes.size() + 1);
     listing.linknames.append(targets[name.stat].c_str(), targets[name.stat].size() + 1);
   }
+  listing.name_offsets.push_back(static_cast<uint32_t>(listing.names.size()));
+  listing.linkname_offsets.push_back(static_cast<uint32_t>(listing.linknames.size()));
   for (const std::string& name : capture.names) {
     const auto found = std::lower_bound(names.begin(), names.end(), name,
                                         [](const Name& a, const std::string& bytes) { return a.bytes < bytes; });

@@ -18,8 +18,11 @@ constexpr uint32_t SELF = 0xffffffff;
 
 struct DirectoryListing {
   std::vector<FileStat> stats;
+  // Each ended by NUL; `…_offsets` say where they begin, and where the last ends.
   RawBytes names;
   RawBytes linknames;
+  std::vector<uint32_t> name_offsets;
+  std::vector<uint32_t> linkname_offsets;
   // Records of `XattrReader`; `SELF` is the directory itself.
   RawBytes xattrs;
   std::vector<std::optional<RawBytes>> captured;

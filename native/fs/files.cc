@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <optional>
 
+#include "../tar/header.h"
 #include "beneath.h"
 
 namespace ibt {
@@ -62,6 +64,8 @@ class BatchReader {
   }
 
   void add(int root, const std::string& path) {
+    const bool has_gap = !options_.gaps.empty();
+    if (has_gap) used_ = std::min(slab_.size, used_ + options_.gaps[batch_.stats.size()]);
     const size_t start = used_;
     size_t count = 0;
     uint8_t flags = 0;
@@ -71,6 +75,7 @@ class BatchReader {
     else stat = read(file.get(), flags, count);
     const bool is_read = stat.error == 0 && (flags & (FILE_TOO_LARGE | FILE_NOT_REGULAR)) == 0;
     if (is_read) used_ += count;
+    if (is_read && has_gap) pad();
     batch_.stats.push_back(stat);
     batch_.flags.push_back(flags);
     batch_.offsets.push_back(static_cast<double>(start));
@@ -86,6 +91,12 @@ class BatchReader {
   }
 
  private:
+  void pad() {
+    const size_t padding = std::min(slab_.size - used_, tar_padding(used_));
+    std::memset(slab_.data + used_, 0, padding);
+    used_ += padding;
+  }
+
   FileStat read(int fd, uint8_t& flags, size_t& count) {
     const Slab room{slab_.data + used_, slab_.size - used_};
     struct stat status;

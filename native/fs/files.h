@@ -17,6 +17,8 @@ struct BatchOptions {
   uint32_t block_len_min;
   uint32_t strong_len;
   double racy_ms;
+  // Bytes that are left free before each content, whose end is then filled up with zeros to whole blocks; empty: none.
+  std::vector<uint32_t> gaps;
 };
 
 struct FileBatch {

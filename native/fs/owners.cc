@@ -56,4 +56,10 @@ std::optional<gid_t> group_id_of(const std::string& name) {
   return found == nullptr ? std::nullopt : std::optional<gid_t>(found->gr_gid);
 }
 
+const OwnerNames::Names& OwnerNames::find(uid_t uid, gid_t gid) {
+  const uint64_t key = static_cast<uint64_t>(uid) << 32 | gid;
+  const auto found = known_.find(key);
+  return found != known_.end() ? found->second : known_.emplace(key, Names{user_name_of(uid), group_name_of(gid)}).first->second;
+}
+
 }  // namespace ibt

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 namespace ibt {
 
@@ -11,5 +12,18 @@ std::optional<std::string> user_name_of(uid_t uid);
 std::optional<std::string> group_name_of(gid_t gid);
 std::optional<uid_t> user_id_of(const std::string& name);
 std::optional<gid_t> group_id_of(const std::string& name);
+
+// Names of owners, asked for once.
+class OwnerNames {
+ public:
+  struct Names {
+    std::optional<std::string> user;
+    std::optional<std::string> group;
+  };
+  const Names& find(uid_t uid, gid_t gid);
+
+ private:
+  std::unordered_map<uint64_t, Names> known_;
+};
 
 }  // namespace ibt

@@ -31,6 +31,8 @@ Napi::Object to_js(Napi::Env env, DirectoryListing& listing) {
   result.Set("columns", to_array_buffer(env, pack_columns(listing.stats)));
   result.Set("names", to_buffer(env, std::move(listing.names)));
   result.Set("linknames", to_buffer(env, std::move(listing.linknames)));
+  result.Set("nameOffsets", to_uint32_array(env, listing.name_offsets));
+  result.Set("linknameOffsets", to_uint32_array(env, listing.linkname_offsets));
   result.Set("xattrs", to_buffer(env, std::move(listing.xattrs)));
   result.Set("captured", captured);
   result.Set("dev", Napi::BigInt::New(env, listing.self.dev));
@@ -175,7 +177,7 @@ Napi::Value list_directories_job(const Napi::CallbackInfo& info) {
       [](Napi::Env env, ListedTree& tree) { return to_js(env, tree); });
 }
 
-// (root, names, count, slab, signMinBytes, blockLenMin, strongLen, racyMs, token)
+// (root, names, count, slab, signMinBytes, blockLenMin, strongLen, racyMs, gaps, token)
 Napi::Value read_files_job(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const double count = integer(info, 2, "count", 0, COUNT_MAX);
@@ -185,13 +187,16 @@ Napi::Value read_files_job(const Napi::CallbackInfo& info) {
   options.strong_len = static_cast<uint32_t>(integer(info, 6, "strongLen", 0, COUNT_MAX));
   options.racy_ms = number(info, 7, "racyMs");
   if (options.strong_len > 32) options.strong_len = 32;
+  if (!info[8].IsUndefined()) {
+    options.gaps = column<uint32_t>(info, 8, "gaps", napi_uint32_array, static_cast<size_t>(count));
+  }
   std::string root = byte_string(info, 0, "root");
   auto paths = strings(env, bytes(info, 1, "names", nullptr), static_cast<size_t>(count), "names");
   Held held;
   const Span room = bytes(info, 3, "slab", &held);
   const Slab slab{const_cast<uint8_t*>(room.data), room.size};
   return start(
-      env, token(info, 8), std::move(held),
+      env, token(info, 9), std::move(held),
       [root = std::move(root), paths = std::move(paths), slab, options](const CancelToken& cancel) {
         return read_files(root, paths, slab, options, cancel);
       },

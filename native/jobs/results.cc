@@ -52,6 +52,10 @@ Napi::Value to_uint8_array(Napi::Env env, const std::vector<uint8_t>& values) {
   return to_typed_array<Napi::Uint8Array>(env, values);
 }
 
+Napi::Value to_uint32_array(Napi::Env env, const std::vector<uint32_t>& values) {
+  return to_typed_array<Napi::Uint32Array>(env, values);
+}
+
 Napi::Value to_int32_array(Napi::Env env, const std::vector<int32_t>& values) {
   return to_typed_array<Napi::Int32Array>(env, values);
 }

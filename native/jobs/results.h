@@ -15,6 +15,7 @@ Napi::Value to_buffer(Napi::Env env, Bytes&& bytes);
 Napi::Value to_array_buffer(Napi::Env env, const RawBytes& bytes);
 Napi::Value to_float64_array(Napi::Env env, const std::vector<double>& values);
 Napi::Value to_uint8_array(Napi::Env env, const std::vector<uint8_t>& values);
+Napi::Value to_uint32_array(Napi::Env env, const std::vector<uint32_t>& values);
 Napi::Value to_int32_array(Napi::Env env, const std::vector<int32_t>& values);
 
 }  // namespace ibt

@@ -1,7 +1,5 @@
 #include "line_matcher.h"
 
-#include <cstring>
-
 #include "../fs/stat.h"
 
 namespace ibt {
@@ -39,46 +37,29 @@ bool take_sha256(std::string_view lines, size_t& at) {
   return true;
 }
 
-// The name at `at`, which is moved behind its NUL.
-std::string_view take_name(std::string_view names, size_t& at) {
-  const void* nul = at < names.size() ? std::memchr(names.data() + at, 0, names.size() - at) : nullptr;
-  if (nul == nullptr) return {};
-  const size_t length = static_cast<size_t>(static_cast<const char*>(nul) - names.data()) - at;
-  const std::string_view name = names.substr(at, length);
-  at += length + 1;
-  return name;
-}
-
 }  // namespace
 
-MatchedLines LineMatcher::match(const ListedDirectory& directory, ListedPlace& place, size_t begin, size_t end,
-                                std::string_view lines, size_t start) {
-  for (; place.index < begin; place.index++) {
-    take_name(directory.names, place.name);
-    take_name(directory.linknames, place.linkname);
-  }
+MatchedLines LineMatcher::match(const ListedDirectory& directory, size_t begin, size_t end, std::string_view lines,
+                                size_t start) {
+  const StatColumns& stats = directory.stats;
   MatchedLines matched;
   matched.end = start;
-  while (place.index < end) {
-    ListedPlace next{place.index + 1, place.name, place.linkname};
-    const std::string_view name = take_name(directory.names, next.name);
-    const std::string_view linkname = take_name(directory.linknames, next.linkname);
+  for (size_t i = begin; i < end; i++) {
     text_.clear();
-    if (!write_metadata(text_, directory.path, name, linkname, directory.stats, place.index, owners_)) break;
+    if (!write_metadata(text_, directory, i, stats, i, owners_)) break;
     size_t at = matched.end;
     if (!take(lines, at, text_)) break;
-    const bool is_file = directory.stats.types[place.index] == TYPE_FILE;
+    const bool is_file = stats.types[i] == TYPE_FILE;
     uses_.clear();
     if (is_file) at = match_content(lines, at);
     if (at == NO_MATCH || !take(lines, at, "},\n")) break;
     for (const Use& use : uses_) used_[use.date] |= use.kind;
     if (is_file) {
       matched.files++;
-      matched.size_bytes += directory.stats.sizes[place.index];
+      matched.size_bytes += stats.sizes[i];
     }
     matched.lines++;
     matched.end = at;
-    place = next;
   }
   return matched;
 }

@@ -9,21 +9,6 @@
 
 namespace ibt {
 
-// A directory as it was listed. Names and linknames end in NUL each, one for every entry.
-struct ListedDirectory {
-  std::string_view path;  // Empty for the root.
-  StatColumns stats;
-  std::string_view names;
-  std::string_view linknames;
-};
-
-// An entry of a directory, and where its names begin.
-struct ListedPlace {
-  size_t index = 0;
-  size_t name = 0;
-  size_t linkname = 0;
-};
-
 // Lines that match, and what they add up to.
 struct MatchedLines {
   size_t lines = 0;
@@ -40,10 +25,8 @@ class LineMatcher {
   explicit LineMatcher(size_t chain_length) : used_(chain_length, 0) {}
 
   // Compares the entries `begin` up to `end` with the lines from `start` on, one by one, up to the first that differs
-  // or is not written exactly as src/format/state-encode.ts does. Moves `place`, which is not behind `begin`, behind
-  // those that match.
-  MatchedLines match(const ListedDirectory& directory, ListedPlace& place, size_t begin, size_t end,
-                     std::string_view lines, size_t start);
+  // or is not written exactly as src/format/state-encode.ts does.
+  MatchedLines match(const ListedDirectory& directory, size_t begin, size_t end, std::string_view lines, size_t start);
 
   // The kinds that lines have referred to, by index in the chain; the caller clears them.
   std::vector<uint8_t>& used() { return used_; }
@@ -53,7 +36,7 @@ class LineMatcher {
   bool match_place(std::string_view lines, size_t& at, bool is_first);
 
   std::vector<uint8_t> used_;
-  OwnerFields owners_;
+  OwnerNames owners_;
   std::string text_;
   // Of the line that is being matched: counted when all of it does.
   struct Use {

@@ -3,7 +3,6 @@
 #include <charconv>
 #include <optional>
 
-#include "../fs/owners.h"
 #include "../fs/stat.h"
 
 namespace ibt {
@@ -12,10 +11,16 @@ namespace {
 constexpr int DIGITS_MAX = 20;
 
 template <class T>
-void append_number(std::string& out, T value) {
+void append_digits(std::string& out, T value) {
   char digits[DIGITS_MAX + 1];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
   out.append(digits, static_cast<size_t>(end - digits));
+}
+
+bool append_owner(std::string& out, std::string_view start, const std::optional<std::string>& name) {
+  if (!name) return true;
+  out.append(start).append(*name).append("\"");
+  return is_plain(*name);
 }
 
 bool append_text(std::string& out, std::string_view text) {
@@ -37,55 +42,39 @@ bool is_plain(std::string_view text) {
   return plain;
 }
 
-const std::string* OwnerFields::find(uint32_t uid, uint32_t gid) {
-  const uint64_t key = static_cast<uint64_t>(uid) << 32 | gid;
-  auto found = known_.find(key);
-  if (found == known_.end()) found = known_.emplace(key, make(uid, gid)).first;
-  return found->second.is_plain ? &found->second.text : nullptr;
-}
+void append_number(std::string& out, uint64_t value) { append_digits(out, value); }
 
-OwnerFields::Field OwnerFields::make(uint32_t uid, uint32_t gid) const {
-  Field field;
-  const auto add = [&](std::string_view start, const std::optional<std::string>& name) {
-    if (!name) return;
-    field.text.append(start).append(*name).append("\"");
-    field.is_plain &= is_plain(*name);
-  };
-  add(",\"uname\":\"", user_name_of(uid));
-  add(",\"gname\":\"", group_name_of(gid));
-  return field;
-}
-
-bool write_metadata(std::string& out, std::string_view directory, std::string_view name, std::string_view linkname,
-                    const StatColumns& stats, size_t index, OwnerFields& owners) {
+bool write_metadata(std::string& out, const ListedDirectory& directory, size_t entry, const StatColumns& stats,
+                    size_t index, OwnerNames& owners) {
   const uint8_t type = stats.types[index];
-  const std::string* owner = owners.find(stats.uids[index], stats.gids[index]);
-  if (owner == nullptr) return false;
+  const OwnerNames::Names& owner = owners.find(stats.uids[index], stats.gids[index]);
   out += "{\"path\":\"";
-  if (!directory.empty()) {
-    if (!append_text(out, directory)) return false;
+  if (!directory.path.empty()) {
+    if (!append_text(out, directory.path)) return false;
     out += '/';
   }
-  if (!append_text(out, name)) return false;
+  if (!append_text(out, directory.names[entry])) return false;
   out.append("\",\"type\":\"").append(type_name(type)).append("\",\"mode\":");
-  append_number(out, stats.modes[index] & 07777);
+  append_digits(out, stats.modes[index] & 07777);
   out += ",\"uid\":";
-  append_number(out, stats.uids[index]);
+  append_digits(out, stats.uids[index]);
   out += ",\"gid\":";
-  append_number(out, stats.gids[index]);
-  out.append(*owner).append(",\"mtimeNs\":\"");
-  append_number(out, stats.mtimes_ns[index]);
+  append_digits(out, stats.gids[index]);
+  if (!append_owner(out, ",\"uname\":\"", owner.user) || !append_owner(out, ",\"gname\":\"", owner.group)) return false;
+  out += ",\"mtimeNs\":\"";
+  append_digits(out, stats.mtimes_ns[index]);
   out += "\",\"ctimeNs\":\"";
-  append_number(out, stats.ctimes_ns[index]);
+  append_digits(out, stats.ctimes_ns[index]);
   out += "\",\"ino\":\"";
-  append_number(out, stats.inos[index]);
+  append_digits(out, stats.inos[index]);
   out += '"';
   if (type == TYPE_FILE) {
     out += ",\"sizeBytes\":";
-    append_number(out, static_cast<uint64_t>(stats.sizes[index]));
+    append_digits(out, static_cast<uint64_t>(stats.sizes[index]));
     if (stats.sparse[index] == 1) out += ",\"sparse\":true";
   }
   if (type != TYPE_SYMLINK) return true;
+  const std::string_view linkname = directory.linknames[entry];
   out += ",\"linkname\":\"";
   const bool is_known = append_text(out, linkname) && !linkname.empty();
   out += '"';

@@ -11,7 +11,7 @@ import {
   systemError
 } from '../native.js'
 import { encodePath } from '../path.js'
-import type { Change, Entry, Signed } from '../types.js'
+import type { Change, Entry, Signed, Summary } from '../types.js'
 import { batchOptions } from './policy.js'
 import { type Held, noFile, readFailed, settleHeld, wholeBody, withStat } from './settle.js'
 import type { SignContext } from './stream-body.js'
@@ -90,14 +90,22 @@ function unread(entry: Entry, batch: FileBatch, i: number): Failed | Deferred | 
 
 function toHeld(batch: FileBatch, slab: Uint8Array, i: number): Held {
   const bytes = slab.subarray(batch.offsets[i]!, batch.offsets[i + 1]!)
+  return { bytes, summary: summaryOf(batch, i) }
+}
+
+export function isSigned({ signatureOffsets }: FileBatch, i: number): boolean {
+  return signatureOffsets[i]! < signatureOffsets[i + 1]!
+}
+
+/** What was found in a file of a batch that was read. */
+export function summaryOf(batch: FileBatch, i: number): Summary {
   const signature = batch.signatures.subarray(batch.signatureOffsets[i]!, batch.signatureOffsets[i + 1]!)
-  const summary = {
-    sizeBytes: bytes.length,
+  return {
+    sizeBytes: batch.sizes[i]!,
     sha256: batch.sha256.toString('hex', i * 32, i * 32 + 32),
     signature: signature.length === 0 ? undefined : signature,
     copies: 0,
     dirty: (batch.flags[i]! & FILE_DIRTY) !== 0 || undefined,
     racy: (batch.flags[i]! & FILE_RACY) !== 0 || undefined
   }
-  return { bytes, summary }
 }

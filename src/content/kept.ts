@@ -2,31 +2,10 @@ import type { WindowEntries } from '../format/state-entries.js'
 import type { StateLine } from '../format/state-line.js'
 import { LineMatcher } from '../native.js'
 import type { ListedDirectory, ListedRun } from './listed.js'
+import type { Kept } from './runs.js'
 
 /** A comma and a line feed. */
 const SEPARATOR_BYTES = 2
-
-/**
- * Entries in a row that are just as the previous state says: `stateEmit` writes their lines again, and every other stage
- * lets them pass. Memory: a part of the state.
- */
-export interface Kept {
-  readonly keptEntries: number
-  /** Files among them, and their bytes. */
-  readonly files: number
-  readonly sizeBytes: number
-  /** All their lines. */
-  readonly lines: StateLine
-  /** What the lines refer to: `UsedKind`s by index in the chain. */
-  readonly used: Uint8Array
-  /** Of the last entry. */
-  readonly lastPath: () => string
-}
-
-/** Tells a `Kept` from other items. */
-export function isKept(item: object): item is Kept {
-  return 'keptEntries' in item
-}
 
 /** Passes over the lines of a state that say just what listed entries are. */
 export class KeptLines {
@@ -60,10 +39,10 @@ export class KeptLines {
     if (this.#lines === undefined || this.#last === undefined) return undefined
     const { directory, index } = this.#last
     const kept = {
-      keptEntries: this.#entries,
+      entries: this.#entries,
       files: this.#files,
       sizeBytes: this.#sizeBytes,
-      lines: this.#lines,
+      kept: this.#lines,
       used: this.#matcher!.takeUsed(),
       lastPath: () => directory.pathOf(index)
     }

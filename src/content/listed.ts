@@ -1,4 +1,4 @@
-import { FileType, groupName, type Listing, PLACE_LENGTH, userName } from '../native.js'
+import { FileType, groupName, type Listing, userName } from '../native.js'
 import { decodePath, encodePath, joinPath, ROOT_PATH } from '../path.js'
 import type { Entry, EntryType } from '../types.js'
 import { DiskContent } from './disk.js'
@@ -24,8 +24,6 @@ export class ListedDirectory {
   readonly names: readonly string[]
   /** Bytes of the path; none for the root. */
   readonly pathBytes: Uint8Array
-  /** For the `LineMatcher`. */
-  readonly place = new Float64Array(PLACE_LENGTH)
   #linknames: readonly string[] | undefined
 
   constructor(
@@ -102,4 +100,8 @@ export class ListedRun {
     readonly begin: number,
     readonly end: number
   ) {}
+
+  *entries(): Generator<Entry, void, undefined> {
+    for (let i = this.begin; i < this.end; i++) yield this.directory.entry(i)
+  }
 }

@@ -1,7 +1,10 @@
 import { BATCH_BYTES, BATCH_FILES, BATCHED_FILE_BYTES, SLOT_ENTRIES, SLOTS } from '../constants.js'
+import { RunWriter } from '../native.js'
 import type { Entry } from '../types.js'
 import { type BatchResult, readBatch } from './batch.js'
 import type { DiskContent } from './disk.js'
+import type { ListedRun } from './listed.js'
+import { type PlannedRun, partsOfRun, type ReadRuns, RunBatch } from './run-batch.js'
 import type { SignContext } from './stream-body.js'
 
 /** Consecutive items: those to be read are one job, the others keep their places between them. */
@@ -52,9 +55,10 @@ function isFile(item: unknown): item is { readonly file: number } {
   return typeof item === 'object' && item !== null && 'file' in item
 }
 
-/** Items in order, of which some are files that are being read in batches. */
+/** Items in order, of which some are files, or runs with files, that are being read in batches. */
 export class ReadQueue<T extends object> {
-  readonly #slots: Slot<T>[] = []
+  readonly #slots: (Slot<T> | RunBatch)[] = []
+  #writer: RunWriter | undefined
   #bytes = 0
 
   constructor(
@@ -72,7 +76,7 @@ export class ReadQueue<T extends object> {
 
   push(item: T): void {
     const slot = this.#slots.at(-1)
-    if (slot !== undefined && !slot.isFull) slot.add(item)
+    if (slot instanceof Slot && !slot.isFull) slot.add(item)
     else this.#open(undefined, false).add(item)
   }
 
@@ -80,29 +84,54 @@ export class ReadQueue<T extends object> {
   read(file: Entry): void {
     const { root } = file.content as DiskContent
     const last = this.#slots.at(-1)
-    const slot = last?.takes(file, root) ? last : this.#open(root, (file.sizeBytes ?? 0) <= BATCHED_FILE_BYTES)
+    const slot =
+      last instanceof Slot && last.takes(file, root)
+        ? last
+        : this.#open(root, (file.sizeBytes ?? 0) <= BATCHED_FILE_BYTES)
     slot.addFile(file)
     this.#bytes += file.sizeBytes ?? 0
-    if (slot.isFull || !slot.isShared) this.#start(slot)
+    if (slot.isFull || !slot.isShared) slot.start(this.context)
+  }
+
+  /**
+   * Takes a run, a part at each pull, so that a queue that is full can be emptied between: what cannot be read in runs
+   * comes out as entries.
+   */
+  *readRun(run: ListedRun): Generator<Entry | undefined, void, undefined> {
+    this.#writer ??= new RunWriter()
+    for (const part of partsOfRun(run, this.#writer)) {
+      if ('path' in part) yield part
+      else yield* this.#addRun(part, this.#writer)
+    }
+  }
+
+  *#addRun(run: PlannedRun, writer: RunWriter): Generator<undefined, void, undefined> {
+    for (let rest: PlannedRun | undefined = run; rest !== undefined; yield) {
+      const last = this.#slots.at(-1)
+      const batch = last instanceof RunBatch && !last.isStarted ? last : this.#append(new RunBatch(writer))
+      const before = batch.bytes
+      rest = batch.add(rest)
+      this.#bytes += batch.bytes - before
+      if (rest !== undefined) batch.start(this.context)
+    }
   }
 
   /** The oldest items, when all of them have been read. */
-  async shift(): Promise<(T | BatchResult)[]> {
+  async shift(): Promise<readonly (T | BatchResult | ReadRuns)[]> {
     const slot = this.#slots.shift()!
-    this.#start(slot)
+    slot.start(this.context)
     const results = await slot.results()
     this.#bytes -= slot.bytes
     return results
   }
 
   #open(root: Uint8Array | undefined, isShared: boolean): Slot<T> {
-    const last = this.#slots.at(-1)
-    if (last !== undefined) this.#start(last)
-    const slot = new Slot<T>(root, isShared)
+    return this.#append(new Slot<T>(root, isShared))
+  }
+
+  #append<S extends Slot<T> | RunBatch>(slot: S): S {
+    this.#slots.at(-1)?.start(this.context)
     this.#slots.push(slot)
     return slot
-  }
-  #start(slot: Slot<T>): void {
-    slot.start(this.context)
   }
 }

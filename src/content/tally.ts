@@ -1,5 +1,5 @@
 import type { ChangeKind, Packed, Totals } from '../types.js'
-import type { Kept } from './kept.js'
+import type { RunCounts } from './runs.js'
 
 /** Counts entries as they pass. */
 export class Tally {
@@ -23,9 +23,9 @@ export class Tally {
     this.#sizeBytes += state.sizeBytes ?? 0
   }
 
-  addKept({ keptEntries, files, sizeBytes }: Kept): void {
-    this.#changes.unchanged += keptEntries
-    this.#entries += keptEntries
+  addRun(change: ChangeKind, { entries, files, sizeBytes }: RunCounts): void {
+    this.#changes[change] += entries
+    this.#entries += entries
     this.#files += files
     this.#sizeBytes += sizeBytes
   }

@@ -57,6 +57,15 @@ export class ArchiveWriter {
     this.memory?.done(bytes)
   }
 
+  /** Takes over whole entries, with headers and padding, at most a frame of them. Returns the offset of the first. */
+  entries(tar: Uint8Array): number {
+    if (tar.length > FRAME_BYTES / 2 || this.#used + tar.length > FRAME_BYTES) this.flush()
+    const { offset } = this
+    if (tar.length > FRAME_BYTES / 2) this.#push(tar)
+    else this.body(tar)
+    return offset
+  }
+
   endBody(sizeBytes: number): void {
     const zeros = padding(sizeBytes)
     if (zeros > 0) this.#append(Buffer.alloc(zeros))

@@ -43,6 +43,15 @@ export class StateText {
     this.#separator = SEPARATOR
   }
 
+  /** Adds lines that were encoded elsewhere, without what follows the last. */
+  addBytes(lines: Uint8Array): void {
+    this.#append(this.#separator)
+    this.#endText()
+    this.#parts.push(lines)
+    this.length += lines.length
+    this.#separator = SEPARATOR
+  }
+
   /** Ends the last line. */
   end(): void {
     this.#append('\n')

@@ -17,7 +17,9 @@ export interface RawListing {
   readonly count: number
   readonly columns: ArrayBuffer
   readonly names: Buffer
+  readonly nameOffsets: Uint32Array
   readonly linknames: Buffer
+  readonly linknameOffsets: Uint32Array
   readonly xattrs: Buffer
   readonly captured: (Buffer | undefined)[]
   readonly dev: bigint
@@ -69,6 +71,19 @@ interface RawStats {
 /** weak (0 rollsum, 1 rabinkarp), strong (0 md4, 1 blake2), blockLen, strongLen. */
 export type FormatArguments = readonly [weak: number, strong: number, blockLen: number, strongLen: number]
 
+/** A listed directory. */
+export type DirectoryArguments = readonly [
+  path: Uint8Array,
+  columns: Uint8Array,
+  names: Uint8Array,
+  nameOffsets: Uint32Array,
+  linknames: Uint8Array,
+  linknameOffsets: Uint32Array
+]
+
+/** Columns of files that were read, how many they are, and which is the first of a run. */
+export type FileArguments = readonly [columns: Uint8Array, count: number, first: number]
+
 /** What native/binding.cc exports: plain arguments in order, checked there; jobs end in a token and return promises. */
 export interface Addon {
   setThreads(count: number): void
@@ -94,6 +109,7 @@ export interface Addon {
     blockLenMin: number,
     strongLen: number,
     racyMs: number,
+    gaps: Uint32Array | undefined,
     token: Token
   ): Promise<RawBatch>
   openFile(
@@ -131,19 +147,40 @@ export interface Addon {
   createLineMatcher(chainLength: number): Handle<'matcher'>
   matchLines(
     matcher: Handle<'matcher'>,
-    path: Uint8Array,
-    columns: Uint8Array,
-    count: number,
-    names: Uint8Array,
-    linknames: Uint8Array,
-    place: Float64Array,
-    begin: number,
-    end: number,
-    lines: Uint8Array,
-    start: number,
-    found: Float64Array
+    ...rest: [...DirectoryArguments, begin: number, end: number, lines: Uint8Array, start: number, found: Float64Array]
   ): number
   usedByLines(matcher: Handle<'matcher'>): Uint8Array
+  createRunWriter(): Handle<'run writer'>
+  planHeaders(writer: Handle<'run writer'>, ...rest: [...DirectoryArguments, begin: number, end: number]): Uint32Array
+  writeHeaders(
+    writer: Handle<'run writer'>,
+    ...rest: [
+      ...DirectoryArguments,
+      ...FileArguments,
+      begin: number,
+      end: number,
+      offsets: Float64Array,
+      slab: Uint8Array,
+      at: number,
+      places: Float64Array
+    ]
+  ): number
+  writeLines(
+    writer: Handle<'run writer'>,
+    ...rest: [
+      ...DirectoryArguments,
+      ...FileArguments,
+      begin: number,
+      end: number,
+      flags: Uint8Array,
+      sha256: Uint8Array,
+      places: Float64Array,
+      base: number,
+      signatures: Float64Array,
+      date: number,
+      kind: string
+    ]
+  ): Buffer
 
   loadSignature(bytes: Uint8Array, token: Token): Promise<RawSignature>
   deltaBytes(signature: Uint8Array, bytes: Uint8Array, token: Token): Promise<{ delta: Buffer; copies: number }>

@@ -6,7 +6,9 @@ import { runJob } from './job.js'
 /** Many small files, opened, looked at, read, hashed and signed in one job. `StatColumns` are those of the bytes read. */
 export interface FileBatch extends StatColumns {
   readonly count: number
-  /** Contents stand in the slab one behind the other: file i from `offsets[i]` up to `offsets[i + 1]`. */
+  /** All columns of `StatColumns`, as native/fs/stat.cc packs them. */
+  readonly columns: Uint8Array
+  /** Contents stand in the slab one behind the other: file i from `offsets[i]` up to `offsets[i + 1]`, unless there are gaps. */
   readonly offsets: Float64Array
   /** `FILE_DIRTY`, `FILE_RACY`, `FILE_TOO_LARGE`, `FILE_NOT_REGULAR`. */
   readonly flags: Uint8Array
@@ -33,6 +35,8 @@ export interface BatchOptions {
   /** At most 32, which is all. */
   readonly strongLen: number
   readonly racyMs: number
+  /** Bytes that are left free before each content, which is then filled up with zeros to whole tar blocks. Default: none. */
+  readonly gaps?: Uint32Array | undefined
 }
 
 /**
@@ -50,10 +54,10 @@ export async function readFiles(
   options: BatchOptions,
   signal?: AbortSignal
 ): Promise<FileBatch> {
-  const { signMinBytes, blockLenMin, strongLen, racyMs } = options
+  const { signMinBytes, blockLenMin, strongLen, racyMs, gaps } = options
   const subject = { action: 'read files below', path: decodePath(root) }
   const { columns, ...batch } = await runJob(subject, signal, token =>
-    addon().readFiles(root, names, count, slab, signMinBytes, blockLenMin, strongLen, racyMs, token)
+    addon().readFiles(root, names, count, slab, signMinBytes, blockLenMin, strongLen, racyMs, gaps, token)
   )
-  return { ...batch, ...statColumns(columns, count) }
+  return { columns: new Uint8Array(columns), ...batch, ...statColumns(columns, count) }
 }

@@ -1,26 +1,25 @@
-import { addon, type Handle } from './addon.js'
+import { addon, type DirectoryArguments, type Handle } from './addon.js'
 import type { Listing } from './listing.js'
 
 /** Kinds of artifacts that a line refers to, as bits. */
 export const UsedKind = { full: 1, created: 2, updated: 4, sigvault: 8 } as const
 
-/** A listed directory, and which of its entries were compared. */
-export interface MatchPlace {
-  /** Bytes of the directory's path; empty for the root. */
+/** A listed directory, and the bytes of its path: none for the root. */
+export interface ListedColumns {
   readonly pathBytes: Uint8Array
   readonly listing: Listing
-  /** An entry, and where its names begin: for the matcher alone. */
-  readonly place: Float64Array
 }
 
-/** Index, name and linkname. */
-export const PLACE_LENGTH = 3
+/** What the addon takes of it. */
+export function directoryArguments({ pathBytes, listing }: ListedColumns): DirectoryArguments {
+  const { columns, names, nameOffsets, linknames, linknameOffsets } = listing
+  return [pathBytes, columns, names, nameOffsets, linknames, linknameOffsets]
+}
 
 /**
  * Compares listed entries with lines of a state where both are, as bytes: no object is made of either.
  *
  * An entry matches if its line says just what would be written of it now, and a content is recorded for every file.
- * The entries of one directory are compared in their order.
  * Source: native/state/line_matcher.h.
  */
 export class LineMatcher {
@@ -33,23 +32,9 @@ export class LineMatcher {
   }
 
   /** How many entries from `begin` up to `end` match the lines from `start` on. */
-  match(place: MatchPlace, begin: number, end: number, lines: Uint8Array, start: number): number {
-    const { pathBytes, listing } = place
-    const { columns, count, names, linknames } = listing
-    return addon().matchLines(
-      this.#handle,
-      pathBytes,
-      columns,
-      count,
-      names,
-      linknames,
-      place.place,
-      begin,
-      end,
-      lines,
-      start,
-      this.#found
-    )
+  match(directory: ListedColumns, begin: number, end: number, lines: Uint8Array, start: number): number {
+    const columns = directoryArguments(directory)
+    return addon().matchLines(this.#handle, ...columns, begin, end, lines, start, this.#found)
   }
 
   /** Where the lines end that matched last. */

@@ -25,6 +25,9 @@ export interface Listing extends StatColumns {
   /** All columns, as native/fs/stat.cc packs them. */
   readonly columns: Uint8Array
   readonly names: Buffer
+  /** Where each begins, and where the last ends; so for the linknames. */
+  readonly nameOffsets: Uint32Array
+  readonly linknameOffsets: Uint32Array
   /** A target for every entry, empty for what is no symlink. */
   readonly linknames: Buffer
   /** Extended attributes of those entries that have some, by index; values are views. Linux only. */

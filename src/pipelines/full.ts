@@ -6,7 +6,7 @@ import { type PackOptions, pack } from '../stages/pack.js'
 import { type Published, publish } from '../stages/publish.js'
 import { sign } from '../stages/sign.js'
 import { stateEmit } from '../stages/state-emit.js'
-import { walk } from '../stages/walk.js'
+import { walk, walkRuns } from '../stages/walk.js'
 import type { Chunk, Counted, Entry, Origins, Packed, Piece, Sealed, Signed, Sink, Source, Stage } from '../types.js'
 import type { BackupRun } from './backup-run.js'
 
@@ -29,10 +29,11 @@ export interface ArchiveOptions extends PackOptions {
 
 /** Every entry whole: walk → filter → sign → pack → encode → state-emit → encode → publish. */
 export function fullStages(run: BackupRun, { origins, ...archives }: ArchiveOptions = { whole: 'full' }): FullStages {
-  const { root, rules, codec, header, store, commits, signal } = run
+  const { root, rules, codec, header, store, commits, inRuns, signal } = run
   const memory = new Memory()
   return {
-    walk: walk(root, rules, { signal }),
+    // `filter` lets runs pass, and `sign` reads them.
+    walk: inRuns ? (walkRuns(root, rules, { signal }) as AsyncGenerator<Entry>) : walk(root, rules, { signal }),
     filter: filter(rules),
     sign: sign({ memory, origins }),
     pack: pack({ ...archives, memory }),

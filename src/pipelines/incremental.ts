@@ -2,7 +2,6 @@ import { pipe } from '../interop/pipe.js'
 import { diff } from '../stages/diff.js'
 import type { Published } from '../stages/publish.js'
 import { stateEmit } from '../stages/state-emit.js'
-import { walkRuns } from '../stages/walk.js'
 import type { Change, Entry, Packed, Piece, Stage } from '../types.js'
 import type { BackupRun, Parent } from './backup-run.js'
 import { type FullStages, fullStages } from './full.js'
@@ -14,12 +13,9 @@ export interface IncrementalStages extends FullStages {
 
 /** What has changed since the parent: as a full, with diff behind filter, and deltas in an archive of their own. */
 export function incrementalStages(run: BackupRun, parent: Parent): IncrementalStages {
-  const { root, rules, detection, header, inRuns, signal } = run
-  const stages = fullStages(run, { whole: 'created', delta: 'updated', origins: parent.origins })
+  const { detection, header } = run
   return {
-    ...stages,
-    // `filter` lets runs pass, and `diff` ends them.
-    walk: inRuns ? (walkRuns(root, rules, { signal }) as AsyncGenerator<Entry>) : stages.walk,
+    ...fullStages(run, { whole: 'created', delta: 'updated', origins: parent.origins }),
     diff: diff(parent.entries(), { ...detection, signature: parent.signature }),
     stateEmit: stateEmit(header, { inherited: () => parent.artifacts })
   }

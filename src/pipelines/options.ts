@@ -43,7 +43,7 @@ export interface BackupOptions<Stages> extends PlaceOptions {
   readonly dryRun?: boolean | undefined
   /** After a full, delete the sigvaults of older chains in the store: no delta will ever need them. */
   readonly deleteOldSigvaults?: boolean | undefined
-  /** Called as entries pass: for each that was looked at, and now and then for those in a row that are as they were. */
+  /** Called as entries pass: for each, or, where no `stages` are given, for those at once that pass as one. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Observes what could not be read; the run ends if it throws. */
   readonly onError?: ((error: BackupError) => void) | undefined

@@ -1,5 +1,5 @@
 import { isMoved } from '../change.js'
-import { isKept } from '../content/kept.js'
+import { isKept, isStoredRuns, type RunCounts } from '../content/runs.js'
 import { BackupError } from '../errors.js'
 import { printPath } from '../path.js'
 import { isPacked, type Packed, type Piece } from '../types.js'
@@ -19,11 +19,13 @@ export class Watcher {
   constructor(readonly options: Pick<BackupOptions<object>, 'onProgress' | 'onError' | 'detection' | 'rules'>) {}
 
   readonly see = (item: Packed | Piece): void => {
-    if (isKept(item)) {
-      this.#entries += item.keptEntries
-      this.#files += item.files
-      this.#sizeBytes += item.sizeBytes
-      this.#report(item.lastPath())
+    if (isKept(item) || isStoredRuns(item)) {
+      const { entries, files, sizeBytes, lastPath } = item as RunCounts
+      this.#entries += entries
+      this.#files += files
+      this.#sizeBytes += sizeBytes
+      if (isStoredRuns(item)) this.#storedBytes += sizeBytes
+      this.#report(lastPath())
     } else if (isPacked(item)) {
       const { onError } = this.options
       this.#count(item)

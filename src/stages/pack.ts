@@ -1,17 +1,31 @@
 import { abortable } from '../abortable.js'
 import { settleChange } from '../change.js'
 import { PACK_PENDING_ENTRIES } from '../constants.js'
+import { isSigned, summaryOf } from '../content/batch.js'
 import { type BodyWriter, DeltaWriter, sizeUnknown, WholeWriter } from '../content/body-writer.js'
 import { HeldBack } from '../content/held-back.js'
 import { LinkGroups } from '../content/link-groups.js'
 import { recordKept, recordLink, recordStored } from '../content/record.js'
-import { asChange, toUnreadable } from '../content/settle.js'
+import { isReadRuns, type PlacedPart, type ReadRuns } from '../content/run-batch.js'
+import type { StoredRuns } from '../content/runs.js'
+import { asChange, toUnreadable, withStat } from '../content/settle.js'
 import { BackupError } from '../errors.js'
 import { ArchiveWriter } from '../format/archive-writer.js'
 import { toTarHeader } from '../format/tar-header.js'
 import type { Memory } from '../memory.js'
 import { printPath } from '../path.js'
-import type { ArchiveKind, Body, Entry, Packed, Piece, SignaturePlace, Signed, Stage, Summary } from '../types.js'
+import type {
+  ArchiveKind,
+  Body,
+  Entry,
+  Metadata,
+  Packed,
+  Piece,
+  SignaturePlace,
+  Signed,
+  Stage,
+  Summary
+} from '../types.js'
 import { isEntry } from '../types.js'
 
 /** Options of `pack`. */
@@ -43,7 +57,8 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
     const packer = new Packer(options)
     const held = new HeldBack<Packed>(packer.writers)
     for await (const item of source) {
-      if (!isEntry(item)) held.push(item)
+      if (isReadRuns(item)) held.push(packer.storeRuns(item) as object as Packed)
+      else if (!isEntry(item)) held.push(item)
       else {
         const signed = packer.linked(asChange(item) as Signed)
         const body = packer.bodyOf(signed)
@@ -163,7 +178,36 @@ class Packer {
     return packed
   }
 
-  #storeSignature(item: Signed, { signature, sizeBytes, sha256 }: Summary): SignaturePlace | undefined {
+  /** Takes runs that are a part of a tar already. */
+  storeRuns({ parts, tar, batch }: ReadRuns): StoredRuns {
+    const base = this.whole.entries(tar)
+    const { whole: kind } = this.options
+    const stored = parts.map(part => ({ ...part, kind, base, signatures: this.#storeSignatures(part) }))
+    const { directory, end } = parts.at(-1)!
+    return {
+      stored,
+      entries: parts.reduce((sum, { begin, end }) => sum + end - begin, 0),
+      files: batch.count,
+      sizeBytes: batch.sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0),
+      lastPath: () => directory.pathOf(end - 1)
+    }
+  }
+
+  #storeSignatures({ directory, begin, end, batch, first }: PlacedPart): Float64Array {
+    const offsets = new Float64Array(end - begin).fill(-1)
+    let file = first
+    for (let i = begin; i < end; i++) {
+      if (directory.typeOf(i) !== 'file') continue
+      if (isSigned(batch, file)) {
+        const item = withStat(directory.entry(i), batch, file)
+        offsets[i - begin] = this.#storeSignature(item, summaryOf(batch, file))!.offset
+      }
+      file++
+    }
+    return offsets
+  }
+
+  #storeSignature(item: Metadata, { signature, sizeBytes, sha256 }: Summary): SignaturePlace | undefined {
     if (signature === undefined) return undefined
     const comment = JSON.stringify({ sizeBytes, sha256 })
     const offset = this.sigvault.header(toTarHeader(item, { sizeBytes: signature.length, comment }))

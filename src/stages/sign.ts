@@ -2,8 +2,10 @@ import { type Breather, createBreather } from '../breathe.js'
 import { IN_FLIGHT_BYTES, PART_BYTES, SPARSE_HELD_BYTES } from '../constants.js'
 import { type BatchResult, Deferred, Failed } from '../content/batch.js'
 import { DiskContent } from '../content/disk.js'
+import { ListedRun } from '../content/listed.js'
 import { checkPolicy, type SignPolicy } from '../content/policy.js'
 import { ReadQueue } from '../content/read-queue.js'
+import { isReadRuns, type ReadRuns } from '../content/run-batch.js'
 import { asChange, toUnreadable, toVanished } from '../content/settle.js'
 import { signStream } from '../content/stream.js'
 import { isBroken, type SignContext } from '../content/stream-body.js'
@@ -46,33 +48,42 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
     const links = new Links()
     const breather = createBreather()
     for await (const item of source) {
-      const linkTo = isEntry(item) ? links.find(item) : undefined
-      const isRead = isEntry(item) && linkTo === undefined && needsRead(item)
-      if (!isRead) {
-        const passed = linkTo === undefined ? toSigned(item) : { linkTo, ...asChange(item) }
-        if (queue.isEmpty && linkTo === undefined) {
-          yield passed
+      const entries = item instanceof ListedRun ? queue.readRun(item) : [item]
+      for (const entry of entries) {
+        if (entry === undefined) {
+          while (queue.isFull) yield* settle(await queue.shift(), links, breather, context)
           continue
         }
-        queue.push(passed)
-      } else if (isBatchable(item)) queue.read(item)
-      else queue.push(new Deferred(item))
-      const drains = isRead && !isBatchable(item)
-      while (queue.isFull || (drains && !queue.isEmpty)) yield* settle(await queue.shift(), links, breather, context)
+        const linkTo = isEntry(entry) ? links.find(entry) : undefined
+        const isRead = isEntry(entry) && linkTo === undefined && needsRead(entry)
+        if (!isRead) {
+          const passed = linkTo === undefined ? toSigned(entry) : { linkTo, ...asChange(entry) }
+          if (queue.isEmpty && linkTo === undefined) {
+            yield passed
+            continue
+          }
+          queue.push(passed)
+        } else if (isBatchable(entry)) queue.read(entry)
+        else queue.push(new Deferred(entry))
+        const drains = isRead && !isBatchable(entry)
+        while (queue.isFull || (drains && !queue.isEmpty)) yield* settle(await queue.shift(), links, breather, context)
+      }
     }
     while (!queue.isEmpty) yield* settle(await queue.shift(), links, breather, context)
   }
 }
 
 async function* settle(
-  results: readonly BatchResult[],
+  results: readonly (BatchResult | ReadRuns)[],
   links: Links,
   breather: Breather,
   context: SignContext
 ): AsyncGenerator<Signed, void, undefined> {
   for (const result of results) {
     if (breather.due()) await breather.pause()
-    if (result instanceof Failed) yield* fail(result, links)
+    // To the stages behind it is one of the items that they let pass.
+    if (isReadRuns(result)) yield result as object as Signed
+    else if (result instanceof Failed) yield* fail(result, links)
     else if (result instanceof Deferred || links.isBroken(result)) {
       const entry = result instanceof Deferred ? result.entry : { ...result, linkTo: undefined }
       for await (const signed of signStream(entry, context)) {

@@ -1,10 +1,10 @@
 import { createHash, type Hash } from 'node:crypto'
 import { FRAME_BYTES } from '../constants.js'
-import { isKept, type Kept } from '../content/kept.js'
+import { isKept, isStoredRuns, type Kept, type StoredRun } from '../content/runs.js'
 import { Tally } from '../content/tally.js'
 import { encodeStateClosing } from '../format/state-encode.js'
 import { StateText } from '../format/state-text.js'
-import { UsedKind } from '../native.js'
+import { RunWriter, UsedKind } from '../native.js'
 import {
   type Artifact,
   type Chunk,
@@ -53,9 +53,12 @@ export function stateEmit(
     const hash = createHash('sha256')
     for await (const item of source) {
       if (isKept(item)) {
-        tally.addKept(item)
+        tally.addRun('unchanged', item)
         needed.addUsed(item)
-        text.addLines(item.lines)
+        text.addLines(item.kept)
+      } else if (isStoredRuns(item)) {
+        tally.addRun('created', item)
+        for (const run of item.stored) text.addBytes(writeLines(run, header))
       } else if (isPacked(item)) {
         tally.add(item)
         if (item.state === undefined) continue
@@ -76,6 +79,14 @@ export function stateEmit(
     yield* toPieces(Buffer.concat([lines, Buffer.from(`${closing}\n`)]))
     yield { totals }
   }
+}
+
+let writer: RunWriter | undefined
+
+/** What a run stored is of the backup that is being made, the last of the chain. */
+function writeLines(run: StoredRun, { chain }: StateHeader): Buffer {
+  writer ??= new RunWriter()
+  return writer.lines(run, { ...run, date: chain.length - 1 })
 }
 
 function hashed(bytes: Buffer, hash: Hash): Buffer {
@@ -105,8 +116,8 @@ class NeededArtifacts {
     if (signature !== undefined) this.#use(signature.date, 'sigvault')
   }
 
-  addUsed({ used, lines }: Kept): void {
-    for (const [i, { date }] of lines.chain.entries()) {
+  addUsed({ used, kept }: Kept): void {
+    for (const [i, { date }] of kept.chain.entries()) {
       if (used[i] === 0) continue
       for (const kind of USED_KINDS) if (used[i]! & UsedKind[kind]) this.#use(date, kind)
     }

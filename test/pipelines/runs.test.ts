@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { RACY_MS } from '../../src/constants.js'
 import { type BackupReport, fullBackup, incrementalBackup, none, type RulesOptions } from '../../src/index.js'
@@ -39,34 +39,62 @@ function stateOf(store: string, { date }: BackupReport): { lines: readonly strin
   }
 }
 
+/** A source of files of this package and of whatever a playground makes, at rest. */
+async function makeSource(source: string, seed: number): Promise<Playground> {
+  cpSync('src', source, { recursive: true })
+  const ground = new Playground(source)
+  edit(ground, ['create'], CREATIONS, seed)
+  writeFileSync(join(source, 'stages', '.skip'), 'w*\n')
+  await setTimeout(RACY_MS + 100)
+  return ground
+}
+
+/** Side by side, each with a seed of its own. */
+async function withSeeds(t: TestContext, run: (seed: number, base: string) => Promise<void>): Promise<void> {
+  const seeds = Array.from({ length: SEEDS }, (_, i) => FIRST + i)
+  await Promise.all(seeds.map(seed => t.test(`with seed ${seed}`, t => run(seed, temporaryDirectory(t)))))
+}
+
 // Stages of a caller's own, even if there are none, are given entries and no runs.
-test('an incremental says the same whether entries pass in runs or one by one', { concurrency: SEEDS }, async t => {
-  const tests = Array.from({ length: SEEDS }, (_, i) => FIRST + i).map(seed =>
-    t.test(`with seed ${seed}`, async t => {
-      const base = temporaryDirectory(t)
-      const source = join(base, 'source')
-      cpSync('src', source, { recursive: true })
-      const ground = new Playground(source)
-      edit(ground, ['create'], CREATIONS, seed)
-      writeFileSync(join(source, 'stages', '.skip'), 'w*\n')
+test('a full stores the same bytes whether entries pass in runs or one by one', { concurrency: SEEDS }, t =>
+  withSeeds(t, async (seed, base) => {
+    const source = join(base, 'source')
+    await makeSource(source, seed)
+    const options = { key: 'key', codec: none(), rules: RULES[seed % RULES.length], cache: false as const }
+    const [one, other] = [join(base, 'one'), join(base, 'other')]
+    const inRuns = await fullBackup(source, { ...options, store: one })
+    const byEntry = await fullBackup(source, { ...options, store: other, stages: {} })
+    assert.deepEqual(inRuns.totals, byEntry.totals)
+    assert.deepEqual(stateOf(one, inRuns).lines, stateOf(other, byEntry).lines)
+    const tars = (store: string, { files }: BackupReport) =>
+      files
+        .filter(({ kind }) => kind !== 'state')
+        .map(({ kind, name }) => ({ kind, tar: readFileSync(join(store, name)) }))
+    for (const [i, { kind, tar }] of tars(other, byEntry).entries()) {
+      assert.ok(tars(one, inRuns)[i]?.tar.equals(tar), `the ${kind} differs`)
+    }
+  })
+)
+
+test('an incremental says the same whether entries pass in runs or one by one', { concurrency: SEEDS }, t =>
+  withSeeds(t, async (seed, base) => {
+    const source = join(base, 'source')
+    const ground = await makeSource(source, seed)
+    const rules = RULES[seed % RULES.length]
+    const options = { key: 'key', codec: none(), rules, cache: false as const, allowShrink: true }
+    const [one, other] = [join(base, 'one'), join(base, 'other')]
+    await fullBackup(source, { ...options, store: one })
+    for (let round = 0; round < 3; round++) {
+      edit(ground, Object.keys(EDITS) as Kind[], EDITS_BETWEEN, seed + round * 1000)
       await setTimeout(RACY_MS + 100)
-      const rules = RULES[seed % RULES.length]
-      const options = { key: 'key', codec: none(), rules, cache: false as const, allowShrink: true }
-      const [one, other] = [join(base, 'one'), join(base, 'other')]
-      await fullBackup(source, { ...options, store: one })
-      for (let round = 0; round < 3; round++) {
-        edit(ground, Object.keys(EDITS) as Kind[], EDITS_BETWEEN, seed + round * 1000)
-        await setTimeout(RACY_MS + 100)
-        rmSync(other, { recursive: true, force: true })
-        cpSync(one, other, { recursive: true })
-        const inRuns = await incrementalBackup(source, { ...options, store: one })
-        const byEntry = await incrementalBackup(source, { ...options, store: other, stages: {} })
-        assert.deepEqual(inRuns.totals, byEntry.totals)
-        assert.deepEqual(stateOf(one, inRuns), stateOf(other, byEntry))
-        assert.ok(inRuns.totals.unchanged > 0)
-      }
-      assert.equal(readdirSync(one).length, readdirSync(other).length)
-    })
-  )
-  await Promise.all(tests)
-})
+      rmSync(other, { recursive: true, force: true })
+      cpSync(one, other, { recursive: true })
+      const inRuns = await incrementalBackup(source, { ...options, store: one })
+      const byEntry = await incrementalBackup(source, { ...options, store: other, stages: {} })
+      assert.deepEqual(inRuns.totals, byEntry.totals)
+      assert.deepEqual(stateOf(one, inRuns), stateOf(other, byEntry))
+      assert.ok(inRuns.totals.unchanged > 0)
+    }
+    assert.equal(readdirSync(one).length, readdirSync(other).length)
+  })
+)

@@ -10,7 +10,7 @@ import { encodePath } from '../../src/path.js'
 import type { Place, StateEntry } from '../../src/types.js'
 import { createRandom } from '../helpers/random.js'
 import { CHAIN_INDEX, DATES, HEADER, ODD_NAMES } from '../helpers/state-samples.js'
-import { temporaryDirectory } from '../native/tree.js'
+import { temporaryDirectory } from './tree.js'
 
 const SHA = '0123456789abcdef'.repeat(4)
 const [FULL, SECOND] = DATES

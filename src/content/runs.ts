@@ -1,0 +1,45 @@
+import type { StateLine } from '../format/state-line.js'
+import type { ArchiveKind } from '../types.js'
+import type { PlacedPart } from './run-batch.js'
+
+/** Entries that pass as one item: what is counted of them. */
+export interface RunCounts {
+  readonly entries: number
+  /** Files among them, and their bytes. */
+  readonly files: number
+  readonly sizeBytes: number
+  /** Of the last entry. */
+  readonly lastPath: () => string
+}
+
+/**
+ * Entries in a row that are just as the previous state says: `stateEmit` writes their lines again, and every other stage
+ * lets them pass. Memory: a part of the state.
+ */
+export interface Kept extends RunCounts {
+  readonly kept: StateLine
+  /** What the lines refer to: `UsedKind`s by index in the chain. */
+  readonly used: Uint8Array
+}
+
+/** Entries whose bytes have gone ahead: `stateEmit` writes their lines. */
+export interface StoredRuns extends RunCounts {
+  readonly stored: readonly StoredRun[]
+}
+
+/** One of them: where its headers, contents and signatures are. */
+export interface StoredRun extends PlacedPart {
+  readonly kind: ArchiveKind
+  readonly base: number
+  readonly signatures: Float64Array
+}
+
+/** Tells a `Kept` from other items. */
+export function isKept(item: object): item is Kept {
+  return 'kept' in item
+}
+
+/** Tells `StoredRuns` from other items. */
+export function isStoredRuns(item: object): item is StoredRuns {
+  return 'stored' in item
+}
