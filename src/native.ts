@@ -4,6 +4,8 @@
  * An abort rejects at once with the signal's reason, untouched, and the job stops at its next check. Memory that a job
  * works on must not change, nor be transferred to another thread, before the job has stopped.
  */
+
+export type { Handle, Sequence } from './native/addon.js'
 export {
   type BatchOptions,
   FILE_DIRTY,

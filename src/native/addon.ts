@@ -9,6 +9,7 @@ export interface Handle<Kind extends string> {
   readonly [handle]: Kind
 }
 export type Canceller = Handle<'canceller'>
+/** Jobs that wait for each other without JavaScript: see `createSequence`. */
 export type Sequence = Handle<'sequence'>
 type Token = Canceller | undefined
 

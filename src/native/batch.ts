@@ -27,6 +27,7 @@ export const FILE_TOO_LARGE = 4
 /** No regular file (any more): not read. */
 export const FILE_NOT_REGULAR = 8
 
+/** How the files of a batch are read. */
 export interface BatchOptions {
   /** Files of at least this size are signed; Infinity: none. */
   readonly signMinBytes: number
