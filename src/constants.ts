@@ -32,6 +32,8 @@ export const PACK_PENDING_ENTRIES = 4096
 export const LISTINGS_AHEAD = 16
 /** Entries that one job lists, about: then no directory below is listed any more. */
 export const LISTED_BELOW_ENTRIES = 2048
+/** Entries of one run, at most: it is looked at without a pause. */
+export const RUN_ENTRIES = 2048
 /** Archives that a restore keeps open at once, at most. */
 export const OPEN_ARCHIVES = 16
 /** Milliseconds after which a stage that serves from memory lets timers and abort run. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { createBreather } from '../breathe.js'
-import { IGNORE_FILE_BYTES, LISTED_BELOW_ENTRIES, LISTINGS_AHEAD } from '../constants.js'
+import { IGNORE_FILE_BYTES, LISTED_BELOW_ENTRIES, LISTINGS_AHEAD, RUN_ENTRIES } from '../constants.js'
 import { ListedDirectory, ListedRun } from '../content/listed.js'
 import { BackupError } from '../errors.js'
 import { FileType, groupName, type Listing, listDirectories, systemError, userName } from '../native.js'
@@ -42,8 +42,8 @@ export function walk(
 }
 
 /**
- * As `walk`, but that entries come in runs where they can. For a `diff` that comes directly behind, or after a `filter`
- * of the same rules.
+ * As `walk`, but that plain entries come in runs of up to `RUN_ENTRIES`. For a `diff` or a `sign` directly behind, but
+ * for a `filter` of the same rules.
  */
 export function walkRuns(
   root: string,
@@ -101,6 +101,11 @@ class Walker {
       if (breather.due()) await breather.pause()
       const { directory, next: begin } = level
       const index = this.#runEnd(level)
+      if (index - begin === RUN_ENTRIES) {
+        level.next = index
+        yield new ListedRun(directory, begin, index)
+        continue
+      }
       level.next = index + 1
       const entry = index < directory.listing.count ? this.#entry(level, index) : undefined
       const listing = entry?.type === 'directory' ? await this.#listingOf(level, index) : undefined
@@ -161,10 +166,11 @@ class Walker {
 
   /** Where the plain entries end that can be served in one run: at once, if they are to be served one by one. */
   #runEnd({ directory, scope, next }: Level): number {
-    const { count, types, sizes } = directory.listing
+    const { types, sizes } = directory.listing
+    const most = Math.min(directory.listing.count, next + RUN_ENTRIES)
     let end = next
     if (!this.options.inRuns) return end
-    for (; end < count; end++) {
+    for (; end < most; end++) {
       if (!directory.isPlain(end) || types[end] === FileType.directory) break
       if (!scope.isIdle && scope.excludes(directory.pathOf(end), directory.typeOf(end)!, sizes[end])) break
     }

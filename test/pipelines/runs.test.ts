@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { RACY_MS } from '../../src/constants.js'
+import { RACY_MS, RUN_ENTRIES } from '../../src/constants.js'
 import { type BackupReport, fullBackup, incrementalBackup, none, type RulesOptions } from '../../src/index.js'
 import { EDITS, Playground } from '../helpers/playground.js'
 import { createRandom } from '../helpers/random.js'
@@ -44,6 +44,8 @@ async function makeSource(source: string, seed: number): Promise<Playground> {
   cpSync('src', source, { recursive: true })
   const ground = new Playground(source)
   edit(ground, ['create'], CREATIONS, seed)
+  mkdirSync(join(source, 'many'))
+  for (let i = 0; i < RUN_ENTRIES + 1; i++) writeFileSync(join(source, 'many', String(i)), String(i))
   writeFileSync(join(source, 'stages', '.skip'), 'w*\n')
   await setTimeout(RACY_MS + 100)
   return ground
