@@ -26,7 +26,19 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   format: [...GROUND, 'path', 'breathe', 'memory'],
   codec: [...GROUND, 'path', 'breathe', 'format'],
   content: [
-    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'change', 'channel', 'native', 'format'],
+    ...[
+      ...GROUND,
+      'rules',
+      'path',
+      'breathe',
+      'memory',
+      'cursor',
+      'abortable',
+      'change',
+      'channel',
+      'native',
+      'format'
+    ],
     'codec'
   ],
   interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'on-abort', 'format'],

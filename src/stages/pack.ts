@@ -1,31 +1,20 @@
 import { abortable } from '../abortable.js'
 import { settleChange } from '../change.js'
 import { PACK_PENDING_ENTRIES } from '../constants.js'
-import { isSigned, summaryOf } from '../content/batch.js'
 import { type BodyWriter, DeltaWriter, sizeUnknown, WholeWriter } from '../content/body-writer.js'
 import { HeldBack } from '../content/held-back.js'
 import { LinkGroups } from '../content/link-groups.js'
 import { recordKept, recordLink, recordStored } from '../content/record.js'
-import { isReadRuns, type PlacedPart, type ReadRuns } from '../content/run-batch.js'
-import type { StoredRuns } from '../content/runs.js'
-import { asChange, toUnreadable, withStat } from '../content/settle.js'
+import { isReadRuns } from '../content/run-batch.js'
+import { asChange, toUnreadable } from '../content/settle.js'
+import { storeRuns } from '../content/store-runs.js'
+import { storeSignature } from '../content/store-signature.js'
 import { BackupError } from '../errors.js'
 import { ArchiveWriter } from '../format/archive-writer.js'
 import { toTarHeader } from '../format/tar-header.js'
 import type { Memory } from '../memory.js'
 import { printPath } from '../path.js'
-import type {
-  ArchiveKind,
-  Body,
-  Entry,
-  Metadata,
-  Packed,
-  Piece,
-  SignaturePlace,
-  Signed,
-  Stage,
-  Summary
-} from '../types.js'
+import type { ArchiveKind, Body, Entry, Packed, Piece, Signed, Stage } from '../types.js'
 import { isEntry } from '../types.js'
 
 /** Options of `pack`. */
@@ -57,7 +46,7 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
     const packer = new Packer(options)
     const held = new HeldBack<Packed>(packer.writers)
     for await (const item of source) {
-      if (isReadRuns(item)) held.push(packer.storeRuns(item) as object as Packed)
+      if (isReadRuns(item)) held.push(storeRuns(item, options.whole, packer) as object as Packed)
       else if (!isEntry(item)) held.push(item)
       else {
         const signed = packer.linked(asChange(item) as Signed)
@@ -171,49 +160,11 @@ class Packer {
       const origin = item.origin?.sha256 === sha256 ? item.origin : undefined
       return this.keep({ ...item, change, dirty, racy, origin, body: undefined })
     }
-    const signature = this.#storeSignature(item, summary)
+    const signature = storeSignature(this.sigvault, item, summary)
     const state = this.#groups.add(item, recordStored(item, summary, { place, signature }), body.form === 'whole')
     // Nobody may keep the parts: their memory is used again.
     const packed = { state, storedBytes: writer.storedBytes, ...item, change, body: undefined }
     return packed
-  }
-
-  /** Takes runs that are a part of a tar already. */
-  storeRuns({ parts, tar, batch }: ReadRuns): StoredRuns {
-    const base = this.whole.entries(tar)
-    const { whole: kind } = this.options
-    const stored = parts.map(part => ({ ...part, kind, base, signatures: this.#storeSignatures(part) }))
-    const { directory, end } = parts.at(-1)!
-    return {
-      stored,
-      entries: parts.reduce((sum, { begin, end }) => sum + end - begin, 0),
-      files: batch.count,
-      sizeBytes: batch.sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0),
-      lastPath: () => directory.pathOf(end - 1)
-    }
-  }
-
-  #storeSignatures({ directory, begin, end, batch, first }: PlacedPart): Float64Array {
-    const offsets = new Float64Array(end - begin).fill(-1)
-    let file = first
-    for (let i = begin; i < end; i++) {
-      if (directory.typeOf(i) !== 'file') continue
-      if (isSigned(batch, file)) {
-        const item = withStat(directory.entry(i), batch, file)
-        offsets[i - begin] = this.#storeSignature(item, summaryOf(batch, file))!.offset
-      }
-      file++
-    }
-    return offsets
-  }
-
-  #storeSignature(item: Metadata, { signature, sizeBytes, sha256 }: Summary): SignaturePlace | undefined {
-    if (signature === undefined) return undefined
-    const comment = JSON.stringify({ sizeBytes, sha256 })
-    const offset = this.sigvault.header(toTarHeader(item, { sizeBytes: signature.length, comment }))
-    this.sigvault.body(signature)
-    this.sigvault.endBody(signature.length)
-    return { date: '', offset }
   }
 }
 

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { createBreather } from '../breathe.js'
-import { IGNORE_FILE_BYTES, LISTED_BELOW_ENTRIES, LISTINGS_AHEAD, RUN_ENTRIES } from '../constants.js'
+import { LISTINGS_AHEAD, RUN_ENTRIES } from '../constants.js'
 import { ListedDirectory, ListedRun } from '../content/listed.js'
+import { Listings, ListingsBelow, type ListingsOptions } from '../content/listings.js'
 import { BackupError } from '../errors.js'
-import { FileType, groupName, type Listing, listDirectories, systemError, userName } from '../native.js'
+import { FileType, groupName, type Listing, systemError, userName } from '../native.js'
 import { decodePath, encodePath, printPath, ROOT_PATH } from '../path.js'
 import { createRules, type Rules, type Scope } from '../rules.js'
 import type { Entry } from '../types.js'
@@ -53,31 +54,21 @@ export function walkRuns(
   return new Walker(resolve(root), rules, { concurrency: LISTINGS_AHEAD, signal, inRuns: true }).walk()
 }
 
-interface WalkerOptions {
-  readonly concurrency: number
-  readonly signal: AbortSignal | undefined
+interface WalkerOptions extends ListingsOptions {
   readonly inRuns: boolean
-}
-
-/** Directories that are listed in one job: those of these indexes, and what came along. */
-interface Ahead {
-  readonly indexes: readonly number[]
-  readonly listings: Promise<readonly (Listing | BackupError | undefined)[]>
 }
 
 /** A listed directory that is being served. */
 interface Level {
   readonly directory: ListedDirectory
   readonly scope: Scope
+  readonly below: ListingsBelow
   next: number
-  /** Jobs for its directories, in order, and the first index that was not looked at for that. */
-  readonly ahead: Ahead[]
-  aheadNext: number
 }
 
 class Walker {
   readonly #root: Buffer
-  readonly #captures: readonly Uint8Array[]
+  readonly #listings: Listings
   readonly #links = new LinkGroups()
 
   constructor(
@@ -86,13 +77,13 @@ class Walker {
     readonly options: WalkerOptions
   ) {
     this.#root = encodePath(rootPath)
-    this.#captures = rules.captures.map(name => encodePath(name))
+    this.#listings = new Listings(this.#root, rules, options)
   }
 
   async *walk(): AsyncGenerator<Entry | ListedRun, void, undefined> {
     const breather = createBreather()
     const root = await this.#rootEntry()
-    const [top] = await this.#list([ROOT_PATH])
+    const [top] = await this.#listings.list([ROOT_PATH])
     if (top instanceof BackupError) throw top
     yield { ...root, xattrs: top!.ownXattrs }
     const stack = [this.#level(ROOT_PATH, top!, undefined)]
@@ -108,7 +99,7 @@ class Walker {
       }
       level.next = index + 1
       const entry = index < directory.listing.count ? this.#entry(level, index) : undefined
-      const listing = entry?.type === 'directory' ? await this.#listingOf(level, index) : undefined
+      const listing = entry?.type === 'directory' ? await level.below.get(index) : undefined
       const isListed = listing !== undefined && !(listing instanceof BackupError)
       // A directory ends the run that it is in: what is below it comes next.
       const endsRun = isListed && this.options.inRuns && directory.isPlain(index)
@@ -139,20 +130,6 @@ class Walker {
     return { path: ROOT_PATH, type: 'directory', mode, uid, gid, ...names, mtimeNs, ctimeNs, ino }
   }
 
-  async #list(
-    paths: readonly string[],
-    belowEntries?: number
-  ): Promise<readonly (Listing | BackupError | undefined)[]> {
-    const { signal } = this.options
-    const capture = { capture: this.#captures, captureMaxBytes: IGNORE_FILE_BYTES }
-    try {
-      return await listDirectories(this.#root, paths, { ...capture, belowEntries, signal })
-    } catch (error) {
-      if (signal?.aborted || !(error instanceof BackupError)) throw error
-      return paths.map(() => error)
-    }
-  }
-
   #level(path: string, listing: Listing, parent: Scope | undefined): Level {
     const directory = new ListedDirectory(this.#root, path, listing)
     const { names } = directory
@@ -161,7 +138,7 @@ class Walker {
       if (bytes !== undefined) captured.set(this.rules.captures[i]!, bytes)
     }
     const scope = parent === undefined ? this.rules.root(captured, names) : parent.enter(path, captured, names)
-    return { directory, scope, next: 0, ahead: [], aheadNext: 0 }
+    return { directory, scope, below: new ListingsBelow(this.#listings, directory, scope), next: 0 }
   }
 
   /** Where the plain entries end that can be served in one run: at once, if they are to be served one by one. */
@@ -175,58 +152,6 @@ class Walker {
       if (!scope.isIdle && scope.excludes(directory.pathOf(end), directory.typeOf(end)!, sizes[end])) break
     }
     return end
-  }
-
-  /** Undefined for a directory that is not to be listed. */
-  async #listingOf(level: Level, index: number): Promise<Listing | BackupError | undefined> {
-    const { ahead, directory } = level
-    const along = directory.listing.below.get(index)
-    if (along !== undefined || !this.#isListed(level, index)) return along
-    this.#lookAhead(level)
-    while (ahead.length > 0 && ahead[0]!.indexes.at(-1)! < index) ahead.shift()
-    const { indexes, listings } = ahead[0]?.indexes.includes(index) ? ahead[0] : this.#ask(level, [index])
-    const place = indexes.indexOf(index)
-    const listing = (await listings)[place]
-    if (listing !== undefined) return listing
-    // What is below the others took the room: what was not reached is asked for again.
-    ahead[0] = this.#ask(level, indexes.slice(place))
-    return (await ahead[0].listings)[0]
-  }
-
-  /** Asks for the listings of the next directories, half of them in one job. */
-  #lookAhead(level: Level): void {
-    const { concurrency } = this.options
-    const { ahead, directory } = level
-    level.aheadNext = Math.max(level.aheadNext, level.next - 1)
-    let count = ahead.reduce((sum, { indexes }) => sum + indexes.length, 0)
-    const most = Math.ceil(concurrency / 2)
-    while (count + most <= concurrency && level.aheadNext < directory.listing.count) {
-      const indexes: number[] = []
-      for (; level.aheadNext < directory.listing.count && indexes.length < most; level.aheadNext++) {
-        if (this.#isListed(level, level.aheadNext)) indexes.push(level.aheadNext)
-      }
-      if (indexes.length > 0) ahead.push(this.#ask(level, indexes))
-      count += indexes.length
-    }
-  }
-
-  #ask({ directory, scope }: Level, indexes: readonly number[]): Ahead {
-    const mayDescend = scope.isIdle && this.rules.capturesDecide
-    const paths = indexes.map(i => directory.pathOf(i))
-    const listings = this.#list(paths, mayDescend ? LISTED_BELOW_ENTRIES : 0)
-    listings.catch(() => {})
-    return { indexes, listings }
-  }
-
-  /** Whether a directory is to be listed that did not come along with its parent. */
-  #isListed({ directory, scope }: Level, i: number): boolean {
-    const { types, errnos, below } = directory.listing
-    if (types[i] !== FileType.directory || errnos[i] !== 0 || below.has(i)) return false
-    return !this.#isOtherDevice(directory.listing, i) && !scope.excludes(directory.pathOf(i), 'directory')
-  }
-
-  #isOtherDevice(listing: Listing, index: number): boolean {
-    return this.rules.oneFileSystem && listing.devs[index] !== listing.dev
   }
 
   /** The entry, or undefined if it is excluded or vanished. */

@@ -1,0 +1,107 @@
+import { IGNORE_FILE_BYTES, LISTED_BELOW_ENTRIES } from '../constants.js'
+import { BackupError } from '../errors.js'
+import { FileType, type Listing, listDirectories } from '../native.js'
+import { encodePath } from '../path.js'
+import type { Rules, Scope } from '../rules.js'
+import type { ListedDirectory } from './listed.js'
+
+export interface ListingsOptions {
+  /** Directories that are listed ahead in each directory that is served. */
+  readonly concurrency: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** A listing, why there is none, or undefined where a job has come to no listing. */
+type Found = Listing | BackupError | undefined
+
+/** Directories that are listed in one job: those of these indexes, and what comes along. */
+interface Job {
+  readonly indexes: readonly number[]
+  readonly listings: Promise<readonly Found[]>
+}
+
+/** Lists the directories of a source below an open root, and the files in them that the rules ask for. */
+export class Listings {
+  readonly #captures: readonly Uint8Array[]
+
+  constructor(
+    readonly root: Uint8Array,
+    readonly rules: Rules,
+    readonly options: ListingsOptions
+  ) {
+    this.#captures = rules.captures.map(name => encodePath(name))
+  }
+
+  async list(paths: readonly string[], belowEntries = 0): Promise<readonly Found[]> {
+    const { signal } = this.options
+    const capture = { capture: this.#captures, captureMaxBytes: IGNORE_FILE_BYTES }
+    try {
+      return await listDirectories(this.root, paths, { ...capture, belowEntries, signal })
+    } catch (error) {
+      if (signal?.aborted || !(error instanceof BackupError)) throw error
+      return paths.map(() => error)
+    }
+  }
+}
+
+/** The listings of the directories in one directory, which are asked for in their order, and some of them ahead. */
+export class ListingsBelow {
+  readonly #jobs: Job[] = []
+  /** The first index that was not looked at. */
+  #next = 0
+
+  constructor(
+    readonly listings: Listings,
+    readonly directory: ListedDirectory,
+    readonly scope: Scope
+  ) {}
+
+  /** Undefined for a directory that is not to be listed. */
+  async get(index: number): Promise<Found> {
+    const along = this.directory.listing.below.get(index)
+    if (along !== undefined || !this.#isListed(index)) return along
+    const jobs = this.#jobs
+    this.#next = Math.max(this.#next, index)
+    this.#lookAhead()
+    while (jobs.length > 0 && jobs[0]!.indexes.at(-1)! < index) jobs.shift()
+    const { indexes, listings } = jobs[0]?.indexes.includes(index) ? jobs[0] : this.#ask([index])
+    const place = indexes.indexOf(index)
+    const listing = (await listings)[place]
+    if (listing !== undefined) return listing
+    // What is below the others took the room: what was not reached is asked for again.
+    jobs[0] = this.#ask(indexes.slice(place))
+    return (await jobs[0].listings)[0]
+  }
+
+  /** Asks for the listings of the next directories, half of them in one job. */
+  #lookAhead(): void {
+    const { concurrency } = this.listings.options
+    const { count } = this.directory.listing
+    const most = Math.ceil(concurrency / 2)
+    let asked = this.#jobs.reduce((sum, { indexes }) => sum + indexes.length, 0)
+    while (asked + most <= concurrency && this.#next < count) {
+      const indexes: number[] = []
+      for (; this.#next < count && indexes.length < most; this.#next++) {
+        if (this.#isListed(this.#next)) indexes.push(this.#next)
+      }
+      if (indexes.length > 0) this.#jobs.push(this.#ask(indexes))
+      asked += indexes.length
+    }
+  }
+
+  #ask(indexes: readonly number[]): Job {
+    const mayDescend = this.scope.isIdle && this.listings.rules.capturesDecide
+    const paths = indexes.map(i => this.directory.pathOf(i))
+    const listings = this.listings.list(paths, mayDescend ? LISTED_BELOW_ENTRIES : 0)
+    listings.catch(() => {})
+    return { indexes, listings }
+  }
+
+  /** Whether a directory is to be listed that did not come along with its parent. */
+  #isListed(i: number): boolean {
+    const { types, errnos, below, devs, dev } = this.directory.listing
+    if (types[i] !== FileType.directory || errnos[i] !== 0 || below.has(i)) return false
+    if (this.listings.rules.oneFileSystem && devs[i] !== dev) return false
+    return !this.scope.excludes(this.directory.pathOf(i), 'directory')
+  }
+}
