@@ -13,6 +13,7 @@ import type {
   Codec,
   Origins,
   SignaturePlace,
+  StateClosing,
   StateEntry,
   StateHeader,
   Store,
@@ -71,16 +72,17 @@ export async function openParent(chain: Chain, { date }: StoredBackup): Promise<
   return {
     date,
     links: header.chain.map(link => (link.date === date ? { date, stateSha256 } : link)),
-    entries: () => entriesOf(chain, header),
+    entries: () => entriesOf(chain, date, closing),
     artifacts: closing.artifacts.filter(artifact => chain.has(artifact.date, artifact.kind)),
     signature: chain.signature,
     origins: findOrigins(chain, date)
   }
 }
 
-/** The entries of a state, without signatures whose sigvault has been deleted. */
-function entriesOf(chain: Chain, { date, chain: links }: StateHeader): AsyncIterable<StateEntry> {
-  const lost = new Set(links.map(link => link.date).filter(date => !chain.has(date, 'sigvault')))
+/** The entries of a state, without signatures whose sigvault has been deleted. A backup that stored none has lost none. */
+function entriesOf(chain: Chain, date: string, { artifacts }: StateClosing): AsyncIterable<StateEntry> {
+  const sigvaults = artifacts.filter(({ kind }) => kind === 'sigvault')
+  const lost = new Set(sigvaults.map(sigvault => sigvault.date).filter(date => !chain.has(date, 'sigvault')))
   return grouped(async function* () {
     for await (const group of chain.groups(date)) yield lost.size === 0 ? group : withoutLost(group, lost)
   })

@@ -100,3 +100,19 @@ test('an incremental says the same whether entries pass in runs or one by one', 
     assert.equal(readdirSync(one).length, readdirSync(other).length)
   })
 )
+
+test('in a chain of backups that stored nothing entries still pass in runs', async t => {
+  const base = temporaryDirectory(t)
+  const source = join(base, 'source')
+  cpSync('src', source, { recursive: true })
+  await setTimeout(RACY_MS + 100)
+  const options = { key: 'key', store: join(base, 'store'), cache: false as const }
+  await fullBackup(source, options)
+  for (let i = 0; i < 3; i++) {
+    let calls = 0
+    const onProgress = () => calls++
+    const { totals } = await incrementalBackup(source, { ...options, onProgress })
+    assert.equal(totals.unchanged, totals.entries)
+    assert.ok(calls < totals.entries / 4, `${calls} items for ${totals.entries} entries`)
+  }
+})
