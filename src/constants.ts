@@ -30,6 +30,8 @@ export const FRAMES_IN_FLIGHT = 8
 export const PACK_PENDING_ENTRIES = 4096
 /** Directories that `walk` lists ahead, of each open directory. */
 export const LISTINGS_AHEAD = 16
+/** Jobs that they are listed in. */
+export const LISTING_JOBS = 4
 /** Entries that one job lists, about: then no directory below is listed any more. */
 export const LISTED_BELOW_ENTRIES = 2048
 /** Entries of one run, at most: it is looked at without a pause. */

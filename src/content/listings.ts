@@ -1,4 +1,4 @@
-import { IGNORE_FILE_BYTES, LISTED_BELOW_ENTRIES } from '../constants.js'
+import { IGNORE_FILE_BYTES, LISTED_BELOW_ENTRIES, LISTING_JOBS } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { FileType, type Listing, listDirectories } from '../native.js'
 import { encodePath } from '../path.js'
@@ -44,7 +44,10 @@ export class Listings {
   }
 }
 
-/** The listings of the directories in one directory, which are asked for in their order, and some of them ahead. */
+/**
+ * The listings of the directories in one directory, which are asked for in their order, and some of them ahead.
+ * Memory: for each of `concurrency` directories, `LISTED_BELOW_ENTRIES` entries and those of one directory.
+ */
 export class ListingsBelow {
   readonly #jobs: Job[] = []
   /** The first index that was not looked at. */
@@ -54,30 +57,30 @@ export class ListingsBelow {
     readonly listings: Listings,
     readonly directory: ListedDirectory,
     readonly scope: Scope
-  ) {}
+  ) {
+    this.#lookAhead()
+  }
 
   /** Undefined for a directory that is not to be listed. */
   async get(index: number): Promise<Found> {
     const along = this.directory.listing.below.get(index)
     if (along !== undefined || !this.#isListed(index)) return along
     const jobs = this.#jobs
+    while (jobs.length > 0 && jobs[0]!.indexes.at(-1)! < index) jobs.shift()
     this.#next = Math.max(this.#next, index)
     this.#lookAhead()
-    while (jobs.length > 0 && jobs[0]!.indexes.at(-1)! < index) jobs.shift()
-    const { indexes, listings } = jobs[0]?.indexes.includes(index) ? jobs[0] : this.#ask([index])
-    const place = indexes.indexOf(index)
-    const listing = (await listings)[place]
-    if (listing !== undefined) return listing
-    // What is below the others took the room: what was not reached is asked for again.
-    jobs[0] = this.#ask(indexes.slice(place))
-    return (await jobs[0].listings)[0]
+    for (;;) {
+      const { indexes, listings } = jobs.find(job => job.indexes.includes(index))!
+      const listing = (await listings)[indexes.indexOf(index)]
+      if (listing !== undefined) return listing
+    }
   }
 
-  /** Asks for the listings of the next directories, half of them in one job. */
+  /** Asks for the listings of the next directories, some of them in one job. */
   #lookAhead(): void {
     const { concurrency } = this.listings.options
     const { count } = this.directory.listing
-    const most = Math.ceil(concurrency / 2)
+    const most = Math.ceil(concurrency / LISTING_JOBS)
     let asked = this.#jobs.reduce((sum, { indexes }) => sum + indexes.length, 0)
     while (asked + most <= concurrency && this.#next < count) {
       const indexes: number[] = []
@@ -92,9 +95,21 @@ export class ListingsBelow {
   #ask(indexes: readonly number[]): Job {
     const mayDescend = this.scope.isIdle && this.listings.rules.capturesDecide
     const paths = indexes.map(i => this.directory.pathOf(i))
-    const listings = this.listings.list(paths, mayDescend ? LISTED_BELOW_ENTRIES : 0)
-    listings.catch(() => {})
-    return { indexes, listings }
+    const job = { indexes, listings: this.listings.list(paths, mayDescend ? LISTED_BELOW_ENTRIES : 0) }
+    job.listings.then(
+      found => this.#askRest(job, found),
+      () => {}
+    )
+    return job
+  }
+
+  /** What is below some directories has taken the room of others: these are asked for again, and not only when they are due. */
+  #askRest(job: Job, found: readonly Found[]): void {
+    const reached = found.indexOf(undefined)
+    const at = this.#jobs.indexOf(job)
+    if (reached < 0 || at < 0) return
+    const { indexes, listings } = job
+    this.#jobs.splice(at, 1, { indexes: indexes.slice(0, reached), listings }, this.#ask(indexes.slice(reached)))
   }
 
   /** Whether a directory is to be listed that did not come along with its parent. */

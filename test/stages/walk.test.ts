@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, linkSync, mkdirSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { LISTED_BELOW_ENTRIES } from '../../src/constants.js'
 import { isBackupError } from '../../src/errors.js'
 import { encodePath } from '../../src/path.js'
 import { createRules } from '../../src/rules.js'
@@ -50,6 +51,33 @@ test('every path of a tree comes once, in path order, whatever bytes names have'
       expected
     )
   }
+})
+
+test('directories that one job does not reach are asked for again, also where one of them has vanished', async t => {
+  const root = temporaryDirectory(t)
+  const expected: string[] = []
+  for (let i = 0; i < 12; i++) {
+    const name = `d${String(i).padStart(2, '0')}`
+    mkdirSync(join(root, name, 'below'), { recursive: true })
+    expected.push(name, `${name}/below`)
+    for (const directory of [join(name, 'below'), name]) {
+      for (let j = 0; j < LISTED_BELOW_ENTRIES / 3; j++) {
+        const path = `${directory}/f${String(j).padStart(4, '0')}`
+        writeFileSync(join(root, path), '')
+        expected.push(path)
+      }
+    }
+  }
+  assert.deepEqual(paths(await collect(walk(root))), ['.', ...expected])
+  const found: string[] = []
+  for await (const { path } of walk(root)) {
+    found.push(path)
+    if (path === 'd00') rmSync(join(root, 'd11'), { recursive: true })
+  }
+  assert.deepEqual(
+    found.filter(path => !path.startsWith('d11')),
+    ['.', ...expected.filter(path => !path.startsWith('d11'))]
+  )
 })
 
 test('a root with a name that is not UTF-8 is given as bytes', async t => {
