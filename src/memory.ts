@@ -7,10 +7,10 @@ const ALIGNMENT = 64
 const MALLOC_BYTES = 16
 
 /**
- * A buffer to read a file into. The kernel's copy from the start of a page to 16 bytes behind the start of another, where
- * malloc puts what is large, takes 1.6 times as long as to any other place.
+ * A buffer to read a file into, or to write one from. The kernel's copy between the start of a page and 16 bytes behind
+ * the start of another, where malloc puts what is large, takes 1.6 times as long as that between any other places.
  */
-export function readBuffer(sizeBytes: number): Uint8Array {
+export function readBuffer(sizeBytes: number): Buffer {
   return Buffer.allocUnsafeSlow(sizeBytes + ALIGNMENT - MALLOC_BYTES).subarray(ALIGNMENT - MALLOC_BYTES)
 }
 

@@ -24,7 +24,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   rules: [...GROUND, 'path'],
   native: [...GROUND, 'path', 'on-abort'],
   format: [...GROUND, 'path', 'breathe', 'memory'],
-  codec: [...GROUND, 'path', 'breathe', 'format'],
+  codec: [...GROUND, 'path', 'breathe', 'memory', 'format'],
   content: [
     ...[
       ...GROUND,

@@ -1,3 +1,4 @@
+import { readBuffer } from '../memory.js'
 import type { Scan } from './frame-scan.js'
 import { corruptFrame, FRAME_DECODED_MAX, FRAME_STORED_MAX } from './limits.js'
 
@@ -95,11 +96,11 @@ function decodeContentSize(bytes: Uint8Array): number {
 
 /**
  * Writes a frame whose blocks are stored as they are.
- * For what an encoder cuts into so many blocks that `scanZstdFrame` could not bound it.
+ * For what no encoder makes shorter, or cuts into so many blocks that `scanZstdFrame` could not bound it.
  */
 export function storeZstdFrame(frame: Uint8Array): Uint8Array {
   const blocks = Math.max(1, Math.ceil(frame.length / BLOCK_MAX))
-  const stored = Buffer.alloc(9 + 3 * blocks + frame.length)
+  const stored = readBuffer(9 + 3 * blocks + frame.length)
   stored.writeUInt32LE(ZSTD_MAGIC, 0)
   // Single segment, content size in four bytes, no checksum.
   stored[4] = 0xa0

@@ -1,6 +1,7 @@
 import { asBuffer } from '../format/byte-reader.js'
 import type { Codec } from '../types.js'
 import { decodeScanned, type FrameDecoder, type Scan, scanBytes } from './frame-scan.js'
+import { isIncompressible } from './incompressible.js'
 import { checkFrame, checkLevel, corruptFrame } from './limits.js'
 import { scanZstdFrame, storeZstdFrame, ZSTD_MAGIC } from './zstd-frame.js'
 import { zstdLibrary } from './zstd-library.js'
@@ -18,6 +19,7 @@ const SKIP_BYTES = 64 * 1024
 
 /**
  * zstd frames, each by itself, and zstd's published seek table behind them. `zstd -d` and tar read them.
+ * A frame that looks random is stored as it is: media, archives and ciphertexts cost no time and no memory.
  * Uses Node's zstd where it has one (22.15), else `@mongodb-js/zstd`. Frames carry no checksum: the artifact's digest does.
  * Source: RFC 8878; zstd's seekable format 0.1.0.
  *
@@ -31,6 +33,7 @@ export function zstd(options: ZstdOptions = {}): Codec {
     suffix: '.zst',
     async encode(frame) {
       checkFrame('zstd', frame)
+      if (isIncompressible(frame)) return storeZstdFrame(frame)
       const stored = await zstdLibrary().compress(frame, level)
       return isReadable(stored) ? stored : storeZstdFrame(frame)
     },

@@ -1,10 +1,11 @@
-import { PART_BYTES } from '../constants.js'
+import { PART_BYTES, PARTS_AHEAD } from '../constants.js'
 import { BackupError } from '../errors.js'
 import type { Memory } from '../memory.js'
 import { createScanner, type LoadedSignature, type Scanner } from '../native.js'
 import { printPath } from '../path.js'
 import type { Body, Change, Extent, Source, Summary } from '../types.js'
 import { type Policy, sigvaultBlockLen } from './policy.js'
+import { prefetch } from './prefetch.js'
 import type { SettleContext } from './settle.js'
 
 /** What all contents of one run are signed with. */
@@ -54,7 +55,9 @@ export class StreamBody implements Body {
     this.sizeBytes = item.sizeBytes
     this.extents = basis === undefined ? input.extents : undefined
     this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, context.policy), basis })
-    this.parts = basis === undefined ? this.#whole() : this.#delta()
+    const parts = basis === undefined ? this.#whole() : this.#delta()
+    // A source that is no file may never answer: who is done with it must not wait for what was pulled ahead.
+    this.parts = input.look === undefined ? parts : prefetch(parts, PARTS_AHEAD)
   }
 
   get isBroken(): boolean {

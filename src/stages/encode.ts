@@ -1,7 +1,7 @@
-import { createHash, type Hash } from 'node:crypto'
 import { FRAMES_IN_FLIGHT } from '../constants.js'
 import { artifactName } from '../format/names.js'
 import type { Memory } from '../memory.js'
+import { createScanner } from '../native.js'
 import {
   type BackupId,
   type Chunk,
@@ -68,7 +68,7 @@ export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = 
 /** One frame on its way through the codec. */
 class InFlight {
   isDone = false
-  readonly #stored: Promise<Uint8Array>
+  readonly #chunk: Promise<Chunk>
 
   constructor(
     readonly artifact: Artifact,
@@ -78,14 +78,14 @@ class InFlight {
     const done = () => {
       this.isDone = true
     }
-    this.#stored = codec.encode(frame)
-    this.#stored.then(done, done)
+    this.#chunk = artifact.chunk(codec.encode(frame), frame.length)
+    this.#chunk.then(done, done)
   }
 
   async chunk(memory: Memory | undefined): Promise<Chunk> {
-    const stored = await this.#stored
-    if (stored.buffer !== this.frame.buffer) memory?.done(this.frame)
-    return this.artifact.chunk(stored, this.frame.length)
+    const chunk = await this.#chunk
+    if (chunk.bytes.buffer !== this.frame.buffer) memory?.done(this.frame)
+    return chunk
   }
 }
 
@@ -103,7 +103,8 @@ function artifactOf(artifacts: Map<Kind, Artifact>, kind: Kind, codec: Codec, ba
 /** What has been stored of one artifact. */
 class Artifact {
   readonly #frames: FrameSize[] = []
-  readonly #hash: Hash = createHash('sha256')
+  readonly #scanner = createScanner({})
+  #last: Promise<unknown> = Promise.resolve()
   #sizeBytes = 0
 
   constructor(
@@ -111,21 +112,37 @@ class Artifact {
     readonly name: string
   ) {}
 
-  chunk(bytes: Uint8Array, frameBytes: number): Chunk {
-    this.#frames.push({ storedBytes: bytes.length, sizeBytes: frameBytes })
-    return this.#add(bytes)
+  /** A chunk whose bytes are on their way. It is hashed before anybody else has it, behind those that were asked for before. */
+  chunk(stored: Promise<Uint8Array>, frameBytes: number): Promise<Chunk> {
+    // It may fail before its turn comes.
+    stored.catch(() => {})
+    return this.#add(async () => {
+      const bytes = await stored
+      this.#frames.push({ storedBytes: bytes.length, sizeBytes: frameBytes })
+      return bytes
+    })
   }
 
-  *seal(codec: Codec): Generator<Chunk | Sealed, void, undefined> {
+  async *seal(codec: Codec): AsyncGenerator<Chunk | Sealed, void, undefined> {
+    await this.#last
     const table = codec.finish(this.#frames)
-    if (table.length > 0) yield this.#add(table)
+    if (table.length > 0) yield await this.#add(async () => table)
     const { name, kind } = this
-    yield { name, kind, sizeBytes: this.#sizeBytes, sha256: this.#hash.digest('hex') }
+    const { sha256 } = await this.#scanner.finish()
+    yield { name, kind, sizeBytes: this.#sizeBytes, sha256: sha256.toString('hex') }
   }
 
-  #add(bytes: Uint8Array): Chunk {
-    this.#hash.update(bytes)
-    this.#sizeBytes += bytes.length
-    return { name: this.name, kind: this.kind, bytes }
+  #add(take: () => Promise<Uint8Array>): Promise<Chunk> {
+    const before = this.#last
+    const added = async () => {
+      await before
+      const bytes = await take()
+      await this.#scanner.update(bytes)
+      this.#sizeBytes += bytes.length
+      return { name: this.name, kind: this.kind, bytes }
+    }
+    const chunk = added()
+    this.#last = chunk
+    return chunk
   }
 }
