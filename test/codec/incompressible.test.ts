@@ -42,13 +42,8 @@ test('a frame of which a part can be made shorter is compressed', oracle('zstd')
     const saved = FRAME_BYTES - (await storedBytes(frame))
     assert.ok(saved > (end - begin) * 0.9, `${saved} bytes saved of ${end - begin} in part ${i}`)
   }
-  for (const frame of [
-    text,
-    Buffer.alloc(FRAME_BYTES),
-    Buffer.from(random.bytes(FRAME_BYTES).map(byte => byte % 240))
-  ]) {
-    assert.ok((await storedBytes(frame)) < frame.length * 0.995)
-  }
+  const sixBits = Buffer.from(random.bytes(FRAME_BYTES).map(byte => byte & 0x3f))
+  assert.ok((await storedBytes(sixBits)) < FRAME_BYTES * 0.8)
 })
 
 test('what one block or less holds is left to the encoder', oracle('zstd'), async () => {
