@@ -1,6 +1,6 @@
 /**
- * One item at a time from a producer that pushes to a consumer that pulls.
- * Memory: one item. A consumer that stops early, and an error of either side, settles the other.
+ * Items from a producer that pushes to a consumer that pulls.
+ * Memory: `capacity` items. A consumer that stops early, and an error of either side, settles the other.
  */
 export class Channel<T> implements AsyncIterable<T> {
   #items: T[] = []
@@ -10,12 +10,14 @@ export class Channel<T> implements AsyncIterable<T> {
   #wakeProducer: (() => void) | undefined
   #wakeConsumer: (() => void) | undefined
 
-  /** Resolves when the item has been taken. @throws what the consumer failed with. */
+  constructor(readonly capacity = 1) {}
+
+  /** Resolves when fewer items than `capacity` wait. @throws what the consumer failed with. */
   async push(item: T): Promise<void> {
     this.#check()
     this.#items.push(item)
     this.#wakeConsumer?.()
-    if (this.#items.length > 0) {
+    if (this.#items.length >= this.capacity) {
       await new Promise<void>(resolve => {
         this.#wakeProducer = resolve
       })

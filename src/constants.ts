@@ -28,8 +28,12 @@ export const RACY_MS = 2000
 export const FRAMES_IN_FLIGHT = 8
 /** Entries that `pack` holds back until their bytes have gone ahead, at most. */
 export const PACK_PENDING_ENTRIES = 4096
-/** Parts of a content that streams, chunks of a whole one, that are signed ahead. */
-export const PARTS_AHEAD = 2
+/** Memory that the lines of unchanged entries among them take, at most. */
+export const PACK_PENDING_BYTES = 16 * 1024 * 1024
+/** Chunks of one artifact that wait for the store, at most. */
+export const CHUNKS_WAITING = 4
+/** Chunks of a large file that are signed ahead. */
+export const CHUNKS_AHEAD = 2
 /** Directories that `walk` lists ahead, of each open directory. */
 export const LISTINGS_AHEAD = 16
 /** Jobs that they are listed in. */

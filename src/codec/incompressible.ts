@@ -1,7 +1,7 @@
 /** Samples of a frame, and bytes of each. */
 const SAMPLES = 32
 const SAMPLE_BYTES = 256
-/** Bits a byte, of 8: what has more cannot be made a hundredth shorter by coding its bytes one by one. */
+/** Bits a byte, of 8: to code the bytes of what has more saves less than a hundredth. */
 const ENTROPY_MIN = 7.95
 
 /**

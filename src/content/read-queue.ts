@@ -5,6 +5,7 @@ import { type BatchResult, readBatch } from './batch.js'
 import type { DiskContent } from './disk.js'
 import type { ListedRun } from './listed.js'
 import { type PlannedRun, partsOfRun, type ReadRuns, RunBatch } from './run-batch.js'
+import { keptBytes } from './runs.js'
 import type { SignContext } from './stream-body.js'
 
 /** Consecutive items: those to be read are one job, the others keep their places between them. */
@@ -30,8 +31,9 @@ class Slot<T> {
     return isAlike && !this.isFull && this.bytes + sizeBytes <= BATCH_BYTES
   }
 
-  add(item: T): void {
+  add(item: T, bytes: number): void {
     this.#items.push(item)
+    this.bytes += bytes
   }
 
   addFile(file: Entry): void {
@@ -75,9 +77,11 @@ export class ReadQueue<T extends object> {
   }
 
   push(item: T): void {
-    const slot = this.#slots.at(-1)
-    if (slot instanceof Slot && !slot.isFull) slot.add(item)
-    else this.#open(undefined, false).add(item)
+    const last = this.#slots.at(-1)
+    const slot = last instanceof Slot && !last.isFull ? last : this.#open(undefined, false)
+    const bytes = keptBytes(item)
+    slot.add(item, bytes)
+    this.#bytes += bytes
   }
 
   /** Takes a file whose content is a `DiskContent`. */

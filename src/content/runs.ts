@@ -43,3 +43,8 @@ export function isKept(item: object): item is Kept {
 export function isStoredRuns(item: object): item is StoredRuns {
   return 'stored' in item
 }
+
+/** Memory that the lines of an item keep: a part of a state, as bytes and as text. */
+export function keptBytes(item: object): number {
+  return isKept(item) ? 2 * (item.kept.end - item.kept.start) : 0
+}

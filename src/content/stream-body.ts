@@ -1,4 +1,4 @@
-import { PART_BYTES, PARTS_AHEAD } from '../constants.js'
+import { CHUNKS_AHEAD, PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import type { Memory } from '../memory.js'
 import { createScanner, type LoadedSignature, type Scanner } from '../native.js'
@@ -57,7 +57,8 @@ export class StreamBody implements Body {
     this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, context.policy), basis })
     const parts = basis === undefined ? this.#whole() : this.#delta()
     // A source that is no file may never answer: who is done with it must not wait for what was pulled ahead.
-    this.parts = input.look === undefined ? parts : prefetch(parts, PARTS_AHEAD)
+    const isAhead = basis === undefined && input.look !== undefined
+    this.parts = isAhead ? prefetch(parts, CHUNKS_AHEAD) : parts
   }
 
   get isBroken(): boolean {

@@ -34,7 +34,7 @@ export type EncodeStage = <T extends object>(
  *
  * Consumes `Piece`, yields `Chunk`; at its end, for each artifact, the chunk with the seek table and `Sealed`.
  * Other items pass on. Order kept. Look-ahead: `concurrency` frames and the items between them.
- * Memory: twice the frames in flight, and 16 bytes for each frame that was written.
+ * Memory: twice the frames in flight, 2 MiB for each artifact, and 16 bytes for each frame that was written.
  *
  * @throws RangeError at the call for a concurrency that is no positive integer.
  */

@@ -1,6 +1,5 @@
 import { abortable } from '../abortable.js'
 import { settleChange } from '../change.js'
-import { PACK_PENDING_ENTRIES } from '../constants.js'
 import { type BodyWriter, DeltaWriter, sizeUnknown, WholeWriter } from '../content/body-writer.js'
 import { HeldBack } from '../content/held-back.js'
 import { LinkGroups } from '../content/link-groups.js'
@@ -55,7 +54,7 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
         else if (Array.isArray(body.parts)) held.push(packer.storeHeld(signed, body, body.parts))
         else held.push(yield* packer.store(signed, body, signal))
       }
-      if (held.length > PACK_PENDING_ENTRIES) packer.flush()
+      if (held.isFull) packer.flush()
       for (const ready of held.take()) yield ready
     }
     packer.end()

@@ -1,6 +1,6 @@
 import { untilAbort } from '../abortable.js'
 import { Channel } from '../channel.js'
-import { WITHDRAW_MS } from '../constants.js'
+import { CHUNKS_WAITING, WITHDRAW_MS } from '../constants.js'
 import { Tally } from '../content/tally.js'
 import { BackupError } from '../errors.js'
 import { onAbort } from '../on-abort.js'
@@ -36,7 +36,7 @@ export interface Published {
  * Stores artifacts, several at a time: one `put` each. The state's ends after all others have resolved.
  *
  * Consumes `Chunk`, `Sealed` and `Counted`; ignores other items. Back-pressure: the slowest `put` holds its source.
- * Memory: one chunk for each artifact. On an error or abort, what was put is deleted again, unless the state is there; a
+ * Memory: `CHUNKS_WAITING` chunks for each artifact. On an error or abort, what was put is deleted again, unless the state is there; a
  * `put` that does not end then is left behind after `WITHDRAW_MS`, and what it has stored is deleted when it does.
  *
  * @throws what the store throws; BackupError IBT_STORE_FAILED for an artifact that was never sealed.
@@ -99,7 +99,7 @@ class Puts {
   #open({ name, kind }: Chunk | Sealed): Put {
     const open = this.#puts.get(name)
     if (open !== undefined) return open
-    const channel = new Channel<Uint8Array>()
+    const channel = new Channel<Uint8Array>(CHUNKS_WAITING)
     const done = this.store.put(name, channel, { signal: this.signal })
     // Whatever ends a put ends its channel: a push that comes after it throws.
     done.then(

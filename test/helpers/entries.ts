@@ -1,3 +1,4 @@
+import type { Kept } from '../../src/content/runs.js'
 import { isBackupError } from '../../src/errors.js'
 import type { Archive, Content, Entry, Source, StateEntry } from '../../src/types.js'
 
@@ -58,4 +59,10 @@ export function parkedContent(bytes: number, onPark: () => void): Content {
       await new Promise(() => {})
     }
   }
+}
+
+/** Lines of unchanged entries that pass as one item, without a content: only what they take in memory counts. */
+export function keptLines(sizeBytes: number): Kept {
+  const kept = { bytes: Buffer.alloc(sizeBytes), start: 0, end: sizeBytes, chain: [] }
+  return { kept, used: Buffer.alloc(0), entries: 1, files: 0, sizeBytes: 0, lastPath: () => 'z' }
 }

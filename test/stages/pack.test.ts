@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { tarBody } from '../../src/codec/tar-body.js'
-import { FRAME_BYTES, PACK_PENDING_ENTRIES, PART_BYTES } from '../../src/constants.js'
+import { FRAME_BYTES, PACK_PENDING_BYTES, PACK_PENDING_ENTRIES, PART_BYTES } from '../../src/constants.js'
 import { BackupError } from '../../src/errors.js'
 import { decodeEntryAt } from '../../src/format/tar-decode.js'
 import { pipe } from '../../src/interop/pipe.js'
@@ -23,6 +23,7 @@ import {
   directory,
   entry,
   file,
+  keptLines,
   parkedContent
 } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
@@ -242,6 +243,18 @@ test('entries wait for their bytes up to a limit', async () => {
     if (isPacked(item)) break
   }
   assert.ok(pulled <= PACK_PENDING_ENTRIES + 1)
+})
+
+test('unchanged entries wait for the bytes before them up to a limit of memory', async () => {
+  let pulled = 0
+  function* many() {
+    yield file('a', 'a')
+    for (; pulled < 1000; pulled++) yield keptLines(FRAME_BYTES) as object as Entry
+  }
+  for await (const item of pack({ whole: 'full' })(many())) {
+    if (isPacked(item)) break
+  }
+  assert.ok(pulled > 1 && pulled * 2 * FRAME_BYTES <= PACK_PENDING_BYTES + 2 * FRAME_BYTES, `${pulled} items`)
 })
 
 test('a size that does not hold or is not known is refused', async () => {

@@ -4,15 +4,26 @@ import { createHash } from 'node:crypto'
 import { appendFileSync, linkSync, mkdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { PART_BYTES } from '../../src/constants.js'
+import { setImmediate } from 'node:timers/promises'
+import { FRAME_BYTES, IN_FLIGHT_BYTES, PART_BYTES } from '../../src/constants.js'
 import { BackupError } from '../../src/errors.js'
 import { pipe } from '../../src/interop/pipe.js'
 import { createScanner, patchBytes } from '../../src/native.js'
 import { pack } from '../../src/stages/pack.js'
 import { type SignOptions, sign } from '../../src/stages/sign.js'
 import { walk } from '../../src/stages/walk.js'
-import type { Change, Content, Entry, Place, Signed, StateEntry } from '../../src/types.js'
-import { bytesOf, code, collect, content, directory, entry, file, parkedContent } from '../helpers/entries.js'
+import type { Change, Content, Entry, Origins, Place, Signed, StateEntry } from '../../src/types.js'
+import {
+  bytesOf,
+  code,
+  collect,
+  content,
+  directory,
+  entry,
+  file,
+  keptLines,
+  parkedContent
+} from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
 import { stageContract } from '../helpers/stage-contract.js'
 import { randomBytes, temporaryDirectory } from '../native/tree.js'
@@ -412,6 +423,33 @@ test('an abort ends the reading of files with its reason', async t => {
   await found.next()
   controller.abort(reason)
   await assert.rejects(collect(found), error => error === reason)
+})
+
+test('unchanged entries behind a file that is sought wait up to a limit of memory', async t => {
+  const root = temporaryDirectory(t)
+  writeFileSync(join(root, 'a'), 'a')
+  const [, a] = await walked(root)
+  let pulled = 0
+  let seen = 0
+  let pulledMeanwhile = 0
+  const origins: Origins = {
+    async ofContent() {
+      for (let turn = 0; turn < 200; turn++) await setImmediate()
+      pulledMeanwhile = pulled
+      assert.equal(seen, 0)
+      return undefined
+    },
+    ofInode: async () => undefined,
+    ofName: async () => undefined
+  }
+  function* many() {
+    yield { ...a!, change: 'created' as const }
+    for (; pulled < 1000; pulled++) yield keptLines(FRAME_BYTES) as object as Entry
+  }
+  for await (const _ of sign({ origins })(many())) seen++
+  const mostBytes = IN_FLIGHT_BYTES + 4 * FRAME_BYTES
+  assert.ok(pulledMeanwhile > 1 && pulledMeanwhile * 2 * FRAME_BYTES <= mostBytes, `${pulledMeanwhile} items`)
+  assert.equal(seen, 1001)
 })
 
 test('an abort is noticed while a content is parked', { timeout: 10_000 }, async () => {
