@@ -20,7 +20,7 @@ const SKIP_BYTES = 64 * 1024
 /**
  * zstd frames, each by itself, and zstd's published seek table behind them. `zstd -d` and tar read them.
  * A frame that looks random is stored as it is: media, archives and ciphertexts cost no time and no memory.
- * Uses Node's zstd where it has one (22.15), else `@mongodb-js/zstd`. Frames carry no checksum: the artifact's digest does.
+ * Uses `@mongodb-js/zstd`, or Node's own zstd (22.15) where that does not load. Frames carry no checksum: the artifact's digest does.
  * Source: RFC 8878; zstd's seekable format 0.1.0.
  *
  * @throws RangeError at the call for a level out of range.

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
+import * as zlib from 'node:zlib'
 import { decodeFrames, zstd } from '../../src/codec/index.js'
 import { storeZstdFrame } from '../../src/codec/zstd-frame.js'
-import { zstdLibrary } from '../../src/codec/zstd-library.js'
+import { zstdLibrary, zstdOf } from '../../src/codec/zstd-library.js'
 import { oracle } from '../helpers/oracle.js'
 import { build, collect, someBytes } from './archives.js'
 
@@ -91,7 +92,7 @@ test('skippable frames are skipped if the seek table has them', async () => {
   await assert.rejects(collect(decodeFrames([skippable, stored], zstd(), 'a')), { code: 'IBT_ARCHIVE_CORRUPT' })
 })
 
-test('Node’s own zstd is used where it is, with the level and a bound on the output', async () => {
+test('Node’s own zstd is called with the level and a bound on the output', async () => {
   const calls: unknown[] = []
   const own = {
     constants: { ZSTD_c_compressionLevel: 100 },
@@ -104,8 +105,21 @@ test('Node’s own zstd is used where it is, with the level and a bound on the o
       done(new Error('refused'))
     }
   }
-  const library = zstdLibrary(own)
+  const library = zstdOf(own)!
   assert.deepEqual(await library.compress(Buffer.from('x'), 7), Buffer.from('x'))
   await assert.rejects(library.decompress(Buffer.from('x'), 0), { message: 'refused' })
   assert.deepEqual(calls, [{ params: { 100: 7 } }, { maxOutputLength: 1 }])
+})
+
+test('Node’s own zstd and the package read each other', {
+  skip: !('zstdCompress' in zlib) && 'this Node has none'
+}, async () => {
+  const libraries = [zstdLibrary(), zstdOf(zlib)!]
+  for (const writer of libraries) {
+    for (const reader of libraries) {
+      const frame = someBytes(100_000)
+      const stored = await writer.compress(frame, 3)
+      assert.deepEqual(Buffer.from(await reader.decompress(stored, frame.length)), Buffer.from(frame))
+    }
+  }
 })
