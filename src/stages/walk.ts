@@ -25,8 +25,8 @@ export interface WalkOptions {
  * A directory that cannot be listed, an entry that cannot be looked at and an ignore file that cannot be read are
  * `unreadable`; what vanished is left out.
  * Reads directories only. Look-ahead: `concurrency` directories a level, and where no rule speaks about what is below
- * them, that too, up to `LISTED_BELOW_ENTRIES` for each half of them. Memory: the listings of the open directories (about
- * 150 bytes an entry) and of those ahead, and one table entry for each inode with links still to be seen.
+ * them, that too, up to `LISTED_BELOW_ENTRIES` entries and one directory for each of them. Memory: the listings of the open
+ * directories (about 150 bytes an entry) and of those ahead, and one table entry for each inode with links still to be seen.
  *
  * @throws BackupError IBT_READ_FAILED if the root is no directory or cannot be listed.
  */

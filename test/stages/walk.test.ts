@@ -80,6 +80,51 @@ test('directories that one job does not reach are asked for again, also where on
   )
 })
 
+/** Twenty directories, of which the job of the last four gets no further than to the first of them. */
+function makeUnreached(root: string): void {
+  for (let i = 0; i < 20; i++) makeTree(root, `d${i + 10}/file`)
+  for (let i = 0; i < LISTED_BELOW_ENTRIES; i++) writeFileSync(join(root, 'd26', `f${i}`), '')
+}
+
+test('of directories that one job does not reach, each has its own error', async t => {
+  const root = temporaryDirectory(t)
+  makeUnreached(root)
+  const found: Entry[] = []
+  for await (const entry of walk(root)) {
+    if (!entry.path.startsWith('d26/')) found.push(entry)
+    if (entry.path !== 'd10') continue
+    for (const name of ['d27', 'd28']) rmSync(join(root, name), { recursive: true })
+    writeFileSync(join(root, 'd27'), '')
+  }
+  assert.deepEqual(
+    found.slice(-5).map(({ path, type }) => [path, type]),
+    [
+      ['d25/file', 'file'],
+      ['d26', 'directory'],
+      ['d27', 'unreadable'],
+      ['d29', 'directory'],
+      ['d29/file', 'file']
+    ]
+  )
+  assert.ok(code('IBT_READ_FAILED')(found.at(-3)!.error))
+})
+
+test('an abort ends a walk that waits for directories which one job did not reach', async t => {
+  const root = temporaryDirectory(t)
+  makeUnreached(root)
+  const abort = new AbortController()
+  const reason = new Error('enough')
+  const found: string[] = []
+  const walking = (async () => {
+    for await (const { path } of walk(root, undefined, { signal: abort.signal })) {
+      found.push(path)
+      if (path === 'd26') abort.abort(reason)
+    }
+  })()
+  await assert.rejects(walking, error => error === reason)
+  assert.ok(!found.includes('d27'))
+})
+
 test('a root with a name that is not UTF-8 is given as bytes', async t => {
   const root = Buffer.concat([Buffer.from(`${temporaryDirectory(t)}/`), Buffer.of(0xff)])
   mkdirSync(root)
