@@ -1,4 +1,4 @@
-export type { ChangeDetection } from './change.js'
+export type { ChangeDetection } from './change/compare.js'
 export { type GzipOptions, gzip, none, type ZstdOptions, zstd } from './codec/index.js'
 export { BackupError, type BackupErrorOptions, type ErrorCode, isBackupError } from './errors.js'
 export type { StateReader } from './format/state-reader.js'

@@ -12,62 +12,41 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   constants: [],
   types: ['errors'],
-  channel: [],
-  change: [...GROUND],
   path: ['errors'],
-  breathe: ['constants'],
-  memory: [],
-  'on-abort': [],
-  'make-directories': [],
-  cursor: ['types'],
-  abortable: [...GROUND, 'breathe', 'cursor', 'on-abort'],
+  flow: [...GROUND],
   rules: [...GROUND, 'path'],
-  native: [...GROUND, 'path', 'on-abort'],
-  format: [...GROUND, 'path', 'breathe', 'memory'],
-  codec: [...GROUND, 'path', 'breathe', 'memory', 'format'],
-  content: [
-    ...[
-      ...GROUND,
-      'rules',
-      'path',
-      'breathe',
-      'memory',
-      'cursor',
-      'abortable',
-      'change',
-      'channel',
-      'native',
-      'format'
-    ],
-    'codec'
-  ],
-  interop: [...GROUND, 'path', 'breathe', 'cursor', 'abortable', 'on-abort', 'format'],
-  stores: [
-    ...GROUND,
-    'make-directories',
-    'memory',
-    'path',
-    'breathe',
-    'cursor',
-    'abortable',
-    'channel',
-    'format',
-    'codec'
-  ],
-  stages: [
-    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'rules', 'native', 'change', 'channel'],
-    ...['make-directories', 'on-abort', 'format', 'codec', 'content']
-  ],
+  native: [...GROUND, 'path', 'flow'],
+  format: [...GROUND, 'path', 'flow'],
+  codec: [...GROUND, 'path', 'flow', 'format'],
+  source: [...GROUND, 'path', 'flow', 'rules', 'native', 'format'],
+  change: [...GROUND, 'path', 'flow', 'native', 'format', 'source'],
+  archive: [...GROUND, 'path', 'flow', 'native', 'format', 'source', 'change'],
+  restore: [...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source'],
+  interop: [...GROUND, 'path', 'flow', 'format'],
+  stores: [...GROUND, 'path', 'flow', 'native', 'format', 'codec'],
+  stages: [...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
   pipelines: [
-    ...[...GROUND, 'path', 'breathe', 'memory', 'cursor', 'abortable', 'rules', 'native', 'change', 'channel'],
-    ...['format', 'codec', 'content', 'interop', 'stores', 'stages']
+    ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
+    ...['interop', 'stores', 'stages']
   ],
-  index: [...GROUND, 'change', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages', 'pipelines'],
+  index: [
+    ...GROUND,
+    'path',
+    'change',
+    'rules',
+    'native',
+    'format',
+    'codec',
+    'interop',
+    'stores',
+    'stages',
+    'pipelines'
+  ],
   cli: [...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages', 'pipelines']
 }
 
 /** Pure bytes and values: a file, a socket or a process has no place there. */
-const PURE = ['format', 'codec', 'path', 'rules', 'change', 'types', 'errors', 'constants']
+const PURE = ['format', 'codec', 'path', 'rules', 'types', 'errors', 'constants']
 const INPUT_OUTPUT =
   /^node:(child_process|dgram|dns|fs|http|http2|https|inspector|net|os|readline|tls|tty|worker_threads)\b/
 

@@ -1,4 +1,4 @@
-import { readBuffer } from '../memory.js'
+import { readBuffer } from '../flow/memory.js'
 import type { Scan } from './frame-scan.js'
 import { corruptFrame, FRAME_DECODED_MAX, FRAME_STORED_MAX } from './limits.js'
 

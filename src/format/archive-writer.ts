@@ -1,5 +1,5 @@
 import { FRAME_BYTES } from '../constants.js'
-import type { Memory } from '../memory.js'
+import type { Memory } from '../flow/memory.js'
 import type { Kind, Piece } from '../types.js'
 import { END_OF_ARCHIVE, encodeEntry, padding, type TarHeader } from './tar-encode.js'
 

@@ -89,3 +89,16 @@ export function* zeros(sizeBytes: number): Generator<Uint8Array, void, undefined
 function corrupt(what: string): BackupError {
   return new BackupError('IBT_ARCHIVE_CORRUPT', `The map of a sparse file ${what}`)
 }
+
+const ZERO_BLOCK = Buffer.alloc(64 * 1024)
+
+export function isZeros(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += ZERO_BLOCK.length) {
+    const part = bytes.subarray(at, at + ZERO_BLOCK.length)
+    if (
+      Buffer.compare(part, part.length === ZERO_BLOCK.length ? ZERO_BLOCK : ZERO_BLOCK.subarray(0, part.length)) !== 0
+    )
+      return false
+  }
+  return true
+}

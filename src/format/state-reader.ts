@@ -1,5 +1,5 @@
-import { createBreather } from '../breathe.js'
 import { BackupError } from '../errors.js'
+import { createBreather } from '../flow/breathe.js'
 import type { Source, StateClosing, StateEntry, StateHeader } from '../types.js'
 import { decodeStateHeader } from './state-decode.js'
 import { Lines, truncated, WindowEntries } from './state-entries.js'

@@ -1,7 +1,7 @@
 import { finished } from 'node:stream'
-import { createBreather } from '../breathe.js'
-import { Cursor } from '../cursor.js'
 import { BackupError } from '../errors.js'
+import { createBreather } from '../flow/breathe.js'
+import { Cursor } from '../flow/cursor.js'
 import type { Source } from '../types.js'
 
 /** The parts of a Node or streamx stream that tell what it is; `never` takes the events of either. */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
-import { Cursor } from '../cursor.js'
-import { onAbort } from '../on-abort.js'
+import { Cursor } from '../flow/cursor.js'
+import { onAbort } from '../flow/on-abort.js'
 import type { Sink, Source, Stage } from '../types.js'
 import { Feed, type NodeWritable } from './feed.js'
 import { pushInto } from './push.js'

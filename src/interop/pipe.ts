@@ -1,5 +1,5 @@
 import { pipe as itPipe } from 'it-pipe'
-import { abortable } from '../abortable.js'
+import { abortable } from '../flow/abortable.js'
 import type { Source, StageContext } from '../types.js'
 import { toSink, toStage } from './foreign.js'
 import { Items, Run, settle } from './run.js'

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
-import { createBreather } from '../breathe.js'
-import type { Cursor } from '../cursor.js'
+import { createBreather } from '../flow/breathe.js'
+import type { Cursor } from '../flow/cursor.js'
 
 /** Pushes items into a readable until its buffer is full; an error destroys it. */
 export function pushInto(readable: Readable, cursor: Cursor<unknown>, objectMode: boolean): void {

@@ -1,5 +1,5 @@
-import { discard } from '../cursor.js'
-import { onAbort } from '../on-abort.js'
+import { discard } from '../flow/cursor.js'
+import { onAbort } from '../flow/on-abort.js'
 import type { Source } from '../types.js'
 
 /**

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import { Cursor } from '../cursor.js'
+import { Cursor } from '../flow/cursor.js'
 import type { Stage } from '../types.js'
 import { pushInto } from './push.js'
 

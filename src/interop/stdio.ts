@@ -1,4 +1,4 @@
-import { abortable } from '../abortable.js'
+import { abortable } from '../flow/abortable.js'
 import type { Source } from '../types.js'
 
 interface StandardStream {

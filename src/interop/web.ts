@@ -1,6 +1,6 @@
-import { createBreather } from '../breathe.js'
-import { Cursor } from '../cursor.js'
-import { onAbort } from '../on-abort.js'
+import { createBreather } from '../flow/breathe.js'
+import { Cursor } from '../flow/cursor.js'
+import { onAbort } from '../flow/on-abort.js'
 import type { Sink, Source, Stage } from '../types.js'
 
 /** A pair of web streams: what is written to one is read from the other. */

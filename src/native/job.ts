@@ -1,6 +1,6 @@
 import { getSystemErrorMap } from 'node:util'
 import { BackupError, type BackupErrorOptions, type ErrorCode } from '../errors.js'
-import { onAbort } from '../on-abort.js'
+import { onAbort } from '../flow/on-abort.js'
 import { printPath } from '../path.js'
 import { addon, type Canceller } from './addon.js'
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import { abortable } from '../abortable.js'
 import { zstd } from '../codec/index.js'
 import { BackupError, isBackupError } from '../errors.js'
+import { abortable } from '../flow/abortable.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
 import { createRules } from '../rules.js'
 import { observe } from '../stages/observe.js'

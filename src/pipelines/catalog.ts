@@ -1,5 +1,5 @@
-import { abortable } from '../abortable.js'
-import { settleChange } from '../change.js'
+import { settleChange } from '../change/compare.js'
+import { abortable } from '../flow/abortable.js'
 import { parseArtifactName } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
 import { diff } from '../stages/diff.js'

@@ -1,5 +1,5 @@
+import { Memory } from '../flow/memory.js'
 import { pipe } from '../interop/pipe.js'
-import { Memory } from '../memory.js'
 import { type EncodeStage, encode } from '../stages/encode.js'
 import { filter } from '../stages/filter.js'
 import { type PackOptions, pack } from '../stages/pack.js'

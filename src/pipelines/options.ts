@@ -1,4 +1,4 @@
-import type { ChangeDetection } from '../change.js'
+import type { ChangeDetection } from '../change/compare.js'
 import type { BackupError } from '../errors.js'
 import type { RulesOptions } from '../rules.js'
 import type { Codec, Sealed, Store, Totals } from '../types.js'

@@ -1,6 +1,6 @@
-import { whyNotRestored } from '../content/unrestorable.js'
 import type { ForeignSink } from '../interop/foreign.js'
 import { pipe } from '../interop/pipe.js'
+import { whyNotRestored } from '../restore/unrestorable.js'
 import { observe } from '../stages/observe.js'
 import { only } from '../stages/only.js'
 import { pack } from '../stages/pack.js'

@@ -1,5 +1,5 @@
-import { isMoved } from '../change.js'
-import { isKept, isStoredRuns, type RunCounts } from '../content/runs.js'
+import { isMoved } from '../change/compare.js'
+import { isKept, isStoredRuns, type RunCounts } from '../change/runs.js'
 import { BackupError } from '../errors.js'
 import { printPath } from '../path.js'
 import { isPacked, type Packed, type Piece } from '../types.js'

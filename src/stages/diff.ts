@@ -1,10 +1,10 @@
-import { createBreather } from '../breathe.js'
-import { type ChangeDetection, compareEntry } from '../change.js'
-import { ListedRun } from '../content/listed.js'
-import { checkOrder, Previous } from '../content/previous.js'
-import { isKept } from '../content/runs.js'
-import { onAbort } from '../on-abort.js'
+import { type ChangeDetection, compareEntry } from '../change/compare.js'
+import { checkOrder, Previous } from '../change/previous.js'
+import { isKept } from '../change/runs.js'
+import { createBreather } from '../flow/breathe.js'
+import { onAbort } from '../flow/on-abort.js'
 import { comparePaths, isBelow } from '../path.js'
+import { ListedRun } from '../source/listed.js'
 import {
   type Change,
   type Entry,

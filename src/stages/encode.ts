@@ -1,6 +1,6 @@
 import { FRAMES_IN_FLIGHT } from '../constants.js'
+import type { Memory } from '../flow/memory.js'
 import { artifactName } from '../format/names.js'
-import type { Memory } from '../memory.js'
 import { createScanner } from '../native.js'
 import {
   type BackupId,

@@ -1,4 +1,4 @@
-export { Memory } from '../memory.js'
+export { Memory } from '../flow/memory.js'
 export { type DiffOptions, diff } from './diff.js'
 export { type EncodeOptions, type EncodeStage, encode } from './encode.js'
 export { filter } from './filter.js'

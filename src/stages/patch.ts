@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os'
-import { PatchedContent } from '../content/patched.js'
+import { PatchedContent } from '../restore/patched.js'
 import type { Entry, Layered, Stage } from '../types.js'
 
 /** Options of `patch`. */

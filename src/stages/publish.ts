@@ -1,9 +1,9 @@
-import { untilAbort } from '../abortable.js'
-import { Channel } from '../channel.js'
+import { Tally } from '../change/tally.js'
 import { CHUNKS_WAITING, WITHDRAW_MS } from '../constants.js'
-import { Tally } from '../content/tally.js'
 import { BackupError } from '../errors.js'
-import { onAbort } from '../on-abort.js'
+import { untilAbort } from '../flow/abortable.js'
+import { Channel } from '../flow/channel.js'
+import { onAbort } from '../flow/on-abort.js'
 import {
   type Chunk,
   type Counted,

@@ -1,6 +1,6 @@
-import { createBreather } from '../breathe.js'
-import { StoredLayer } from '../content/stored-layer.js'
-import { type Groups, grouped } from '../cursor.js'
+import { createBreather } from '../flow/breathe.js'
+import { type Groups, grouped } from '../flow/cursor.js'
+import { StoredLayer } from '../restore/stored-layer.js'
 import type { Layer, Layered, OpenArchive, Place, Source, StateEntry } from '../types.js'
 
 /**

@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { createBreather } from '../breathe.js'
 import { LISTINGS_AHEAD, RUN_ENTRIES } from '../constants.js'
-import { ListedDirectory, ListedRun } from '../content/listed.js'
-import { Listings, ListingsBelow, type ListingsOptions } from '../content/listings.js'
 import { BackupError } from '../errors.js'
+import { createBreather } from '../flow/breathe.js'
 import { FileType, groupName, type Listing, systemError, userName } from '../native.js'
 import { decodePath, encodePath, printPath, ROOT_PATH } from '../path.js'
 import { createRules, type Rules, type Scope } from '../rules.js'
+import { ListedDirectory, ListedRun } from '../source/listed.js'
+import { Listings, ListingsBelow, type ListingsOptions } from '../source/listings.js'
 import type { Entry } from '../types.js'
 
 /** Options of `walk`. */

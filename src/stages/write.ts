@@ -1,13 +1,13 @@
 import { opendir } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { type Existing, existingRoot } from '../content/existing.js'
-import type { Outcome, Restorable } from '../content/restored.js'
-import { TreeWriter } from '../content/tree-writer.js'
-import { whyNotRestored } from '../content/unrestorable.js'
 import { BackupError } from '../errors.js'
-import { makeDirectories } from '../make-directories.js'
+import { makeDirectories } from '../native/make-directories.js'
 import { Operation } from '../native.js'
 import { encodePath } from '../path.js'
+import { type Existing, existingRoot } from '../restore/existing.js'
+import type { Outcome, Restorable } from '../restore/restored.js'
+import { TreeWriter } from '../restore/tree-writer.js'
+import { whyNotRestored } from '../restore/unrestorable.js'
 import { type Entry, type EntryType, isEntry, type Sink } from '../types.js'
 
 /** What becomes of what is in the destination already. */

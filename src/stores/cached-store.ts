@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Channel } from '../channel.js'
+import { Channel } from '../flow/channel.js'
 import { parseArtifactName } from '../format/names.js'
 import type { ByteRange, Source, Store, StoreOptions } from '../types.js'
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { abortable } from '../abortable.js'
 import { CHUNK_BYTES } from '../constants.js'
+import { abortable } from '../flow/abortable.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
 import { checkChunk, checkRange, checkSource, checkStoredName, compareStoredNames, missingName } from './stored-name.js'
 

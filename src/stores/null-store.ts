@@ -1,4 +1,4 @@
-import { abortable } from '../abortable.js'
+import { abortable } from '../flow/abortable.js'
 import type { Store } from '../types.js'
 import { checkSource, checkStoredName, missingName } from './stored-name.js'
 

@@ -1,4 +1,4 @@
-import type { Kept } from '../../src/content/runs.js'
+import type { Kept } from '../../src/change/runs.js'
 import { isBackupError } from '../../src/errors.js'
 import type { Archive, Content, Entry, Source, StateEntry } from '../../src/types.js'
 

@@ -14,7 +14,6 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { DiskContent } from '../../src/content/disk.js'
 import {
   type BackupReport,
   type Body,
@@ -29,6 +28,7 @@ import {
   verifyBackup
 } from '../../src/index.js'
 import { createRules } from '../../src/rules.js'
+import { DiskContent } from '../../src/source/disk.js'
 import { pack } from '../../src/stages/pack.js'
 import { walk } from '../../src/stages/walk.js'
 import { NaiveChain } from '../helpers/chain.js'

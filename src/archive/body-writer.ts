@@ -1,0 +1,120 @@
+import { basisOf } from '../change/record.js'
+import { BackupError } from '../errors.js'
+import type { ArchiveWriter } from '../format/archive-writer.js'
+import { encodeSparseMap } from '../format/sparse-map.js'
+import { toTarHeader } from '../format/tar-header.js'
+import { printPath } from '../path.js'
+import type { ArchiveKind, Body, Entry, Place, Signed } from '../types.js'
+import { DataFilter } from './sparse.js'
+
+/** Puts the parts of one body into an archive. */
+export interface BodyWriter {
+  readonly archive: ArchiveWriter
+  part(bytes: Uint8Array): void
+  /** Where the body is; undefined if it turned out that nothing is to be stored. */
+  end(): Place | undefined
+  /** Of the body in the archive, after its end. */
+  readonly storedBytes: number
+}
+
+/** A whole body: its size is known, and has to hold. */
+export class WholeWriter implements BodyWriter {
+  readonly storedBytes: number
+  readonly #sizeBytes: number
+  readonly #offset: number
+  readonly #data: DataFilter | undefined
+  #left: number
+
+  /** @throws BackupError IBT_SIZE_UNKNOWN */
+  constructor(
+    readonly archive: ArchiveWriter,
+    readonly kind: ArchiveKind,
+    readonly item: Signed,
+    { sizeBytes, extents }: Body
+  ) {
+    if (sizeBytes === undefined) throw sizeUnknown(item)
+    this.#sizeBytes = this.#left = this.storedBytes = sizeBytes
+    if (extents === undefined) {
+      this.#offset = archive.header(toTarHeader(item, { sizeBytes }))
+      return
+    }
+    const map = encodeSparseMap(extents, sizeBytes)
+    this.#data = new DataFilter(item.path, extents)
+    this.storedBytes = map.length + this.#data.dataBytes
+    this.#offset = archive.header(toTarHeader(item, { sizeBytes: this.storedBytes, sparseSizeBytes: sizeBytes }))
+    archive.body(map)
+  }
+
+  part(bytes: Uint8Array): void {
+    this.#left -= bytes.length
+    if (this.#left < 0) throw this.#wrongSize('more')
+    if (this.#data === undefined) this.archive.body(bytes)
+    else for (const data of this.#data.take(bytes)) this.archive.body(data)
+  }
+
+  end(): Place {
+    if (this.#left > 0) throw this.#wrongSize('fewer')
+    this.archive.endBody(this.storedBytes)
+    return { date: '', in: this.kind, offset: this.#offset }
+  }
+
+  #wrongSize(how: string): BackupError {
+    const { path } = this.item
+    const message = `${printPath(path)} has ${how} bytes than the ${this.#sizeBytes} it says`
+    return new BackupError('IBT_FILE_CHANGED', message, { path })
+  }
+}
+
+/** A delta: the first part is held. If it changes nothing it is not written, and if it is the only one it needs no number. */
+export class DeltaWriter implements BodyWriter {
+  #first: Uint8Array | undefined
+  #offset: number | undefined
+  #parts = 0
+  #sizeBytes = 0
+
+  constructor(
+    readonly archive: ArchiveWriter,
+    readonly kind: ArchiveKind,
+    readonly item: Signed,
+    readonly body: Body
+  ) {}
+
+  get storedBytes(): number {
+    return this.#sizeBytes
+  }
+
+  part(bytes: Uint8Array): void {
+    this.#sizeBytes += bytes.length
+    if (this.#first === undefined) {
+      this.#first = bytes
+      return
+    }
+    this.#offset ??= this.#write(this.#first, { part: ++this.#parts })
+    this.#write(bytes, { part: ++this.#parts })
+  }
+
+  end(): Place | undefined {
+    if (this.#offset === undefined) {
+      const { sizeBytes, sha256, error } = this.body.result()
+      if (this.#first === undefined || error !== undefined || basisOf(this.item)?.sha256 === sha256) return undefined
+      this.#offset = this.#write(this.#first, { sizeBytes, sha256 })
+    }
+    return { date: '', in: this.kind, offset: this.#offset, sizeBytes: this.#sizeBytes }
+  }
+
+  #write(bytes: Uint8Array, facts: { part?: number; sizeBytes?: number; sha256?: string }): number {
+    const { item, archive } = this
+    const comment = JSON.stringify({ basis: basisOf(item)?.places?.at(-1), ...facts })
+    const path = facts.part === undefined ? item.path : `${item.path}/${String(facts.part).padStart(8, '0')}`
+    const offset = archive.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment }))
+    archive.body(bytes)
+    archive.endBody(bytes.length)
+    return offset
+  }
+}
+
+export function sizeUnknown({ path }: Entry): BackupError {
+  return new BackupError('IBT_SIZE_UNKNOWN', `The size of ${printPath(path)} has to be known to store it whole`, {
+    path
+  })
+}

@@ -1,0 +1,104 @@
+import type { Change, Metadata, Place, SignaturePlace, Signed, StateEntry, Summary } from '../types.js'
+import { settleChange } from './compare.js'
+import { metadataOf } from './settle.js'
+
+/** The entry whose content this one's is made of, or is. */
+export function basisOf({ origin, previous }: Signed): StateEntry | undefined {
+  return origin ?? previous
+}
+
+/** What the state says of an entry whose body was stored just now. */
+export function recordStored(
+  item: Signed,
+  summary: Summary,
+  stored: { readonly place: Place; readonly signature?: SignaturePlace | undefined }
+): StateEntry {
+  const isDelta = stored.place.in === 'updated' && summary.copies > 0
+  const { sizeBytes, sha256, dirty, racy } = summary
+  // A delta without a COPY needs no basis: the chain of the content starts anew.
+  const places = isDelta ? [...(basisOf(item)?.places ?? []), stored.place] : [stored.place]
+  const { signature } = stored
+  return stateOf(item, { sizeBytes, sha256: sha256 === '' ? undefined : sha256, places, signature, dirty, racy })
+}
+
+/** What the state says of an entry of which nothing was stored: its content is where it was. */
+export function recordKept(item: Signed): StateEntry {
+  const { previous, origin } = item
+  if (item.carried && previous !== undefined) return { ...previous, carried: true }
+  if (origin === undefined && previous !== undefined && isRecorded(item, previous)) return previous
+  const basis = basisOf(item)
+  if (basis === undefined || item.type !== 'file') return metadataOf(item)
+  const { dirty, racy } = item
+  const { sizeBytes, sha256, places, signature } = basis
+  return stateOf(item, { sizeBytes, sha256, places, signature, dirty, racy })
+}
+
+/** Whether the previous state says just what this one is to say: then its very line can be written again. */
+function isRecorded(item: Signed, previous: StateEntry): boolean {
+  return (
+    item.path === previous.path &&
+    item.type === previous.type &&
+    item.mode === previous.mode &&
+    item.uid === previous.uid &&
+    item.gid === previous.gid &&
+    item.uname === previous.uname &&
+    item.gname === previous.gname &&
+    item.mtimeNs === previous.mtimeNs &&
+    item.ctimeNs === previous.ctimeNs &&
+    item.ino === previous.ino &&
+    item.sizeBytes === previous.sizeBytes &&
+    item.sparse === previous.sparse &&
+    item.linkname === previous.linkname &&
+    item.link === previous.link &&
+    item.devMajor === previous.devMajor &&
+    item.devMinor === previous.devMinor &&
+    item.dirty === previous.dirty &&
+    item.racy === previous.racy &&
+    item.xattrs === undefined &&
+    previous.xattrs === undefined &&
+    previous.carried === undefined &&
+    (item.type === 'file' || previous.places === undefined)
+  )
+}
+
+/** One literal, for every file of every run: see `metadataOf`. */
+function stateOf(
+  entry: Metadata,
+  content: Omit<StateEntry, keyof Metadata> & Pick<StateEntry, 'sizeBytes'>
+): StateEntry {
+  return {
+    path: entry.path,
+    type: entry.type,
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    uname: entry.uname,
+    gname: entry.gname,
+    mtimeNs: entry.mtimeNs,
+    ctimeNs: entry.ctimeNs,
+    ino: entry.ino,
+    sizeBytes: content.sizeBytes,
+    sparse: entry.sparse,
+    linkname: entry.linkname,
+    link: entry.link,
+    devMajor: entry.devMajor,
+    devMinor: entry.devMinor,
+    xattrs: entry.xattrs,
+    sha256: content.sha256,
+    places: content.places,
+    signature: content.signature,
+    dirty: content.dirty,
+    racy: content.racy
+  }
+}
+
+/** What the state says of a further link to the content of `first`. */
+export function recordLink(item: Change, first: StateEntry): { change: Change['change']; state: StateEntry } {
+  const { previous } = item
+  const metadata: Metadata = { ...metadataOf(first), path: item.path }
+  const { sha256, signature, dirty, carried, racy } = first
+  const isSame = previous?.sha256 !== undefined && previous.sha256 === sha256
+  const change = previous === undefined || sha256 === undefined ? 'created' : settleChange(metadata, previous, sha256)
+  const places = isSame ? previous.places : first.places?.map(place => ({ ...place, path: place.path ?? first.path }))
+  return { change, state: { ...metadata, sha256, places, signature, dirty, carried, racy } }
+}

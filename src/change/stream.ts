@@ -1,0 +1,154 @@
+import { fstat } from 'node:fs'
+import { promisify } from 'node:util'
+import { PART_BYTES, RACY_MS } from '../constants.js'
+import { BackupError, isBackupError } from '../errors.js'
+import { abortable } from '../flow/abortable.js'
+import { EXTENTS_MAX } from '../format/sparse-map.js'
+import { createScanner, dataExtents, FileType, type OpenFile } from '../native.js'
+import { printPath } from '../path.js'
+import { closeFile, DiskContent, noFile, readFailed } from '../source/disk.js'
+import { readAhead, readsOf, readsToEnd } from '../source/read-ahead.js'
+import type { Change, Entry, Extent, Signed } from '../types.js'
+import { Failed } from './batch.js'
+import { mayPay } from './policy.js'
+import { asChange, basesOf, loadBasis, settleHeld, withStat } from './settle.js'
+import { type Input, type Look, type SignContext, StreamBody, scanOptions } from './stream-body.js'
+
+const statFile = promisify(fstat)
+
+/** Signs a content that is not read in a batch: a large file on disk, or a stream of whatever origin. */
+export async function* signStream(
+  entry: Entry,
+  context: SignContext
+): AsyncGenerator<Signed | Failed, void, undefined> {
+  if (!(entry.content instanceof DiskContent)) {
+    yield* signSequential(entry, context)
+    return
+  }
+  const { signal } = context
+  const file = await entry.content.openFile(signal).catch(error => {
+    if (signal?.aborted || !isBackupError(error)) throw error
+    return new Failed(entry, isVanished(error) ? undefined : error)
+  })
+  if (file instanceof Failed) yield file
+  else yield* signFile(entry, file, context)
+}
+
+async function* signFile(entry: Entry, file: OpenFile, context: SignContext): AsyncGenerator<Signed | Failed> {
+  try {
+    if (file.stat.types[0] !== FileType.file) {
+      yield new Failed(entry, noFile(entry))
+      return
+    }
+    const item = withStat(entry, file.stat, 0)
+    const look = () => changedSince(file.fd, item)
+    const { memory, signal } = context
+    const extents = item.sparse ? await findData(file.fd, item, signal) : undefined
+    if (extents instanceof Failed) {
+      yield extents
+      return
+    }
+    const reads = extents === undefined ? readsToEnd(file.fd, memory) : readsOf(file.fd, extents, item.sizeBytes ?? 0)
+    yield await withBody(item, { chunks: readAhead(reads), look, extents }, context)
+  } finally {
+    // What was only read takes no harm from a close that fails.
+    await closeFile(file.fd).catch(() => {})
+  }
+}
+
+async function findData(fd: number, item: Change, signal?: AbortSignal): Promise<readonly Extent[] | Failed> {
+  return dataExtents(fd, item.sizeBytes ?? 0, EXTENTS_MAX, signal).catch(error => {
+    if (signal?.aborted || !isBackupError(error)) throw error
+    return new Failed(item, readFailed(item, error.cause))
+  })
+}
+
+function isVanished({ cause }: BackupError): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+}
+
+async function changedSince(fd: number, item: Change): Promise<Look> {
+  const stat = await statFile(fd, { bigint: true })
+  const { mtimeNs, ctimeNs, ino } = stat
+  const dirty =
+    mtimeNs !== item.mtimeNs || ctimeNs !== item.ctimeNs || ino !== item.ino || Number(stat.size) !== item.sizeBytes
+  return { dirty, racy: isNow(mtimeNs) || isNow(ctimeNs) }
+}
+
+/** A time far in the future is no more in doubt than an old one. */
+function isNow(ns: bigint): boolean {
+  return Math.abs(Date.now() - Number(ns / 1_000_000n)) <= RACY_MS
+}
+
+/** A content that can only be read once, now: held up to one part, streamed beyond. */
+async function* signSequential(entry: Entry, context: SignContext): AsyncGenerator<Signed | Failed> {
+  const item = asChange(entry)
+  const { signal } = context
+  const chunks = abortable(entry.content!.open(), signal)
+  try {
+    const held = await hold(chunks, PART_BYTES).catch(error => {
+      if (signal?.aborted) throw error
+      return new Failed(entry, isBackupError(error) ? error : readFailed(entry, error))
+    })
+    if (held instanceof Failed) yield held
+    else if (held.isWhole) {
+      const bytes = held.chunks.length === 1 ? held.chunks[0]! : Buffer.concat(held.chunks)
+      yield await settleBytes({ ...item, sizeBytes: bytes.length }, bytes, context)
+    } else yield await withBody(item, { chunks: resume(held.chunks, chunks) }, context)
+  } finally {
+    await chunks.return()
+  }
+}
+
+/** The first chunks of a content: all of them, or more than `maxBytes`. */
+async function hold(
+  source: AsyncGenerator<Uint8Array, void, undefined>,
+  maxBytes: number
+): Promise<{ readonly chunks: Uint8Array[]; readonly isWhole: boolean }> {
+  const chunks: Uint8Array[] = []
+  for (let bytes = 0; bytes <= maxBytes; ) {
+    const { value, done } = await source.next()
+    if (done) return { chunks, isWhole: true }
+    chunks.push(value)
+    bytes += value.length
+  }
+  return { chunks, isWhole: false }
+}
+
+async function* resume(held: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  while (held.length > 0) yield held.shift()!
+  for (;;) {
+    const { value, done } = await rest.next()
+    if (done) return
+    yield value
+  }
+}
+
+async function settleBytes(item: Change, bytes: Uint8Array, context: SignContext): Promise<Signed> {
+  const { policy, signal } = context
+  const scanner = createScanner(scanOptions(bytes.length, policy))
+  await scanner.update(bytes, signal)
+  const { sha256, signature } = await scanner.finish(signal)
+  const summary = {
+    sizeBytes: bytes.length,
+    sha256: sha256.toString('hex'),
+    signature: signature.length === 0 ? undefined : signature,
+    copies: 0
+  }
+  return settleHeld(item, { bytes, summary }, context)
+}
+
+async function withBody(item: Change, input: Input, context: SignContext): Promise<Signed> {
+  const { sizeBytes } = item
+  const { policy, signal } = context
+  const { value: from } = await basesOf(item, context).next()
+  const isWorthIt = from !== undefined && mayPay(from.entry, sizeBytes ?? Infinity, policy)
+  const basis = isWorthIt ? await loadBasis(from, signal) : undefined
+  if (sizeBytes === undefined && basis === undefined) {
+    const message = `${printPath(item.path)} is larger than ${PART_BYTES} bytes and its size is not known`
+    throw new BackupError('IBT_SIZE_UNKNOWN', message, { path: item.path })
+  }
+  const body = new StreamBody(item, input, basis, context)
+  const isOther = basis !== undefined && from?.entry !== item.previous
+  return { ...item, origin: isOther ? from?.entry : undefined, body }
+}

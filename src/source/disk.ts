@@ -1,0 +1,68 @@
+import { close, read } from 'node:fs'
+import { promisify } from 'node:util'
+import { CHUNK_BYTES } from '../constants.js'
+import { BackupError } from '../errors.js'
+import { readBuffer } from '../flow/memory.js'
+import { openFile, type StatColumns } from '../native.js'
+import { encodePath, printPath } from '../path.js'
+import type { Content, Entry } from '../types.js'
+
+export const closeFile = promisify(close)
+const readFile = promisify(read)
+
+/**
+ * The content of a file below a root. `sign` knows it and reads small ones in batches.
+ * Opened beneath the root without following links. Memory: one chunk of `CHUNK_BYTES`.
+ */
+export class DiskContent implements Content {
+  constructor(
+    /** Bytes of the root's absolute path. */
+    readonly root: Uint8Array,
+    readonly path: string
+  ) {}
+
+  /** @throws BackupError IBT_READ_FAILED */
+  async *open(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { fd } = await this.openFile()
+    try {
+      for (let at = 0, chunk: Uint8Array; (chunk = await this.#read(fd, at)).length > 0; at += chunk.length) yield chunk
+    } finally {
+      await closeFile(fd)
+    }
+  }
+
+  /** A system error does not say which file it is of. */
+  #read(fd: number, position: number): Promise<Uint8Array> {
+    return readChunk(fd, position).catch(cause => {
+      throw readFailed(this, cause)
+    })
+  }
+
+  openFile(signal?: AbortSignal): Promise<{ fd: number; stat: StatColumns }> {
+    return openFile(this.root, encodePath(this.path), 'read', signal)
+  }
+}
+
+/** The bytes of an open file from a position on, in fresh memory; fewer at its end only, where there are none. */
+export function readChunk(fd: number, position: number, maxBytes = CHUNK_BYTES): Promise<Uint8Array> {
+  return readInto(fd, position, readBuffer(maxBytes))
+}
+
+/** As `readChunk`, into a buffer: gives the part of it that was filled. */
+export async function readInto(fd: number, position: number, buffer: Uint8Array): Promise<Uint8Array> {
+  for (let filled = 0; filled < buffer.length; ) {
+    const { bytesRead } = await readFile(fd, buffer, filled, buffer.length - filled, position + filled)
+    if (bytesRead === 0) return buffer.subarray(0, filled)
+    filled += bytesRead
+  }
+  return buffer
+}
+
+export function readFailed({ path }: Pick<Entry, 'path'>, cause: unknown): BackupError {
+  return new BackupError('IBT_READ_FAILED', `Cannot read ${printPath(path)}`, { path, cause })
+}
+
+export function noFile({ path }: Entry): BackupError {
+  const message = `${printPath(path)} was a regular file when it was listed and is none now`
+  return new BackupError('IBT_FILE_CHANGED', message, { path })
+}
