@@ -70,3 +70,9 @@ export const SIGNATURE_BYTES = 1024 * 1024 * 1024
 export const WITHDRAW_MS = 5000
 /** A restored sparse file has holes where such blocks are all zeros. */
 export const HOLE_BYTES = 4096
+/** Milliseconds after which the holder of a lock says again that it lives. */
+export const LOCK_RENEW_MS = 60_000
+/** A lock that was not renewed for so many milliseconds is stale, where the process number of its holder tells nothing. */
+export const LOCK_STALE_MS = 10 * 60_000
+/** Milliseconds after which a lock that is waited for is tried again. */
+export const LOCK_POLL_MS = 500

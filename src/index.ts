@@ -1,5 +1,5 @@
 export type { ChangeDetection } from './change/compare.js'
-export { type GzipOptions, gzip, none, type ZstdOptions, zstd } from './codec/index.js'
+export { chainCodecs, type GzipOptions, gzip, none, type ZstdOptions, zstd } from './codec/index.js'
 export { BackupError, type BackupErrorOptions, type ErrorCode, isBackupError } from './errors.js'
 export type { StateReader } from './format/state-reader.js'
 export { compose } from './interop/compose.js'
@@ -12,7 +12,8 @@ export {
   type CompareOptions,
   compareBackups,
   listBackups,
-  listEntries
+  listEntries,
+  type UnreadableBackup
 } from './pipelines/catalog.js'
 export { type ArchiveOptions, type FullStages, fullStages } from './pipelines/full.js'
 export { type IncrementalStages, incrementalStages } from './pipelines/incremental.js'
@@ -36,6 +37,6 @@ export {
   type Selection
 } from './rules.js'
 export type { EncodeStage } from './stages/encode.js'
-export { Chain, type StoredArtifact, type StoredBackup } from './stores/chain.js'
+export { Chain, type ChainOptions, type StoredArtifact, type StoredBackup } from './stores/chain.js'
 export { findOrigins } from './stores/origins.js'
 export type * from './types.js'

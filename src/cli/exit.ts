@@ -36,10 +36,12 @@ const INTEGRITY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_CLOCK',
+  'IBT_CODEC_UNKNOWN',
   'IBT_LOCKED',
   'IBT_NOT_EMPTY',
   'IBT_SOURCE_MISMATCH',
   'IBT_SOURCE_SHRUNK',
+  'IBT_STORE_EMPTY',
   'IBT_STATE_VERSION'
 ])
 

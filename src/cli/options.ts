@@ -34,6 +34,8 @@ export interface BackupValues extends CommonValues {
   readonly allowSourceMismatch?: boolean
   readonly sourceId?: string
   readonly deleteOldSigvaults?: boolean
+  readonly init?: boolean
+  readonly lockWait?: number
 }
 
 export function addCommonOptions(command: Command): Command {
@@ -80,6 +82,8 @@ export function addBackupOptions(command: Command): Command {
     .option('--allow-source-mismatch', 'go on if the backups of the key are of another directory or host')
     .option('--allow-shrink', 'go on if the source is all but empty and was not at the last backup')
     .option('--source-id <id>', 'names the source where its path and host change')
+    .option('--init', 'begin anew if the cache knows backups of the key and the store has none')
+    .option('--lock-wait <seconds>', 'wait so long for another run on the same key', parseSeconds)
     .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
 }
 
@@ -110,7 +114,9 @@ export function toBackupOptions(values: BackupValues, signal: AbortSignal): Back
     allowSourceMismatch: values.allowSourceMismatch,
     allowShrink: values.allowShrink,
     sourceId: values.sourceId,
-    deleteOldSigvaults: values.deleteOldSigvaults
+    deleteOldSigvaults: values.deleteOldSigvaults,
+    init: values.init,
+    lockWaitMs: values.lockWait === undefined ? undefined : values.lockWait * 1000
   }
 }
 
@@ -137,6 +143,12 @@ function parseCount(text: string): number {
   const count = Number(text)
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count
   throw new UsageError(`'${text}' is no number of threads: 1 to 256`)
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (text.trim() !== '' && Number.isFinite(seconds) && seconds >= 0) return seconds
+  throw new UsageError(`'${text}' is not a number of seconds`)
 }
 
 function parseBytes(text: string): number {

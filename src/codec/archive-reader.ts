@@ -35,7 +35,8 @@ export async function openArchive(
   codec: Codec,
   name: string
 ): Promise<ArchiveReader> {
-  return new FramedArchive(await codec.index(read, storedBytes, name), exactly(read, name), codec, name)
+  const index = await codec.index(read, storedBytes, name)
+  return new FramedArchive(index, exactly(index.read ?? read, name), codec, name)
 }
 
 interface Kept {

@@ -3,6 +3,7 @@ import { open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BackupError } from '../errors.js'
 import { printPath } from '../path.js'
+import { syncDescriptor } from './sync.js'
 
 /**
  * Has a file written under a temporary name beside its own; it gets its own when it is whole, and replaces what is there
@@ -23,7 +24,7 @@ export async function writeWhole<T>(path: string, use: (fd: number) => Promise<T
     try {
       if (replaced !== undefined) await file.chmod(replaced.mode & 0o777).catch(writeFailed)
       result = await use(file.fd)
-      if (replaced !== undefined) await file.sync().catch(writeFailed)
+      if (replaced !== undefined) await syncDescriptor(file.fd).catch(writeFailed)
     } finally {
       await file.close().catch(writeFailed)
     }

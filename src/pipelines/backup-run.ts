@@ -30,7 +30,7 @@ export interface BackupRun {
   readonly store: Store
   readonly detection: ChangeDetection | undefined
   /** Asked when all is counted: false withdraws the backup. */
-  readonly commits: (totals: Totals) => boolean
+  readonly commits: (totals: Totals) => Promise<boolean>
   /** No stage is the caller's own: entries that are as they were may pass in runs. */
   readonly inRuns: boolean
   readonly signal: AbortSignal | undefined

@@ -1,19 +1,18 @@
 import { resolve } from 'node:path'
-import { zstd } from '../codec/index.js'
+import { checkReadable, withCodec, zstd } from '../codec/index.js'
 import { BackupError, isBackupError } from '../errors.js'
-import { abortable } from '../flow/abortable.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
 import { createRules } from '../rules.js'
 import { observe } from '../stages/observe.js'
 import { pruneCache } from '../stores/cached-store.js'
-import { Chain } from '../stores/chain.js'
-import type { DirectoryStore } from '../stores/directory.js'
-import { acquireLock, cleanTakeOvers } from '../stores/lock.js'
+import { Chain, listStored } from '../stores/chain.js'
+import { acquireLock, cleanTakeOvers, whileLocked } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
-import type { Store, Totals } from '../types.js'
+import type { StoredName, Totals } from '../types.js'
 import { type BackupRun, checkSource, makeHeader, openParent, type Parent, type Source } from './backup-run.js'
 import { type FullStages, fullStages, runFull } from './full.js'
 import { type IncrementalStages, incrementalStages, runIncremental } from './incremental.js'
+import { checkMounted } from './mounted.js'
 import type { BackupOptions, BackupReport } from './options.js'
 import { checkNamed, openPlaces, type Places, placesInside } from './places.js'
 import { checkShrunk } from './shrink.js'
@@ -45,12 +44,17 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
   const root = resolve(checkNamed('source', path))
   const key = options.key ?? keyFromPath(root)
   checkKey(key)
+  const codec = options.codec ?? zstd()
+  const codecs = withCodec(options.codecs ?? [], codec)
+  if (options.codec !== undefined) await checkReadable(codec, codecs)
   const places = openPlaces(options)
-  const lock = dryRun ? undefined : await acquireLock(places.store, key, { signal })
-  try {
-    await checkKeyCase(places.store, key, signal)
-    const chain = await Chain.open(places.cached, key, { signal })
-    if (!dryRun) await clean(chain, places, signal)
+  if (!options.init) await checkMounted(places, key, options)
+  const lock = dryRun ? undefined : await acquireLock(places.store, key, { signal, waitMs: options.lockWaitMs })
+  return whileLocked(lock, options.onError, async () => {
+    const stored = await listStored(places.cached, undefined, { signal })
+    checkKeyCase(stored, key)
+    const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
+    if (!dryRun) await clean(chain, places, stored, signal)
     const source = { root, sourceId: options.sourceId }
     const { parent, before } = await findParent(chain, mode, source, options)
     const leftOut = await placesInside(places, root)
@@ -62,12 +66,13 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
         excludePaths: [...(options.rules?.excludePaths ?? []), ...leftOut],
         onMissing: watcher.miss
       }),
-      codec: options.codec ?? zstd(),
+      codec,
       header: makeHeader(key, source, chain.newest?.date, parent),
       store: dryRun ? nullStore() : places.cached,
       detection: options.detection,
       inRuns: options.stages === undefined,
-      commits: (totals: Totals) => {
+      commits: async (totals: Totals) => {
+        await lock?.check()
         if (before !== undefined && !options.allowShrink) checkShrunk(root, before, totals)
         return !options.skipUnchanged || hasChanges(totals)
       },
@@ -76,15 +81,13 @@ async function backup(path: string, mode: Mode, options: BackupOptions<Increment
     const report = await run(prepared, parent, options, watcher)
     if (report.isStored && report.kind === 'full') {
       // The backup exists: what cannot be removed now is no reason to call it a failure.
-      await tidy(chain, places, options).catch(error => {
+      await tidy(chain, places, report, options).catch(error => {
         if (!isBackupError(error)) throw error
         options.onError?.(error)
       })
     }
     return { ...report, leftOut }
-  } finally {
-    await lock?.release()
-  }
+  })
 }
 
 interface Newest {
@@ -120,16 +123,17 @@ async function findParent(
 }
 
 /** Removes what an interrupted run left. */
-async function clean(chain: Chain, { cached, store, cache }: Places, signal?: AbortSignal): Promise<void> {
+async function clean(
+  chain: Chain,
+  { cached, store, cache }: Places,
+  stored: readonly StoredName[],
+  signal?: AbortSignal
+): Promise<void> {
   for (const name of chain.leftovers) await cached.delete(name, { signal })
-  if (isDirectoryStore(store)) await store.clean(chain.key)
+  await store.clean?.(chain.key)
   // A cache that fails is done without.
-  if (isDirectoryStore(cache)) await cache.clean(chain.key).catch(() => {})
-  await cleanTakeOvers(store, chain.key, { signal })
-}
-
-function isDirectoryStore(store: Store | undefined): store is DirectoryStore {
-  return store !== undefined && 'clean' in store
+  await cache?.clean?.(chain.key).catch(() => {})
+  await cleanTakeOvers(store, chain.key, stored, { signal })
 }
 
 async function run(
@@ -165,18 +169,12 @@ function hasChanges({ created, updated, touched, deleted, unreadable, dirty }: T
 }
 
 /** Two keys that a file system or a person could take for one are refused. */
-async function checkKeyCase(store: Store, key: string, signal?: AbortSignal): Promise<void> {
-  for await (const { name } of abortable(store.list(undefined, { signal }), signal)) {
+function checkKeyCase(stored: readonly StoredName[], key: string): void {
+  for (const { name } of stored) {
     const other = parseArtifactName(name)?.key
-    if (other !== undefined && other !== key && other.toLowerCase() === key.toLowerCase()) {
-      throw new BackupError(
-        'IBT_NAME_INVALID',
-        `The store has backups under ${other}, which differs from ${key} only in case`,
-        {
-          path: key
-        }
-      )
-    }
+    if (other === undefined || other === key || other.toLowerCase() !== key.toLowerCase()) continue
+    const message = `The store has backups under ${other}, which differs from ${key} only in case`
+    throw new BackupError('IBT_NAME_INVALID', message, { path: key })
   }
 }
 
@@ -184,11 +182,11 @@ async function checkKeyCase(store: Store, key: string, signal?: AbortSignal): Pr
 async function tidy(
   chain: Chain,
   { store, cache }: Places,
+  { files }: BackupReport,
   { deleteOldSigvaults, signal }: BackupOptions<IncrementalStages>
 ): Promise<void> {
   if (cache !== undefined) {
-    const { artifacts, newest } = await Chain.open(store, chain.key, { signal })
-    const wanted = new Set(artifacts.filter(({ date }) => date === newest?.date).map(({ name }) => name))
+    const wanted = new Set(files.map(({ name }) => name))
     await pruneCache(cache, chain.key, name => wanted.has(name)).catch(() => {})
   }
   if (!deleteOldSigvaults) return

@@ -1,10 +1,10 @@
 import { settleChange } from '../change/compare.js'
-import { abortable } from '../flow/abortable.js'
+import { type BackupError, isBackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
 import { diff } from '../stages/diff.js'
-import { Chain, type StoredBackup } from '../stores/chain.js'
-import type { Change, StateEntry, StateHeader, Store, Totals } from '../types.js'
+import { Chain, listStored, type StoredBackup } from '../stores/chain.js'
+import type { Change, StateEntry, StateHeader, StoredName, Totals } from '../types.js'
 import { parseAt } from './at.js'
 import type { PlaceOptions } from './options.js'
 import { openPlaces } from './places.js'
@@ -17,6 +17,19 @@ export interface BackupSummary {
   readonly parent?: string | undefined
   readonly storedBytes: number
   readonly totals: Totals
+  readonly error?: undefined
+}
+
+/** A backup whose state cannot be read: what the store's list tells of it, and why. */
+export interface UnreadableBackup {
+  readonly key: string
+  readonly date: string
+  /** As the names of its artifacts say: without its archive, a full counts as an incremental. */
+  readonly kind: 'full' | 'incremental'
+  readonly parent?: undefined
+  readonly storedBytes: number
+  readonly totals?: undefined
+  readonly error: BackupError
 }
 
 export interface AtOptions extends PlaceOptions {
@@ -25,24 +38,36 @@ export interface AtOptions extends PlaceOptions {
 }
 
 /**
- * The backups of a key, or of all keys, oldest first. Reads both ends of each state, out of the store: a cache would
- * have to fetch it whole. Memory: the names of one key.
+ * The backups of a key, or of all keys, oldest first. Lists the store once. Reads both ends of each state, from the cache
+ * if it is there: nothing is fetched into the cache. A state that cannot be read costs its own line, which has an `error`.
+ * Memory: the names of the store.
  */
 export async function* listBackups(
   key?: string,
   options: PlaceOptions = {}
-): AsyncGenerator<BackupSummary, void, undefined> {
-  const { store } = openPlaces(options)
-  for (const name of key === undefined ? await keysOf(store, options) : [key]) {
-    const chain = await Chain.open(store, name, options)
-    for (const backup of chain.backups) yield summarize(chain, backup)
+): AsyncGenerator<BackupSummary | UnreadableBackup, void, undefined> {
+  const { signal, codecs } = options
+  const { peeked } = openPlaces(options)
+  const stored = await listStored(peeked, key === undefined ? undefined : `${key}.`, { signal })
+  for (const name of key === undefined ? keysOf(stored) : [key]) {
+    const chain = await Chain.open(peeked, name, { signal, codecs, stored })
+    for (const backup of chain.backups) yield await summarize(chain, backup).catch(asUnreadable(chain, backup, signal))
   }
 }
 
 /** The newest backup of a key, if there is one. */
 export async function newestBackup(key: string, options: PlaceOptions): Promise<BackupSummary | undefined> {
-  const chain = await Chain.open(openPlaces(options).store, key, options)
+  const { signal, codecs } = options
+  const chain = await Chain.open(openPlaces(options).peeked, key, { signal, codecs })
   return chain.newest && summarize(chain, chain.newest)
+}
+
+function asUnreadable(chain: Chain, { date, kind, sizeBytes }: StoredBackup, signal: AbortSignal | undefined) {
+  return (error: unknown): UnreadableBackup => {
+    signal?.throwIfAborted()
+    if (!isBackupError(error)) throw error
+    return { key: chain.key, date, kind, storedBytes: sizeBytes, error }
+  }
 }
 
 async function summarize(chain: Chain, { date, sizeBytes }: StoredBackup): Promise<BackupSummary> {
@@ -53,13 +78,14 @@ async function summarize(chain: Chain, { date, sizeBytes }: StoredBackup): Promi
   return { key: chain.key, date, kind, parent, storedBytes: sizeBytes, totals: closing.totals }
 }
 
-async function keysOf(store: Store, { signal }: PlaceOptions): Promise<string[]> {
-  const keys = new Set<string>()
-  for await (const { name } of abortable(store.list(undefined, { signal }), signal)) {
-    const parsed = parseArtifactName(name)
-    if (parsed !== undefined) keys.add(parsed.key)
-  }
-  return [...keys].sort()
+function openChain(key: string, options: PlaceOptions): Promise<Chain> {
+  const { signal, codecs } = options
+  return Chain.open(openPlaces(options).cached, key, { signal, codecs })
+}
+
+function keysOf(stored: readonly StoredName[]): string[] {
+  const keys = stored.flatMap(({ name }) => parseArtifactName(name)?.key ?? [])
+  return [...new Set(keys)].sort()
 }
 
 /** The entries of a backup in path order. @throws BackupError IBT_NO_BACKUP, and what reading a state throws */
@@ -67,7 +93,7 @@ export async function* listEntries(
   key: string,
   options: AtOptions = {}
 ): AsyncGenerator<StateEntry, StateHeader, undefined> {
-  const chain = await Chain.open(openPlaces(options).cached, key, options)
+  const chain = await openChain(key, options)
   const state = await chain.state(chain.at(await parseAt(options.at)).date)
   yield* state.entries()
   return state.header
@@ -85,7 +111,7 @@ export async function* compareBackups(
   key: string,
   options: CompareOptions = {}
 ): AsyncGenerator<Change, { readonly from: string; readonly to: string }, undefined> {
-  const chain = await Chain.open(openPlaces(options).cached, key, options)
+  const chain = await openChain(key, options)
   const to = chain.at(await parseAt(options.to))
   const before = chain.backups.findLast(({ date }) => date < to.date) ?? to
   const from = options.from === undefined ? before : chain.at(await parseAt(options.from))

@@ -9,6 +9,8 @@ export interface PlaceOptions {
   readonly store?: Store | string | undefined
   /** Local copies of states and sigvaults. Default: `IBT_CACHE`, else the user's cache directory; false: none. */
   readonly cache?: Store | string | false | undefined
+  /** Codecs of your own that backups may have been written with, to read them. Those of this package are known. */
+  readonly codecs?: readonly Codec[] | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -39,6 +41,10 @@ export interface BackupOptions<Stages> extends PlaceOptions {
   readonly allowShrink?: boolean | undefined
   /** Store nothing at all if nothing has changed. */
   readonly skipUnchanged?: boolean | undefined
+  /** Begin anew where the cache knows backups of the key and the store shows none. Default: that is refused. */
+  readonly init?: boolean | undefined
+  /** Milliseconds to wait for another run that holds the key's lock. Default: none. */
+  readonly lockWaitMs?: number | undefined
   /** Do all but store. */
   readonly dryRun?: boolean | undefined
   /** After a full, delete the sigvaults of older chains in the store: no delta will ever need them. */

@@ -45,12 +45,15 @@ export interface Places {
   readonly store: Store
   readonly cache: Store | undefined
   readonly cached: Store
+  /** The store, and the cache for what it has already: nothing is fetched into it. */
+  readonly peeked: Store
 }
 
 export function openPlaces(options: PlaceOptions): Places {
   const store = toStore(options.store)
   const cache = toCache(options.cache, store)
-  return { store, cache, cached: cache === undefined ? store : cachedStore(store, cache) }
+  if (cache === undefined) return { store, cache, cached: store, peeked: store }
+  return { store, cache, cached: cachedStore(store, cache), peeked: cachedStore(store, cache, { fills: false }) }
 }
 
 /**
@@ -61,9 +64,7 @@ export function openPlaces(options: PlaceOptions): Places {
 export async function placesInside({ store, cache }: Places, root: string): Promise<string[]> {
   const realRoot = await realpath(root).catch(() => root)
   const inside: string[] = []
-  for (const place of [store, cache]) {
-    if (place === undefined || !('path' in place)) continue
-    const path = String(place.path)
+  for (const path of [...(store.places ?? []), ...(cache?.places ?? [])]) {
     const below = relative(realRoot, await realpath(path).catch(() => path))
     if (below === '')
       throw new RangeError(`${path} is where backups or their cache are kept: it is no source and no destination`)

@@ -103,9 +103,9 @@ export interface SelectedEntries {
 export async function selectEntries(
   key: string,
   { cached }: Places,
-  { at, paths, signal }: SelectOptions
+  { at, paths, codecs, signal }: SelectOptions
 ): Promise<SelectedEntries> {
-  const chain = await Chain.open(cached, key, { signal })
+  const chain = await Chain.open(cached, key, { codecs, signal })
   const { date } = chain.at(await parseAt(at))
   const selection = paths === undefined ? undefined : createSelection(paths)
   return {

@@ -38,7 +38,8 @@ export interface VerifyReport {
  * @throws BackupError IBT_NO_BACKUP, and IBT_STATE_VERSION for a backup that only a later version can judge.
  */
 export async function verifyBackup(key: string, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const chain = await Chain.open(openPlaces(options).store, key, options)
+  const { codecs, signal } = options
+  const chain = await Chain.open(openPlaces(options).store, key, { codecs, signal })
   const { date } = chain.at(await parseAt(options.at))
   const problems: BackupError[] = []
   const report = (error: unknown) => {

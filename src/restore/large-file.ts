@@ -1,14 +1,14 @@
-import { fsync, ftruncate, write } from 'node:fs'
+import { ftruncate, write } from 'node:fs'
 import { promisify } from 'node:util'
 import { HOLE_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { isZeros } from '../format/sparse-map.js'
+import { syncDescriptor } from '../native/sync.js'
 import { openFile } from '../native.js'
 import { encodePath, printPath } from '../path.js'
 import { closeFile } from '../source/disk.js'
 
 const writeFile = promisify(write)
-const syncFile = promisify(fsync)
 const truncateFile = promisify(ftruncate)
 
 export interface LargeFileOptions {
@@ -70,7 +70,7 @@ class Output {
   /** A hole at the end is written by nobody. */
   async finish(sizeBytes: number): Promise<void> {
     await this.#try(truncateFile(this.fd, sizeBytes))
-    await this.#try(syncFile(this.fd))
+    await this.#try(syncDescriptor(this.fd))
   }
 
   /** A network file system may tell only now that a write has failed. */

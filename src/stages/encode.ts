@@ -3,6 +3,7 @@ import type { Memory } from '../flow/memory.js'
 import { artifactName } from '../format/names.js'
 import { createScanner } from '../native.js'
 import {
+  type ArtifactEncoder,
   type BackupId,
   type Chunk,
   type Codec,
@@ -48,7 +49,7 @@ export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = 
     let inFlight = 0
     for await (const item of source) {
       if (isPiece(item)) {
-        queue.push(new InFlight(artifactOf(artifacts, item.kind, codec, backup), item.frame, codec))
+        queue.push(new InFlight(artifactOf(artifacts, item.kind, codec, backup), item.frame))
         inFlight++
       } else if (queue.length === 0) yield item as Exclude<T, Piece>
       else queue.push(item as Exclude<T, Piece>)
@@ -61,7 +62,7 @@ export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = 
       }
     }
     for (const item of queue) yield item instanceof InFlight ? await item.chunk(memory) : item
-    for (const artifact of artifacts.values()) yield* artifact.seal(codec)
+    for (const artifact of artifacts.values()) yield* artifact.seal()
   }
 }
 
@@ -72,13 +73,12 @@ class InFlight {
 
   constructor(
     readonly artifact: Artifact,
-    readonly frame: Uint8Array,
-    codec: Codec
+    readonly frame: Uint8Array
   ) {
     const done = () => {
       this.isDone = true
     }
-    this.#chunk = artifact.chunk(codec.encode(frame), frame.length)
+    this.#chunk = artifact.chunk(artifact.encoder.encode(frame), frame.length)
     this.#chunk.then(done, done)
   }
 
@@ -96,7 +96,10 @@ function isReady(item: object): boolean {
 function artifactOf(artifacts: Map<Kind, Artifact>, kind: Kind, codec: Codec, backup: BackupId): Artifact {
   let artifact = artifacts.get(kind)
   if (artifact === undefined)
-    artifacts.set(kind, (artifact = new Artifact(kind, artifactName(backup, kind, codec.suffix))))
+    artifacts.set(
+      kind,
+      (artifact = new Artifact(kind, artifactName(backup, kind, codec.suffix), codec.encoder?.() ?? codec))
+    )
   return artifact
 }
 
@@ -109,7 +112,8 @@ class Artifact {
 
   constructor(
     readonly kind: Kind,
-    readonly name: string
+    readonly name: string,
+    readonly encoder: ArtifactEncoder
   ) {}
 
   /** A chunk whose bytes are on their way. It is hashed before anybody else has it, behind those that were asked for before. */
@@ -123,9 +127,9 @@ class Artifact {
     })
   }
 
-  async *seal(codec: Codec): AsyncGenerator<Chunk | Sealed, void, undefined> {
+  async *seal(): AsyncGenerator<Chunk | Sealed, void, undefined> {
     await this.#last
-    const table = codec.finish(this.#frames)
+    const table = await this.encoder.finish(this.#frames)
     if (table.length > 0) yield await this.#add(async () => table)
     const { name, kind } = this
     const { sha256 } = await this.#scanner.finish()

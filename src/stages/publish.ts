@@ -20,7 +20,7 @@ import {
 /** Options of `publish`. */
 export interface PublishOptions {
   /** Asked when everything but the state is stored: false withdraws all. Default: true. */
-  readonly commits?: ((totals: Totals) => boolean) | undefined
+  readonly commits?: ((totals: Totals) => boolean | Promise<boolean>) | undefined
 }
 
 /** What a pipeline has stored. */
@@ -118,13 +118,13 @@ class Puts {
   }
 
   /** Ends the state's put when all others have resolved; false if all has been withdrawn instead. */
-  async commit(commits: () => boolean): Promise<boolean> {
+  async commit(commits: () => boolean | Promise<boolean>): Promise<boolean> {
     const puts = [...this.#puts.values()]
     const open = puts.find(put => !put.isSealed)
     if (open !== undefined)
       throw new BackupError('IBT_STORE_FAILED', `Artifact ${open.name} was never sealed`, { path: open.name })
     await untilAbort(Promise.all(puts.filter(put => !put.isState).map(put => put.done)), this.signal)
-    if (!commits()) {
+    if (!(await commits())) {
       await this.withdraw(new Error('Not committed'))
       return false
     }

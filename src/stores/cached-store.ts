@@ -6,16 +6,25 @@ import type { ByteRange, Source, Store, StoreOptions } from '../types.js'
 /** A cached copy is the artifact with its SHA-256 behind it. */
 const DIGEST_BYTES = 32
 
+/** Options of `cachedStore`. */
+export interface CacheOptions {
+  /** Whether what is missing in the cache is fetched into it, whole, when some of it is read. Default: true. */
+  readonly fills?: boolean | undefined
+}
+
 /**
  * A store whose states and sigvaults are also kept in a cache: read there, and fetched again when they are missing.
  * A cached artifact counts only if the store lists it with the same size and if its bytes have the SHA-256 that was
- * written behind them. Both are looked at once, before its first byte is read. A cache that fails is done without.
- * Memory: one chunk, and the names that were looked at.
+ * written behind them. Both are looked at once, before its first byte is read: the size in the latest `list` that went
+ * through this store and had the name, else in one of its own. A cache that fails is done without.
+ * Memory: one chunk, and the names of states and sigvaults that were listed.
  */
-export function cachedStore(store: Store, cache: Store): Store {
+export function cachedStore(store: Store, cache: Store, { fills = true }: CacheOptions = {}): Store {
   const found = new Map<string, Promise<number | undefined>>()
+  const listed = new Map<string, number>()
   return {
     id: store.id,
+    places: [...(store.places ?? []), ...(cache.places ?? [])],
     put: (name, source, options) =>
       isCached(name) ? putBoth(name, source, options) : store.put(name, source, options),
     async *get(name: string, { start, end }: ByteRange = { start: 0 }, options?: StoreOptions) {
@@ -36,18 +45,32 @@ export function cachedStore(store: Store, cache: Store): Store {
       }
       yield* store.get(name, { start: start + given, end }, options)
     },
-    list: (prefix, options) => store.list(prefix, options),
+    async *list(prefix, options) {
+      for await (const stored of store.list(prefix, options)) {
+        if (isCached(stored.name)) listed.set(stored.name, stored.sizeBytes)
+        yield stored
+      }
+    },
     async delete(name, options) {
-      found.delete(name)
+      forget(name)
       await cache.delete(name, options).catch(() => {})
       await store.delete(name, options)
     },
-    ...(store.create && { create: store.create.bind(store) })
+    ...(store.create && { create: store.create.bind(store) }),
+    async clean(key) {
+      const cleaned = (await store.clean?.(key)) ?? 0
+      return cleaned + ((await cache.clean?.(key).catch(() => 0)) ?? 0)
+    }
+  }
+
+  function forget(name: string): void {
+    found.delete(name)
+    listed.delete(name)
   }
 
   /** The cache keeps its copy only when the store has taken the artifact. */
   async function putBoth(name: string, source: Source<Uint8Array>, options?: StoreOptions): Promise<void> {
-    found.delete(name)
+    forget(name)
     const copy = new Channel<Uint8Array>()
     const cached = cache.put(name, withDigest(copy), options)
     cached.catch(error => copy.fail(error))
@@ -80,9 +103,10 @@ export function cachedStore(store: Store, cache: Store): Store {
   }
 
   async function fetch(name: string, options?: StoreOptions): Promise<number | undefined> {
-    const sizeBytes = await sizeIn(store, name, options)
+    const sizeBytes = listed.get(name) ?? (await sizeIn(store, name, options))
     if (sizeBytes === undefined || (await isWhole(cache, name, sizeBytes, options))) return sizeBytes
     options?.signal?.throwIfAborted()
+    if (!fills) return undefined
     return cache.put(name, withDigest(store.get(name, undefined, options)), options).then(
       () => sizeBytes,
       () => undefined

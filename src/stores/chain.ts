@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
 import { openArchive } from '../codec/archive-reader.js'
 import { decodeFrames } from '../codec/decode-frames.js'
-import { codecFromSuffixes } from '../codec/index.js'
+import { knownCodecs } from '../codec/index.js'
 import { readBody } from '../codec/tar-body.js'
 import { OPEN_ARCHIVES, SIGNATURE_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
 import { grouped } from '../flow/cursor.js'
 import { parseDate } from '../format/dates.js'
-import { parseArtifactName } from '../format/names.js'
 import { decodeStateClosing, decodeStateHeader } from '../format/state-decode.js'
 import { openState, type StateReader } from '../format/state-reader.js'
 import type {
@@ -24,13 +23,16 @@ import type {
   StoredName,
   StoreOptions
 } from '../types.js'
+import { findArtifacts, type StoredArtifact } from './artifacts.js'
 
-/** An artifact as the store lists it. */
-export interface StoredArtifact extends StoredName {
-  readonly kind: Kind
-  readonly date: string
-  /** What reads it. @throws BackupError IBT_NAME_INVALID for suffixes that no codec of this package stands for */
-  readonly codec: () => Codec
+export type { StoredArtifact } from './artifacts.js'
+
+/** Options of `Chain.open`. */
+export interface ChainOptions extends StoreOptions {
+  /** Codecs of your own that artifacts may have been written with. Those of this package are known. */
+  readonly codecs?: readonly Codec[] | undefined
+  /** What the store lists, of this key at least, where it has been listed already. */
+  readonly stored?: readonly StoredName[] | undefined
 }
 
 /** A backup of a chain that has its state: one that is complete. */
@@ -62,15 +64,11 @@ export class Chain {
   }
 
   /** Lists the backups of a key. @throws what the store throws */
-  static async open(store: Store, key: string, options: StoreOptions = {}): Promise<Chain> {
-    const artifacts: StoredArtifact[] = []
-    for await (const stored of abortable(store.list(`${key}.`, options), options.signal)) {
-      const parsed = parseArtifactName(stored.name)
-      if (parsed?.key !== key) continue
-      const { kind, date, suffixes } = parsed
-      artifacts.push({ ...stored, kind, date, codec: () => codecFromSuffixes(suffixes) })
-    }
-    return new Chain(store, key, artifacts, options)
+  static async open(store: Store, key: string, options: ChainOptions = {}): Promise<Chain> {
+    const { signal } = options
+    const find = knownCodecs(options.codecs)
+    const stored = options.stored ?? (await listStored(store, `${key}.`, { signal }))
+    return new Chain(store, key, findArtifacts(stored, key, find), { signal })
   }
 
   /** The newest backup that is complete. */
@@ -95,10 +93,12 @@ export class Chain {
     return this.artifacts.filter(({ date }) => date > newest).map(({ name }) => name)
   }
 
-  /** Reads the state of a date. @throws BackupError IBT_BASIS_MISSING, IBT_STATE_INVALID, IBT_STATE_VERSION */
+  /** Reads the state of a date. @throws BackupError IBT_BASIS_MISSING, IBT_CODEC_UNKNOWN, IBT_STATE_INVALID, IBT_STATE_VERSION */
   async state(date: string): Promise<StateReader> {
     const { name, codec } = this.#find(date, 'state')
-    return openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
+    const state = await openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
+    this.#checkOwn(name, date, state.header)
+    return state
   }
 
   /** The entries of a date in path order. Nothing is opened before the first pull. @throws what `state` throws */
@@ -125,7 +125,16 @@ export class Chain {
       length => ({ at: Math.max(0, archive.sizeBytes - length), length }),
       text => text.slice(text.lastIndexOf('\n', text.length - 2) + 1 || text.length)
     )
-    return { header: decodeStateHeader(first), closing: decodeStateClosing(last) }
+    const header = decodeStateHeader(first)
+    this.#checkOwn(archive.name, date, header)
+    return { header, closing: decodeStateClosing(last) }
+  }
+
+  /** A state is believed only under its own name: two that were exchanged would restore the wrong files. */
+  #checkOwn(name: string, date: string, header: StateHeader): void {
+    if (header.key === this.key && header.date === date) return
+    const message = `${name} holds the state of ${header.key} of ${header.date}: it was renamed or replaced`
+    throw new BackupError('IBT_STATE_INVALID', message, { path: name })
   }
 
   /** SHA-256 of an artifact as it is stored, in hex. */
@@ -183,6 +192,13 @@ export class Chain {
     const message = `The ${kind} of ${date} of ${this.key} is not in the store`
     throw new BackupError('IBT_BASIS_MISSING', message, { path: `${this.key}.${kind}.${date}` })
   }
+}
+
+/** The names of a store that begin with a prefix. Memory: all of them. @throws what the store throws */
+export async function listStored(store: Store, prefix?: string, options: StoreOptions = {}): Promise<StoredName[]> {
+  const stored: StoredName[] = []
+  for await (const found of abortable(store.list(prefix, options), options.signal)) stored.push(found)
+  return stored
 }
 
 /** A line at one end of an archive, of whatever length: looks at more and more bytes until it is whole. */

@@ -189,8 +189,8 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
 
   'says in its error that a name is missing': async store => {
     const missing = (error: unknown) => {
-      const { code, path, cause } = error as { code?: unknown; path?: unknown; cause?: { code?: unknown } }
-      return code === 'IBT_STORE_FAILED' && path === 'missing' && cause?.code === 'ENOENT'
+      const { code, path } = error as { code?: unknown; path?: unknown }
+      return code === 'IBT_NOT_FOUND' && path === 'missing'
     }
     await assert.rejects(read(store, 'missing'), missing)
     await store.put('other', [toBytes('x')])

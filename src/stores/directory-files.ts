@@ -1,8 +1,8 @@
 import { type FileHandle, link, open, unlink } from 'node:fs/promises'
+import { syncDescriptor } from '../native/sync.js'
 
 /** What a file system without hard links answers. */
 const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
-
 export async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten
 }
@@ -30,7 +30,7 @@ async function createExclusively(path: string, bytes: Uint8Array): Promise<boole
   }
   try {
     await writeAll(file, bytes)
-    await file.sync()
+    await syncDescriptor(file.fd)
     return true
   } catch (error) {
     await unlink(path).catch(() => {})
@@ -40,10 +40,11 @@ async function createExclusively(path: string, bytes: Uint8Array): Promise<boole
   }
 }
 
+/** Writes the names of a directory to the disk. */
 export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path)
   try {
-    await directory.sync()
+    await syncDescriptor(directory.fd)
   } finally {
     await directory.close()
   }

@@ -8,15 +8,25 @@ import { abortable } from '../flow/abortable.js'
 import { readBuffer } from '../flow/memory.js'
 import { isLockName, parseArtifactName } from '../format/names.js'
 import { makeDirectories } from '../native/make-directories.js'
+import { syncDescriptor } from '../native/sync.js'
 import { decodePath } from '../path.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
 import { isCode, publishNew, raise, syncDirectory, unlinkIfThere, writeAll } from './directory-files.js'
 import { decodeHolder, isGone } from './lock-holder.js'
-import { checkChunk, checkRange, checkSource, checkStoredName, compareStoredNames } from './stored-name.js'
+import {
+  checkChunk,
+  checkRange,
+  checkSource,
+  checkStoredName,
+  compareStoredNames,
+  isNotFound,
+  notFound
+} from './stored-name.js'
 
 export interface DirectoryStore extends Store {
   /** Absolute path of the directory. */
   readonly path: string
+  readonly places: readonly string[]
   create(name: string, bytes: Uint8Array, options?: StoreOptions): Promise<boolean>
   /**
    * Removes the temporary files of a key's artifacts, and those of its lock whose process is gone: what a run that was
@@ -44,8 +54,10 @@ export function directoryStore(path: string): DirectoryStore {
 
 class Directory implements DirectoryStore {
   readonly id: string
+  readonly places: readonly string[]
 
   constructor(readonly path: string) {
+    this.places = [path]
     this.id = `directory-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`
   }
 
@@ -142,7 +154,7 @@ class Directory implements DirectoryStore {
         checkChunk(chunk)
         await failing('write', name, writeAll(file, chunk))
       }
-      await failing('write', name, file.sync())
+      await failing('write', name, syncDescriptor(file.fd))
     } finally {
       await failing('write', name, file.close())
     }
@@ -172,7 +184,11 @@ async function* readRange(
   signal: AbortSignal | undefined
 ): AsyncGenerator<Uint8Array, void, undefined> {
   signal?.throwIfAborted()
-  const file = await failing('read', name, open(path))
+  const file = await failing(
+    'read',
+    name,
+    open(path).catch(error => raise(isCode(error, 'ENOENT') ? notFound(name, error) : error))
+  )
   try {
     const { size } = await failing('read', name, file.stat())
     const stop = Math.min(end, size)
@@ -203,6 +219,7 @@ async function failing<T>(action: string, name: string, work: Promise<T>): Promi
   try {
     return await work
   } catch (cause) {
+    if (isNotFound(cause)) throw cause
     throw new BackupError('IBT_STORE_FAILED', `Cannot ${action} ${name}`, { path: name, cause })
   }
 }

@@ -1,30 +1,49 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { LOCK_STALE_MS } from '../constants.js'
+
+/** Where a process number means something. */
+interface Place {
+  readonly host: string
+  /** Id of the boot of the system; undefined where it has none. Containers share that of their host. */
+  readonly boot?: string | undefined
+  /** The namespace that the process number counts in; undefined where there are none. */
+  readonly pidNamespace?: string | undefined
+}
 
 /** Who holds a lock: what its file says, in JSON. */
-export interface LockHolder {
+export interface LockHolder extends Place {
   readonly pid: number
   /** When the process began, in the system's own count: tells it from a later one with the same number. */
   readonly began?: string | undefined
-  readonly host: string
   /** Wall clock, in decimal digits. */
   readonly startedNs: string
+  /** When the holder last said that it lives: wall clock, in decimal digits. */
+  readonly renewedNs?: string | undefined
   /** Tells this lock from every other one. */
   readonly token: string
 }
 
 export async function thisProcess(): Promise<LockHolder> {
-  const { pid } = process
-  const startedNs = String(BigInt(Date.now()) * 1_000_000n)
-  return { pid, began: await beginOf(pid), host: hostname(), startedNs, token: randomBytes(16).toString('hex') }
+  const began = await beginOf('self')
+  const startedNs = nowNs()
+  const token = randomBytes(16).toString('hex')
+  return { pid: process.pid, began, ...(await thisPlace()), startedNs, renewedNs: startedNs, token }
+}
+
+/** The holder as it is written again while it lives. */
+export function renewed(holder: LockHolder): LockHolder {
+  return { ...holder, renewedNs: nowNs() }
 }
 
 export function encodeHolder(holder: LockHolder): Uint8Array {
   return Buffer.from(`${JSON.stringify(holder)}\n`)
 }
 
-/** Undefined for what is no holder: nobody can tell then whether it lives. */
+const NS = /^\d{1,20}$/
+
+/** Undefined for what is not a holder: nobody can tell then whether it lives. */
 export function decodeHolder(bytes: Uint8Array): LockHolder | undefined {
   let value: Partial<Record<keyof LockHolder, unknown>> | null
   try {
@@ -33,37 +52,78 @@ export function decodeHolder(bytes: Uint8Array): LockHolder | undefined {
     return undefined
   }
   if (typeof value !== 'object' || value === null) return undefined
-  const { pid, began, host, startedNs, token } = value
+  const { pid, began, host, boot, pidNamespace, startedNs, renewedNs, token } = value
   const isHolder =
     Number.isSafeInteger(pid) &&
     (pid as number) > 0 &&
     typeof host === 'string' &&
     typeof startedNs === 'string' &&
-    /^\d{1,20}$/.test(startedNs) &&
+    NS.test(startedNs) &&
+    (renewedNs === undefined || (typeof renewedNs === 'string' && NS.test(renewedNs))) &&
     typeof token === 'string' &&
     /^[0-9a-f]{32}$/.test(token) &&
-    (began === undefined || typeof began === 'string')
+    [began, boot, pidNamespace].every(text => text === undefined || typeof text === 'string')
   return isHolder ? (value as LockHolder) : undefined
 }
 
-/** Whether the process is known to be gone: only one of this host can be. */
-export async function isGone({ pid, began, host }: LockHolder): Promise<boolean> {
-  if (host !== hostname()) return false
+/**
+ * Whether the holder is known to be gone. In the same boot and process namespace its process number tells. In another
+ * namespace or boot of a machine of the same name it is gone if it has not renewed its lock for `LOCK_STALE_MS`. Of
+ * another machine nothing is known.
+ */
+export async function isGone(holder: LockHolder): Promise<boolean> {
+  const here = await thisPlace()
+  const isSameBoot = holder.boot !== undefined && holder.boot === here.boot
+  if (!isSameBoot && holder.host !== here.host) return false
+  // A lock that names neither was written where there are none, or by a version that did not know them.
+  const namesPlace = holder.boot !== undefined || holder.pidNamespace !== undefined
+  const isSamePlace = isSameBoot && holder.pidNamespace === here.pidNamespace
+  return isSamePlace || !namesPlace ? isProcessGone(holder) : isStale(holder)
+}
+
+async function isProcessGone({ pid, began }: LockHolder): Promise<boolean> {
   try {
     process.kill(pid, 0)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ESRCH'
   }
-  const beginNow = began === undefined ? undefined : await beginOf(pid)
+  // A /proc of another namespace has other processes under the same numbers.
+  if ((await readlink('/proc/self').catch(() => '')) !== String(process.pid)) return false
+  const beginNow = began === undefined ? undefined : await beginOf(String(pid))
   return beginNow !== undefined && beginNow !== began
 }
 
-export function printHolder({ pid, host, startedNs }: LockHolder): string {
-  return `process ${pid} of ${host} since ${new Date(Number(BigInt(startedNs) / 1_000_000n)).toISOString()}`
+function isStale({ renewedNs }: LockHolder): boolean {
+  return renewedNs !== undefined && Date.now() - toMs(renewedNs) > LOCK_STALE_MS
+}
+
+export function printHolder({ pid, host, startedNs, renewedNs = startedNs }: LockHolder): string {
+  const time = (ns: string) => new Date(toMs(ns)).toISOString()
+  return `process ${pid} of ${host} since ${time(startedNs)}, last renewed at ${time(renewedNs)}`
+}
+
+let place: Promise<Place> | undefined
+
+/** Source: proc(5), pid_namespaces(7). */
+function thisPlace(): Promise<Place> {
+  place ??= (async () => ({
+    host: hostname(),
+    boot: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => undefined))?.trim(),
+    pidNamespace: await readlink('/proc/self/ns/pid').catch(() => undefined)
+  }))()
+  return place
 }
 
 /** Field 22 of /proc/PID/stat; undefined where there is none. Source: proc(5). */
-async function beginOf(pid: number): Promise<string | undefined> {
+async function beginOf(pid: string): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
   return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+}
+
+function nowNs(): string {
+  return String(BigInt(Date.now()) * 1_000_000n)
+}
+
+function toMs(ns: string): number {
+  return Number(BigInt(ns) / 1_000_000n)
 }

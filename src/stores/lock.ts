@@ -1,12 +1,32 @@
+import { setTimeout } from 'node:timers/promises'
+import { LOCK_POLL_MS, LOCK_RENEW_MS, WITHDRAW_MS } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
+import { untilAbort } from '../flow/abortable.js'
 import { isLockName, lockName } from '../format/names.js'
-import type { Store, StoreOptions } from '../types.js'
-import { decodeHolder, encodeHolder, isGone, type LockHolder, printHolder, thisProcess } from './lock-holder.js'
+import type { Store, StoredName, StoreOptions } from '../types.js'
+import {
+  decodeHolder,
+  encodeHolder,
+  isGone,
+  type LockHolder,
+  printHolder,
+  renewed,
+  thisProcess
+} from './lock-holder.js'
+import { isNotFound } from './stored-name.js'
 
-/** A lock that is held. */
+/** A lock that is held. It is renewed every `LOCK_RENEW_MS` until it is released. */
 export interface Lock {
-  /** Gives it back, once. A lock that somebody else holds by now stays. */
+  /** Looks whether it is still held. @throws BackupError IBT_LOCKED if somebody deleted it or took it over */
+  check(): Promise<void>
+  /** Gives it back, once. A lock that somebody else holds by now stays. @throws what the store throws */
   release(): Promise<void>
+}
+
+/** Options of `acquireLock`. */
+export interface LockOptions extends StoreOptions {
+  /** Milliseconds to wait for a lock that somebody else holds. Default: none. */
+  readonly waitMs?: number | undefined
 }
 
 /** Bytes of a lock's file that are read. */
@@ -14,46 +34,149 @@ const HOLDER_BYTES_MAX = 4096
 /** How often a lock that goes while it is looked at is tried again. */
 const ATTEMPTS = 10
 
+/** Tokens of locks that this process has released: a file that could not be deleted holds nothing. */
+const released = new Set<string>()
+
 /**
- * Locks a key of a store: `KEY.lock` says who holds it. One that a process of this host left when it died is taken over.
+ * Locks a key of a store: `KEY.lock` says who holds it. The lock of a holder that is known to be gone is taken over.
  * A store without `create` is only asked, not made to decide: two runs at the same moment may both be let in.
  *
  * @throws BackupError IBT_LOCKED, with the holder and the name to delete if it is gone for good.
  */
-export async function acquireLock(store: Store, key: string, options: StoreOptions = {}): Promise<Lock> {
-  options.signal?.throwIfAborted()
+export async function acquireLock(store: Store, key: string, options: LockOptions = {}): Promise<Lock> {
+  const { signal, waitMs = 0 } = options
+  signal?.throwIfAborted()
   const name = lockName(key)
   const holder = await thisProcess()
-  await take(store, name, holder, options)
-  const lock = lockOf(store, name, holder)
-  if (options.signal?.aborted) {
+  await takeWithin(waitMs, () => take(store, name, holder, { signal }), signal)
+  const lock = new HeldLock(store, name, holder)
+  if (signal?.aborted) {
     await lock.release()
-    throw options.signal.reason
+    throw signal.reason
   }
   return lock
 }
 
 /**
- * Removes what take-overs of a key's lock have left when their process died. For the holder of the lock: nobody else
- * needs them then.
+ * Works under a lock and releases it. A release that fails changes nothing about what the work came to: it is reported.
  */
-export async function cleanTakeOvers(store: Store, key: string, options: StoreOptions = {}): Promise<void> {
-  const own = lockName(key)
-  const names: string[] = []
-  for await (const { name } of store.list(`${own}.`, options)) if (isLockName(name, key)) names.push(name)
-  for (const name of names) {
-    const found = await readLock(store, name, options)
-    if (found?.holder !== undefined && (await isGone(found.holder))) await store.delete(name, options)
+export async function whileLocked<T>(
+  lock: Lock | undefined,
+  onError: ((error: BackupError) => void) | undefined,
+  work: () => Promise<T>
+): Promise<T> {
+  try {
+    return await work()
+  } finally {
+    await lock?.release().catch(cause => {
+      try {
+        onError?.(
+          isBackupError(cause) ? cause : new BackupError('IBT_STORE_FAILED', 'Cannot release the lock', { cause })
+        )
+      } catch {
+        // The observer cannot end a run that has ended.
+      }
+    })
   }
 }
 
-function lockOf(store: Store, name: string, holder: LockHolder): Lock {
-  let released: Promise<void> | undefined
-  const release = async () => {
-    const found = await readLock(store, name)
-    if (found?.holder?.token === holder.token) await store.delete(name)
+/**
+ * Removes what take-overs of a key's lock have left when their process died, of what the store lists. For the holder of
+ * the lock: nobody else needs them then.
+ */
+export async function cleanTakeOvers(
+  store: Store,
+  key: string,
+  stored: readonly StoredName[],
+  options: StoreOptions = {}
+): Promise<void> {
+  const own = lockName(key)
+  for (const { name } of stored) {
+    if (name === own || !isLockName(name, key)) continue
+    const found = await readLock(store, name, options)
+    if (found?.holder !== undefined && (await isFree(found.holder))) await store.delete(name, options)
   }
-  return { release: () => (released ??= release()) }
+}
+
+class HeldLock implements Lock {
+  readonly #timer: NodeJS.Timeout
+  #renewing: Promise<void> | undefined
+  #released: Promise<void> | undefined
+
+  constructor(
+    readonly store: Store,
+    readonly name: string,
+    readonly holder: LockHolder
+  ) {
+    this.#timer = setInterval(() => this.#renew(), LOCK_RENEW_MS)
+    this.#timer.unref()
+  }
+
+  async check(): Promise<void> {
+    if (await this.#isOurs()) return
+    const message = `${this.name} is not ours any more: it was deleted or taken over while this run stood still`
+    throw new BackupError('IBT_LOCKED', message, { path: this.name })
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#release()
+    return this.#released
+  }
+
+  async #release(): Promise<void> {
+    clearInterval(this.#timer)
+    // A store that does not answer does not keep a run from ending.
+    const late = new AbortController()
+    const timer = globalThis.setTimeout(() => late.abort(unanswered(this.name)), WITHDRAW_MS)
+    try {
+      await untilAbort(this.#delete(late.signal), late.signal)
+    } catch (error) {
+      released.add(this.holder.token)
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #delete(signal: AbortSignal): Promise<void> {
+    await this.#renewing
+    if (await this.#isOurs(signal)) await this.store.delete(this.name, { signal })
+  }
+
+  /** A renewal that fails is tried again at the next turn; one that finds another holder leaves it alone. */
+  #renew(): void {
+    if (this.#renewing !== undefined) return
+    const renew = async () => {
+      if (await this.#isOurs()) await this.store.put(this.name, [encodeHolder(renewed(this.holder))])
+    }
+    this.#renewing = renew()
+      .catch(() => {})
+      .finally(() => {
+        this.#renewing = undefined
+      })
+  }
+
+  async #isOurs(signal?: AbortSignal): Promise<boolean> {
+    const found = await readLock(this.store, this.name, { signal })
+    return found?.holder?.token === this.holder.token
+  }
+}
+
+function unanswered(name: string): BackupError {
+  return new BackupError('IBT_STORE_FAILED', `The store did not answer when ${name} was to be deleted`, { path: name })
+}
+
+async function takeWithin(waitMs: number, take: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  const until = Date.now() + waitMs
+  for (;;) {
+    try {
+      return await take()
+    } catch (error) {
+      const left = until - Date.now()
+      if (!isBackupError(error) || error.code !== 'IBT_LOCKED' || left <= 0) throw error
+      await setTimeout(Math.min(left, LOCK_POLL_MS), undefined, { signal }).catch(() => signal?.throwIfAborted())
+    }
+  }
 }
 
 async function take(store: Store, name: string, holder: LockHolder, options: StoreOptions): Promise<void> {
@@ -61,10 +184,14 @@ async function take(store: Store, name: string, holder: LockHolder, options: Sto
     if (await claim(store, name, holder, options)) return
     const found = await readLock(store, name, options)
     if (found === undefined) continue
-    if (found.holder === undefined || !(await isGone(found.holder))) throw locked(name, found.holder)
+    if (found.holder === undefined || !(await isFree(found.holder))) throw locked(name, found.holder)
     if (await takeOver(store, name, found.holder, holder, options)) return
   }
   throw locked(name, undefined)
+}
+
+async function isFree(holder: LockHolder): Promise<boolean> {
+  return released.has(holder.token) || isGone(holder)
 }
 
 /**
@@ -86,7 +213,8 @@ async function takeOver(
     await store.put(name, [encodeHolder(holder)], options)
     return true
   } finally {
-    await lockOf(store, gate, holder).release()
+    const found = await readLock(store, gate)
+    if (found?.holder?.token === holder.token) await store.delete(gate)
   }
 }
 
@@ -105,24 +233,14 @@ async function readLock(
   name: string,
   options?: StoreOptions
 ): Promise<{ readonly holder: LockHolder | undefined } | undefined> {
-  for await (const stored of store.list(name, options)) {
-    if (stored.name !== name) continue
-    const bytes = await readIfThere(store, name, options)
-    return bytes && { holder: decodeHolder(bytes) }
-  }
-  return undefined
-}
-
-/** It may have been released since it was listed. */
-async function readIfThere(store: Store, name: string, options?: StoreOptions): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = []
   try {
     for await (const chunk of store.get(name, { start: 0, end: HOLDER_BYTES_MAX }, options)) chunks.push(chunk)
   } catch (error) {
-    if (isBackupError(error) && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return undefined
+    if (isNotFound(error)) return undefined
     throw error
   }
-  return Buffer.concat(chunks)
+  return { holder: decodeHolder(Buffer.concat(chunks)) }
 }
 
 function locked(name: string, holder: LockHolder | undefined): BackupError {

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { CHUNK_BYTES } from '../constants.js'
 import { abortable } from '../flow/abortable.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
-import { checkChunk, checkRange, checkSource, checkStoredName, compareStoredNames, missingName } from './stored-name.js'
+import { checkChunk, checkRange, checkSource, checkStoredName, compareStoredNames, notFound } from './stored-name.js'
 
 /** A store in memory, for tests and small backups. Every call keeps and gives copies. Memory: all that was put. */
-export function memoryStore(): Required<Store> {
+export function memoryStore(): Store & Required<Pick<Store, 'create'>> {
   return new Memory()
 }
 
-class Memory implements Required<Store> {
+class Memory implements Store {
   readonly id = `memory-${randomBytes(8).toString('hex')}`
   readonly #contents = new Map<string, Uint8Array>()
 
@@ -61,7 +61,7 @@ class Memory implements Required<Store> {
     signal: AbortSignal | undefined
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const content = this.#contents.get(name)
-    if (content === undefined) throw missingName(name)
+    if (content === undefined) throw notFound(name)
     const stop = Math.min(end, content.length)
     for (let at = start; at < stop; at += CHUNK_BYTES) {
       signal?.throwIfAborted()

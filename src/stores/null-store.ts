@@ -1,9 +1,9 @@
 import { abortable } from '../flow/abortable.js'
 import type { Store } from '../types.js'
-import { checkSource, checkStoredName, missingName } from './stored-name.js'
+import { checkSource, checkStoredName, notFound } from './stored-name.js'
 
 /** A store that takes everything and keeps nothing: for dry runs. Memory: none. */
-export function nullStore(): Required<Store> {
+export function nullStore(): Store & Required<Pick<Store, 'create'>> {
   return {
     id: 'null',
     async put(name, source, { signal } = {}) {
@@ -13,7 +13,7 @@ export function nullStore(): Required<Store> {
     },
     // biome-ignore lint/correctness/useYield: it has nothing to yield
     async *get(name: string) {
-      throw missingName(name)
+      throw notFound(name)
     },
     async *list() {},
     async delete() {},

@@ -1,4 +1,4 @@
-import { BackupError } from '../errors.js'
+import { BackupError, isBackupError } from '../errors.js'
 import type { ByteRange } from '../types.js'
 
 /** Bytes of a name, at most: file systems take 255, and a temporary name is 22 longer. */
@@ -44,8 +44,12 @@ export function compareStoredNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-/** The error of a name that is not there: its cause has the code `ENOENT`, as a directory's has. */
-export function missingName(name: string): BackupError {
-  const cause = Object.assign(new Error(`No such name: ${name}`), { code: 'ENOENT' })
-  return new BackupError('IBT_STORE_FAILED', `Cannot read ${name}: the store does not have it`, { path: name, cause })
+/** The error of a name that a store does not have. */
+export function notFound(name: string, cause?: unknown): BackupError {
+  return new BackupError('IBT_NOT_FOUND', `The store does not have ${name}`, { path: name, cause })
+}
+
+/** Whether a store says that it does not have a name. */
+export function isNotFound(error: unknown): boolean {
+  return isBackupError(error) && error.code === 'IBT_NOT_FOUND'
 }

@@ -11,10 +11,18 @@ export interface Codec {
   decode(stored: Uint8Array, sizeBytes: number): Promise<Uint8Array>
   /** Bytes that close the artifact: the seek table. Readers that do not know it skip it. */
   finish(frames: readonly FrameSize[]): Uint8Array
+  /** Encodes one artifact, for a codec that has to remember something of it. Default: the codec itself. */
+  encoder?(): ArtifactEncoder
   /** Finds the frames of a stored artifact. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
   index(read: ReadRange, storedBytes: number, name: string): Promise<FrameIndex>
   /** Decodes a stored artifact from its first byte to its last. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
   decodeAll(source: Source<Uint8Array>, name: string): AsyncGenerator<Uint8Array, void, undefined>
+}
+
+/** Encodes the frames of one artifact, in order, and closes it. */
+export interface ArtifactEncoder {
+  encode(frame: Uint8Array): Promise<Uint8Array>
+  finish(frames: readonly FrameSize[]): Uint8Array | Promise<Uint8Array>
 }
 
 /** Bytes of one frame as it is stored, and before compression. */
@@ -39,6 +47,8 @@ export interface FrameIndex {
   readonly sizeBytes: number
   /** A frame by its number, below `frames`. */
   frame(index: number): PlacedFrame
+  /** Reads what `storedStart` counts in, if that is not the stored artifact itself: what another codec decodes. */
+  readonly read?: ReadRange | undefined
   /** Index of the frame that holds the byte at an offset below `sizeBytes`. */
   find(offset: number): number
 }

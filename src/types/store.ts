@@ -39,9 +39,11 @@ export interface StoreOptions {
 export interface Store {
   /** Tells this store from others, for the cache. */
   readonly id: string
+  /** Absolute paths of directories on this machine that belong to the store: no backup reads them, no restore touches them. */
+  readonly places?: readonly string[] | undefined
   /** Publishes the bytes under the name, replacing what was there: atomically or, if it fails or is aborted, not at all. */
   put(name: string, source: Source<Uint8Array>, options?: StoreOptions): Promise<void>
-  /** The bytes of a name, or of a part of it. @throws BackupError IBT_STORE_FAILED, also if there is no such name */
+  /** The bytes of a name, or of a part of it. @throws BackupError IBT_NOT_FOUND, IBT_STORE_FAILED */
   get(name: string, range?: ByteRange, options?: StoreOptions): AsyncIterable<Uint8Array>
   /** Names that begin with the prefix, with their sizes, in bytewise order. */
   list(prefix?: string, options?: StoreOptions): AsyncIterable<StoredName>
@@ -49,4 +51,9 @@ export interface Store {
   delete(name: string, options?: StoreOptions): Promise<void>
   /** Publishes only if the name is free: true if it was. */
   create?(name: string, bytes: Uint8Array, options?: StoreOptions): Promise<boolean>
+  /**
+   * Removes what interrupted puts of a key have left beside what is listed, and resolves to how many there were. Called
+   * by the holder of the key's lock, before its first `put`.
+   */
+  clean?(key: string): Promise<number>
 }

@@ -54,9 +54,9 @@ for (const codec of CODECS) {
 }
 
 test('a suffix that no codec stands for is refused by name', () => {
-  for (const suffixes of [['age'], ['.zst', '.age'], ['', 'zst']]) {
+  for (const suffixes of [['age'], ['.zst', '.age']]) {
     assert.throws(() => codecFromSuffixes(suffixes), {
-      code: 'IBT_NAME_INVALID',
+      code: 'IBT_CODEC_UNKNOWN',
       message: new RegExp(suffixes.at(-1)!)
     })
   }

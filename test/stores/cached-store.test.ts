@@ -103,7 +103,7 @@ test('what the store has lost is not served from the cache', async () => {
   const cached = cachedStore(store, cache)
   await cached.put(STATE, [Buffer.from('state')])
   await store.delete(STATE)
-  await assert.rejects(text(cached, STATE), { code: 'IBT_STORE_FAILED' })
+  await assert.rejects(text(cached, STATE), { code: 'IBT_NOT_FOUND' })
 })
 
 test('a cache that cannot be written is done without', async () => {

@@ -6,7 +6,7 @@ import { memoryStore } from '../../src/stores/memory.js'
 import type { Store } from '../../src/types.js'
 
 /** Titles of the checks that a store fails. */
-async function failures(change: (store: Required<Store>) => Partial<Store>): Promise<string[]> {
+async function failures(change: (store: ReturnType<typeof memoryStore>) => Partial<Store>): Promise<string[]> {
   const bodies: [string, () => Promise<void>][] = []
   const makeStore = () => {
     const store = memoryStore()

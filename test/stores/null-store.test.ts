@@ -11,7 +11,7 @@ test('what is put is read to its end and not kept', async () => {
   await store.put('name', source)
   assert.equal(chunks, 3)
   for await (const stored of store.list()) assert.fail(`${stored.name} is listed`)
-  await assert.rejects(store.get('name')[Symbol.asyncIterator]().next(), { code: 'IBT_STORE_FAILED', path: 'name' })
+  await assert.rejects(store.get('name')[Symbol.asyncIterator]().next(), { code: 'IBT_NOT_FOUND', path: 'name' })
   await store.delete('name')
   assert.equal(await store.create('name', new Uint8Array(1)), true)
 })

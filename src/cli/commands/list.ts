@@ -1,8 +1,8 @@
 import { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
-import { compareBackups, listBackups, listEntries } from '../../pipelines/catalog.js'
+import { compareBackups, listBackups, listEntries, type UnreadableBackup } from '../../pipelines/catalog.js'
 import type { ChangeKind, StateEntry } from '../../types.js'
-import { Exit } from '../exit.js'
+import { describeError, Exit, exitCode } from '../exit.js'
 import { formatBytes, formatCount, formatMode, formatTime } from '../format.js'
 import { toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
@@ -13,8 +13,14 @@ import { describeStore, isStoreThere } from '../store.js'
 export async function runList(key: string | undefined, values: CommonValues, signal: AbortSignal): Promise<number> {
   const output = new Output()
   let isEmpty = true
+  let code: number = Exit.done
   for await (const backup of listBackups(key, toPlaceOptions(values, signal))) {
     isEmpty = false
+    if (backup.error !== undefined) {
+      code = exitCode(backup.error)
+      await output.write(values.json ? toJsonLine(backup) : `${describeUnreadable(backup)}\n`)
+      continue
+    }
     const { date, kind, parent, storedBytes, totals } = backup
     const columns = [
       backup.key.padEnd(16),
@@ -28,11 +34,15 @@ export async function runList(key: string | undefined, values: CommonValues, sig
     await output.write(values.json ? toJsonLine(backup) : `${columns.join('  ').trimEnd()}\n`)
   }
   await output.end()
-  if (!isEmpty) return Exit.done
+  if (!isEmpty) return code
   if (key !== undefined) throw new BackupError('IBT_NO_BACKUP', `No backup of ${key}`, { path: key })
   if (!(await isStoreThere(values.store))) throw new BackupError('IBT_NO_BACKUP', 'No backup')
   if (!values.quiet) process.stderr.write(`ibt: No backup in ${await describeStore(values.store)}\n`)
   return Exit.done
+}
+
+function describeUnreadable({ key, date, kind, error }: UnreadableBackup): string {
+  return `${key.padEnd(16)}  ${date}  ${kind.padEnd(11)}  unreadable: ${describeError(error)}`
 }
 
 /** `ibt ls`. */
