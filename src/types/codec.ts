@@ -21,7 +21,9 @@ export interface Codec {
 
 /** Encodes the frames of one artifact, in order, and closes it. */
 export interface ArtifactEncoder {
+  /** As that of a codec. */
   encode(frame: Uint8Array): Promise<Uint8Array>
+  /** Bytes that close the artifact. */
   finish(frames: readonly FrameSize[]): Uint8Array | Promise<Uint8Array>
 }
 
