@@ -1,3 +1,4 @@
+import type { Placed } from '../format/entry-check.js'
 import type { WindowEntries } from '../format/state-entries.js'
 import type { StateLine } from '../format/state-line.js'
 import { LineMatcher } from '../native.js'
@@ -7,6 +8,11 @@ import type { Kept } from './runs.js'
 /** A comma and a line feed. */
 const SEPARATOR_BYTES = 2
 
+interface ListedEntry {
+  readonly directory: ListedDirectory
+  readonly index: number
+}
+
 /** Passes over the lines of a state that say just what listed entries are. */
 export class KeptLines {
   #matcher: LineMatcher | undefined
@@ -14,7 +20,8 @@ export class KeptLines {
   #files = 0
   #sizeBytes = 0
   #lines: StateLine | undefined
-  #last: { readonly directory: ListedDirectory; readonly index: number } | undefined
+  #first: ListedEntry | undefined
+  #last: ListedEntry | undefined
 
   /** How many entries of the run, from `begin` on, have the next lines. */
   pass(entries: WindowEntries, { directory, end }: ListedRun, begin: number): number {
@@ -27,6 +34,7 @@ export class KeptLines {
     entries.pass(matcher.end)
     // Lines that do not come directly behind follow an entry that was looked at, and then all was taken.
     this.#lines = { bytes, start: this.#lines?.start ?? start, end: matcher.end - SEPARATOR_BYTES, chain }
+    this.#first ??= { directory, index: begin }
     this.#last = { directory, index: begin + count - 1 }
     this.#entries += count
     this.#files += matcher.files
@@ -36,18 +44,25 @@ export class KeptLines {
 
   /** What was passed over since the last call. */
   take(): Kept | undefined {
-    if (this.#lines === undefined || this.#last === undefined) return undefined
-    const { directory, index } = this.#last
+    const first = this.#first
+    const last = this.#last
+    if (this.#lines === undefined || first === undefined || last === undefined) return undefined
     const kept = {
       entries: this.#entries,
       files: this.#files,
       sizeBytes: this.#sizeBytes,
       kept: this.#lines,
       used: this.#matcher!.takeUsed(),
-      lastPath: () => directory.pathOf(index)
+      first: () => toPlaced(first),
+      last: () => toPlaced(last),
+      lastPath: () => last.directory.pathOf(last.index)
     }
     this.#entries = this.#files = this.#sizeBytes = 0
-    this.#lines = this.#last = undefined
+    this.#lines = this.#first = this.#last = undefined
     return kept
   }
+}
+
+function toPlaced({ directory, index }: ListedEntry): Placed {
+  return { path: directory.pathOf(index), type: directory.typeOf(index)! }
 }

@@ -1,3 +1,4 @@
+import type { Placed } from '../format/entry-check.js'
 import type { StateLine } from '../format/state-line.js'
 import type { ArchiveKind } from '../types.js'
 import type { PlacedPart } from './run-batch.js'
@@ -18,6 +19,8 @@ export interface RunCounts {
  */
 export interface Kept extends RunCounts {
   readonly kept: StateLine
+  readonly first: () => Placed
+  readonly last: () => Placed
   /** What the lines refer to: `UsedKind`s by index in the chain. */
   readonly used: Uint8Array
 }

@@ -1,6 +1,9 @@
+import { BackupError } from '../errors.js'
+import { printPath } from '../path.js'
 import type { ChainLink, StateEntry, StateHeader } from '../types.js'
 import { encodeStateEntry, encodeStateHeader } from './state-encode.js'
 import { lineOf, type StateLine } from './state-line.js'
+import { STATE_LINE_BYTES } from './state-lines.js'
 
 const SEPARATOR = ',\n'
 
@@ -25,14 +28,14 @@ export class StateText {
   constructor(header: StateHeader) {
     this.#chain = header.chain
     this.#index = chainIndex(header)
-    this.#append(`${encodeStateHeader(header)}\n`)
+    this.#append(`${checkLine(encodeStateHeader(header), 'header')}\n`)
   }
 
-  /** @throws RangeError for a place whose date is not in the chain */
+  /** @throws RangeError for a place whose date is not in the chain; BackupError IBT_STATE_INVALID for too long a line */
   add(entry: StateEntry): void {
     const line = lineOf(entry)
     if (line !== undefined && this.#extends(line.chain)) this.#copy(line)
-    else this.#append(`${this.#separator}${encodeStateEntry(entry, this.#index)}`)
+    else this.#append(`${this.#separator}${checkLine(encodeStateEntry(entry, this.#index), entry.path)}`)
     this.#separator = SEPARATOR
   }
 
@@ -112,4 +115,13 @@ function chainIndex({ chain, date }: StateHeader): Map<string, number> {
   const own = index.get(date)
   if (own === undefined) throw new TypeError('stateEmit: the chain of the header ends with its own date')
   return index.set('', own)
+}
+
+/** A line that readers take. @throws BackupError IBT_STATE_INVALID above `STATE_LINE_BYTES` */
+export function checkLine(line: string, what: string): string {
+  const roomBytes = STATE_LINE_BYTES - SEPARATOR.length
+  // A character is three bytes at most.
+  if (line.length * 3 <= roomBytes || Buffer.byteLength(line) <= roomBytes) return line
+  const message = `The line of ${printPath(what)} in the state would have more than ${STATE_LINE_BYTES} bytes`
+  throw new BackupError('IBT_STATE_INVALID', message, { path: what })
 }

@@ -3,6 +3,7 @@ import { checkReadable, withCodec, zstd } from '../codec/index.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
 import { createRules } from '../rules.js'
+import { addParents } from '../stages/add-parents.js'
 import { observe } from '../stages/observe.js'
 import { pruneCache } from '../stores/cached-store.js'
 import { Chain, listStored } from '../stores/chain.js'
@@ -143,11 +144,11 @@ async function run(
   watcher: Watcher
 ): Promise<BackupReport> {
   const { header, signal } = run
-  const watch = observe(watcher.see)
+  const fixed = { parents: addParents({ onMade: watcher.make }), watch: observe(watcher.see) }
   const { artifacts, totals, isCommitted } =
     parent === undefined
-      ? await runFull({ ...fullStages(run), ...options.stages }, watch, signal)
-      : await runIncremental({ ...incrementalStages(run, parent), ...options.stages }, watch, signal)
+      ? await runFull({ ...fullStages(run), ...options.stages }, fixed, signal)
+      : await runIncremental({ ...incrementalStages(run, parent), ...options.stages }, fixed, signal)
   return {
     key: header.key,
     date: header.date,
@@ -157,6 +158,7 @@ async function run(
     storedBytes: artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     totals,
     missingFiles: watcher.missingFiles,
+    madeDirectories: watcher.madeDirectories,
     skippedEntries: totals.unreadable + totals.dirty + watcher.missingFiles,
     isStored: isCommitted && !options.dryRun,
     leftOut: [],

@@ -44,8 +44,16 @@ export function fullStages(run: BackupRun, { origins, ...archives }: ArchiveOpti
   }
 }
 
-/** Runs the stages; `watch` sees what has been packed. */
-export function runFull(stages: FullStages, watch: Stage<Packed | Piece>, signal?: AbortSignal): Promise<Published> {
+/** Stages that no caller replaces. */
+export interface FixedStages {
+  /** Makes the directories that did not come from the source or its filter. */
+  readonly parents: Stage<Entry>
+  /** Sees what has been packed. */
+  readonly watch: Stage<Packed | Piece>
+}
+
+/** Runs the stages. */
+export function runFull(stages: FullStages, { parents, watch }: FixedStages, signal?: AbortSignal): Promise<Published> {
   const { walk, filter, sign, pack, encode, stateEmit, encodeState, publish } = stages
-  return pipe(walk, filter, sign, pack, watch, encode, stateEmit, encodeState, publish, { signal })
+  return pipe(walk, filter, parents, sign, pack, watch, encode, stateEmit, encodeState, publish, { signal })
 }

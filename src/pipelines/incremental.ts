@@ -2,9 +2,9 @@ import { pipe } from '../interop/pipe.js'
 import { diff } from '../stages/diff.js'
 import type { Published } from '../stages/publish.js'
 import { stateEmit } from '../stages/state-emit.js'
-import type { Change, Entry, Packed, Piece, Stage } from '../types.js'
+import type { Change, Entry, Stage } from '../types.js'
 import type { BackupRun, Parent } from './backup-run.js'
-import { type FullStages, fullStages } from './full.js'
+import { type FixedStages, type FullStages, fullStages } from './full.js'
 
 /** The stages of an incremental backup, by name. */
 export interface IncrementalStages extends FullStages {
@@ -21,12 +21,12 @@ export function incrementalStages(run: BackupRun, parent: Parent): IncrementalSt
   }
 }
 
-/** Runs the stages; `watch` sees what has been packed. */
+/** Runs the stages. */
 export function runIncremental(
   stages: IncrementalStages,
-  watch: Stage<Packed | Piece>,
+  { parents, watch }: FixedStages,
   signal?: AbortSignal
 ): Promise<Published> {
   const { walk, filter, diff, sign, pack, encode, stateEmit, encodeState, publish } = stages
-  return pipe(walk, filter, diff, sign, pack, watch, encode, stateEmit, encodeState, publish, { signal })
+  return pipe(walk, filter, parents, diff, sign, pack, watch, encode, stateEmit, encodeState, publish, { signal })
 }

@@ -69,6 +69,8 @@ export interface BackupReport {
   readonly totals: Totals
   /** Of the `files` that the rules name, those that are not there. */
   readonly missingFiles: number
+  /** Directories that entries are in and that did not come from the source or its filter: they were made, with mode 0755. */
+  readonly madeDirectories: number
   /** Entries that could not be read, changed while they were read, or were named and are not there. */
   readonly skippedEntries: number
   /** False if nothing was stored: a dry run, or nothing had changed. */

@@ -1,8 +1,9 @@
 import { BackupError, isBackupError } from '../errors.js'
+import { EntryCheck } from '../format/entry-check.js'
 import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
 import { Chain } from '../stores/chain.js'
-import type { Artifact, ChainLink, Entry, StateClosing, StoreOptions } from '../types.js'
+import type { Artifact, ChainLink, Entry, Source, StateClosing, StateEntry, StoreOptions } from '../types.js'
 import { parseAt } from './at.js'
 import type { AtOptions } from './catalog.js'
 import { Losses } from './losses.js'
@@ -119,7 +120,7 @@ async function checkEntries(
     if (!isBackupError(error) || !losses.add(path, error)) report(error)
   }
   const state = await chain.state(date)
-  for await (const entry of patch()(unpack(state.entries(), chain.openArchive))) {
+  for await (const entry of patch()(unpack(placed(state.entries(), report), chain.openArchive))) {
     const { path, type } = entry
     signal?.throwIfAborted()
     counts.entries++
@@ -130,6 +131,20 @@ async function checkEntries(
   if (counts.entries === totals.entries) return
   const message = `The state of ${date} has ${counts.entries} entries, not the ${totals.entries} that it counts`
   report(new BackupError('IBT_STATE_INVALID', message, { path: chain.key }))
+}
+
+/** Reports the first entry that could not be restored where it belongs, which the reader of a state does not look for. */
+async function* placed(entries: Source<StateEntry>, report: Report): AsyncGenerator<StateEntry, void, undefined> {
+  let check: EntryCheck | undefined = new EntryCheck()
+  for await (const entry of entries) {
+    try {
+      check?.add(entry)
+    } catch (error) {
+      check = undefined
+      report(error)
+    }
+    yield entry
+  }
 }
 
 async function checkContent({ content }: Entry, counts: { files: number; sizeBytes: number }): Promise<void> {

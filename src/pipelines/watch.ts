@@ -11,6 +11,8 @@ export class Watcher {
   movedFiles = 0
   /** Files that were named and are not there. */
   missingFiles = 0
+  /** Directories that did not come from the source. */
+  madeDirectories = 0
   #entries = 0
   #files = 0
   #sizeBytes = 0
@@ -43,6 +45,10 @@ export class Watcher {
       sizeBytes: this.#sizeBytes,
       storedBytes: this.#storedBytes
     })
+  }
+
+  readonly make = (): void => {
+    this.madeDirectories++
   }
 
   readonly miss = (path: string): void => {

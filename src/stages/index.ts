@@ -1,4 +1,5 @@
 export { Memory } from '../flow/memory.js'
+export { type AddParentsOptions, addParents } from './add-parents.js'
 export { type DiffOptions, diff } from './diff.js'
 export { type EncodeOptions, type EncodeStage, encode } from './encode.js'
 export { filter } from './filter.js'

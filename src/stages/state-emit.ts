@@ -2,8 +2,9 @@ import { createHash, type Hash } from 'node:crypto'
 import { isKept, isStoredRuns, type Kept, type StoredRun } from '../change/runs.js'
 import { Tally } from '../change/tally.js'
 import { FRAME_BYTES } from '../constants.js'
+import { EntryCheck } from '../format/entry-check.js'
 import { encodeStateClosing } from '../format/state-encode.js'
-import { StateText } from '../format/state-text.js'
+import { checkLine, StateText } from '../format/state-text.js'
 import { RunWriter, UsedKind } from '../native.js'
 import {
   type Artifact,
@@ -38,9 +39,11 @@ const TEXT_CHARACTERS = FRAME_BYTES / 4
  *
  * Consumes `Packed` and looks at `Sealed`; yields `Piece` of kind `state`, and at the end `Counted`. Other items pass on.
  * Path order is its source's. An entry that is the very object that was read from a state of the chain is not encoded
- * again: its line is copied. Memory: one frame, and one table entry for each artifact of the chain.
+ * again: its line is copied. Memory: one frame, the paths of the open directories, and one table entry for each artifact
+ * of the chain.
  *
- * @throws whatever `inherited` throws.
+ * @throws BackupError as `EntryCheck` does, for entries that could not be read back or restored: the root is missing, the
+ * order is wrong, a path comes twice, a directory is missing, a value is impossible; whatever `inherited` throws.
  */
 export function stateEmit(
   header: StateHeader,
@@ -48,20 +51,27 @@ export function stateEmit(
 ): Stage<Item, Chunk | Sealed | Piece | Counted> {
   return async function* stateEmitStage(source) {
     const text = new StateText(header)
+    const check = new EntryCheck()
     const needed = new NeededArtifacts(header.date)
     const tally = new Tally()
     const hash = createHash('sha256')
     for await (const item of source) {
       if (isKept(item)) {
+        check.addSpan(item.first().path, item.last())
         tally.addRun('unchanged', item)
         needed.addUsed(item)
         text.addLines(item.kept)
       } else if (isStoredRuns(item)) {
         tally.addRun('created', item)
-        for (const run of item.stored) text.addBytes(writeLines(run, header))
+        for (const run of item.stored) {
+          const { directory, begin, end } = run
+          check.addSpan(directory.pathOf(begin), { path: directory.pathOf(end - 1), type: directory.typeOf(end - 1)! })
+          text.addBytes(writeLines(run, header))
+        }
       } else if (isPacked(item)) {
         tally.add(item)
         if (item.state === undefined) continue
+        check.add(item.state)
         needed.add(item.state)
         text.add(item.state)
       } else {
@@ -75,7 +85,10 @@ export function stateEmit(
     const { totals } = tally
     const artifacts = needed.artifacts(options.inherited?.() ?? [])
     const lines = hashed(text.take(), hash)
-    const closing = encodeStateClosing({ totals, artifacts, linesSha256: hash.digest('hex') })
+    const closing = checkLine(
+      encodeStateClosing({ totals, artifacts, linesSha256: hash.digest('hex') }),
+      'closing line'
+    )
     yield* toPieces(Buffer.concat([lines, Buffer.from(`${closing}\n`)]))
     yield { totals }
   }

@@ -63,6 +63,7 @@ export function parkedContent(bytes: number, onPark: () => void): Content {
 
 /** Lines of unchanged entries that pass as one item, without a content: only what they take in memory counts. */
 export function keptLines(sizeBytes: number): Kept {
+  const last = () => ({ path: 'z', type: 'fifo' as const })
   const kept = { bytes: Buffer.alloc(sizeBytes), start: 0, end: sizeBytes, chain: [] }
-  return { kept, used: Buffer.alloc(0), entries: 1, files: 0, sizeBytes: 0, lastPath: () => 'z' }
+  return { kept, used: Buffer.alloc(0), entries: 1, files: 0, sizeBytes: 0, first: last, last, lastPath: () => 'z' }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type BackupError, none, verifyBackup } from '../../src/index.js'
@@ -124,4 +124,20 @@ test('an abort ends a verification with its reason', async t => {
   const reason = new Error('Enough')
   const onProgress = () => controller.abort(reason)
   await assert.rejects(verify(chain, { signal: controller.signal, onProgress }), error => error === reason)
+})
+
+test('a state whose entries could not be restored has a problem, also without reading the data', async t => {
+  const chain = new NaiveChain(temporaryDirectory(t), { cache: false, codec: none() })
+  mkdirSync(join(chain.source, 'd'))
+  writeFileSync(join(chain.source, 'd/empty'), '')
+  const { date } = await chain.full()
+  const path = chain.artifact('state', date)
+  const text = readFileSync(path, 'utf8').replace(/^\{"path":"d".*\n/m, '')
+  writeFileSync(path, text.replace(/,"linesSha256":"[^"]*"/, '').replace('"entries":3', '"entries":2'))
+  const { problems } = await verify(chain)
+  assert.deepEqual(
+    problems.map(problem => problem.code),
+    ['IBT_UNSAFE_PATH']
+  )
+  await assert.rejects(chain.restore('out'), code('IBT_UNSAFE_PATH'))
 })

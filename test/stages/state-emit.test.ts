@@ -5,7 +5,7 @@ import { FRAME_BYTES } from '../../src/constants.js'
 import { openState } from '../../src/format/state-reader.js'
 import { stateEmit } from '../../src/stages/state-emit.js'
 import { type Artifact, isCounted, isPiece, type Packed, type Sealed, type StateHeader } from '../../src/types.js'
-import { collect, directory, entry } from '../helpers/entries.js'
+import { code, collect, directory, entry } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
 import { stageContract } from '../helpers/stage-contract.js'
 
@@ -22,7 +22,8 @@ const header: StateHeader = {
 }
 const packed = (path: string, rest: Partial<Packed> = {}): Packed => {
   const item = path === '.' ? directory(path) : entry(path, { sizeBytes: 3 })
-  return { ...item, change: 'created', state: item, storedBytes: 0, ...rest }
+  const places = path === '.' ? undefined : [{ date: '', in: 'created', offset: 0 } as const]
+  return { ...item, change: 'created', state: { ...item, places }, storedBytes: 0, ...rest }
 }
 const sealed: Sealed = { name: `k.created.${DATE}.tar`, kind: 'created', sizeBytes: 10, sha256: 'b'.repeat(64) }
 const inherited: Artifact[] = (['full', 'sigvault', 'updated'] as const).map(kind => ({
@@ -105,6 +106,25 @@ test('a state larger than a frame comes in several, while entries are still comi
   }
   for await (const item of stateEmit(header)(many())) if (isPiece(item)) pulls.push(pulled)
   assert.ok(pulls.length > 3 && pulls[0]! < 10_000)
+})
+
+test('an entry that could not be read back or restored ends the run before the state is complete', async () => {
+  const refused = async (expected: string, ...items: readonly Packed[]) => {
+    const found: object[] = []
+    const run = async () => {
+      for await (const item of stateEmit(header)(items)) found.push(item)
+    }
+    await assert.rejects(run(), code(expected))
+    assert.deepEqual(found, [])
+  }
+  await refused('IBT_UNSAFE_PATH', packed('a'))
+  await refused('IBT_UNSAFE_PATH', packed('.'), packed('d/a'))
+  await refused('IBT_OUT_OF_ORDER', packed('.'), packed('b'), packed('a'))
+  await refused('IBT_OUT_OF_ORDER', packed('.'), packed('a'), packed('a'))
+  await refused('IBT_STATE_INVALID', packed('.'), packed('a', { state: { ...entry('a'), mode: 0o100644 } }))
+  await refused('IBT_STATE_INVALID', packed('.'), packed('a', { state: { ...entry('a'), sizeBytes: 3 } }))
+  const xattrs = new Map([['user.large', Buffer.alloc(13 * 1024 * 1024)]])
+  await refused('IBT_STATE_INVALID', packed('.'), packed('a', { state: { ...entry('a'), xattrs } }))
 })
 
 test('a header whose chain does not end with its own date is refused', async () => {

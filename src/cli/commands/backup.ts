@@ -70,6 +70,8 @@ function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchang
   ]
   lines.push(`  ${changes}`)
   if (unreadable + dirty > 0) lines.push(`  ${unreadable} unreadable, ${dirty} changed while they were read`)
+  if (report.madeDirectories > 0)
+    lines.push(`  ${report.madeDirectories} directories made that the source did not name`)
   if (report.missingFiles > 0) lines.push(`  ${report.missingFiles} named and not there`)
   for (const { name, sizeBytes } of files) lines.push(`  ${formatBytes(sizeBytes).padStart(9)}  ${name}`)
   const what = report.isStored

@@ -1,0 +1,151 @@
+import { BackupError } from '../errors.js'
+import { checkPath, comparePaths, encodePath, printPath, ROOT_PATH } from '../path.js'
+import type { EntryType, StateEntry } from '../types.js'
+import { DirectoryStack } from './directory-stack.js'
+
+const MODE_MAX = 0o7777
+const UINT32_MAX = 0xffff_ffff
+
+const TYPES: ReadonlySet<EntryType> = new Set<EntryType>([
+  'file',
+  'directory',
+  'symlink',
+  'fifo',
+  'socket',
+  'character-device',
+  'block-device',
+  'unreadable'
+])
+const SHA256 = /^[0-9a-f]{64}$/
+
+/** An entry as far as its place in the tree goes. */
+export type Placed = Pick<StateEntry, 'path' | 'type'>
+
+/**
+ * Checks that the entries of a state, in the order in which they come, can be read back and restored: the root first,
+ * path order, no path twice, each entry in a directory of the same state, and no value that the formats cannot hold.
+ * It serves the writer, which refuses such entries before anything is published, and `verify`.
+ * Memory: the paths of the open directories.
+ */
+export class EntryCheck {
+  readonly #directories = new DirectoryStack()
+  #last: string | undefined
+
+  /** @throws BackupError IBT_OUT_OF_ORDER, IBT_UNSAFE_PATH, IBT_NAME_INVALID, IBT_STATE_INVALID */
+  add(entry: StateEntry): void {
+    checkEntry(entry)
+    const { path, type } = entry
+    this.#arrive(path)
+    if (type === 'directory') this.#directories.push(path)
+    else if (path === ROOT_PATH) throw refused(path, `its root is of type ${type}, not a directory`)
+  }
+
+  /**
+   * Consecutive entries that are known to be possible, in order and complete, such as those of one listed directory or
+   * of lines of a checked state: every directory that leads to `last` and comes after `first` is one of them.
+   */
+  addSpan(first: string, last: Placed): void {
+    const directories = this.#directories
+    this.#arrive(first)
+    if (last.path !== first) {
+      if (first === ROOT_PATH) directories.push(ROOT_PATH)
+      this.#checkOrder(last.path)
+      directories.leaveFor(last.path)
+      for (let next: string | undefined; (next = directories.nextMissing(last.path)) !== undefined; ) {
+        if (comparePaths(next, first) < 0) throw noDirectory(last.path)
+        directories.push(next)
+      }
+    }
+    if (last.type === 'directory') directories.push(last.path)
+  }
+
+  #arrive(path: string): void {
+    this.#checkOrder(path)
+    this.#directories.leaveFor(path)
+    if (this.#directories.nextMissing(path) !== undefined) throw noDirectory(path)
+  }
+
+  #checkOrder(path: string): void {
+    const last = this.#last
+    this.#last = path
+    if (last !== undefined) checkPathOrder(last, path)
+  }
+}
+
+/** @throws BackupError IBT_OUT_OF_ORDER */
+export function checkPathOrder(last: string, path: string): void {
+  const order = comparePaths(last, path)
+  if (order < 0) return
+  const how = order === 0 ? 'comes twice' : `comes after ${printPath(last)}, which is not path order`
+  throw new BackupError('IBT_OUT_OF_ORDER', `${printPath(path)} ${how}`, { path })
+}
+
+function noDirectory(path: string): BackupError {
+  return new BackupError('IBT_UNSAFE_PATH', `${printPath(path)} is not in a directory of this backup`, { path })
+}
+
+/** @throws BackupError IBT_UNSAFE_PATH, IBT_NAME_INVALID, IBT_STATE_INVALID for an entry that no state can hold */
+function checkEntry(entry: StateEntry): void {
+  const { path, type, linkname, sizeBytes, uname, gname, xattrs, sha256, link } = entry
+  if (typeof path !== 'string') throw new BackupError('IBT_STATE_INVALID', 'An entry has no path')
+  checkPath(path)
+  if (!path.isWellFormed()) encodePath(path)
+  if (!TYPES.has(type)) throw refused(path, `its type is ${String(type)}`)
+  checkWhole(entry, 'mode', MODE_MAX)
+  checkWhole(entry, 'uid', UINT32_MAX)
+  checkWhole(entry, 'gid', UINT32_MAX)
+  checkTime(entry, 'mtimeNs')
+  if (entry.ctimeNs !== undefined) checkTime(entry, 'ctimeNs')
+  if (entry.ino !== undefined) checkInode(entry)
+  if (sizeBytes !== undefined) checkWhole(entry, 'sizeBytes', Number.MAX_SAFE_INTEGER)
+  if (link !== undefined) checkWhole(entry, 'link', Number.MAX_SAFE_INTEGER)
+  if (entry.devMajor !== undefined) checkWhole(entry, 'devMajor', UINT32_MAX)
+  if (entry.devMinor !== undefined) checkWhole(entry, 'devMinor', UINT32_MAX)
+  if (uname !== undefined) checkText(entry, 'uname')
+  if (gname !== undefined) checkText(entry, 'gname')
+  if (linkname !== undefined) checkText(entry, 'linkname')
+  if (linkname === '' || (linkname === undefined && type === 'symlink')) throw refused(path, 'it has no link target')
+  if (xattrs !== undefined) checkXattrs(path, xattrs)
+  if (sha256 !== undefined && !SHA256.test(sha256)) throw refused(path, 'its sha256 is not 64 hexadecimal digits')
+  if (type === 'file' && entry.places === undefined && sizeBytes !== undefined && sizeBytes > 0)
+    throw refused(path, `nothing was stored of its ${sizeBytes} bytes`)
+}
+
+type NumberField = 'mode' | 'uid' | 'gid' | 'sizeBytes' | 'link' | 'devMajor' | 'devMinor'
+
+function checkWhole(entry: StateEntry, field: NumberField, max: number): void {
+  const value = entry[field]
+  if (Number.isInteger(value) && value! >= 0 && value! <= max) return
+  throw refused(entry.path, `its ${field} is ${String(value)}, not a whole number up to ${max}`)
+}
+
+function checkTime(entry: StateEntry, field: 'mtimeNs' | 'ctimeNs'): void {
+  const value = entry[field]
+  if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return
+  throw refused(entry.path, `its ${field} is ${String(value)}, not a bigint of 64 bits`)
+}
+
+function checkInode({ path, ino }: StateEntry): void {
+  if (typeof ino === 'bigint' && BigInt.asUintN(64, ino) === ino) return
+  throw refused(path, `its ino is ${String(ino)}, not a bigint of 64 bits`)
+}
+
+function checkText(entry: StateEntry, field: 'uname' | 'gname' | 'linkname'): void {
+  const { path } = entry
+  const text = entry[field]
+  if (typeof text !== 'string' || text.includes('\0')) throw refused(path, `its ${field} is not text without NUL`)
+  if (!text.isWellFormed()) encodePath(text)
+}
+
+function checkXattrs(path: string, xattrs: ReadonlyMap<string, Uint8Array>): void {
+  for (const [name, value] of xattrs) {
+    const isText = typeof name === 'string' && name !== '' && !name.includes('\0')
+    if (!isText || !(value instanceof Uint8Array))
+      throw refused(path, `its attribute ${printPath(String(name))} is none`)
+    encodePath(name)
+  }
+}
+
+function refused(path: string, why: string): BackupError {
+  return new BackupError('IBT_STATE_INVALID', `No state can hold ${printPath(path)}: ${why}`, { path })
+}
