@@ -5,7 +5,8 @@ export type { StateReader } from './format/state-reader.js'
 export { compose } from './interop/compose.js'
 export { pipe } from './interop/pipe.js'
 export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js'
-export type { BackupRun, Parent } from './pipelines/backup-run.js'
+export type { BackupSettings, Parent } from './pipelines/backup-run.js'
+export type { FixedStages, FullStages, IncrementalStages } from './pipelines/backup-stages.js'
 export {
   type AtOptions,
   type BackupSummary,
@@ -15,9 +16,9 @@ export {
   listEntries,
   type UnreadableBackup
 } from './pipelines/catalog.js'
-export { type ArchiveOptions, type FullStages, fullStages } from './pipelines/full.js'
-export { type IncrementalStages, incrementalStages } from './pipelines/incremental.js'
-export type { BackupOptions, BackupReport, PlaceOptions, Progress } from './pipelines/options.js'
+export type { SomeStages, StagesOption } from './pipelines/choose-stages.js'
+export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'
+export type { BackupOptions, BackupReport, PlaceOptions, Progress, RunOptions } from './pipelines/options.js'
 export {
   type RestoreOptions,
   type RestoreReport,
@@ -25,8 +26,14 @@ export {
   restoreBackup,
   type SelectOptions
 } from './pipelines/restore.js'
-export { restoreTar, type TarReport } from './pipelines/restore-tar.js'
-export { type VerifyOptions, type VerifyReport, verifyBackup } from './pipelines/verify.js'
+export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore-tar.js'
+export {
+  type Proven,
+  type VerifyOptions,
+  type VerifyReport,
+  type VerifyStages,
+  verifyBackup
+} from './pipelines/verify.js'
 export {
   type Captured,
   createRules,

@@ -2,6 +2,7 @@
 export type * from './types/codec.js'
 export type * from './types/entry.js'
 export * from './types/item.js'
+export type * from './types/source.js'
 export type * from './types/state.js'
 export type * from './types/store.js'
 export type * from './types/stream.js'

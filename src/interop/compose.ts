@@ -1,5 +1,5 @@
 import type { Source, Stage } from '../types.js'
-import { toStage } from './foreign.js'
+import { checkItems, toStage } from './foreign.js'
 import type { Compose } from './wiring.js'
 
 /**
@@ -8,14 +8,15 @@ import type { Compose } from './wiring.js'
  * Consumes what the first consumes; yields what the last yields. Look-ahead and memory: those of the stages.
  * A composition that holds a foreign stream runs once, as the stream does.
  *
- * @throws TypeError at the call for a step that is none.
+ * @throws TypeError at the call for a step that is not a stage; when it runs, for one that returns no items.
  */
 export const compose = ((...steps: unknown[]): Stage<unknown, unknown> => {
   if (steps.length === 0) throw new TypeError('compose: at least one stage is expected')
   const stages = steps.map(toStage)
-  return async function* composedStage(source, context) {
+  // What the last stage returns goes out as it is: it may be readable by batches.
+  return function composedStage(source, context) {
     let items: Source<unknown> = source
-    for (const stage of stages) items = stage(items, context)
-    yield* items
+    for (const stage of stages) items = checkItems(stage(items, context))
+    return items as AsyncGenerator<unknown, void, undefined>
   }
 }) as Compose

@@ -24,6 +24,20 @@ export function toStage(step: unknown): Stage<unknown, unknown> {
   throw new TypeError('A step of a pipeline is a function, or a Node, streamx or web transform')
 }
 
+/**
+ * What a step has returned, if it can be read by the next one.
+ *
+ * @throws TypeError for anything else: a sink in the middle, or a function that is not a stage.
+ */
+export function checkItems(items: unknown): AsyncGenerator<unknown, void, undefined> {
+  if (typeof items === 'object' && items !== null) {
+    if (Symbol.asyncIterator in items) return items as AsyncGenerator<unknown, void, undefined>
+    // Nobody will wait for it.
+    if ('then' in items) Promise.resolve(items).catch(() => {})
+  }
+  throw new TypeError('A step of a pipeline that is not the last returns an async generator: a sink comes last')
+}
+
 /** The last step as a sink, if it is a foreign one. A duplex that is no Transform is one there: a socket. */
 export function toSink(step: unknown): Sink<unknown> | undefined {
   if (isWebWritable(step)) return toWebWritable(step)

@@ -23,14 +23,14 @@ export type { PipeOptions } from './wiring.js'
  */
 export const pipe: Pipe = (first: Source<unknown>, ...rest: unknown[]): never => {
   checkSource(first)
-  const { steps, signal } = splitOptions(rest)
+  const { steps, options } = splitOptions(rest)
   if (steps.length === 0) throw new TypeError('A pipeline has a source and at least one step')
   const streams = [first, ...steps].filter(step => typeof step !== 'function')
   const last = steps.length - 1
   const stages = steps.map((step, i) => (i === last ? toSink(step) : undefined) ?? toStage(step))
 
-  const run = new Run(signal, streams)
-  const context: StageContext = { signal: run.signal }
+  const run = new Run(options.signal, streams)
+  const context: StageContext = { ...options, signal: run.signal }
   let input: Source<unknown> = first
   const joints = stages.map(stage => (items: Source<unknown>) => {
     input = items
@@ -62,14 +62,16 @@ function checkSource(first: unknown): void {
   }
 }
 
-function splitOptions(rest: readonly unknown[]): { steps: readonly unknown[]; signal: AbortSignal | undefined } {
+function splitOptions(rest: readonly unknown[]): { steps: readonly unknown[]; options: PipeOptions } {
   const options = rest.at(-1)
-  if (rest.length === 0 || !isOptions(options)) return { steps: rest, signal: undefined }
-  return { steps: rest.slice(0, -1), signal: options?.signal }
+  if (rest.length === 0 || !isOptions(options)) return { steps: rest, options: {} }
+  return { steps: rest.slice(0, -1), options: options ?? {} }
 }
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof PipeOptions>(['signal', 'origins'])
 
 function isOptions(value: unknown): value is PipeOptions | undefined {
   if (value === undefined) return true
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false
-  return Object.keys(value).every(name => name === 'signal')
+  return Object.keys(value).every(name => OPTIONS.has(name))
 }

@@ -1,11 +1,8 @@
-import type { Sink, Source, Stage } from '../types.js'
+import type { Sink, Source, Stage, StageContext } from '../types.js'
 import type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
 
-/** The last argument of `pipe`, if it is no step. */
-export interface PipeOptions {
-  /** Ends the pipeline: it rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-}
+/** The last argument of `pipe`, if it is not a step: what every step is told. A `signal` ends the pipeline with its reason. */
+export interface PipeOptions extends StageContext {}
 
 // Short names, so that the overloads read as a table.
 type In<A> = Source<A>

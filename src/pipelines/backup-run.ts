@@ -20,19 +20,24 @@ import type {
   Totals
 } from '../types.js'
 
-/** All that the stages of one backup are made of. */
-export interface BackupRun {
+/** What the stages of one backup are made of. */
+export interface BackupSettings {
   /** Absolute path of the source. */
   readonly root: string
+  /** What is left out: the options' rules, and the directories of the store and the cache. */
   readonly rules: Rules
   readonly codec: Codec
+  /** First line of the state that is being made: key, date, kind, chain. */
   readonly header: StateHeader
+  /** The store with its cache. Of a dry run: a store that keeps nothing. */
   readonly store: Store
   readonly detection: ChangeDetection | undefined
-  /** Asked when all is counted: false withdraws the backup. */
+  /**
+   * For `publish`, which asks when everything is counted: false withdraws the backup.
+   *
+   * @throws BackupError IBT_SOURCE_SHRUNK; IBT_LOCKED if the lock is not this run's any more.
+   */
   readonly commits: (totals: Totals) => Promise<boolean>
-  /** No stage is the caller's own: entries that are as they were may pass in runs. */
-  readonly inRuns: boolean
   readonly signal: AbortSignal | undefined
 }
 

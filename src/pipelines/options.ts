@@ -2,6 +2,7 @@ import type { ChangeDetection } from '../change/compare.js'
 import type { BackupError } from '../errors.js'
 import type { RulesOptions } from '../rules.js'
 import type { Codec, Sealed, Store, Totals } from '../types.js'
+import type { StagesOption } from './choose-stages.js'
 
 /** Where the backups of a key are. */
 export interface PlaceOptions {
@@ -25,7 +26,8 @@ export interface Progress {
   readonly storedBytes: number
 }
 
-export interface BackupOptions<Stages> extends PlaceOptions {
+/** Options of a run, whatever its pipeline. */
+export interface RunOptions extends PlaceOptions {
   /** Names the chain. Default: made of the source's base name. */
   readonly key?: string | undefined
   /** Default: `zstd()`. */
@@ -49,12 +51,19 @@ export interface BackupOptions<Stages> extends PlaceOptions {
   readonly dryRun?: boolean | undefined
   /** After a full, delete the sigvaults of older chains in the store: no delta will ever need them. */
   readonly deleteOldSigvaults?: boolean | undefined
-  /** Called as entries pass: for each, or, where no `stages` are given, for those at once that pass as one. */
+  /**
+   * Called as entries pass, after one or several of them. The counts are those of everything so far, whichever stages are
+   * replaced: after the last entry, those of the report.
+   */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Observes what could not be read; the run ends if it throws. */
   readonly onError?: ((error: BackupError) => void) | undefined
-  /** Replaces stages of the pipeline, by name. */
-  readonly stages?: Partial<Stages> | undefined
+}
+
+/** Options of a backup. */
+export interface BackupOptions<Stages> extends RunOptions {
+  /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
+  readonly stages?: StagesOption<Stages> | undefined
 }
 
 /** What a backup has done. */

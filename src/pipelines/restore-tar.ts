@@ -5,9 +5,24 @@ import { observe } from '../stages/observe.js'
 import { only } from '../stages/only.js'
 import { pack } from '../stages/pack.js'
 import { patch } from '../stages/patch.js'
-import type { Entry, Sink } from '../types.js'
+import type { Entry, Layered, Packed, Piece, Sink, Source, Stage } from '../types.js'
+import { chooseStages, type StagesOption } from './choose-stages.js'
 import { openPlaces } from './places.js'
 import { progress, type SelectOptions, selectEntries } from './restore.js'
+
+/** The stages of a restore into a tar, by name. */
+export interface TarStages {
+  readonly unpack: Source<Layered>
+  readonly filter: Stage<Layered>
+  readonly patch: Stage<Layered, Entry>
+  readonly pack: Stage<Entry, Packed | Piece>
+}
+
+/** Options of `restoreTar`. */
+export interface RestoreTarOptions extends SelectOptions {
+  /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
+  readonly stages?: StagesOption<TarStages> | undefined
+}
 
 /** What a restore into a tar has done. */
 export interface TarReport {
@@ -31,11 +46,18 @@ export interface TarReport {
 export async function restoreTar(
   key: string,
   output: Sink<Uint8Array, unknown> | ForeignSink,
-  options: SelectOptions = {}
+  options: RestoreTarOptions = {}
 ): Promise<TarReport> {
   const { signal, onError } = options
   signal?.throwIfAborted()
-  const { date, unpack, filter } = await selectEntries(key, openPlaces(options), options)
+  const { date, ...selected } = await selectEntries(key, openPlaces(options), options)
+  const defaults: TarStages = {
+    unpack: selected.unpack,
+    filter: selected.filter,
+    patch: patch(),
+    pack: pack({ whole: 'full' })
+  }
+  const stages = chooseStages(defaults, options.stages, selected.filter)
   const counts = { entries: 0, files: 0, sizeBytes: 0, skippedEntries: 0 }
   const count = (entry: Entry) => {
     const error = whyNotRestored(entry)
@@ -49,6 +71,6 @@ export async function restoreTar(
     }
   }
   const watch = [observe(count), observe(progress(options))] as const
-  await pipe(unpack, filter, patch(), ...watch, pack({ whole: 'full' }), only('full'), output, { signal })
+  await pipe(stages.unpack, stages.filter, stages.patch, ...watch, stages.pack, only('full'), output, { signal })
   return { key, date, ...counts }
 }

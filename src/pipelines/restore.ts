@@ -10,6 +10,7 @@ import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
 import type { Entry, EntryType, Layered, Sink, Source, Stage } from '../types.js'
 import { parseAt } from './at.js'
+import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import type { PlaceOptions, Progress } from './options.js'
 import { checkNamed, openPlaces, type Places, placesInside } from './places.js'
 
@@ -44,8 +45,8 @@ export interface RestoreOptions extends SelectOptions {
    * only. The store and the cache stay where they are. Takes `overwrite`.
    */
   readonly delete?: boolean | undefined
-  /** Replaces stages of the pipeline, by name. */
-  readonly stages?: Partial<RestoreStages> | undefined
+  /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
+  readonly stages?: StagesOption<RestoreStages> | undefined
 }
 
 /** What a restore has done. */
@@ -74,21 +75,16 @@ export async function restoreBackup(
   const selected = await selectEntries(key, places, options)
   const deletes = await whatToDelete(places, destination, selected.selection, options)
   const isLeading = ({ path }: Entry) => selected.selection?.selects(path, 'directory') === false
-  const stages: RestoreStages = {
+  const defaults: RestoreStages = {
     unpack: selected.unpack,
     filter: selected.filter,
     patch: patch({ spoolDirectory: destination }),
-    write: write(destination, { owners, overwrite, delete: deletes, isLeading, onError }),
-    ...options.stages
+    write: write(destination, { owners, overwrite, delete: deletes, isLeading, onError })
   }
+  const stages = chooseStages(defaults, options.stages, selected.filter)
   const watch: Stage<Entry> = options.onProgress === undefined ? passAll : observe(progress(options))
   const written = await pipe(stages.unpack, stages.filter, stages.patch, watch, stages.write, { signal })
   return { key, date: selected.date, destination, ...written }
-}
-
-/** No stage at all, without what one costs an entry. In a pipeline a source is a generator. */
-function passAll<T>(source: Source<T>): AsyncGenerator<T, void, undefined> {
-  return source as AsyncGenerator<T, void, undefined>
 }
 
 /** What a restore begins with. */

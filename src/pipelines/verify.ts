@@ -1,14 +1,43 @@
 import { BackupError, isBackupError } from '../errors.js'
 import { EntryCheck } from '../format/entry-check.js'
+import { pipe } from '../interop/pipe.js'
 import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
 import { Chain } from '../stores/chain.js'
-import type { Artifact, ChainLink, Entry, Source, StateClosing, StateEntry, StoreOptions } from '../types.js'
+import type {
+  Artifact,
+  ChainLink,
+  Entry,
+  Layered,
+  Sink,
+  Source,
+  Stage,
+  StateClosing,
+  StateEntry,
+  StoreOptions
+} from '../types.js'
 import { parseAt } from './at.js'
 import type { AtOptions } from './catalog.js'
+import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import { Losses } from './losses.js'
 import type { Progress } from './options.js'
 import { openPlaces } from './places.js'
+
+/** What a proof of entries found. */
+export interface Proven {
+  readonly entries: number
+  /** Files whose content was made and proven. */
+  readonly files: number
+  readonly sizeBytes: number
+}
+
+/** The stages of a verification, by name. Links, artifacts and their digests are checked before they run. */
+export interface VerifyStages {
+  readonly unpack: Source<Layered>
+  readonly filter: Stage<Layered>
+  readonly patch: Stage<Layered, Entry>
+  readonly prove: Sink<Entry, Proven>
+}
 
 export interface VerifyOptions extends AtOptions {
   /** Read every artifact and make every file: proves each digest. Default: names, sizes, states and their digests. */
@@ -19,17 +48,15 @@ export interface VerifyOptions extends AtOptions {
   readonly onError?: ((error: BackupError) => void) | undefined
   /** Told of each file that cannot be made, as it was. */
   readonly onLost?: ((path: string) => void) | undefined
+  /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
+  readonly stages?: StagesOption<VerifyStages> | undefined
 }
 
 /** What a verification found. */
-export interface VerifyReport {
+export interface VerifyReport extends Proven {
   readonly key: string
   readonly date: string
   readonly artifacts: number
-  readonly entries: number
-  /** Files whose content was made and proven. */
-  readonly files: number
-  readonly sizeBytes: number
   readonly problems: readonly BackupError[]
 }
 
@@ -49,18 +76,18 @@ export async function verifyBackup(key: string, options: VerifyOptions = {}): Pr
     problems.push(error)
     options.onError?.(error)
   }
-  const counts = { entries: 0, files: 0, sizeBytes: 0 }
+  let proven: Proven = { entries: 0, files: 0, sizeBytes: 0 }
   let artifacts = 0
   try {
     const { header, closing } = await chain.ends(date)
     artifacts = closing.artifacts.length
     await checkLinks(chain, [...header.chain, await ownLink(chain, date)], report)
     await checkArtifacts(chain, closing, options, report)
-    await checkEntries(chain, date, closing, counts, options, report)
+    proven = await checkEntries(chain, date, closing, options, report)
   } catch (error) {
     report(error)
   }
-  return { key, date, artifacts, ...counts, problems }
+  return { key, date, artifacts, ...proven, problems }
 }
 
 type Report = (error: unknown) => void
@@ -108,29 +135,32 @@ async function checkEntries(
   chain: Chain,
   date: string,
   { totals }: StateClosing,
-  counts: { entries: number; files: number; sizeBytes: number },
   options: VerifyOptions,
   report: Report
-): Promise<void> {
-  const { signal, readData, onProgress, onLost } = options
-  const losses = new Losses()
-  const lose = (path: string, error: unknown) => {
-    signal?.throwIfAborted()
-    onLost?.(path)
-    if (!isBackupError(error) || !losses.add(path, error)) report(error)
-  }
+): Promise<Proven> {
   const state = await chain.state(date)
-  for await (const entry of patch()(unpack(placed(state.entries(), report), chain.openArchive))) {
-    const { path, type } = entry
-    signal?.throwIfAborted()
-    counts.entries++
-    if (readData && type === 'file') await checkContent(entry, counts).catch(error => lose(path, error))
-    onProgress?.({ path, ...counts, storedBytes: 0 })
+  let entries = 0
+  let isComplete = false
+  async function* counted() {
+    for await (const entry of placed(state.entries(), report)) {
+      entries++
+      yield entry
+    }
+    isComplete = true
   }
-  for (const problem of losses.problems()) report(problem)
-  if (counts.entries === totals.entries) return
-  const message = `The state of ${date} has ${counts.entries} entries, not the ${totals.entries} that it counts`
-  report(new BackupError('IBT_STATE_INVALID', message, { path: chain.key }))
+  const defaults: VerifyStages = {
+    unpack: unpack(counted(), chain.openArchive),
+    filter: passAll,
+    patch: patch(),
+    prove: prove(options, report)
+  }
+  const stages = chooseStages(defaults, options.stages, passAll)
+  const proven = await pipe(stages.unpack, stages.filter, stages.patch, stages.prove, { signal: options.signal })
+  if (isComplete && entries !== totals.entries) {
+    const message = `The state of ${date} has ${entries} entries, not the ${totals.entries} that it counts`
+    report(new BackupError('IBT_STATE_INVALID', message, { path: chain.key }))
+  }
+  return proven
 }
 
 /** Reports the first entry that could not be restored where it belongs, which the reader of a state does not look for. */
@@ -144,6 +174,27 @@ async function* placed(entries: Source<StateEntry>, report: Report): AsyncGenera
       report(error)
     }
     yield entry
+  }
+}
+
+/** Counts the entries, and with `readData` makes every file. */
+function prove({ readData, onProgress, onLost }: VerifyOptions, report: Report): Sink<Entry, Proven> {
+  return async function proveSink(source, { signal } = {}) {
+    const counts = { entries: 0, files: 0, sizeBytes: 0 }
+    const losses = new Losses()
+    const lose = (path: string, error: unknown) => {
+      signal?.throwIfAborted()
+      onLost?.(path)
+      if (!isBackupError(error) || !losses.add(path, error)) report(error)
+    }
+    for await (const entry of source) {
+      const { path, type } = entry
+      counts.entries++
+      if (readData && type === 'file') await checkContent(entry, counts).catch(error => lose(path, error))
+      onProgress?.({ path, ...counts, storedBytes: 0 })
+    }
+    for (const problem of losses.problems()) report(problem)
+    return counts
   }
 }
 

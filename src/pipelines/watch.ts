@@ -3,7 +3,7 @@ import { isKept, isStoredRuns, type RunCounts } from '../change/runs.js'
 import { BackupError } from '../errors.js'
 import { printPath } from '../path.js'
 import { isPacked, type Packed, type Piece } from '../types.js'
-import type { BackupOptions } from './options.js'
+import type { RunOptions } from './options.js'
 
 /** Sees every entry that passes, and tells the caller's observers. */
 export class Watcher {
@@ -18,7 +18,7 @@ export class Watcher {
   #sizeBytes = 0
   #storedBytes = 0
 
-  constructor(readonly options: Pick<BackupOptions<object>, 'onProgress' | 'onError' | 'detection' | 'rules'>) {}
+  constructor(readonly options: Pick<RunOptions, 'onProgress' | 'onError' | 'detection' | 'rules'>) {}
 
   readonly see = (item: Packed | Piece): void => {
     if (isKept(item) || isStoredRuns(item)) {
@@ -58,14 +58,14 @@ export class Watcher {
     rules?.onMissing?.(path)
   }
 
-  #count({ type, sizeBytes = 0, storedBytes, change, state, previous }: Packed): void {
+  #count({ storedBytes, change, state, previous }: Packed): void {
     this.#storedBytes += storedBytes
     // It is deleted.
     if (state === undefined) return
     this.#entries++
-    if (type !== 'file') return
+    if (state.type !== 'file') return
     this.#files++
-    this.#sizeBytes += sizeBytes
+    this.#sizeBytes += state.sizeBytes ?? 0
     if (change !== 'unchanged' || previous === undefined) return
     if (isMoved(state, previous, this.options.detection)) this.movedFiles++
   }

@@ -16,7 +16,7 @@ import { type Change, type Entry, isEntry, type Origins, type Signed, type Stage
 export interface SignOptions extends SignPolicy {
   /** Bytes of contents that are read ahead, at most. Default: `IN_FLIGHT_BYTES`. */
   readonly inFlightBytes?: number | undefined
-  /** Finds contents of the previous state: a file that has one is stored without any, or as a delta on it. Default: none. */
+  /** Finds contents of the previous state: a file that has one is stored without any, or as a delta on it. Default: the pipeline's. */
   readonly origins?: Origins | undefined
   /** Shared with the `pack` that comes directly behind. Default: fresh memory for all that is read. */
   readonly memory?: Memory | undefined
@@ -42,8 +42,8 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
   const policy = checkPolicy(options)
   const { inFlightBytes = IN_FLIGHT_BYTES } = options
   if (!(inFlightBytes > 0)) throw new RangeError('sign: inFlightBytes is positive')
-  return async function* signStage(source, { signal } = {}) {
-    const context = { policy, memory: options.memory, origins: options.origins, signal }
+  return async function* signStage(source, { signal, origins } = {}) {
+    const context = { policy, memory: options.memory, origins: options.origins ?? origins, signal }
     const queue = new ReadQueue<Signed | Deferred>(inFlightBytes, context)
     const links = new Links()
     const breather = createBreather()

@@ -57,27 +57,20 @@ export async function acquireLock(store: Store, key: string, options: LockOption
   return lock
 }
 
-/**
- * Works under a lock and releases it. A release that fails changes nothing about what the work came to: it is reported.
- */
-export async function whileLocked<T>(
+/** Releases a lock at the end of a run. A release that fails changes nothing about what the run came to: it is reported. */
+export async function releaseLock(
   lock: Lock | undefined,
-  onError: ((error: BackupError) => void) | undefined,
-  work: () => Promise<T>
-): Promise<T> {
-  try {
-    return await work()
-  } finally {
-    await lock?.release().catch(cause => {
-      try {
-        onError?.(
-          isBackupError(cause) ? cause : new BackupError('IBT_STORE_FAILED', 'Cannot release the lock', { cause })
-        )
-      } catch {
-        // The observer cannot end a run that has ended.
-      }
-    })
-  }
+  onError: ((error: BackupError) => void) | undefined
+): Promise<void> {
+  await lock?.release().catch(cause => {
+    try {
+      onError?.(
+        isBackupError(cause) ? cause : new BackupError('IBT_STORE_FAILED', 'Cannot release the lock', { cause })
+      )
+    } catch {
+      // The observer cannot end a run that has ended.
+    }
+  })
 }
 
 /**

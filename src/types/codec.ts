@@ -1,4 +1,4 @@
-import type { Source } from './stream.js'
+import type { Source } from './source.js'
 
 /** Compresses the frames of artifacts, each by itself. */
 export interface Codec {

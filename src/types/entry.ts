@@ -1,6 +1,6 @@
 import type { BackupError } from '../errors.js'
+import type { Source } from './source.js'
 import type { StateEntry } from './state.js'
-import type { Source } from './stream.js'
 
 /** `unreadable`: it is there, but what it is or holds could not be read; `Entry.error` says why. */
 export type EntryType =

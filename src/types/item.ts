@@ -1,7 +1,7 @@
 import type { BackupError } from '../errors.js'
 import type { Change, Entry } from './entry.js'
+import type { Source } from './source.js'
 import type { Kind, StateEntry, Totals } from './state.js'
-import type { Source } from './stream.js'
 
 /** What one pass over a content found. */
 export interface Summary {

@@ -8,6 +8,7 @@ import {
   incrementalBackup,
   type RestoreOptions,
   type RestoreReport,
+  type RunOptions,
   restoreBackup
 } from '../../src/index.js'
 import { assertSameTree, copyTree } from './judges.js'
@@ -20,11 +21,12 @@ export class NaiveChain {
   readonly storePath: string
   readonly cachePath: string
   readonly reports: BackupReport[] = []
-  readonly options: Options
+  /** Of every run: without stages, which are for one kind of pipeline. */
+  readonly options: RunOptions
 
   constructor(
     readonly base: string,
-    options: Options = {}
+    options: RunOptions = {}
   ) {
     this.source = join(base, 'source')
     this.storePath = join(base, 'store')

@@ -1,0 +1,201 @@
+import { resolve } from 'node:path'
+import { checkReadable, withCodec, zstd } from '../codec/index.js'
+import { BackupError, isBackupError } from '../errors.js'
+import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
+import { createRules } from '../rules.js'
+import { addParents } from '../stages/add-parents.js'
+import { observe } from '../stages/observe.js'
+import type { Published } from '../stages/publish.js'
+import { Chain, listStored } from '../stores/chain.js'
+import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
+import { nullStore } from '../stores/null-store.js'
+import type { Codec, StageContext, StoredName, Totals } from '../types.js'
+import { type BackupSettings, checkSource, makeHeader, openParent, type Parent, type Source } from './backup-run.js'
+import { backupStages, type FixedStages, type IncrementalStages } from './backup-stages.js'
+import { checkMounted } from './mounted.js'
+import type { BackupReport, RunOptions } from './options.js'
+import { checkNamed, openPlaces, type Places, placesInside } from './places.js'
+import { checkShrunk } from './shrink.js'
+import { removeLeftovers, removeSuperfluous } from './superfluous.js'
+import { Watcher } from './watch.js'
+
+/** What is made: `auto` is a full if there is no backup yet, else an incremental. */
+export type RunKind = 'full' | 'incremental' | 'auto'
+
+/** Options of `openRun`. */
+export interface OpenRunOptions extends RunOptions {
+  /** Default: `auto`. */
+  readonly kind?: RunKind | undefined
+}
+
+/**
+ * One run of a backup, around any pipeline: it holds the lock on the key until it is closed.
+ * `await using` closes it; where the language has none, `close()` does.
+ */
+export interface BackupRun extends BackupSettings, FixedStages, AsyncDisposable {
+  /** The backup that this one builds on: its entries, signatures, contents and artifacts. None for a full. */
+  readonly parent: Parent | undefined
+  /** The stages that the prebuilt pipelines run, fresh ones, to be used once. */
+  readonly stages: IncrementalStages
+  /** For the end of `pipe`: the signal, and where `sign` finds contents that were renamed or moved. */
+  readonly context: StageContext
+  /**
+   * Says what was stored. After a full it removes what that makes superfluous: cached artifacts of older chains and, with
+   * `deleteOldSigvaults`, their sigvaults.
+   */
+  report(published: Published): Promise<BackupReport>
+  /** Releases the lock, once. Neither rejects nor hides an error: a lock that stays is told to `onError`. */
+  close(): Promise<void>
+}
+
+/**
+ * Begins a backup of a source: takes the lock, removes what an interrupted run left, and finds the chain and its newest
+ * backup. Nothing of the source is read yet.
+ *
+ * @throws BackupError IBT_LOCKED, IBT_NO_BACKUP, IBT_SOURCE_MISMATCH, IBT_BASIS_MISSING, IBT_NAME_INVALID, IBT_CLOCK, and
+ * what the store throws. Nothing stays locked then.
+ */
+export async function openRun(source: string, options: OpenRunOptions = {}): Promise<BackupRun> {
+  const { kind = 'auto', signal, dryRun = false } = options
+  if (!['full', 'incremental', 'auto'].includes(kind)) {
+    throw new TypeError(`openRun: kind is 'full', 'incremental' or 'auto', not ${kind}`)
+  }
+  signal?.throwIfAborted()
+  const root = resolve(checkNamed('source', source))
+  const key = options.key ?? keyFromPath(root)
+  checkKey(key)
+  const codec = options.codec ?? zstd()
+  const codecs = withCodec(options.codecs ?? [], codec)
+  if (options.codec !== undefined) await checkReadable(codec, codecs)
+  const places = openPlaces(options)
+  if (!options.init) await checkMounted(places, key, options)
+  const lock = dryRun ? undefined : await acquireLock(places.store, key, { signal, waitMs: options.lockWaitMs })
+  try {
+    return await begin({ root, key, kind, codec, codecs, places, lock }, options)
+  } catch (error) {
+    await releaseLock(lock, options.onError)
+    throw error
+  }
+}
+
+interface Beginning {
+  readonly root: string
+  readonly key: string
+  readonly kind: RunKind
+  readonly codec: Codec
+  readonly codecs: readonly Codec[]
+  readonly places: Places
+  readonly lock: Lock | undefined
+}
+
+async function begin(beginning: Beginning, options: OpenRunOptions): Promise<BackupRun> {
+  const { root, key, kind, codec, codecs, places, lock } = beginning
+  const { signal, dryRun = false } = options
+  const stored = await listStored(places.cached, undefined, { signal })
+  checkKeyCase(stored, key)
+  const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
+  if (!dryRun) await removeLeftovers(chain, places, stored, signal)
+  const source = { root, sourceId: options.sourceId }
+  const { parent, before } = await findParent(chain, kind, source, options)
+  const leftOut = await placesInside(places, root)
+  const watcher = new Watcher(options)
+  const excludePaths = [...(options.rules?.excludePaths ?? []), ...leftOut]
+  const settings: BackupSettings = {
+    root,
+    rules: createRules({ ...options.rules, excludePaths, onMissing: watcher.miss }),
+    codec,
+    header: makeHeader(key, source, chain.newest?.date, parent),
+    store: dryRun ? nullStore() : places.cached,
+    detection: options.detection,
+    commits: async totals => {
+      await lock?.check()
+      if (before !== undefined && !options.allowShrink) checkShrunk(root, before, totals)
+      return !options.skipUnchanged || hasChanges(totals)
+    },
+    signal
+  }
+  const close = () => releaseLock(lock, options.onError)
+  return {
+    ...settings,
+    parent,
+    stages: backupStages(settings, parent),
+    addParents: addParents({ onMade: watcher.make }),
+    watch: observe(watcher.see),
+    context: { signal, origins: parent?.origins },
+    async report(published) {
+      const report = makeReport(settings, parent, published, watcher)
+      const isStored = published.isCommitted && !dryRun
+      if (isStored && report.kind === 'full') await removeSuperfluous(chain, places, published, options)
+      return { ...report, isStored, leftOut }
+    },
+    close,
+    [Symbol.asyncDispose]: close
+  }
+}
+
+interface Newest {
+  /** The backup to build on: none for a full. */
+  readonly parent?: Parent | undefined
+  /** What the newest backup counted, also where nothing is built on it. */
+  readonly before?: Totals | undefined
+}
+
+/** The newest backup, which has to be of the same source, for a full, too. */
+async function findParent(
+  chain: Chain,
+  kind: RunKind,
+  source: Source,
+  { allowSourceMismatch = false, onError }: RunOptions
+): Promise<Newest> {
+  const { newest, key } = chain
+  if (newest === undefined) {
+    if (kind !== 'incremental') return {}
+    throw new BackupError('IBT_NO_BACKUP', `No backup of ${key} to build on: make a full one first`, { path: key })
+  }
+  try {
+    const { header, closing } = await chain.ends(newest.date)
+    if (!allowSourceMismatch) checkSource(header, source)
+    return { before: closing.totals, parent: kind === 'full' ? undefined : await openParent(chain, newest) }
+  } catch (error) {
+    // A full is the way out of a damaged chain: only a refusal stops it.
+    const isRefusal = !isBackupError(error) || ['IBT_SOURCE_MISMATCH', 'IBT_STATE_VERSION'].includes(error.code)
+    if (kind !== 'full' || isRefusal) throw error
+    onError?.(error)
+    return {}
+  }
+}
+
+function makeReport(
+  { header }: BackupSettings,
+  parent: Parent | undefined,
+  { artifacts, totals }: Published,
+  { missingFiles, movedFiles, madeDirectories }: Watcher
+): Omit<BackupReport, 'isStored' | 'leftOut'> {
+  return {
+    key: header.key,
+    date: header.date,
+    kind: header.kind,
+    parent: parent?.date,
+    files: artifacts,
+    storedBytes: artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    totals,
+    missingFiles,
+    madeDirectories,
+    skippedEntries: totals.unreadable + totals.dirty + missingFiles,
+    movedFiles
+  }
+}
+
+function hasChanges({ created, updated, touched, deleted, unreadable, dirty }: Totals): boolean {
+  return created + updated + touched + deleted + unreadable + dirty > 0
+}
+
+/** Two keys that a file system or a person could take for one are refused. */
+function checkKeyCase(stored: readonly StoredName[], key: string): void {
+  for (const { name } of stored) {
+    const other = parseArtifactName(name)?.key
+    if (other === undefined || other === key || other.toLowerCase() !== key.toLowerCase()) continue
+    const message = `The store has backups under ${other}, which differs from ${key} only in case`
+    throw new BackupError('IBT_NAME_INVALID', message, { path: key })
+  }
+}
