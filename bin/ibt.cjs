@@ -1,6 +1,14 @@
 #!/usr/bin/env node
+// A signal that comes while modules are loaded waits for them: nothing has begun yet.
+const early = []
+let onSignal = name => early.push(name)
+for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM']) process.on(name, () => onSignal(name))
+const listen = listener => {
+  onSignal = listener
+  for (const name of early) listener(name)
+}
 // libuv's pool is sized at its first use: an ES module would come too late for that.
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, require('node:os').availableParallelism() + 2))
 // Node 20 compiles so early that a run of seconds ends before it has paid; later ones do not know the flag.
 if (process.versions.v8.startsWith('11.')) require('node:v8').setFlagsFromString('--interrupt-budget=600000')
-import('../dist/src/cli/main.js').then(({ main }) => main(process.argv.slice(2)))
+import('../dist/src/cli/main.js').then(({ main }) => main(process.argv.slice(2), listen))

@@ -12,12 +12,22 @@ export const Exit = {
   integrity: 4,
   /** Locked, another source or one that is all but empty, an unknown version, a clock that is off, a destination that is not empty. */
   refused: 5,
+  /** SIGHUP. */
+  hungUp: 129,
   cancelled: 130,
   terminated: 143
 } as const
 
 /** A mistake in what was typed. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** People have been told. */
+  readonly isSaid: boolean
+
+  constructor(message: string, { isSaid = false }: { readonly isSaid?: boolean } = {}) {
+    super(message)
+    this.isSaid = isSaid
+  }
+}
 
 const INTEGRITY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_ARCHIVE_CORRUPT',
@@ -59,4 +69,26 @@ export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { cause } = error
   return printText(cause instanceof Error ? `${error.message}: ${cause.message}` : error.message)
+}
+
+/** Why a run is not done: the last line of `--json`. Only codes are there to be compared. */
+export interface Failure {
+  /** An `ErrorCode`, or USAGE, CANCELLED, or UNEXPECTED for what has no code. */
+  readonly code: string
+  readonly message: string
+  /** The entry or artifact that it is about. */
+  readonly path?: string | undefined
+  /** The system's code. */
+  readonly cause?: string | undefined
+}
+
+/** `exit`: the code that the process ends with. */
+export function failure(error: unknown, exit: number): Failure {
+  const message = describeError(error)
+  if (exit > 128) return { code: 'CANCELLED', message }
+  if (isBackupError(error)) {
+    const { code, path, cause } = error
+    return { code, message, path, cause: (cause as NodeJS.ErrnoException | undefined)?.code }
+  }
+  return { code: exit === Exit.usage ? 'USAGE' : 'UNEXPECTED', message }
 }

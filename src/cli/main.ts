@@ -1,6 +1,8 @@
-import { writeSync } from 'node:fs'
 import { isBackupError } from '../errors.js'
-import { describeError, Exit, exitCode } from './exit.js'
+import { cancelOnSignal, type Listen } from './cancel.js'
+import { describeError, Exit, exitCode, failure, UsageError } from './exit.js'
+import { toJsonLine } from './json.js'
+import { outputFailure, say, watchOutput } from './output.js'
 
 /** What every command gets. Its answer is the exit code. */
 export type Command = (args: readonly string[], signal: AbortSignal) => Promise<number>
@@ -8,49 +10,70 @@ export type Command = (args: readonly string[], signal: AbortSignal) => Promise<
 const RDIFF_COMMANDS = new Set(['signature', 'delta', 'patch', 'compose'])
 
 /** Runs the command line. Those of rdiff load nothing but the addon. */
-export async function main(args: readonly string[]): Promise<void> {
-  const cancelled = cancelOnSignal()
+export async function main(args: readonly string[], listen: Listen): Promise<void> {
   process.exitCode = Exit.failed
+  watchOutput()
+  const talk = new Talk(args)
+  const cancelled = cancelOnSignal(listen, name => talk.cancel(name))
   // A promise that never settles drains the loop: without this, Node would exit with 0 and say nothing.
-  const onExit = () => writeSync(2, 'ibt: ended before it was done\n')
-  process.on('beforeExit', onExit)
-  ignoreClosedPipe()
+  let code: number | undefined
+  process.on('beforeExit', () => {
+    code ??= talk.fail(new Error('ended before it was done'), Exit.failed)
+    // Not by itself: a signal that comes while Node takes itself apart would change the exit code.
+    process.exit(code)
+  })
+  process.on('uncaughtException', error => {
+    process.exit(talk.fail(error, Exit.failed))
+  })
   try {
-    const run: Command = RDIFF_COMMANDS.has(args[0] ?? '')
-      ? (await import('./rdiff.js')).runRdiff
-      : (await import('./program.js')).runProgram
-    process.exitCode = await run(args, cancelled.signal)
+    code = await run(args, cancelled.signal)
+    const lost = await outputFailure()
+    // What was done is done, whoever could be told.
+    if (lost !== undefined) say(`ibt: Cannot write to stdout: ${describeError(lost)}\n`)
   } catch (error) {
-    if (!cancelled.signal.aborted) writeSync(2, `ibt: ${describeError(error)}\n${hint(error)}`)
-    process.exitCode = exitCode(error)
+    code = talk.fail(error, cancelled.signal.aborted ? cancelled.code : exitCode(error))
   }
-  if (cancelled.signal.aborted) process.exitCode = cancelled.code
-  process.off('beforeExit', onExit)
+}
+
+async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
+  const command: Command = RDIFF_COMMANDS.has(args[0] ?? '')
+    ? (await import('./rdiff.js')).runRdiff
+    : (await import('./program.js')).runProgram
+  signal.throwIfAborted()
+  return command(args, signal)
+}
+
+/** How a run that is not done says so: to a person on stderr and, with `--json`, to a program in its last line. */
+class Talk {
+  readonly #json: NodeJS.WriteStream | undefined
+
+  constructor(args: readonly string[]) {
+    const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+    if (!options.includes('--json') || RDIFF_COMMANDS.has(args[0]!)) return
+    // Where stdout is a tar, a program reads stderr.
+    this.#json = args[0] === 'restore' && args.includes('-') ? process.stderr : process.stdout
+  }
+
+  cancel(name: string): void {
+    this.#say(`\nCancelled by ${name}, cleaning up\n`)
+  }
+
+  /** Returns the exit code. */
+  fail(error: unknown, code: number): number {
+    const found = failure(error, code)
+    if (found.code !== 'CANCELLED' && !(error instanceof UsageError && error.isSaid)) {
+      this.#say(`ibt: ${describeError(error)}\n${hint(error)}`)
+    }
+    this.#json?.write(toJsonLine({ event: 'failed', exitCode: code, ...found }))
+    return code
+  }
+
+  #say(text: string): void {
+    if (this.#json !== process.stderr) say(text)
+  }
 }
 
 function hint(error: unknown): string {
+  if (error instanceof UsageError) return '(ibt help lists the commands, ibt help COMMAND the options of one)\n'
   return isBackupError(error) ? `(ibt help ${error.code} says what to do)\n` : ''
-}
-
-/** The first signal aborts and lets everything clean up; the second ends the process. */
-function cancelOnSignal(): { readonly signal: AbortSignal; code: number } {
-  const controller = new AbortController()
-  const cancelled: { signal: AbortSignal; code: number } = { signal: controller.signal, code: Exit.cancelled }
-  const onSignal = (name: NodeJS.Signals) => {
-    cancelled.code = name === 'SIGINT' ? Exit.cancelled : Exit.terminated
-    if (controller.signal.aborted) process.exit(cancelled.code)
-    writeSync(2, '\nCancelled, cleaning up (once more to stop at once)\n')
-    controller.abort(new Error(`Cancelled by ${name}`))
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-  return cancelled
-}
-
-/** `ibt ls | head` is no failure. */
-function ignoreClosedPipe(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(Exit.done)
-    throw error
-  })
 }

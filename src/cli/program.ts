@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { BackupError, isBackupError } from '../errors.js'
-import { Exit } from './exit.js'
+import { Exit, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
 import { addBackupOptions, addCommonOptions, collect } from './options.js'
@@ -23,7 +23,10 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
   } catch (error) {
     if (isBackupError(error) && error.code === 'IBT_NO_BACKUP') throw await withStore(error, store)
     if (!(error instanceof CommanderError)) throw error
-    return error.exitCode === 0 ? Exit.done : Exit.usage
+    if (error.exitCode === 0) return Exit.done
+    // Without a command it has printed the help.
+    if (error.code === 'commander.help') throw new UsageError('No command is given', { isSaid: true })
+    throw new UsageError(error.message.replace(/^error: /, ''))
   }
   return code
 }
@@ -41,7 +44,7 @@ function buildProgram(signal: AbortSignal, answer: (code: number) => void): Comm
     .helpOption('-h, --help', 'print help')
     .helpCommand(false)
     .configureHelp({ helpWidth: Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS) })
-    .showHelpAfterError('(ibt help tells the commands, ibt help COMMAND their options)')
+    .configureOutput({ outputError: () => {} })
     .exitOverride()
   for (const [name, summary] of BACKUPS) {
     backupCommand(program, name, summary).action(async (source, values) => {

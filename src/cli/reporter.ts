@@ -2,6 +2,7 @@ import type { BackupError } from '../errors.js'
 import type { Progress } from '../pipelines/options.js'
 import { describeError } from './exit.js'
 import { toJsonLine } from './json.js'
+import { say } from './output.js'
 import { ProgressLine } from './progress.js'
 
 const ERRORS_SHOWN = 20
@@ -64,19 +65,22 @@ export class Reporter {
     if (this.options.json) this.#output.write(toJsonLine({ event: 'lost', path }))
   }
 
-  /** A line on stderr. */
+  /** A line on stderr, or an event. */
   warn(message: string): void {
-    if (this.options.quiet) return
     this.#line?.clear()
-    process.stderr.write(`ibt: ${message}\n`)
+    if (this.options.json) this.#output.write(toJsonLine({ event: 'warning', message }))
+    else if (!this.options.quiet) say(`ibt: ${message}\n`)
   }
 
-  /** The final report: an object for programs, lines for people. */
-  report(report: object, lines: readonly string[]): void {
+  /** The final report: an object for programs, lines for people. Returns the exit code. */
+  report(report: object, lines: readonly string[], exitCode: number): number {
+    const { json, quiet } = this.options
     this.#line?.clear()
     if (this.#errors > ERRORS_SHOWN) this.warn(`… and ${this.#errors - ERRORS_SHOWN} more`)
-    if (this.options.json) this.#output.write(toJsonLine({ event: 'report', elapsedMs: this.elapsedMs, ...report }))
-    else if (!this.options.quiet) this.#output.write(lines.map(line => `${line}\n`).join(''))
+    const { elapsedMs } = this
+    if (json) this.#output.write(toJsonLine({ event: 'report', exitCode, elapsedMs, ...report }))
+    else if (!quiet) this.#output.write(lines.map(line => `${line}\n`).join(''))
+    return exitCode
   }
 
   /** Takes the progress away, whatever comes next. */

@@ -57,8 +57,9 @@ test('where there is no backup, the store that was looked in is named', () => {
   for (const args of [['list'], ['list', 'src'], ['ls', 'src'], ['restore', 'src', 'out'], ['incremental', 'src']]) {
     const { status, stdout, stderr } = ibt(desk, ...args, '--store', 'empty', '--json')
     assert.ok(stderr.includes(empty), `${args.join(' ')} says: ${stderr}`)
-    assert.equal(stdout, '')
     assert.equal(status, args.length === 1 ? 0 : 1, args.join(' '))
+    if (status === 0) assert.equal(stdout, '')
+    else assert.equal(JSON.parse(stdout).code, 'IBT_NO_BACKUP')
   }
   assert.equal(ibt(desk, 'list', '--store', 'empty', '--quiet').stderr, '')
 })
@@ -98,7 +99,7 @@ test('what reads a store that is not there ends with 1', () => {
     const { status, stdout, stderr } = ibt(desk, ...args, '--store', 'wrong', '--json')
     assert.equal(status, 1, args.join(' '))
     assert.ok(stderr.includes(join(desk.path, 'wrong')) && stderr.includes('which is not there'), stderr)
-    assert.equal(stdout, '')
+    assert.equal(JSON.parse(stdout).event, 'failed')
   }
 })
 

@@ -33,8 +33,8 @@ export async function runBackup(
     const report = await RUN[name](source, { ...options, rules, onProgress, onError })
     for (const path of report.leftOut) reporter.warn(`Left out ${path}: it holds the backups or their cache`)
     if (report.movedFiles > 0) reporter.warn(movedNotice(report.movedFiles))
-    reporter.report(report, describe(report, reporter.elapsedMs, values))
-    return report.skippedEntries > 0 ? Exit.partial : Exit.done
+    const code = report.skippedEntries > 0 ? Exit.partial : Exit.done
+    return reporter.report(report, describe(report, reporter.elapsedMs, values), code)
   } finally {
     reporter.end()
   }

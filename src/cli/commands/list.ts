@@ -6,7 +6,7 @@ import { describeError, Exit, exitCode } from '../exit.js'
 import { formatBytes, formatCount, formatMode, formatTime } from '../format.js'
 import { toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
-import { Output } from '../output.js'
+import { Output, say } from '../output.js'
 import { describeStore, isStoreThere } from '../store.js'
 
 /** `ibt list`. */
@@ -37,7 +37,7 @@ export async function runList(key: string | undefined, values: CommonValues, sig
   if (!isEmpty) return code
   if (key !== undefined) throw new BackupError('IBT_NO_BACKUP', `No backup of ${key}`, { path: key })
   if (!(await isStoreThere(values.store))) throw new BackupError('IBT_NO_BACKUP', 'No backup')
-  if (!values.quiet) process.stderr.write(`ibt: No backup in ${await describeStore(values.store)}\n`)
+  if (!values.quiet) say(`ibt: No backup in ${await describeStore(values.store)}\n`)
   return Exit.done
 }
 
@@ -95,7 +95,7 @@ export async function runDiff(
   await output.end()
   const compared = next.value
   if (compared.from === compared.to && !values.quiet) {
-    process.stderr.write(`ibt: The backup of ${compared.to} was compared with itself: ibt list ${key} shows others\n`)
+    say(`ibt: The backup of ${compared.to} was compared with itself: ibt list ${key} shows others\n`)
   }
   return Exit.done
 }

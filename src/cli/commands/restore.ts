@@ -1,6 +1,6 @@
-import { writeSync } from 'node:fs'
+import { BackupError } from '../../errors.js'
 import { newestBackup } from '../../pipelines/catalog.js'
-import { restoreBackup, type SelectOptions } from '../../pipelines/restore.js'
+import { restoreBackup } from '../../pipelines/restore.js'
 import { restoreTar } from '../../pipelines/restore-tar.js'
 import type { Overwrite } from '../../stages/write.js'
 import { Exit, UsageError } from '../exit.js'
@@ -42,7 +42,7 @@ export async function runRestore(
       reporter.expect((await newestBackup(key, options))?.totals.sizeBytes ?? 0)
     }
     if (toTar) {
-      const report = await toStdout(key, options)
+      const report = await restoreTar(key, process.stdout, options).catch(tarFailed)
       return tell(reporter, values, report, [`Restored ${key} of ${report.date} as a tar`])
     }
     const owners = values.numericOwner && process.geteuid?.() === 0 ? 'number' : undefined
@@ -74,13 +74,10 @@ function isOverwrite(text: string): text is Overwrite {
   return text === 'always' || text === 'if-changed' || text === 'never'
 }
 
-async function toStdout(key: string, options: SelectOptions) {
-  // Elsewhere a reader that has seen enough is no failure; a tar that is cut off is one.
-  process.stdout.prependListener('error', error => {
-    writeSync(2, `ibt: Cannot write the tar: ${error.message}\n`)
-    process.exit(Exit.failed)
-  })
-  return restoreTar(key, process.stdout, options)
+/** Elsewhere a reader that has seen enough is no failure; a tar that is cut off is one. */
+function tarFailed(cause: NodeJS.ErrnoException): never {
+  if (cause.syscall !== 'write') throw cause
+  throw new BackupError('IBT_WRITE_FAILED', 'Cannot write the tar to stdout', { cause })
 }
 
 function tell(
@@ -91,15 +88,13 @@ function tell(
   more: readonly string[] = []
 ): number {
   const { date, files, sizeBytes, entries, skippedEntries } = report
-  reporter.report(report, [
+  const isEmpty = path !== undefined && entries === 0
+  if (isEmpty) reporter.warn(`Nothing in the backup of ${date} matches ${path.join(', ')}`)
+  const lines = [
     ...first,
     `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} written, ${formatSeconds(reporter.elapsedMs)}`,
     ...more,
     ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be restored`] : [])
-  ])
-  if (path !== undefined && entries === 0) {
-    reporter.warn(`Nothing in the backup of ${date} matches ${path.join(', ')}`)
-    return Exit.failed
-  }
-  return skippedEntries > 0 ? Exit.partial : Exit.done
+  ]
+  return reporter.report(report, lines, isEmpty ? Exit.failed : skippedEntries > 0 ? Exit.partial : Exit.done)
 }

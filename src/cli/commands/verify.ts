@@ -19,11 +19,11 @@ export async function runVerify(
     const { date, artifacts, entries, files, sizeBytes, problems } = report
     const read = readData ? `, ${formatCount(files, 'file')} made and proven, ${formatBytes(sizeBytes)}` : ''
     const verdict = problems.length === 0 ? 'is complete' : `has ${formatCount(problems.length, 'problem')}`
-    reporter.report(report, [
+    const lines = [
       `Backup of ${key}, ${date}, ${verdict}`,
       `  ${formatCount(artifacts, 'artifact')}, ${formatCount(entries, 'entry', 'entries')}${read}, ${formatSeconds(reporter.elapsedMs)}`
-    ])
-    return problems.length === 0 ? Exit.done : Exit.integrity
+    ]
+    return reporter.report(report, lines, problems.length === 0 ? Exit.done : Exit.integrity)
   } finally {
     reporter.end()
   }
