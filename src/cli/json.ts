@@ -1,4 +1,5 @@
 import { encodePath, isUtf8Path } from '../path.js'
+import type { Failure } from './exit.js'
 
 /** Fields that hold paths: bytes that are not UTF-8 go into a second field. */
 const PATH_FIELDS = new Set(['path', 'linkname', 'uname', 'gname', 'root', 'destination'])
@@ -6,6 +7,11 @@ const PATH_FIELDS = new Set(['path', 'linkname', 'uname', 'gname', 'root', 'dest
 /** A value as one line of JSON: bigints as decimal strings, maps of bytes as base64, never a lone surrogate. */
 export function toJsonLine(value: object): string {
   return `${JSON.stringify(plain(value))}\n`
+}
+
+/** The last line of a run that is not done. */
+export function failedLine(found: Failure, exitCode: number): string {
+  return toJsonLine({ event: 'failed', exitCode, ...found })
 }
 
 function plain(value: unknown): unknown {

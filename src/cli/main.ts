@@ -1,7 +1,7 @@
 import { isBackupError } from '../errors.js'
 import { cancelOnSignal, type Listen } from './cancel.js'
 import { describeError, Exit, exitCode, failure, UsageError } from './exit.js'
-import { toJsonLine } from './json.js'
+import { failedLine } from './json.js'
 import { outputFailure, say, watchOutput } from './output.js'
 
 /** What every command gets. Its answer is the exit code. */
@@ -64,7 +64,7 @@ class Talk {
     if (found.code !== 'CANCELLED' && !(error instanceof UsageError && error.isSaid)) {
       this.#say(`ibt: ${describeError(error)}\n${hint(error)}`)
     }
-    this.#json?.write(toJsonLine({ event: 'failed', exitCode: code, ...found }))
+    this.#json?.write(failedLine(found, code))
     return code
   }
 

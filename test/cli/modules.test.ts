@@ -63,7 +63,9 @@ test('signature, delta, patch and compose load the addon and little else', t => 
     assert.deepEqual(packages, ['node-gyp-build'])
     const odd = own.filter(
       path =>
-        !/^(bin\/|build\/|prebuilds\/|package\.json$|dist\/src\/(cli\/|flow\/|native)|dist\/src\/[a-z-]+\.js$)/.test(path)
+        !/^(bin\/|build\/|prebuilds\/|package\.json$|dist\/src\/(cli\/|flow\/|native)|dist\/src\/[a-z-]+\.js$)/.test(
+          path
+        )
     )
     assert.deepEqual(odd, [])
     assert.ok(

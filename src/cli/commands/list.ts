@@ -2,9 +2,9 @@ import { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
 import { compareBackups, listBackups, listEntries, type UnreadableBackup } from '../../pipelines/catalog.js'
 import type { ChangeKind, StateEntry } from '../../types.js'
-import { describeError, Exit, exitCode } from '../exit.js'
+import { describeError, Exit, exitCode, failure } from '../exit.js'
 import { formatBytes, formatCount, formatMode, formatTime } from '../format.js'
-import { toJsonLine } from '../json.js'
+import { failedLine, toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
 import { describeStore, isStoreThere } from '../store.js'
@@ -14,10 +14,12 @@ export async function runList(key: string | undefined, values: CommonValues, sig
   const output = new Output()
   let isEmpty = true
   let code: number = Exit.done
+  let error: BackupError | undefined
   for await (const backup of listBackups(key, toPlaceOptions(values, signal))) {
     isEmpty = false
     if (backup.error !== undefined) {
-      code = exitCode(backup.error)
+      error ??= backup.error
+      code = exitCode(error)
       await output.write(values.json ? toJsonLine(backup) : `${describeUnreadable(backup)}\n`)
       continue
     }
@@ -33,6 +35,7 @@ export async function runList(key: string | undefined, values: CommonValues, sig
     ]
     await output.write(values.json ? toJsonLine(backup) : `${columns.join('  ').trimEnd()}\n`)
   }
+  if (error !== undefined && values.json) await output.write(failedLine(failure(error, code), code))
   await output.end()
   if (!isEmpty) return code
   if (key !== undefined) throw new BackupError('IBT_NO_BACKUP', `No backup of ${key}`, { path: key })
