@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "jobs/engine_jobs.h"
+#include "jobs/errors.h"
 #include "jobs/fs_jobs.h"
 #include "jobs/memory.h"
 #include "jobs/run_writer.h"
@@ -10,51 +11,81 @@
 
 namespace {
 
+using Function = Napi::Value (*)(const Napi::CallbackInfo&);
+
+void throw_current(napi_env env) noexcept {
+  try {
+    ibt::current_error(env).ThrowAsJavaScriptException();
+  } catch (...) {
+    // There is no memory to say it better, or JavaScript is not to run any more: then this does nothing.
+    napi_throw_error(env, "IBT_NATIVE", "Out of memory");
+  }
+}
+
+// Whatever a function throws becomes an error of JavaScript's: in Node it would end the process.
+template <Function function>
+napi_value call(napi_env env, napi_callback_info raw) noexcept {
+  try {
+    const Napi::CallbackInfo info(env, raw);
+    return function(info);
+  } catch (...) {
+    throw_current(env);
+    return nullptr;
+  }
+}
+
+template <Function function>
+void set(Napi::Object exports, const char* name) {
+  napi_value made = nullptr;
+  const napi_env env = exports.Env();
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call<function>, nullptr, &made) != napi_ok) {
+    throw Napi::Error::New(env);
+  }
+  exports.Set(name, made);
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  ibt::find_memory(env);
   env.SetInstanceData(new ibt::Runtime(env));
-  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
-    exports.Set(name, Napi::Function::New(env, function, name));
-  };
-  add("setThreads", ibt::set_threads);
-  add("returnFreedMemory", ibt::return_freed_memory);
-  add("canceller", ibt::make_canceller);
-  add("cancel", ibt::cancel);
+  set<ibt::set_threads>(exports, "setThreads");
+  set<ibt::return_freed_memory>(exports, "returnFreedMemory");
+  set<ibt::make_canceller>(exports, "canceller");
+  set<ibt::cancel>(exports, "cancel");
+  set<ibt::allocate>(exports, "allocate");
 
-  add("listDirectories", ibt::list_directories_job);
-  add("readFiles", ibt::read_files_job);
-  add("openFile", ibt::open_file_job);
-  add("dataExtents", ibt::data_extents_job);
-  add("sequence", ibt::make_sequence);
-  add("operate", ibt::operate_job);
-  add("userName", ibt::user_name);
-  add("groupName", ibt::group_name);
-  add("userId", ibt::user_id);
-  add("groupId", ibt::group_id);
+  set<ibt::list_directories_job>(exports, "listDirectories");
+  set<ibt::read_files_job>(exports, "readFiles");
+  set<ibt::open_file_job>(exports, "openFile");
+  set<ibt::data_extents_job>(exports, "dataExtents");
+  set<ibt::make_sequence>(exports, "sequence");
+  set<ibt::operate_job>(exports, "operate");
+  set<ibt::user_name>(exports, "userName");
+  set<ibt::group_name>(exports, "groupName");
+  set<ibt::user_id>(exports, "userId");
+  set<ibt::group_id>(exports, "groupId");
 
-  add("createLineMatcher", ibt::create_line_matcher);
-  add("matchLines", ibt::match_lines);
-  add("usedByLines", ibt::used_by_lines);
-  add("createRunWriter", ibt::create_run_writer);
-  add("planHeaders", ibt::plan_headers);
-  add("writeHeaders", ibt::write_headers);
-  add("writeLines", ibt::write_lines);
+  set<ibt::create_line_matcher>(exports, "createLineMatcher");
+  set<ibt::match_lines>(exports, "matchLines");
+  set<ibt::used_by_lines>(exports, "usedByLines");
+  set<ibt::create_run_writer>(exports, "createRunWriter");
+  set<ibt::plan_headers>(exports, "planHeaders");
+  set<ibt::write_headers>(exports, "writeHeaders");
+  set<ibt::write_lines>(exports, "writeLines");
 
-  add("loadSignature", ibt::load_signature_job);
-  add("deltaBytes", ibt::delta_bytes_job);
-  add("createScanner", ibt::create_scanner);
-  add("scannerUpdate", ibt::scanner_update_job);
-  add("scannerFinish", ibt::scanner_finish_job);
-  add("createPatcher", ibt::create_patcher);
-  add("patcherPush", ibt::patcher_push);
-  add("patcherPull", ibt::patcher_pull_job);
-  add("patcherEnd", ibt::patcher_end);
-  add("patchBytes", ibt::patch_bytes_job);
-  add("signatureFile", ibt::signature_file_job);
-  add("deltaFile", ibt::delta_file_job);
-  add("patchFile", ibt::patch_file_job);
-  add("composeFiles", ibt::compose_files_job);
-  add("composeBytes", ibt::compose_bytes_job);
+  set<ibt::load_signature_job>(exports, "loadSignature");
+  set<ibt::delta_bytes_job>(exports, "deltaBytes");
+  set<ibt::create_scanner>(exports, "createScanner");
+  set<ibt::scanner_update_job>(exports, "scannerUpdate");
+  set<ibt::scanner_finish_job>(exports, "scannerFinish");
+  set<ibt::create_patcher>(exports, "createPatcher");
+  set<ibt::patcher_push>(exports, "patcherPush");
+  set<ibt::patcher_pull_job>(exports, "patcherPull");
+  set<ibt::patcher_end>(exports, "patcherEnd");
+  set<ibt::patch_bytes_job>(exports, "patchBytes");
+  set<ibt::signature_file_job>(exports, "signatureFile");
+  set<ibt::delta_file_job>(exports, "deltaFile");
+  set<ibt::patch_file_job>(exports, "patchFile");
+  set<ibt::compose_files_job>(exports, "composeFiles");
+  set<ibt::compose_bytes_job>(exports, "composeBytes");
   return exports;
 }
 

@@ -1,8 +1,8 @@
 /**
  * The addon "librsync-native", loaded on first use, and what it takes to call it.
  * Everything asynchronous runs in the addon's own pool of threads; results are fresh memory that belongs to the caller.
- * An abort rejects at once with the signal's reason, untouched, and the job stops at its next check. Memory that a job
- * works on must not change, nor be transferred to another thread, before the job has stopped.
+ * An abort rejects with the signal's reason, untouched, as soon as the job has stopped: within 50 ms, unless the system
+ * keeps it waiting. What a job reads must not change before its promise settles.
  */
 
 export type { Handle, Sequence } from './native/addon.js'
@@ -22,6 +22,7 @@ export { dataExtents } from './native/extents.js'
 export { returnFreedMemory, type SystemError, setJobs, systemError } from './native/job.js'
 export { LineMatcher, type ListedColumns, UsedKind } from './native/line-matcher.js'
 export { FileType, type Listing, type ListOptions, listDirectories, listDirectory } from './native/listing.js'
+export { allocateBytes } from './native/memory.js'
 export { type OpenFile, openFile } from './native/open-file.js'
 export {
   createSequence,

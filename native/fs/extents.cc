@@ -1,17 +1,44 @@
 #include "extents.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <string>
 
+#include "fd.h"
 #include "system_error.h"
 
 namespace ibt {
 
-std::vector<double> data_extents(int fd, double size, size_t max, const CancelToken& cancel) {
+namespace {
+
+// Opens the same file again: what only duplicates a descriptor shares its position with it. -1 where that is not allowed.
+Fd reopen(int fd) {
+#ifdef __linux__
+  return Fd(open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY | O_NOCTTY | O_CLOEXEC));
+#else
+  (void)fd;
+  return Fd();
+#endif
+}
+
+}  // namespace
+
+std::vector<double> data_extents(int given, double size, size_t max, const CancelToken& cancel) {
   std::vector<double> extents;
+  struct stat status;
+  if (fstat(given, &status) != 0) throw SystemError{errno, "fstat", SystemError::What::read};
+  if (!S_ISREG(status.st_mode)) throw SystemError{ESPIPE, "lseek", SystemError::What::read};
+  const Fd own = reopen(given);
+  if (own.get() < 0) {
+    if (size > 0) extents = {0, size};
+    return extents;
+  }
 #ifdef SEEK_DATA
+  const int fd = own.get();
   const off_t end = static_cast<off_t>(size);
   for (off_t at = 0; at < end;) {
     cancel.check();

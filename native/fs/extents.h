@@ -7,7 +7,7 @@
 namespace ibt {
 
 // Where an open file of `size` bytes holds data: offset and length of each extent, in order. What a file system does not
-// tell is data. Behind the `max`th extent all is taken for data. Throws SystemError.
-std::vector<double> data_extents(int fd, double size, size_t max, const CancelToken& cancel);
+// tell is data. Behind the `max`th extent all is taken for data. The descriptor keeps its position. Throws SystemError.
+std::vector<double> data_extents(int given, double size, size_t max, const CancelToken& cancel);
 
 }  // namespace ibt

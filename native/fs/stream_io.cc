@@ -108,6 +108,10 @@ size_t read_at(int fd, uint64_t position, uint8_t* bytes, size_t length) {
 }
 
 uint64_t file_bytes(int fd) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) fail("fstat", SystemError::What::read);
+  // Of a file, without moving a position that others may share.
+  if (S_ISREG(status.st_mode)) return static_cast<uint64_t>(status.st_size);
   const off_t position = lseek(fd, 0, SEEK_CUR), end = position < 0 ? position : lseek(fd, 0, SEEK_END);
   if (end < 0 || lseek(fd, position, SEEK_SET) < 0) fail("lseek", SystemError::What::read);
   return static_cast<uint64_t>(end);

@@ -88,15 +88,17 @@ Span typed(Napi::Value value, const char* name, napi_typedarray_type type, Held*
   check_buffer(env, Napi::Value(env, buffer), name);
   // Looking at the buffer may have run JavaScript: what counts is what is there now.
   napi_get_typedarray_info(env, value, nullptr, &length, &data, nullptr, nullptr);
-  if (held != nullptr) {
-    held->objects.push_back(Napi::Persistent(value.As<Napi::Object>()));
-    held->memory.push_back(memory_of(buffer));
-  }
-  return {static_cast<const uint8_t*>(data), length * element_bytes(type)};
+  const Span span{static_cast<const uint8_t*>(data), length * element_bytes(type)};
+  return held == nullptr ? span : held->keep(span);
 }
 
 Span bytes(const Napi::CallbackInfo& info, size_t index, const char* name, Held* held) {
   return typed(info[index], name, napi_uint8_array, held);
+}
+
+Room room(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  typed(info[index], name, napi_uint8_array, nullptr);
+  return Room(info[index].As<Napi::TypedArray>());
 }
 
 std::string string_of(Span span) {

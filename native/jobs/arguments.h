@@ -10,11 +10,6 @@
 
 namespace ibt {
 
-struct Span {
-  const uint8_t* data = nullptr;
-  size_t size = 0;
-};
-
 // What JavaScript aborts a job with.
 struct Canceller {
   static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x63616e63656c0001};
@@ -30,9 +25,12 @@ int descriptor(const Napi::CallbackInfo& info, size_t index, const char* name);
 // -1 if there is none to be had, as for a closed one: the job then fails with EBADF.
 Fd own_descriptor(int fd);
 
-// The elements of a typed array. Refuses detached, resizable and shared memory. The array and its memory are held.
+// The elements of a typed array. Refuses detached, resizable and shared memory. With `held` they last as long as that;
+// else until JavaScript runs again.
 Span typed(Napi::Value value, const char* name, napi_typedarray_type type, Held* held);
 Span bytes(const Napi::CallbackInfo& info, size_t index, const char* name, Held* held);
+// Bytes to write to.
+Room room(const Napi::CallbackInfo& info, size_t index, const char* name);
 std::string string_of(Span span);
 std::string byte_string(const Napi::CallbackInfo& info, size_t index, const char* name);
 // Strings that end in NUL each, exactly `count` of them.

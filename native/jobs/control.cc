@@ -43,6 +43,7 @@ Napi::Value make_canceller(const Napi::CallbackInfo& info) {
 // (canceller)
 Napi::Value cancel(const Napi::CallbackInfo& info) {
   Wrapped<Canceller>::get(info.Env(), info[0], "canceller")->token->cancel();
+  Runtime::of(info.Env()).drop_cancelled();
   return info.Env().Undefined();
 }
 

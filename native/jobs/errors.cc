@@ -1,5 +1,12 @@
 #include "errors.h"
 
+#include <errno.h>
+
+#include <new>
+#include <system_error>
+
+#include "../fs/cancel.h"
+
 namespace ibt {
 namespace {
 
@@ -21,12 +28,44 @@ const char* code_of(ErrorKind kind) {
   return "IBT_NATIVE";
 }
 
+Napi::Error native_error(Napi::Env env, const char* message, int error, const char* syscall) {
+  Napi::Error js = coded_error(env, "IBT_NATIVE", message);
+  js.Set("errno", Napi::Number::New(env, error));
+  js.Set("syscall", Napi::String::New(env, syscall));
+  return js;
+}
+
 Napi::Error about(Napi::Env env, Napi::Error error, int input) {
   if (input >= 0) error.Set("input", Napi::Number::New(env, input));
   return error;
 }
 
 }  // namespace
+
+Napi::Error current_error(Napi::Env env) {
+  try {
+    throw;
+  } catch (const Napi::Error& error) {
+    return error;
+  } catch (const EngineError& error) {
+    return to_js(env, error);
+  } catch (const SystemError& error) {
+    return to_js(env, error);
+  } catch (const Cancelled&) {
+    return coded_error(env, "IBT_NATIVE", "The job was cancelled");
+  } catch (const std::bad_alloc&) {
+    return native_error(env, "Out of memory", ENOMEM, "malloc");
+  } catch (const std::length_error&) {
+    return native_error(env, "Out of memory", ENOMEM, "malloc");
+  } catch (const std::system_error& error) {
+    // The only one of the standard library's that we meet: a thread was refused.
+    return native_error(env, error.what(), error.code().value(), "pthread_create");
+  } catch (const std::exception& error) {
+    return coded_error(env, "IBT_NATIVE", error.what());
+  } catch (...) {
+    return coded_error(env, "IBT_NATIVE", "Unknown error");
+  }
+}
 
 Napi::Error coded_error(Napi::Env env, const char* code, const std::string& message) {
   Napi::Error error = Napi::Error::New(env, message);

@@ -12,16 +12,7 @@ Napi::Error coded_error(Napi::Env env, const char* code, const std::string& mess
 Napi::Error to_js(Napi::Env env, const EngineError& error);
 Napi::Error to_js(Napi::Env env, const SystemError& error);
 
-// Runs on JavaScript's thread what may throw the engine's errors.
-template <class Run>
-auto translated(Napi::Env env, Run run) {
-  try {
-    return run();
-  } catch (const EngineError& error) {
-    throw to_js(env, error);
-  } catch (const std::bad_alloc&) {
-    throw coded_error(env, "IBT_NATIVE", "Out of memory");
-  }
-}
+// Of the exception that is being handled, whatever it is.
+Napi::Error current_error(Napi::Env env);
 
 }  // namespace ibt

@@ -192,15 +192,16 @@ Napi::Value read_files_job(const Napi::CallbackInfo& info) {
   }
   std::string root = byte_string(info, 0, "root");
   auto paths = strings(env, bytes(info, 1, "names", nullptr), static_cast<size_t>(count), "names");
-  Held held;
-  const Span room = bytes(info, 3, "slab", &held);
-  const Slab slab{const_cast<uint8_t*>(room.data), room.size};
+  auto stop = token(info, 9);
+  Room slab = room(info, 3, "slab");
   return start(
-      env, token(info, 9), std::move(held),
-      [root = std::move(root), paths = std::move(paths), slab, options](const CancelToken& cancel) {
-        return read_files(root, paths, slab, options, cancel);
-      },
-      [](Napi::Env env, FileBatch& batch) { return to_js(env, batch); });
+      env, std::move(stop), {},
+      [root = std::move(root), paths = std::move(paths), memory = Slab{slab.data(), slab.size()},
+       options](const CancelToken& cancel) { return read_files(root, paths, memory, options, cancel); },
+      [slab = std::move(slab)](Napi::Env env, FileBatch& batch) mutable {
+        slab.deliver(env, static_cast<size_t>(batch.offsets.back()));
+        return to_js(env, batch);
+      });
 }
 
 // (root, path, create, token)
@@ -226,12 +227,12 @@ Napi::Value open_file_job(const Napi::CallbackInfo& info) {
 
 // (fd, sizeBytes, max, token)
 Napi::Value data_extents_job(const Napi::CallbackInfo& info) {
-  const int fd = descriptor(info, 0, "fd");
+  Fd fd = own_descriptor(descriptor(info, 0, "fd"));
   const double size = integer(info, 1, "sizeBytes", 0, SAFE_MAX);
-  const double max = integer(info, 2, "max", 1, COUNT_MAX);
+  const auto max = static_cast<size_t>(integer(info, 2, "max", 1, COUNT_MAX));
   return start(
       info.Env(), token(info, 3), {},
-      [fd, size, max](const CancelToken& cancel) { return data_extents(fd, size, static_cast<size_t>(max), cancel); },
+      [fd = std::move(fd), size, max](const CancelToken& cancel) { return data_extents(fd.get(), size, max, cancel); },
       [](Napi::Env env, std::vector<double>& extents) { return to_float64_array(env, extents); });
 }
 

@@ -1,24 +1,51 @@
-// Memory of JavaScript that a job works on.
+// Memory that a job works on. JavaScript may transfer an ArrayBuffer while a job runs, and then its memory may be freed at
+// any moment: Node-API has no call that keeps it. So jobs work on memory of the addon's: on what `allocate` has made, and
+// on copies of everything else.
 #pragma once
 #include <napi.h>
 
 #include <memory>
 #include <vector>
 
+#include "../fs/raw_bytes.h"
+
 namespace ibt {
 
-// Keeps the memory of an ArrayBuffer there even if it is transferred to another thread, or detached and freed, while a
-// job works on it. Node-API has no call for that, so V8's own is looked up at run time: `ArrayBuffer::GetBackingStore`,
-// the same since V8 7.9. Where there is none, and in what only resembles Node (its standard library may be another one),
-// it is null, and only the object is held.
-std::shared_ptr<void> memory_of(napi_value array_buffer);
-// Looks it up, when the addon is loaded.
-void find_memory(Napi::Env env);
-
-// What a job works on, alive until it is settled.
-struct Held {
-  std::vector<Napi::ObjectReference> objects;
-  std::vector<std::shared_ptr<void>> memory;
+struct Span {
+  const uint8_t* data = nullptr;
+  size_t size = 0;
 };
+
+// What a job reads, alive until the job is settled.
+class Held {
+ public:
+  // The same bytes, where nobody can free them.
+  Span keep(Span span);
+
+ private:
+  std::vector<std::shared_ptr<const void>> memory_;
+};
+
+// What a job writes.
+class Room {
+ public:
+  explicit Room(Napi::TypedArray array);
+  uint8_t* data() const { return data_; }
+  size_t size() const { return size_; }
+  // On JavaScript's thread, when the job has ended: brings the first bytes to where they were asked for.
+  // Throws if that was transferred meanwhile.
+  void deliver(Napi::Env env, size_t used);
+
+ private:
+  uint8_t* data_;
+  size_t size_;
+  std::shared_ptr<const void> owner_;
+  // Of memory that is not the addon's: written to when the job has ended.
+  RawBytes own_;
+  Napi::ObjectReference array_;
+};
+
+// (sizeBytes): a Buffer of memory that jobs use where it is
+Napi::Value allocate(const Napi::CallbackInfo& info);
 
 }  // namespace ibt

@@ -64,12 +64,10 @@ Napi::Value patcher_push(const Napi::CallbackInfo& info) {
   if (!object->patcher.hungry() && !object->patcher.ended()) {
     throw coded_error(env, "IBT_JOB_BUSY", "The patcher has output: pull until it is empty before the next push");
   }
-  return translated(env, [&] {
-    object->delta.truncate(0);
-    object->delta.append(delta.data, delta.size);
-    object->patcher.feed(object->delta.data(), object->delta.size());
-    return env.Undefined();
-  });
+  object->delta.truncate(0);
+  object->delta.append(delta.data, delta.size);
+  object->patcher.feed(object->delta.data(), object->delta.size());
+  return env.Undefined();
 }
 
 // (patcher, basis, maxBytes, token)
@@ -96,10 +94,8 @@ Napi::Value patcher_pull_job(const Napi::CallbackInfo& info) {
 // (patcher)
 Napi::Value patcher_end(const Napi::CallbackInfo& info) {
   auto object = free_patcher(info);
-  return translated(info.Env(), [&] {
-    object->patcher.finish();
-    return info.Env().Undefined();
-  });
+  object->patcher.finish();
+  return info.Env().Undefined();
 }
 
 // (basis, delta, maxBytes, token)

@@ -43,7 +43,14 @@ void Runtime::start() {
   check(env_, napi_create_threadsafe_function(env_, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, notified,
                                               &notify_));
   check(env_, napi_unref_threadsafe_function(env_, notify_));
-  pool_ = std::make_unique<Pool>(threads_, [this](std::unique_ptr<Task> task) { done(std::move(task)); });
+  try {
+    pool_ = std::make_unique<Pool>(threads_, [this](Tasks&& tasks) { done(std::move(tasks)); });
+  } catch (...) {
+    // The next job tries again.
+    napi_release_threadsafe_function(notify_, napi_tsfn_abort);
+    notify_ = nullptr;
+    throw;
+  }
   // Hooks run last added first: threads end before the function that they call.
   check(env_, napi_add_env_cleanup_hook(env_, [](void* runtime) { static_cast<Runtime*>(runtime)->stop(); }, this));
 }
@@ -60,7 +67,8 @@ void Runtime::stop() {
 Napi::Promise Runtime::add(Napi::Env env, std::unique_ptr<Job> job) {
   if (pool_ == nullptr) start();
   const Napi::Promise promise = job->promise();
-  std::unique_ptr<Task> task = std::move(job);
+  Tasks task;
+  task.push_back(std::move(job));
   if (!pool_->add(task)) {
     throw coded_error(env, "IBT_NATIVE", "Too many jobs wait: let some end before starting more");
   }
@@ -69,31 +77,37 @@ Napi::Promise Runtime::add(Napi::Env env, std::unique_ptr<Job> job) {
   return promise;
 }
 
-void Runtime::done(std::unique_ptr<Task> task) {
+void Runtime::drop_cancelled() {
+  if (pool_ == nullptr) return;
+  Tasks dropped = pool_->take_cancelled();
+  if (!dropped.empty()) done(std::move(dropped));
+}
+
+void Runtime::done(Tasks&& tasks) {
   bool is_first;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     is_first = done_.empty();
-    done_.emplace_back(static_cast<Job*>(task.release()));
+    done_.splice(done_.end(), tasks);
   }
   // One call settles all that is done by then.
   if (is_first) napi_call_threadsafe_function(notify_, nullptr, napi_tsfn_nonblocking);
 }
 
 void Runtime::settle_done() {
-  std::vector<std::unique_ptr<Job>> done;
+  Tasks done;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     done.swap(done_);
   }
-  for (std::unique_ptr<Job>& job : done) {
+  for (std::unique_ptr<Task>& task : done) {
     const Napi::HandleScope scope(env_);
     try {
-      job->settle(env_);
+      static_cast<Job*>(task.get())->settle(env_);
     } catch (...) {
       // A worker that is being terminated runs no JavaScript any more: nobody waits for the promise.
     }
-    job.reset();
+    task.reset();
     if (--jobs_ == 0) napi_unref_threadsafe_function(env_, notify_);
   }
 }

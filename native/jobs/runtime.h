@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <mutex>
-#include <vector>
 
 #include "../fs/cancel.h"
 #include "pool.h"
@@ -17,6 +16,7 @@ class Job : public Task {
   Job(Napi::Env env, std::shared_ptr<CancelToken> token)
       : deferred_(Napi::Promise::Deferred::New(env)), token_(std::move(token)) {}
   void cancel() override { token_->cancel(); }
+  bool is_cancelled() const override { return token_->cancelled(); }
   Napi::Promise promise() const { return deferred_.Promise(); }
   virtual void settle(Napi::Env env) = 0;
 
@@ -36,11 +36,13 @@ class Runtime {
   // For a job that is about to be added: those that run at the same time share the threads.
   size_t threads_for_job() const;
   Napi::Promise add(Napi::Env env, std::unique_ptr<Job> job);
+  // Jobs that wait and were cancelled settle without waiting for a thread.
+  void drop_cancelled();
 
  private:
   void start();
   void stop();
-  void done(std::unique_ptr<Task> task);
+  void done(Tasks&& tasks);
   void settle_done();
 
   const Napi::Env env_;
@@ -49,7 +51,7 @@ class Runtime {
   napi_threadsafe_function notify_ = nullptr;
   size_t jobs_ = 0;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Job>> done_;
+  Tasks done_;
 };
 
 }  // namespace ibt

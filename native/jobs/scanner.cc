@@ -89,19 +89,17 @@ Napi::Value create_scanner(const Napi::CallbackInfo& info) {
   if (!info[1].IsBoolean()) throw Napi::TypeError::New(env, "sign is not a boolean");
   const SignatureChoice choice = signature_choice(info, 2);
   auto scanner = std::make_shared<Scanner>();
-  return translated(env, [&]() -> Napi::Value {
-    if (info[1].As<Napi::Boolean>().Value()) {
-      scanner->writer.emplace(resolve_format(choice.weak, choice.strong, choice.block_len, choice.strong_len,
-                                             static_cast<int64_t>(size)));
-    }
-    size_t memory = sizeof(Scanner);
-    if (!info[6].IsUndefined()) {
-      const auto basis = Wrapped<LoadedSignature>::get(env, info[6], "basis")->signature;
-      memory += basis->format().block_len;
-      scanner->encoder.emplace(basis);
-    }
-    return Wrapped<Scanner>::make(env, std::move(scanner), memory);
-  });
+  if (info[1].As<Napi::Boolean>().Value()) {
+    scanner->writer.emplace(resolve_format(choice.weak, choice.strong, choice.block_len, choice.strong_len,
+                                           static_cast<int64_t>(size)));
+  }
+  size_t memory = sizeof(Scanner);
+  if (!info[6].IsUndefined()) {
+    const auto basis = Wrapped<LoadedSignature>::get(env, info[6], "basis")->signature;
+    memory += basis->format().block_len;
+    scanner->encoder.emplace(basis);
+  }
+  return Wrapped<Scanner>::make(env, std::move(scanner), memory);
 }
 
 // (scanner, chunk, token)

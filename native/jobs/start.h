@@ -1,8 +1,8 @@
 // Makes a job of two functions: one that runs on the pool and one that turns what it found into a JavaScript value.
 #pragma once
+#include <exception>
 #include <optional>
 #include <type_traits>
-#include <vector>
 
 #include "errors.h"
 #include "memory.h"
@@ -20,58 +20,27 @@ class FunctionJob final : public Job {
     try {
       token_->check();
       result_.emplace(run_(*token_));
-    } catch (const Cancelled&) {
-      failure_ = Failure::cancelled;
-    } catch (const SystemError& error) {
-      failure_ = Failure::system;
-      system_error_.emplace(error);
-    } catch (const EngineError& error) {
-      failure_ = Failure::engine;
-      engine_error_.emplace(error);
-    } catch (const std::bad_alloc&) {
-      failure_ = Failure::memory;
     } catch (...) {
-      failure_ = Failure::other;
+      failure_ = std::current_exception();
     }
   }
 
   void settle(Napi::Env env) override {
     try {
       // Nobody waits for what came after a cancel; whatever the job worked on is half done for them.
-      if (token_->cancelled()) failure_ = Failure::cancelled;
-      if (failure_ != Failure::none) return deferred_.Reject(failure(env).Value());
+      token_->check();
+      if (failure_ != nullptr) std::rethrow_exception(failure_);
       deferred_.Resolve(finish_(env, *result_));
-    } catch (const Napi::Error& error) {
-      deferred_.Reject(error.Value());
     } catch (...) {
-      deferred_.Reject(coded_error(env, "IBT_NATIVE", "Out of memory").Value());
+      deferred_.Reject(current_error(env).Value());
     }
   }
 
  private:
-  enum class Failure { none, cancelled, system, engine, memory, other };
-
-  Napi::Error failure(Napi::Env env) const {
-    switch (failure_) {
-      case Failure::system:
-        return to_js(env, *system_error_);
-      case Failure::engine:
-        return to_js(env, *engine_error_);
-      case Failure::memory:
-        return coded_error(env, "IBT_NATIVE", "Out of memory");
-      case Failure::cancelled:
-        return coded_error(env, "IBT_NATIVE", "The job was cancelled");
-      default:
-        return coded_error(env, "IBT_NATIVE", "The job failed");
-    }
-  }
-
-  Held held_;
+  const Held held_;
   Run run_;
   Finish finish_;
-  Failure failure_ = Failure::none;
-  std::optional<SystemError> system_error_;
-  std::optional<EngineError> engine_error_;
+  std::exception_ptr failure_;
   std::optional<std::invoke_result_t<Run, const CancelToken&>> result_;
 };
 

@@ -91,6 +91,7 @@ export interface Addon {
   returnFreedMemory(): void
   canceller(): Canceller
   cancel(canceller: Canceller): void
+  allocate(sizeBytes: number): Buffer
 
   listDirectories(
     root: Uint8Array,

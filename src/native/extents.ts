@@ -4,7 +4,7 @@ import { runJob } from './job.js'
 
 /**
  * Where an open file of `sizeBytes` holds data, in order; all else reads as zeros. What the file system does not tell is
- * data, and so is all behind the `max`th extent. Moves the descriptor's position.
+ * data, and so is all behind the `max`th extent. The descriptor keeps its position.
  * Memory: 16 bytes an extent in the addon.
  * @throws BackupError IBT_READ_FAILED
  */

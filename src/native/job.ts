@@ -22,8 +22,8 @@ interface NativeError extends Error {
 }
 
 /**
- * Runs one job of the addon. On abort it rejects at once with the signal's reason, and the job stops at its next check;
- * a result that comes all the same is handed to `discard`.
+ * Runs one job of the addon. On abort the job stops at its next check, and then this rejects with the signal's reason:
+ * nothing is read or written any more. A result that comes all the same is handed to `discard`.
  */
 export async function runJob<T>(
   subject: Subject,
@@ -40,7 +40,7 @@ export async function runJob<T>(
   }
 }
 
-function runAbortable<T>(
+async function runAbortable<T>(
   signal: AbortSignal,
   start: (token: Canceller | undefined) => Promise<T>,
   discard: ((result: T) => void) | undefined
@@ -48,25 +48,17 @@ function runAbortable<T>(
   const native = addon()
   const token = native.canceller()
   const job = start(token)
-  return new Promise<T>((resolve, reject) => {
-    let aborted = false
-    const forget = onAbort(signal, () => {
-      aborted = true
-      native.cancel(token)
-      reject(signal.reason)
-    })
-    job.then(
-      result => {
-        forget()
-        if (aborted) discard?.(result)
-        else resolve(result)
-      },
-      error => {
-        forget()
-        reject(error)
-      }
-    )
-  })
+  const stopListening = onAbort(signal, () => native.cancel(token))
+  try {
+    const result = await job
+    if (signal.aborted) discard?.(result)
+    else return result
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    stopListening()
+  }
+  throw signal.reason
 }
 
 /** Calls the addon where no job is needed. */

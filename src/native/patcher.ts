@@ -1,5 +1,6 @@
 import { addon, type Handle } from './addon.js'
 import { callNative, runJob } from './job.js'
+import { allocateBytes } from './memory.js'
 
 /**
  * Applies a delta piece by piece. The basis is a descriptor that can be read at any position, or bytes.
@@ -28,7 +29,7 @@ class NativePatcher implements Patcher {
     if (!(basis instanceof Uint8Array) && !(Number.isInteger(basis) && basis >= 0)) {
       throw new TypeError('basis is neither a descriptor nor a Uint8Array')
     }
-    this.#basis = basis
+    this.#basis = typeof basis === 'number' ? basis : copyOf(basis)
     this.#handle = callNative(SUBJECT, () => addon().createPatcher())
   }
 
@@ -45,7 +46,14 @@ class NativePatcher implements Patcher {
   }
 }
 
-/** Makes a patcher. Bytes of a basis must not change while it is used. @throws TypeError for a wrong basis. */
+/** Once, and not for every pull. */
+function copyOf(basis: Uint8Array): Uint8Array {
+  const copy = allocateBytes(basis.length)
+  copy.set(basis)
+  return copy
+}
+
+/** Makes a patcher. Bytes of a basis are copied. @throws TypeError for a wrong basis. */
 export function createPatcher(basis: number | Uint8Array): Patcher {
   return new NativePatcher(basis)
 }

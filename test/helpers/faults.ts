@@ -6,12 +6,14 @@ import type { BackupReport } from '../../src/index.js'
 import type { NaiveChain } from './chain.js'
 import { run } from './judges.js'
 
-const SOURCE = fileURLToPath(new URL('../../../test/helpers/faults.c', import.meta.url))
-
-/** Compiles the library that makes system calls fail: faults.c says which. For LD_PRELOAD; made in the directory. */
-export function makeFaultLibrary(directory: string): string {
-  const library = join(directory, 'faults.so')
-  if (!existsSync(library)) run('cc', ['-shared', '-fPIC', '-O1', '-o', library, SOURCE, '-ldl'])
+/**
+ * Compiles a library that makes calls fail, for LD_PRELOAD, in the directory. `faults.c` says which system calls, and
+ * `native-faults.c` which of the addon's.
+ */
+export function makeFaultLibrary(directory: string, name: 'faults' | 'native-faults' = 'faults'): string {
+  const library = join(directory, `${name}.so`)
+  const source = fileURLToPath(new URL(`../../../test/helpers/${name}.c`, import.meta.url))
+  if (!existsSync(library)) run('cc', ['-shared', '-fPIC', '-fexceptions', '-O1', '-o', library, source, '-ldl'])
   return library
 }
 

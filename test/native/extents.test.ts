@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { dataExtents, listDirectory } from '../../src/native.js'
@@ -28,6 +28,17 @@ test('extents hold all that was written, and leave the holes out', async t => {
   assert.ok(extents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) < MIB)
   const listing = await listDirectory(Buffer.from(root), '.')
   assert.deepEqual([...listing.sparse], [1])
+})
+
+test('a descriptor keeps its position, for it may be shared', async t => {
+  const fd = sparseFile(join(temporaryDirectory(t), 'x'), 30 * MIB, [5 * MIB, 20 * MIB])
+  t.after(() => closeSync(fd))
+  writeSync(fd, 'first ', null)
+  await dataExtents(fd, 30 * MIB, 100)
+  writeSync(fd, 'second', null)
+  const start = Buffer.alloc(12)
+  readSync(fd, start, 0, 12, 0)
+  assert.equal(start.toString(), 'first second')
 })
 
 test('a file of nothing has no extents, one that is all hole neither', async t => {

@@ -375,7 +375,7 @@ test('columns that do not fit together are refused', async t => {
 })
 
 const REPLACE = `
-  import { OperationBatch } from ${JSON.stringify(import.meta.resolve('../../src/content/operations.js'))}
+  import { OperationBatch } from ${JSON.stringify(import.meta.resolve('../../src/restore/operations.js'))}
   import { Operation } from ${JSON.stringify(import.meta.resolve('../../src/native.js'))}
   const batch = new OperationBatch()
   batch.add({ code: Operation.writeFile, path: 'file', other: 'new#close' }, Buffer.from('new'))
