@@ -91,4 +91,4 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
 
 }  // namespace
 
-NODE_API_MODULE(NODE_GYP_MODULE_NAME, initialize)
+NODE_API_MODULE(librsync_native, initialize)

@@ -1,46 +1,36 @@
-// Compiles the addon for Linux with glibc on x64 and ARM64, into prebuilds/, where node-gyp-build looks for it. Node-API
-// is the same for every version of Node, so one binary of each is enough. Other compilers: CXX_X64, CXX_ARM64.
-// Usage: npm run prebuild, or node scripts/prebuild.mjs [x64] [arm64]. In package.json it hangs on `postprebuild`, since
-// npm runs what is called `prebuild` before each `build`.
+// Compiles the addon for other machines into prebuilds/, from where scripts/pack.mjs makes their packages. Node-API is the
+// same for every version of Node: one binary for each platform is enough. Usage: node scripts/prebuild.mjs [PLATFORM…]; without
+// one, for all that are published. Compilers: CXX_X64, CXX_ARM64, … (scripts/platforms.mjs).
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { binaryOf, hostPlatform, PLATFORMS, published, root } from './platforms.mjs'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const compilers = {
-  x64: process.env.CXX_X64 ?? 'x86_64-linux-gnu-g++',
-  arm64: process.env.CXX_ARM64 ?? 'aarch64-linux-gnu-g++'
-}
+/** The C++ library is linked in, and symbols that only a debugger reads are left out. */
+const LINK = { linux: '-s -static-libstdc++ -static-libgcc', darwin: '-Wl,-x' }
 
-/** In a directory of its own: build/ is this machine's. */
-function prebuild(arch) {
-  const cxx = compilers[arch]
-  if (spawnSync(cxx, ['--version']).status !== 0)
-    throw new Error(`No compiler ${cxx} (Debian: g++${arch === 'arm64' ? '-aarch64-linux-gnu' : ''})`)
-  const directory = mkdtempSync(join(tmpdir(), 'prebuild-'))
-  try {
-    for (const name of ['binding.gyp', 'package.json', 'native']) {
-      cpSync(join(root, name), join(directory, name), { recursive: true })
-    }
-    symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
-    const args = ['rebuild', `--arch=${arch}`, '--jobs=max']
-    const prefix = dirname(dirname(process.execPath))
-    if (existsSync(join(prefix, 'include/node/node_api.h'))) args.push(`--nodedir=${prefix}`)
-    const env = { ...process.env, CC: cxx.replace('g++', 'gcc'), CXX: cxx, LDFLAGS: '-s' }
-    const script = join(root, 'node_modules/node-gyp/bin/node-gyp.js')
-    const { status } = spawnSync(process.execPath, [script, ...args], { cwd: directory, env, stdio: 'inherit' })
-    if (status !== 0) throw new Error(`node-gyp failed for ${arch}`)
-    const folder = join(root, 'prebuilds', `linux-${arch}`)
-    mkdirSync(folder, { recursive: true })
-    copyFileSync(join(directory, 'build/Release/librsync-native.node'), join(folder, 'librsync-native.glibc.node'))
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
+export function prebuild(platform) {
+  const { os, compiler, libc } = PLATFORMS[platform]
+  // What was compiled for this machine is only linked again.
+  const cxx = platform === hostPlatform() ? process.env.CXX : compiler
+  if (cxx !== undefined && spawnSync(cxx.split(' ')[0], ['--version']).status !== 0) {
+    const debian =
+      libc === 'glibc' ? ` (Debian: g++-${cxx.replace(/-linux-gnu-g\+\+$/, '').replace('_', '-')}-linux-gnu)` : ''
+    throw new Error(`No compiler ${cxx} for ${platform}${debian}`)
   }
+  const env = { ...process.env, LDFLAGS: LINK[os], ...(cxx === undefined ? {} : { CXX: cxx }) }
+  const args = [join(root, 'native/build.mjs'), '--output', binaryOf(platform)]
+  const objects = ['--objects', join(root, 'build/Release/objects')]
+  const { status } = spawnSync(process.execPath, [...args, ...objects], { env, stdio: 'inherit' })
+  if (status !== 0) throw new Error(`The addon cannot be compiled for ${platform}`)
 }
 
-const wanted = process.argv.slice(2)
-const unknown = wanted.filter(arch => !Object.hasOwn(compilers, arch))
-if (unknown.length > 0) throw new Error(`No such architecture: ${unknown.join(', ')}`)
-for (const arch of wanted.length > 0 ? wanted : Object.keys(compilers)) prebuild(arch)
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const wanted = process.argv.slice(2)
+  const unknown = wanted.filter(platform => !Object.hasOwn(PLATFORMS, platform))
+  if (unknown.length > 0) {
+    console.error(`Unknown platform: ${unknown.join(', ')}. Known: ${Object.keys(PLATFORMS).join(', ')}`)
+    process.exit(2)
+  }
+  for (const platform of wanted.length > 0 ? wanted : published) prebuild(platform)
+}

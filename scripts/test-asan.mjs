@@ -2,13 +2,12 @@
 // undefined-behaviour sanitizers: `npm run build && npm run test:asan`. Needs GCC and its libasan. Leaks are not looked
 // for: Node leaves some.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-// A place of its own, as node-gyp builds in place; what was built before is built on.
-const place = join(root, 'node_modules/.cache/asan')
+const addon = join(root, 'node_modules/.cache/asan/librsync-native.node')
 const wanted = process.argv.slice(2)
 
 function run(command, args, options) {
@@ -19,19 +18,9 @@ function run(command, args, options) {
 
 const libraryOf = name => spawnSync('gcc', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout?.trim()
 
-mkdirSync(place, { recursive: true })
-for (const name of ['binding.gyp', 'package.json', 'native', 'node_modules']) {
-  if (!existsSync(join(place, name))) symlinkSync(join(root, name), join(place, name))
-}
 const sanitizers = '-fsanitize=address,undefined -fno-sanitize=vptr'
 const flags = { CXX: 'g++', CXXFLAGS: `${sanitizers} -fno-omit-frame-pointer -g1`, LDFLAGS: sanitizers }
-const prefix = dirname(dirname(process.execPath))
-const headers = existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : []
-const gyp = join(root, 'node_modules/node-gyp/bin/node-gyp.js')
-run(process.execPath, [gyp, 'configure', 'build', '--jobs=max', ...headers], {
-  cwd: place,
-  env: { ...process.env, ...flags }
-})
+run(process.execPath, [join(root, 'native/build.mjs'), '--output', addon], { env: { ...process.env, ...flags } })
 
 const folder = 'dist/test/native'
 // The engine's own programs have sanitizers of their own, and take no other.
@@ -42,7 +31,7 @@ run(process.execPath, ['--expose-gc', '--test', ...tests.map(name => join(folder
   cwd: root,
   env: {
     ...process.env,
-    INCREMENTAL_BACKUPS_TOOLS_PREBUILD: place,
+    IBT_ADDON: addon,
     LD_PRELOAD: `${libraryOf('libasan.so')} ${libraryOf('libubsan.so')}`,
     ASAN_OPTIONS: 'detect_leaks=0',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1'

@@ -58,8 +58,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   ignore: /^rules\.ts$/,
   'chrono-node': /^pipelines\/at\.ts$/,
   commander: /^cli\//,
-  '@mongodb-js/zstd': /^codec\//,
-  'node-gyp-build': /^native\//
+  '@mongodb-js/zstd': /^codec\//
 }
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')

@@ -15,7 +15,7 @@ namespace ibt {
 namespace {
 
 constexpr int READS_MAX = 3;
-constexpr size_t STEP_BYTES = 1 << 20;
+constexpr size_t READ_STEP_BYTES = 1 << 20;
 constexpr size_t HASH_BYTES = 128 << 10;
 
 enum class Read { done, too_large, failed };
@@ -27,7 +27,7 @@ Read read_to_end(int fd, double expected, Slab room, size_t& count, const Cancel
   for (count = 0;;) {
     cancel.check();
     if (count > 0 && static_cast<double>(count) == expected) return Read::done;
-    const size_t left = std::min(room.size - count, STEP_BYTES);
+    const size_t left = std::min(room.size - count, READ_STEP_BYTES);
     // A byte where there is no room tells a file that has grown from one that ends here.
     const ssize_t got = left > 0 ? pread(fd, room.data + count, left, static_cast<off_t>(count))
                                  : pread(fd, &beyond, 1, static_cast<off_t>(count));

@@ -8,7 +8,7 @@ namespace ibt {
 namespace {
 
 // A cancelled job stops after one step.
-constexpr uint64_t STEP_BYTES = 1 << 20;
+constexpr uint64_t PATCH_STEP_BYTES = 1 << 20;
 
 [[noreturn]] void mismatch(uint64_t position, uint64_t length) {
   throw EngineError(ErrorKind::basis_mismatch, "Delta copies " + std::to_string(length) + " bytes at " +
@@ -48,7 +48,7 @@ void Patcher::pull(const Basis& basis, size_t max, RawBytes& out, const CancelTo
     const uint64_t room = max - (out.size() - start);
     if (room == 0) return;
     cancel.check();
-    const size_t step = static_cast<size_t>(std::min({left_, room, STEP_BYTES}));
+    const size_t step = static_cast<size_t>(std::min({left_, room, PATCH_STEP_BYTES}));
     out.reserve_more(step);
     if (command_ == DeltaDecoder::Next::literal) {
       std::memcpy(out.end(), literal_, step);

@@ -11,7 +11,7 @@ namespace ibt {
 namespace {
 
 constexpr const char* CAPABILITY = "security.capability";
-constexpr size_t NAMES_BYTES = 1024;
+constexpr size_t LISTED_NAMES_BYTES = 1024;
 
 using Attributes = std::map<std::string, std::string>;
 
@@ -81,7 +81,7 @@ bool is_ours(const std::string& name) {
 }
 
 int remove_others(const XattrTarget& target, const Attributes& wanted) {
-  std::string names(NAMES_BYTES, '\0');
+  std::string names(LISTED_NAMES_BYTES, '\0');
   ssize_t length;
   while ((length = list_names(target, &names[0], names.size())) < 0 && errno == ERANGE) names.resize(names.size() * 4);
   // Where there can be none, there is none to remove.

@@ -10,6 +10,12 @@
 
 namespace ibt {
 
+// The largest count of things, and Number.MAX_SAFE_INTEGER.
+constexpr double COUNT_MAX = 0x7fffffff;
+constexpr double SAFE_MAX = 9007199254740991.0;
+// A cancelled job stops after one step.
+constexpr size_t STEP_BYTES = 1 << 20;
+
 // What JavaScript aborts a job with.
 struct Canceller {
   static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x63616e63656c0001};

@@ -5,11 +5,6 @@
 #include "results.h"
 
 namespace ibt {
-namespace {
-
-constexpr double SAFE_MAX = 9007199254740991.0;
-
-}  // namespace
 
 // (deltaFds, outFd, token)
 Napi::Value compose_files_job(const Napi::CallbackInfo& info) {

@@ -5,8 +5,6 @@
 namespace ibt {
 namespace {
 
-constexpr size_t STEP_BYTES = 1 << 20;
-
 struct HeldDelta {
   Bytes delta;
   uint64_t copies;

@@ -17,9 +17,6 @@
 namespace ibt {
 namespace {
 
-constexpr double COUNT_MAX = 0x7fffffff;
-constexpr double SAFE_MAX = 9007199254740991.0;
-
 Napi::Object to_js(Napi::Env env, DirectoryListing& listing) {
   Napi::Array captured = Napi::Array::New(env, listing.captured.size());
   for (size_t i = 0; i < listing.captured.size(); i++) {

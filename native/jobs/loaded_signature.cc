@@ -5,11 +5,6 @@
 #include "wrapped.h"
 
 namespace ibt {
-namespace {
-
-constexpr size_t STEP_BYTES = 1 << 20;
-
-}  // namespace
 
 std::shared_ptr<const Signature> load_signature(Span bytes, const CancelToken& cancel) {
   SignatureLoader loader;

@@ -9,9 +9,6 @@
 namespace ibt {
 namespace {
 
-constexpr double SAFE_MAX = 9007199254740991.0;
-constexpr size_t STEP_BYTES = 1 << 20;
-
 struct PatcherObject {
   static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x7061746368650004};
 

@@ -11,8 +11,6 @@
 namespace ibt {
 namespace {
 
-constexpr double COUNT_MAX = 0x7fffffff;
-constexpr double SAFE_MAX = 9007199254740991.0;
 constexpr size_t SHA256_BYTES = 32;
 
 struct RunWriter {

@@ -10,10 +10,6 @@
 namespace ibt {
 namespace {
 
-constexpr double SAFE_MAX = 9007199254740991.0;
-// A cancelled job stops after one step.
-constexpr size_t STEP_BYTES = 1 << 20;
-
 struct Scanner {
   static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x7363616e6e650003};
 

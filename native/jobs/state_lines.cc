@@ -10,7 +10,6 @@ namespace ibt {
 namespace {
 
 constexpr double CHAIN_MAX = 1 << 20;
-constexpr double SAFE_MAX = 9007199254740991.0;
 
 struct Matcher {
   static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x6c696e6573000001};

@@ -7,5 +7,6 @@ export const MANUAL = {
   list: `Lists the backups of a key, or of all keys, oldest first: key, date, kind, files, their bytes, bytes stored, and the backup that it is built on.`,
   ls: `Lists what a backup holds, in path order, out of its state alone: no archive is read. Names with control characters or bytes that are not UTF-8 are quoted and escaped; --json has them whole.`,
   diff: `Lists what differs between two backups, out of their states alone: + created, - deleted, M updated, m only metadata.`,
-  verify: `Proves that a backup can be restored: its states by their digests, and that every artifact is there with its size. --read-data reads all of them, and makes and proves every file; with --json an event 'lost' names each one that cannot be made. Ends with 4 if something is wrong.`
+  verify: `Proves that a backup can be restored: its states by their digests, and that every artifact is there with its size. --read-data reads all of them, and makes and proves every file; with --json an event 'lost' names each one that cannot be made. Ends with 4 if something is wrong.`,
+  'build-addon': `Compiles the native addon for this machine. This is needed only where the package brings no binary: on other systems than Linux with glibc, on other processors than x64 and ARM64, or if optional dependencies were left out. Needs a C++17 compiler (g++ or clang++; CXX names another) and downloads nothing. If the package's own directory cannot be written, name a file with --output and set IBT_ADDON to its path.`
 } as const

@@ -55,6 +55,15 @@ function buildProgram(signal: AbortSignal, answer: (code: number) => void): Comm
   addReaders(program, signal, answer)
   addRdiff(program)
   program
+    .command('build-addon')
+    .summary('compile the addon, where there is no binary for this platform')
+    .description(MANUAL['build-addon'])
+    .option('--output <file>', 'where to (default: into the package)')
+    .action(async values => {
+      const { runBuildAddon } = await import('./commands/build-addon.js')
+      answer(await runBuildAddon(values))
+    })
+  program
     .command('help [topic]')
     .description('what a command does, or a page on a topic')
     .action(topic => printHelp(program, topic))

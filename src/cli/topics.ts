@@ -38,6 +38,7 @@ IBT_CACHE            where local copies are, without --cache
 XDG_CACHE_HOME       the default cache is incremental-backups-tools in it,
                      or in ~/.cache
 TMPDIR, TMP          backups go there without --store and IBT_STORE
+IBT_ADDON            the native addon, if not the one that was installed
 IBT_SIMD             portable, avx2, avx512, neon: no wider vector instructions
 UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
                      at least 4)`

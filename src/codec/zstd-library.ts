@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import * as nodeZlib from 'node:zlib'
+import { BackupError } from '../errors.js'
 import { asBuffer } from '../format/byte-reader.js'
 
 /** One-shot zstd in libuv's pool. */
@@ -25,9 +26,20 @@ interface MongoZstd {
 
 let loaded: ZstdLibrary | undefined
 
+/** Whether this machine has a zstd. */
+export function hasZstd(): boolean {
+  try {
+    zstdLibrary()
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
  * `@mongodb-js/zstd`, loaded at the first call: a frame takes it half the processor time that Node's own zstd takes, which
  * makes a stream for each. Node's (22.15), where it does not load.
+ * @throws BackupError IBT_NATIVE if there is neither.
  */
 export function zstdLibrary(): ZstdLibrary {
   return (loaded ??= load())
@@ -36,10 +48,15 @@ export function zstdLibrary(): ZstdLibrary {
 function load(): ZstdLibrary {
   try {
     return fromMongo()
-  } catch (error) {
+  } catch (cause) {
     const own = zstdOf(nodeZlib)
-    if (own === undefined) throw error
-    return own
+    if (own !== undefined) return own
+    throw new BackupError(
+      'IBT_NATIVE',
+      'Cannot load zstd: the binary of @mongodb-js/zstd for this platform is not installed, and this Node has none. ' +
+        'Use Node 22.15 or later, or reinstall with optional dependencies; gzip works everywhere',
+      { cause }
+    )
   }
 }
 
@@ -63,7 +80,9 @@ function settle(start: (done: Callback) => void): Promise<Buffer> {
 
 /** The bindings themselves: the package's own wrapper drops the level. */
 function fromMongo(): ZstdLibrary {
-  const { compress, decompress } = createRequire(import.meta.url)('@mongodb-js/zstd/bindings.js') as MongoZstd
+  const { compress, decompress } = createRequire(import.meta.url ?? __filename)(
+    '@mongodb-js/zstd/bindings.js'
+  ) as MongoZstd
   return {
     compress: (bytes, level) => compress(asBuffer(bytes), level),
     decompress: bytes => decompress(asBuffer(bytes))

@@ -56,9 +56,10 @@ async function decode(stored: Uint8Array, sizeBytes: number): Promise<Uint8Array
 }
 
 async function decodeFrame(stored: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+  const library = zstdLibrary()
   let frame: Uint8Array
   try {
-    frame = await zstdLibrary().decompress(stored, maxBytes)
+    frame = await library.decompress(stored, maxBytes)
   } catch (error) {
     throw corruptFrame('zstd refuses it', error)
   }

@@ -1,7 +1,4 @@
-import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { BackupError } from '../errors.js'
+import { loadAddon } from './load-addon.js'
 
 declare const handle: unique symbol
 /** An object that only the addon can make and look into. */
@@ -210,27 +207,10 @@ export interface Addon {
   composeBytes(deltas: readonly Uint8Array[], maxBytes: number, token: Token): Promise<Buffer>
 }
 
-// From dist/src/native/ to the package.
-const packageRoot = dirname(fileURLToPath(new URL('../../../package.json', import.meta.url)))
 let loaded: Addon | undefined
 
 /** Loads the addon on the first call. @throws BackupError IBT_NATIVE if there is none that works here. */
 export function addon(): Addon {
-  loaded ??= load()
+  loaded ??= loadAddon() as Addon
   return loaded
-}
-
-function load(): Addon {
-  const require = createRequire(import.meta.url)
-  try {
-    return require('node-gyp-build')(packageRoot) as Addon
-  } catch (cause) {
-    throw new BackupError(
-      'IBT_NATIVE',
-      `Cannot load the addon librsync-native for ${process.platform}-${process.arch}. ` +
-        'Build it with `npm rebuild incremental-backups-tools` (in a checkout: `npm run build`); ' +
-        'that takes a C++17 compiler, make and Python 3',
-      { cause }
-    )
-  }
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { checkReadable, withCodec, zstd } from '../codec/index.js'
+import { checkReadable, defaultCodec, withCodec } from '../codec/index.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
 import { createRules } from '../rules.js'
@@ -64,7 +64,7 @@ export async function openRun(source: string, options: OpenRunOptions = {}): Pro
   const root = resolve(checkNamed('source', source))
   const key = options.key ?? keyFromPath(root)
   checkKey(key)
-  const codec = options.codec ?? zstd()
+  const codec = options.codec ?? defaultCodec()
   const codecs = withCodec(options.codecs ?? [], codec)
   if (options.codec !== undefined) await checkReadable(codec, codecs)
   const places = openPlaces(options)

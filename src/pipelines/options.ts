@@ -30,7 +30,7 @@ export interface Progress {
 export interface RunOptions extends PlaceOptions {
   /** Names the chain. Default: made of the source's base name. */
   readonly key?: string | undefined
-  /** Default: `zstd()`. */
+  /** Default: `zstd()`, or `gzip()` where neither the package `@mongodb-js/zstd` nor Node itself has a zstd. */
   readonly codec?: Codec | undefined
   /** What is left out. */
   readonly rules?: RulesOptions | undefined
