@@ -108,7 +108,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     store: dryRun ? nullStore() : places.cached,
     detection: options.detection,
     commits: async totals => {
-      await lock?.check()
+      await lock?.check({ signal })
       if (before !== undefined && !options.allowShrink) checkShrunk(root, before, totals)
       return !options.skipUnchanged || hasChanges(totals)
     },

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { cachedStore } from '../stores/cached-store.js'
 import { directoryStore } from '../stores/directory.js'
+import { UNNAMED } from '../stores/stored-name.js'
 import type { Store } from '../types.js'
 import type { PlaceOptions } from './options.js'
 
@@ -21,9 +23,29 @@ export function toStore(store: Store | string | undefined): Store {
   return typeof store === 'object' ? store : directoryStore(storePath(store))
 }
 
-/** Where the store is that a command names, or does not. @throws RangeError */
-export function storePath(store: string | undefined): string {
-  return resolve(checkNamed('store', store ?? defaultStorePath()))
+export interface StorePathOptions {
+  /** Whether the directory for temporary files stands in where no store is named. Default: true. */
+  readonly allowTemporary?: boolean | undefined
+}
+
+/** Where the store is that a caller or `IBT_STORE` names, or neither. @throws RangeError */
+export function storePath(store: string | undefined, { allowTemporary = true }: StorePathOptions = {}): string {
+  if (store === undefined && !allowTemporary && !process.env.IBT_STORE)
+    throw new RangeError('No store is named: give --store DIR, set IBT_STORE, or use --temporary')
+  return resolve(checkLocal('store', store ?? defaultStorePath()))
+}
+
+/**
+ * Refuses what names another machine, and would become a directory of that name here: `s3://bucket`, `host:path`. What
+ * is there already, or begins with `/` or `.`, is a path.
+ *
+ * @throws RangeError
+ */
+function checkLocal(what: string, path: string): string {
+  checkNamed(what, path)
+  const isRemote = /^[^/.][^/]*:/.test(path)
+  if (!isRemote || existsSync(path)) return path
+  throw new RangeError(`'${path}' is not a path on this machine: for a directory of that name, give './${path}'`)
 }
 
 /** An empty path is the working directory to Node, and to a script most often a variable that is not set. @throws RangeError */
@@ -36,8 +58,10 @@ export function checkNamed(what: string, path: string): string {
 export function toCache(cache: Store | string | false | undefined, store: Store): Store | undefined {
   if (cache === false) return undefined
   if (typeof cache === 'object') return cache
+  // Nobody would ever find it again.
+  if (store.id.startsWith(UNNAMED)) return undefined
   const id = /^[A-Za-z0-9_.-]{1,100}$/.test(store.id) ? store.id : createHash('sha256').update(store.id).digest('hex')
-  return directoryStore(join(checkNamed('cache', cache ?? defaultCachePath()), id))
+  return directoryStore(join(checkLocal('cache', cache ?? defaultCachePath()), id))
 }
 
 /** The store, its cache, and the two as one. */

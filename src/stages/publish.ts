@@ -1,7 +1,7 @@
 import { Tally } from '../change/tally.js'
 import { CHUNKS_WAITING, WITHDRAW_MS } from '../constants.js'
 import { BackupError } from '../errors.js'
-import { untilAbort } from '../flow/abortable.js'
+import { abortable, untilAbort } from '../flow/abortable.js'
 import { Channel } from '../flow/channel.js'
 import { onAbort } from '../flow/on-abort.js'
 import {
@@ -36,17 +36,23 @@ export interface Published {
  * Stores artifacts, several at a time: one `put` each. The state's ends after all others have resolved.
  *
  * Consumes `Chunk`, `Sealed` and `Counted`; ignores other items. Back-pressure: the slowest `put` holds its source.
- * Memory: `CHUNKS_WAITING` chunks for each artifact. On an error or abort, what was put is deleted again, unless the state is there; a
- * `put` that does not end then is left behind after `WITHDRAW_MS`, and what it has stored is deleted when it does.
+ * Memory: `CHUNKS_WAITING` chunks for each artifact.
  *
- * @throws what the store throws; BackupError IBT_STORE_FAILED for an artifact that was never sealed.
+ * On an error or abort every `put` is aborted and awaited, and what was put is withdrawn: a `put` that was rejected may
+ * have stored, so the state is deleted first, and the archives only when the store does not list the state any more.
+ * Otherwise all is left, and the error says that the backup may exist. Once the state's `put` has resolved, the backup is
+ * there, and an abort comes too late. A `put` that does not end within `WITHDRAW_MS` is left behind: its source has
+ * failed and its signal is aborted, so a store that keeps its promises stores nothing of it.
+ *
+ * @throws what the store throws; BackupError IBT_STORE_FAILED for an artifact that was never sealed,
+ * IBT_OUTCOME_UNKNOWN if the backup may exist.
  */
 export function publish(
   store: Store,
   options: PublishOptions = {}
 ): Sink<Packed | Chunk | Sealed | Counted, Published> {
   return async function publishSink(source, { signal } = {}) {
-    const puts = new Puts(store, signal)
+    const puts = new Puts(store)
     const artifacts: Sealed[] = []
     let { totals } = new Tally()
     const stopListening = onAbort(signal, reason => puts.fail(reason))
@@ -58,11 +64,13 @@ export function publish(
           puts.seal(item)
         } else if (isCounted(item)) totals = item.totals
       }
-      if (await puts.commit(() => options.commits?.(totals) ?? true)) return { artifacts, totals, isCommitted: true }
+      if (await puts.commit(async () => options.commits?.(totals) ?? true))
+        return { artifacts, totals, isCommitted: true }
       return { artifacts: [], totals, isCommitted: false }
     } catch (error) {
-      await puts.withdraw(error)
-      throw signal?.aborted ? signal.reason : error
+      const reason = signal?.aborted ? signal.reason : error
+      const left = await puts.withdraw(reason)
+      throw left === undefined ? reason : mayExist(left, reason)
     } finally {
       stopListening()
     }
@@ -74,16 +82,18 @@ interface Put {
   readonly isState: boolean
   readonly channel: Channel<Uint8Array>
   readonly done: Promise<void>
+  outcome: 'pending' | 'resolved' | 'rejected'
   isSealed: boolean
+  /** Whether its source has ended: only then can it have stored anything. */
+  isEnded: boolean
 }
 
 class Puts {
   readonly #puts = new Map<string, Put>()
+  /** Aborts every put when one of them, the source or the caller has failed. */
+  readonly #failed = new AbortController()
 
-  constructor(
-    readonly store: Store,
-    readonly signal: AbortSignal | undefined
-  ) {}
+  constructor(readonly store: Store) {}
 
   async push(chunk: Chunk): Promise<void> {
     const { name, channel, done } = this.#open(chunk)
@@ -91,7 +101,7 @@ class Puts {
       await channel.push(chunk.bytes)
     } catch {
       // What the store failed with says more than that it stopped reading.
-      await untilAbort(done, this.signal)
+      await untilAbort(done, this.#failed.signal)
       throw endedEarly(name)
     }
   }
@@ -99,14 +109,23 @@ class Puts {
   #open({ name, kind }: Chunk | Sealed): Put {
     const open = this.#puts.get(name)
     if (open !== undefined) return open
+    const { signal } = this.#failed
     const channel = new Channel<Uint8Array>(CHUNKS_WAITING)
-    const done = this.store.put(name, channel, { signal: this.signal })
+    // A store may throw before there is a promise.
+    const done = (async () => this.store.put(name, channel, { signal }))()
+    const isState = kind === 'state'
+    const put: Put = { name, isState, channel, done, outcome: 'pending', isSealed: false, isEnded: false }
     // Whatever ends a put ends its channel: a push that comes after it throws.
     done.then(
-      () => channel.fail(endedEarly(name)),
-      error => channel.fail(error)
+      () => {
+        put.outcome = 'resolved'
+        channel.fail(endedEarly(name))
+      },
+      error => {
+        put.outcome = 'rejected'
+        channel.fail(error)
+      }
     )
-    const put = { name, isState: kind === 'state', channel, done, isSealed: false }
     this.#puts.set(name, put)
     return put
   }
@@ -114,46 +133,100 @@ class Puts {
   seal(sealed: Sealed): void {
     const put = this.#open(sealed)
     put.isSealed = true
-    if (!put.isState) put.channel.end()
+    if (!put.isState) end(put)
   }
 
   /** Ends the state's put when all others have resolved; false if all has been withdrawn instead. */
-  async commit(commits: () => boolean | Promise<boolean>): Promise<boolean> {
+  async commit(commits: () => Promise<boolean>): Promise<boolean> {
+    const { signal } = this.#failed
     const puts = [...this.#puts.values()]
     const open = puts.find(put => !put.isSealed)
     if (open !== undefined)
       throw new BackupError('IBT_STORE_FAILED', `Artifact ${open.name} was never sealed`, { path: open.name })
-    await untilAbort(Promise.all(puts.filter(put => !put.isState).map(put => put.done)), this.signal)
-    if (!(await commits())) {
+    await untilAbort(Promise.all(puts.filter(put => !put.isState).map(put => put.done)), signal)
+    if (!(await untilAbort(commits(), signal))) {
       await this.withdraw(new Error('Not committed'))
       return false
     }
-    for (const put of puts) put.channel.end()
-    await untilAbort(Promise.all(puts.map(put => put.done)), this.signal)
+    signal.throwIfAborted()
+    const states = puts.filter(put => put.isState)
+    states.forEach(end)
+    // An abort does not decide any more: the store does.
+    await untilLate(Promise.all(states.map(put => put.done)), signal)
     return true
   }
 
   /** Ends every put that is under way. */
   fail(error: unknown): void {
     for (const { channel } of this.#puts.values()) channel.fail(error)
+    this.#failed.abort(error)
   }
 
-  /** Deletes what was stored, unless the state is there; waits for a store that does not answer `WITHDRAW_MS`. */
-  async withdraw(error: unknown): Promise<void> {
+  /** Deletes what was put. Resolves to the name of the state if that may still be there: then nothing else is deleted. */
+  async withdraw(error: unknown): Promise<string | undefined> {
     this.fail(error)
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), WITHDRAW_MS)
-    await untilAbort(this.#delete(), late.signal).catch(() => {})
+    const puts = [...this.#puts.values()]
+    await within(WITHDRAW_MS, () => Promise.allSettled(puts.map(put => put.done)))
+    for (const state of puts.filter(put => put.isState)) if (!(await this.#isWithdrawn(state))) return state.name
+    // What a put stores that is still pending, the next run removes.
+    const ended = puts.filter(put => !put.isState && put.outcome !== 'pending')
+    await within(WITHDRAW_MS, signal =>
+      Promise.allSettled(ended.map(({ name }) => this.store.delete(name, { signal })))
+    )
+    return undefined
+  }
+
+  /** Whether the state is surely not in the store. */
+  async #isWithdrawn({ name, outcome, isEnded }: Put): Promise<boolean> {
+    if (outcome === 'pending') return !isEnded
+    const isGone = await within(WITHDRAW_MS, async signal => {
+      await this.store.delete(name, { signal }).catch(() => {})
+      if (!isEnded && outcome === 'rejected') return true
+      for await (const stored of abortable(this.store.list(name, { signal }), signal)) {
+        if (stored.name === name) return false
+      }
+      return true
+    })
+    return isGone ?? false
+  }
+}
+
+function end(put: Put): void {
+  put.isEnded = true
+  put.channel.end()
+}
+
+/** Waits for a promise as long as nothing has failed, and then `WITHDRAW_MS` more. */
+async function untilLate<T>(promise: Promise<T>, failed: AbortSignal): Promise<T> {
+  const late = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const stopListening = onAbort(failed, reason => {
+    timer = setTimeout(() => late.abort(reason), WITHDRAW_MS)
+  })
+  try {
+    return await untilAbort(promise, late.signal)
+  } finally {
+    stopListening()
     clearTimeout(timer)
   }
+}
 
-  async #delete(): Promise<void> {
-    const puts = [...this.#puts.values()]
-    const outcomes = await Promise.allSettled(puts.map(put => put.done))
-    const stored = puts.filter((_, i) => outcomes[i]!.status === 'fulfilled')
-    if (stored.some(put => put.isState)) return
-    await Promise.allSettled(stored.map(({ name }) => this.store.delete(name)))
+/** What work comes to within so many milliseconds; undefined if it fails or does not end, and then its signal is aborted. */
+async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), ms)
+  try {
+    return await untilAbort(work(late.signal), late.signal)
+  } catch {
+    return undefined
+  } finally {
+    clearTimeout(timer)
   }
+}
+
+function mayExist(name: string, cause: unknown): BackupError {
+  const message = `The backup may exist: nobody knows whether its state ${name} is stored, so its archives were left`
+  return new BackupError('IBT_OUTCOME_UNKNOWN', message, { path: name, cause })
 }
 
 function endedEarly(name: string): BackupError {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isAbsolute } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { ByteRange, Store } from '../types.js'
 import { HandSource, toBytes } from './hand-source.js'
@@ -7,7 +8,13 @@ import { HandSource, toBytes } from './hand-source.js'
 export interface ConformanceOptions {
   /** Declares a test: `test` of node:test, or what is like it. */
   readonly test: (title: string, body: () => Promise<void>) => unknown
+  /** Milliseconds that one test may take. Default: 30,000. */
+  readonly timeoutMs?: number | undefined
+  /** Called with the store after each test, also after one that failed: removes what it left. */
+  readonly teardown?: ((store: Store) => unknown) | undefined
 }
+
+const TIMEOUT_MS = 30_000
 
 /** Names that every store must take. */
 const ODD_NAMES: readonly string[] = ['-', 'a b', '%2F%41', 'ünï-😀', 'a..b', 'UPPER', '\'"*?[x]', 'n'.repeat(200)]
@@ -15,15 +22,36 @@ const BAD_NAMES: readonly string[] = ['', '.', '..', '.hidden', 'a/b', '/a', 'a\
 
 /**
  * Declares the tests of what a store promises, for stores of your own too:
- * `storeConformance('mine', () => myStore(), { test })`. Each test gets an empty store.
- * A store that does not hear an abort leaves a test waiting for ever: give yours a time limit.
+ * `storeConformance('mine', () => myStore(), { test })`. Each test gets an empty store of its own.
  */
 export function storeConformance(
   name: string,
   makeStore: () => Store | Promise<Store>,
-  { test }: ConformanceOptions
+  { test, timeoutMs = TIMEOUT_MS, teardown }: ConformanceOptions
 ): void {
-  for (const [title, check] of Object.entries(CHECKS)) test(`${name}: ${title}`, async () => check(await makeStore()))
+  for (const [title, check] of Object.entries(CHECKS)) {
+    test(`${name}: ${title}`, async () => {
+      const store = await makeStore()
+      try {
+        await endsWithin(timeoutMs, check(store))
+      } finally {
+        await teardown?.(store)
+      }
+    })
+  }
+}
+
+/** A store that does not hear an abort would leave a test waiting for ever. */
+async function endsWithin(timeoutMs: number, check: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`The store has not answered after ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    await Promise.race([check, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
@@ -104,6 +132,7 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
     await store.put('name', [toBytes('old')])
     const source = new HandSource()
     const done = store.put('name', source)
+    done.catch(() => {})
     await source.give('new')
     assert.equal(await read(store, 'name'), 'old')
     await source.end()
@@ -171,6 +200,7 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
   'takes five names at a time, each at its own pace': async store => {
     const sources = Array.from({ length: 5 }, () => new HandSource())
     const puts = sources.map((source, i) => store.put(`name-${i}`, source))
+    for (const put of puts) put.catch(() => {})
     for (let i = 4; i >= 0; i--) {
       for (let round = 0; round < 20; round++) await sources[i]!.give(`${i} `.repeat(10_000))
       await sources[i]!.end()
@@ -250,6 +280,32 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
     const winners = outcomes.flatMap((isFirst, i) => (isFirst ? [`${i}`] : []))
     assert.equal(winners.length, 1)
     assert.equal(await read(store, 'name'), winners[0])
+  },
+
+  'has a signal that is aborted end every call (before it begins)': async store => {
+    await store.put('name', [toBytes('abc')])
+    const signal = AbortSignal.abort(new Error('Enough'))
+    const calls = [
+      () => store.delete('name', { signal }),
+      async () => {
+        for await (const _ of store.list('', { signal }));
+      },
+      async () => store.create?.('new', toBytes('x'), { signal }) ?? signal.throwIfAborted()
+    ]
+    for (const call of calls) await assert.rejects(async () => call(), { message: 'Enough' })
+    assert.deepEqual(await names(store), [['name', 3]])
+  },
+
+  'names its places by absolute paths (where it has `places`)': async store => {
+    for (const place of store.places ?? []) assert.ok(isAbsolute(place), place)
+  },
+
+  'removes nothing that is listed when it cleans (where it has `clean`)': async store => {
+    const name = 'key.full.20260101T000000.000Z.tar'
+    await store.put(name, [toBytes('abc')])
+    const removed = await store.clean?.('key')
+    assert.ok(removed === undefined || removed === 0)
+    assert.deepEqual(await names(store), [[name, 3]])
   },
 
   'closes what it reads when the reader stops': async store => {

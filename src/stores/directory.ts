@@ -3,31 +3,22 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { CHUNK_BYTES } from '../constants.js'
-import { BackupError } from '../errors.js'
-import { abortable } from '../flow/abortable.js'
 import { readBuffer } from '../flow/memory.js'
 import { isLockName, parseArtifactName } from '../format/names.js'
 import { makeDirectories } from '../native/make-directories.js'
 import { syncDescriptor } from '../native/sync.js'
 import { decodePath } from '../path.js'
-import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
+import type { ByteRange, Source, Store } from '../types.js'
+import { defineStore } from './define-store.js'
 import { isCode, publishNew, raise, syncDirectory, unlinkIfThere, writeAll } from './directory-files.js'
 import { decodeHolder, isGone } from './lock-holder.js'
-import {
-  checkChunk,
-  checkRange,
-  checkSource,
-  checkStoredName,
-  compareStoredNames,
-  isNotFound,
-  notFound
-} from './stored-name.js'
+import type { CreatingStore } from './memory.js'
+import { compareStoredNames } from './stored-name.js'
 
-export interface DirectoryStore extends Store {
+export interface DirectoryStore extends CreatingStore {
   /** Absolute path of the directory. */
   readonly path: string
   readonly places: readonly string[]
-  create(name: string, bytes: Uint8Array, options?: StoreOptions): Promise<boolean>
   /**
    * Removes the temporary files of a key's artifacts, and those of its lock whose process is gone: what a run that was
    * killed has left. Resolves to how many there were.
@@ -49,125 +40,97 @@ const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.tmp$/
  */
 export function directoryStore(path: string): DirectoryStore {
   if (typeof path !== 'string' || path === '') throw new TypeError('directoryStore: a path is expected')
-  return new Directory(resolve(path))
+  const directory = resolve(path)
+  const fileOf = (name: string) => join(directory, name)
+  const temporaryOf = (name: string) => fileOf(`.${name}.${randomBytes(8).toString('hex')}.tmp`)
+
+  const store = defineStore({
+    id: `directory-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`,
+    places: [directory],
+
+    async put(name, source, { signal }) {
+      const temporary = temporaryOf(name)
+      try {
+        await writeNew(directory, temporary, source)
+        signal?.throwIfAborted()
+        await rename(temporary, fileOf(name))
+      } catch (error) {
+        await unlink(temporary).catch(() => {})
+        throw error
+      }
+      await syncDirectory(directory)
+    },
+
+    async create(name, bytes, { signal }) {
+      const temporary = temporaryOf(name)
+      try {
+        await writeNew(directory, temporary, [bytes])
+        signal?.throwIfAborted()
+        const isFirst = await publishNew(temporary, fileOf(name), bytes)
+        if (isFirst) await syncDirectory(directory)
+        return isFirst
+      } finally {
+        await unlink(temporary).catch(() => {})
+      }
+    },
+
+    get: (name, range) => readRange(fileOf(name), range),
+
+    async *list(prefix) {
+      for (const name of await namesIn(directory)) {
+        if (name.startsWith('.') || !name.startsWith(prefix)) continue
+        const found = await statIfThere(fileOf(name))
+        if (found?.isFile()) yield { name, sizeBytes: found.size }
+      }
+    },
+
+    async delete(name) {
+      if (await unlinkIfThere(fileOf(name))) await syncDirectory(directory)
+    },
+
+    async clean(key) {
+      let removed = 0
+      for (const name of await namesIn(directory)) {
+        const published = TEMPORARY.exec(name)?.[1] ?? ''
+        const isOurs = parseArtifactName(published)?.key === key
+        if (!isOurs && !(isLockName(published, key) && (await isAbandoned(fileOf(name))))) continue
+        if (await unlinkIfThere(fileOf(name))) removed++
+      }
+      return removed
+    }
+  })
+  return { ...(store as CreatingStore & Required<Pick<Store, 'clean'>>), path: directory, places: [directory] }
 }
 
-class Directory implements DirectoryStore {
-  readonly id: string
-  readonly places: readonly string[]
+/** Names that are UTF-8, in byte order: others were not made by a store. */
+async function namesIn(directory: string): Promise<string[]> {
+  const names = await readdir(directory, { encoding: 'buffer' }).catch(error =>
+    isCode(error, 'ENOENT') ? [] : raise(error)
+  )
+  return names
+    .map(decodePath)
+    .filter(name => name.isWellFormed())
+    .sort(compareStoredNames)
+}
 
-  constructor(readonly path: string) {
-    this.places = [path]
-    this.id = `directory-${createHash('sha256').update(path).digest('hex').slice(0, 16)}`
+/** Writes a file that is not there yet to the disk. */
+async function writeNew(directory: string, path: string, source: Source<Uint8Array>): Promise<void> {
+  const file = await openNew(directory, path)
+  try {
+    for await (const chunk of source) await writeAll(file, chunk)
+    await syncDescriptor(file.fd)
+  } finally {
+    await file.close()
   }
+}
 
-  async put(name: string, source: Source<Uint8Array>, { signal }: StoreOptions = {}): Promise<void> {
-    checkStoredName(name)
-    checkSource(source)
-    signal?.throwIfAborted()
-    const temporary = this.#temporary(name)
-    try {
-      await this.#write(name, temporary, abortable(source, signal))
-      signal?.throwIfAborted()
-      await failing('publish', name, rename(temporary, this.#file(name)))
-    } catch (error) {
-      await unlink(temporary).catch(() => {})
-      throw error
-    }
-    await failing('publish', name, syncDirectory(this.path))
-  }
-
-  async create(name: string, bytes: Uint8Array, { signal }: StoreOptions = {}): Promise<boolean> {
-    checkStoredName(name)
-    checkChunk(bytes)
-    signal?.throwIfAborted()
-    const temporary = this.#temporary(name)
-    try {
-      await this.#write(name, temporary, [bytes])
-      signal?.throwIfAborted()
-      const isFirst = await failing('create', name, publishNew(temporary, this.#file(name), bytes))
-      if (isFirst) await failing('create', name, syncDirectory(this.path))
-      return isFirst
-    } finally {
-      await unlink(temporary).catch(() => {})
-    }
-  }
-
-  get(name: string, range: ByteRange = { start: 0 }, { signal }: StoreOptions = {}): AsyncGenerator<Uint8Array, void> {
-    checkStoredName(name)
-    checkRange(range)
-    return readRange(name, this.#file(name), range, signal)
-  }
-
-  async *list(prefix = '', { signal }: StoreOptions = {}): AsyncGenerator<StoredName, void, undefined> {
-    for (const name of await this.#names()) {
-      if (name.startsWith('.') || !name.startsWith(prefix)) continue
-      signal?.throwIfAborted()
-      const found = await statIfThere(name, this.#file(name))
-      if (found?.isFile()) yield { name, sizeBytes: found.size }
-    }
-  }
-
-  async delete(name: string, { signal }: StoreOptions = {}): Promise<void> {
-    checkStoredName(name)
-    signal?.throwIfAborted()
-    const isDeleted = await failing('delete', name, unlinkIfThere(this.#file(name)))
-    if (isDeleted) await failing('delete', name, syncDirectory(this.path))
-  }
-
-  async clean(key: string): Promise<number> {
-    let removed = 0
-    for (const name of await this.#names()) {
-      const published = TEMPORARY.exec(name)?.[1] ?? ''
-      const isOurs = parseArtifactName(published)?.key === key
-      if (!isOurs && !(isLockName(published, key) && (await isAbandoned(this.#file(name))))) continue
-      if (await failing('delete', name, unlinkIfThere(this.#file(name)))) removed++
-    }
-    return removed
-  }
-
-  #file(name: string): string {
-    return join(this.path, name)
-  }
-
-  #temporary(name: string): string {
-    return this.#file(`.${name}.${randomBytes(8).toString('hex')}.tmp`)
-  }
-
-  /** Names that are UTF-8, in byte order: others were not made by a store. */
-  async #names(): Promise<string[]> {
-    const names = await failing(
-      'list',
-      this.path,
-      readdir(this.path, { encoding: 'buffer' }).catch(error => (isCode(error, 'ENOENT') ? [] : raise(error)))
-    )
-    return names
-      .map(decodePath)
-      .filter(name => name.isWellFormed())
-      .sort(compareStoredNames)
-  }
-
-  async #write(name: string, path: string, source: Source<Uint8Array>): Promise<void> {
-    const file = await failing('write', name, this.#openNew(path))
-    try {
-      for await (const chunk of source) {
-        checkChunk(chunk)
-        await failing('write', name, writeAll(file, chunk))
-      }
-      await failing('write', name, syncDescriptor(file.fd))
-    } finally {
-      await failing('write', name, file.close())
-    }
-  }
-
-  async #openNew(path: string): Promise<FileHandle> {
-    try {
-      return await open(path, 'wx', 0o600)
-    } catch (error) {
-      if (!isCode(error, 'ENOENT')) throw error
-      await makeDirectories(Buffer.from(this.path), 0o700)
-      return open(path, 'wx', 0o600)
-    }
+async function openNew(directory: string, path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx', 0o600)
+  } catch (error) {
+    if (!isCode(error, 'ENOENT')) throw error
+    await makeDirectories(Buffer.from(directory), 0o700)
+    return open(path, 'wx', 0o600)
   }
 }
 
@@ -178,24 +141,16 @@ async function isAbandoned(path: string): Promise<boolean> {
 }
 
 async function* readRange(
-  name: string,
   path: string,
-  { start, end = Infinity }: ByteRange,
-  signal: AbortSignal | undefined
+  { start, end = Infinity }: ByteRange
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  signal?.throwIfAborted()
-  const file = await failing(
-    'read',
-    name,
-    open(path).catch(error => raise(isCode(error, 'ENOENT') ? notFound(name, error) : error))
-  )
+  const file = await open(path)
   try {
-    const { size } = await failing('read', name, file.stat())
+    const { size } = await file.stat()
     const stop = Math.min(end, size)
     for (let at = start; at < stop; ) {
-      signal?.throwIfAborted()
       const buffer = readBuffer(Math.min(CHUNK_BYTES, stop - at))
-      const { bytesRead } = await failing('read', name, file.read(buffer, 0, buffer.length, at))
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
       if (bytesRead === 0) return
       at += bytesRead
       yield buffer.subarray(0, bytesRead)
@@ -206,20 +161,6 @@ async function* readRange(
 }
 
 /** A name may go between the listing and the look at it. */
-function statIfThere(name: string, path: string): Promise<Stats | undefined> {
-  return failing(
-    'list',
-    name,
-    stat(path).catch(error => (isCode(error, 'ENOENT') ? undefined : raise(error)))
-  )
-}
-
-/** Says which of the store's actions a system error ended. */
-async function failing<T>(action: string, name: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (cause) {
-    if (isNotFound(cause)) throw cause
-    throw new BackupError('IBT_STORE_FAILED', `Cannot ${action} ${name}`, { path: name, cause })
-  }
+function statIfThere(path: string): Promise<Stats | undefined> {
+  return stat(path).catch(error => (isCode(error, 'ENOENT') ? undefined : raise(error)))
 }

@@ -18,7 +18,7 @@ import { isNotFound } from './stored-name.js'
 /** A lock that is held. It is renewed every `LOCK_RENEW_MS` until it is released. */
 export interface Lock {
   /** Looks whether it is still held. @throws BackupError IBT_LOCKED if somebody deleted it or took it over */
-  check(): Promise<void>
+  check(options?: StoreOptions): Promise<void>
   /** Gives it back, once. A lock that somebody else holds by now stays. @throws what the store throws */
   release(): Promise<void>
 }
@@ -105,8 +105,8 @@ class HeldLock implements Lock {
     this.#timer.unref()
   }
 
-  async check(): Promise<void> {
-    if (await this.#isOurs()) return
+  async check({ signal }: StoreOptions = {}): Promise<void> {
+    if (await this.#isOurs(signal)) return
     const message = `${this.name} is not ours any more: it was deleted or taken over while this run stood still`
     throw new BackupError('IBT_LOCKED', message, { path: this.name })
   }
@@ -230,10 +230,17 @@ async function readLock(
   try {
     for await (const chunk of store.get(name, { start: 0, end: HOLDER_BYTES_MAX }, options)) chunks.push(chunk)
   } catch (error) {
-    if (isNotFound(error)) return undefined
+    if (isNotFound(error) || !(await isListed(store, name, options))) return undefined
     throw error
   }
   return { holder: decodeHolder(Buffer.concat(chunks)) }
+}
+
+/** For a store that does not say by a code that it does not have a name. */
+async function isListed(store: Store, name: string, { signal }: StoreOptions = {}): Promise<boolean> {
+  signal?.throwIfAborted()
+  for await (const stored of store.list(name, { signal })) if (stored.name === name) return true
+  return false
 }
 
 function locked(name: string, holder: LockHolder | undefined): BackupError {

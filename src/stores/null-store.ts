@@ -1,22 +1,17 @@
-import { abortable } from '../flow/abortable.js'
-import type { Store } from '../types.js'
-import { checkSource, checkStoredName, notFound } from './stored-name.js'
+import { defineStore } from './define-store.js'
+import type { CreatingStore } from './memory.js'
 
-/** A store that takes everything and keeps nothing: for dry runs. Memory: none. */
-export function nullStore(): Store & Required<Pick<Store, 'create'>> {
-  return {
+/** A store that takes everything and has nothing: for dry runs. Memory: none. */
+export function nullStore(): CreatingStore {
+  const store = defineStore({
     id: 'null',
-    async put(name, source, { signal } = {}) {
-      checkStoredName(name)
-      checkSource(source)
-      for await (const _ of abortable(source, signal));
+    async put(_name, source) {
+      for await (const _ of source);
     },
-    // biome-ignore lint/correctness/useYield: it has nothing to yield
-    async *get(name: string) {
-      throw notFound(name)
-    },
-    async *list() {},
+    get: () => undefined,
+    list: () => [],
     async delete() {},
     create: async () => true
-  }
+  })
+  return store as CreatingStore
 }

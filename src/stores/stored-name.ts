@@ -1,6 +1,9 @@
 import { BackupError, isBackupError } from '../errors.js'
 import type { ByteRange } from '../types.js'
 
+/** What the id of a store begins with that has none of its own: another at every run. */
+export const UNNAMED = 'unnamed-'
+
 /** Bytes of a name, at most: file systems take 255, and a temporary name is 22 longer. */
 const NAME_BYTES_MAX = 230
 

@@ -53,6 +53,8 @@ function encrypted(store: Store, recipient: string, identity: string): Store {
   async function* age(options: string[], source: Source<Uint8Array>) {
     const child = spawn('age', options, { stdio: ['pipe', 'pipe', 'inherit'] })
     const fed = pipe(source, child.stdin)
+    // It may fail while its output is still read.
+    fed.catch(() => {})
     yield* child.stdout
     await fed
   }

@@ -4,7 +4,9 @@ import { setImmediate } from 'node:timers/promises'
 import { CHUNKS_WAITING, WITHDRAW_MS } from '../../src/constants.js'
 import { pipe } from '../../src/interop/pipe.js'
 import { publish } from '../../src/stages/publish.js'
+import { storesThenFails } from '../../src/stores/failing-store.js'
 import { memoryStore } from '../../src/stores/memory.js'
+import { wrapStore } from '../../src/stores/wrap-store.js'
 import type { Chunk, Kind, Sealed, Source, Store, Totals } from '../../src/types.js'
 import { bytesOf, code, collect, entry } from '../helpers/entries.js'
 import { sinkContract } from '../helpers/source-contract.js'
@@ -157,6 +159,131 @@ test('a store that hears neither the signal nor the end of its source is left be
   for (let turn = 0; turn < 20; turn++) await setImmediate()
   t.mock.timers.tick(WITHDRAW_MS)
   await assert.rejects(done, thrown => thrown === reason)
+})
+
+for (const failing of KINDS) {
+  test(`a put of ${failing} that stores and then fails is withdrawn: a rejected call means unknown`, async () => {
+    const store = memoryStore()
+    await assert.rejects(
+      publish(storesThenFails(store, name => name === `k.${failing}`))(backup()),
+      code('IBT_STORE_FAILED')
+    )
+    assert.deepEqual(await names(store), [])
+  })
+}
+
+test('the state is withdrawn first, and the archives only when it is not listed any more', async () => {
+  const store = memoryStore()
+  const calls: string[] = []
+  const watched = wrapStore(
+    storesThenFails(store, name => name === 'k.state'),
+    {
+      async *list(prefix, options) {
+        calls.push(`list ${prefix}`)
+        yield* store.list(prefix, options)
+      },
+      delete(name, options) {
+        calls.push(`delete ${name}`)
+        return store.delete(name, options)
+      }
+    }
+  )
+  await assert.rejects(publish(watched)(backup()), code('IBT_STORE_FAILED'))
+  assert.deepEqual(calls, ['delete k.state', 'list k.state', 'delete k.full', 'delete k.sigvault'])
+})
+
+const failure = () => Promise.reject(new Error('no answer'))
+const UNSURE: Record<string, (store: Store) => Partial<Store>> = {
+  'cannot be deleted': () => ({ delete: failure }),
+  'cannot be listed': () => ({
+    // biome-ignore lint/correctness/useYield: it fails
+    async *list() {
+      await failure()
+    }
+  }),
+  'is there after its deletion': store => ({
+    delete: async name => (name === 'k.state' ? undefined : store.delete(name))
+  })
+}
+for (const [title, changes] of Object.entries(UNSURE)) {
+  test(`where the state ${title}, everything is left and the error says that the backup may exist`, async () => {
+    const store = memoryStore()
+    const failing = storesThenFails(store, name => name === 'k.state')
+    await assert.rejects(publish(wrapStore(failing, changes(store)))(backup()), error => {
+      const { code, path, cause } = error as { code: string; path: string; cause: { code: string } }
+      assert.deepEqual([code, path, cause.code], ['IBT_OUTCOME_UNKNOWN', 'k.state', 'IBT_STORE_FAILED'])
+      return true
+    })
+    assert.deepEqual((await names(store)).slice(0, 2), ['k.full', 'k.sigvault'])
+  })
+}
+
+test('an abort that comes when the state is being stored is decided by the store', async () => {
+  for (const stores of [true, false]) {
+    const store = memoryStore()
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const slow = wrapStore(store, {
+      async put(name, source, options) {
+        if (name !== 'k.state') return store.put(name, source, options)
+        await store.put(name, source)
+        controller.abort(reason)
+        await setImmediate()
+        if (!stores) throw options?.signal?.reason
+      }
+    })
+    const done = publish(slow)(backup(), { signal: controller.signal })
+    if (stores) assert.equal((await done).isCommitted, true)
+    else await assert.rejects(done, thrown => thrown === reason)
+    assert.equal((await names(store)).length, stores ? 3 : 0)
+  }
+})
+
+test('a put of the state that never ends leaves the archives: the backup may exist', async t => {
+  const store = memoryStore()
+  const controller = new AbortController()
+  const parked = wrapStore(store, {
+    async put(name, source, options) {
+      await store.put(name, source, options)
+      if (name === 'k.state') await new Promise<never>(() => {})
+    }
+  })
+  const done = publish(parked)(backup(), { signal: controller.signal })
+  done.catch(() => {})
+  while ((await names(store)).length < 3) await setImmediate()
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  controller.abort(new Error('enough'))
+  for (let waits = 0; waits < 3; waits++) {
+    for (let turn = 0; turn < 20; turn++) await setImmediate()
+    t.mock.timers.tick(WITHDRAW_MS)
+  }
+  await assert.rejects(done, code('IBT_OUTCOME_UNKNOWN'))
+  assert.equal((await names(store)).length, 3)
+})
+
+test('when publish has rejected, every put has heard its signal and has ended', async () => {
+  for (const failing of KINDS) {
+    const store = memoryStore()
+    let running = 0
+    const watched = wrapStore(store, {
+      async put(name, source, { signal } = {}) {
+        running++
+        try {
+          if (name === `k.${failing}`) throw new Error('of the store')
+          await store.put(name, source, { signal })
+        } catch (error) {
+          // A store takes its time to stop.
+          for (let turn = 0; turn < 50; turn++) await setImmediate()
+          assert.ok(name === `k.${failing}` || signal?.aborted)
+          throw error
+        } finally {
+          running--
+        }
+      }
+    })
+    await assert.rejects(publish(watched)(backup()), { message: 'of the store' })
+    assert.deepEqual([running, await names(store)], [0, []])
+  }
 })
 
 test('a slow put holds the source', async () => {

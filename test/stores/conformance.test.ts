@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import { storeConformance } from '../../src/stores/conformance.js'
+import { defineStore } from '../../src/stores/define-store.js'
+import { storesThenFails } from '../../src/stores/failing-store.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import type { Store } from '../../src/types.js'
 
@@ -18,16 +19,10 @@ async function failures(change: (store: ReturnType<typeof memoryStore>) => Parti
       }
     })
   }
-  storeConformance('x', makeStore, { test: (title, body) => bodies.push([title, body]) })
+  storeConformance('x', makeStore, { test: (title, body) => bodies.push([title, body]), timeoutMs: 1000 })
   const failed: string[] = []
-  for (const [title, body] of bodies) await Promise.race([body(), stuck()]).catch(() => failed.push(title))
+  for (const [title, body] of bodies) await body().catch(() => failed.push(title))
   return failed
-}
-
-/** A store that does not hear an abort leaves its check waiting. */
-async function stuck(): Promise<never> {
-  await setTimeout(1000)
-  throw new Error('The check never ends')
 }
 
 test('a store that keeps its promises passes', async () => {
@@ -67,4 +62,25 @@ test('a store whose range is off by one, whose list is not in order or whose `cr
     create: (name, bytes) => store.put(name, [bytes]).then(() => true)
   }))
   assert.equal(create.filter(title => title.includes('create')).length, 2)
+})
+
+test('a store that stores and then fails, and one that does not answer, are found out', async () => {
+  assert.ok((await failures(store => ({ put: storesThenFails(store).put }))).length > 10)
+  const silent = await failures(() => ({ delete: () => new Promise<never>(() => {}) }))
+  assert.ok(silent.some(title => title.includes('deletes a name')))
+})
+
+test('each store is torn down once, whether or not its test succeeds', async () => {
+  const bodies: (() => Promise<void>)[] = []
+  const made: Store[] = []
+  const tornDown: Store[] = []
+  const makeStore = () => {
+    made.push(defineStore({ put: async () => {}, get: () => undefined, list: () => [], delete: async () => {} }))
+    return made.at(-1)!
+  }
+  storeConformance('x', makeStore, { test: (_, body) => bodies.push(body), teardown: store => tornDown.push(store) })
+  let failed = 0
+  for (const body of bodies) await body().catch(() => failed++)
+  assert.ok(failed > 0 && failed < bodies.length)
+  assert.deepEqual(tornDown, made)
 })
