@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import { Cursor } from '../flow/cursor.js'
 import { onAbort } from '../flow/on-abort.js'
 import type { Sink, Source, Stage } from '../types.js'
 import { Feed, type NodeWritable } from './feed.js'
-import { pushInto } from './push.js'
+import { Pusher } from './push.js'
 import { isStandardStream, writeStandard } from './stdio.js'
 
 export type { NodeWritable } from './feed.js'
@@ -86,6 +86,28 @@ export function fromNodeTransform<A = unknown, B = unknown>(stream: NodeDuplex):
   }
 }
 
+/**
+ * The readable half of a Node duplex as a source: at its end the other half stays as it is. A consumer that stops early
+ * destroys the stream. What is not a Node duplex comes back as it is: a readable is destroyed at its end, which closes its
+ * file, and the iterator of a streamx duplex leaves the other half alone.
+ */
+export function readableHalf(source: Source<unknown>): Source<unknown> {
+  if (!isNodeTransform(source) || !hasMethods(source, 'iterator')) return source
+  const duplex = source as unknown as Duplex
+  return {
+    [Symbol.asyncIterator]() {
+      const items = duplex.iterator({ destroyOnReturn: false })
+      return {
+        next: () => items.next(),
+        return() {
+          duplex.destroy()
+          return items.return!()
+        }
+      }
+    }
+  }
+}
+
 /** Options of `toNodeReadable`. */
 export interface ReadableOptions {
   /** Items of any kind instead of bytes and strings. */
@@ -103,10 +125,11 @@ export function toNodeReadable(source: Source<unknown>, options: { readonly obje
 export function toNodeReadable(source: Source<unknown>, options: ReadableOptions = {}): Readable {
   const { objectMode = false } = options
   const cursor = new Cursor(source)
+  const pusher = new Pusher(cursor, objectMode)
   return new Readable({
     objectMode,
     read() {
-      pushInto(this, cursor, objectMode)
+      pusher.fill(this)
     },
     destroy(error, callback) {
       cursor.break(error ?? new Error('The stream was destroyed'))

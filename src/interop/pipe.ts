@@ -1,7 +1,8 @@
 import { pipe as itPipe } from 'it-pipe'
 import { abortable } from '../flow/abortable.js'
 import type { Source, StageContext } from '../types.js'
-import { toSink, toStage } from './foreign.js'
+import { checkItems, toSink, toStage } from './foreign.js'
+import { readableHalf } from './node.js'
 import { Items, Run, settle } from './run.js'
 import type { Pipe, PipeOptions } from './wiring.js'
 
@@ -14,12 +15,14 @@ export type { PipeOptions } from './wiring.js'
  * last is a sink unless it is a Transform. Options come after the last step. Every step gets a context with the signal.
  * Returns the sink's promise, or the items of the last stage, of which nothing is pulled before the first is asked for.
  *
+ * Of a duplex that comes first, a socket, the readable half is read, and at a normal end the other half is left alone.
+ *
  * An abort is noticed even when the source is parked; the pipeline rejects with the signal's reason, untouched. Any
  * other error comes out as it is. Whichever way it ends, all sources are closed and all streams destroyed; of a source
  * that is parked, `return()` is called, but not waited for.
  * Look-ahead and memory: those of the steps. Source: it-pipe, which joins them.
  *
- * @throws TypeError for a step that is none, and for bytes or a string as the source: they would be taken item by item.
+ * @throws TypeError for a step that is not one, for a sink that is not the last, and for bytes or a string as the source: they would be taken item by item.
  */
 export const pipe: Pipe = (first: Source<unknown>, ...rest: unknown[]): never => {
   checkSource(first)
@@ -32,13 +35,14 @@ export const pipe: Pipe = (first: Source<unknown>, ...rest: unknown[]): never =>
   const run = new Run(options.signal, streams)
   const context: StageContext = { ...options, signal: run.signal }
   let input: Source<unknown> = first
-  const joints = stages.map(stage => (items: Source<unknown>) => {
+  const joints = stages.map((stage, i) => (items: Source<unknown>) => {
     input = items
-    return stage(items, context)
+    const output = stage(items, context)
+    return i === last ? output : checkItems(output)
   })
   let result: unknown
   try {
-    result = itPipe(abortable(first, run.signal), ...(joints as [(items: Source<unknown>) => unknown]))
+    result = itPipe(abortable(readableHalf(first), run.signal), ...(joints as [(items: Source<unknown>) => unknown]))
   } catch (error) {
     throw run.fail(error)
   }

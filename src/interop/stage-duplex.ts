@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import { Cursor } from '../flow/cursor.js'
 import type { Stage } from '../types.js'
-import { pushInto } from './push.js'
+import { Pusher } from './push.js'
 
 /**
  * A stage as a `node:stream` Duplex of objects, for `stream.pipeline()` and `.pipe()`.
@@ -14,6 +14,7 @@ export function stageToDuplex<A, B>(stage: Stage<A, B>): Duplex {
   const inlet = new Inlet<A>()
   const controller = new AbortController()
   const outlet = new Cursor<B>(stage(inlet, { signal: controller.signal }))
+  const pusher = new Pusher(outlet, true)
   return new Duplex({
     objectMode: true,
     write(item: A, _encoding, done) {
@@ -24,7 +25,7 @@ export function stageToDuplex<A, B>(stage: Stage<A, B>): Duplex {
       done()
     },
     read() {
-      pushInto(this, outlet, true)
+      pusher.fill(this)
     },
     destroy(error, done) {
       const reason = error ?? new Error('The stream was destroyed')

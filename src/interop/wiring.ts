@@ -272,3 +272,16 @@ export interface Compose {
     s8: St<H, I>
   ): Stage<A, I>
 }
+
+/** The ways to call `tee`: two sinks or more, with the results of up to four. */
+export interface Tee {
+  <A, R = void, S = void>(a: End<A, R>, b: End<A, S>): Sink<A, [R, S]>
+  <A, R = void, S = void, T = void>(a: End<A, R>, b: End<A, S>, c: End<A, T>): Sink<A, [R, S, T]>
+  <A, R = void, S = void, T = void, U = void>(
+    a: End<A, R>,
+    b: End<A, S>,
+    c: End<A, T>,
+    d: End<A, U>
+  ): Sink<A, [R, S, T, U]>
+  <A>(...sinks: readonly End<A, unknown>[]): Sink<A, unknown[]>
+}

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { getEventListeners } from 'node:events'
+import { getEventListeners, once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { Readable as StreamxReadable, Transform as StreamxTransform, Writable as StreamxWritable } from 'streamx'
@@ -378,4 +379,91 @@ test('an abort of a stage that sleeps between items is noticed at the next of th
     { signal: controller.signal }
   )
   await assert.rejects(run, thrown => thrown === REASON)
+})
+
+async function loopback(t: TestContext): Promise<{ readonly client: Socket; readonly server: Socket }> {
+  const listener = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+  t.after(() => listener.close())
+  await once(listener, 'listening')
+  const client = connect({ port: (listener.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true })
+  const [server] = await once(listener, 'connection')
+  t.after(() => [client, server].map(socket => socket.destroy()))
+  return { client, server }
+}
+
+const text = async (source: Source<unknown>) => Buffer.concat((await drain(source)) as Buffer[]).toString()
+
+test('of a socket that comes first, the half that is read ends and the other goes on', async t => {
+  const { client, server } = await loopback(t)
+  client.end('question')
+  assert.equal(await pipe(server, pass, text), 'question')
+  assert.equal(server.destroyed, false)
+  server.end('answer')
+  assert.equal(await pipe(client, pass, text), 'answer')
+})
+
+test('a socket can be the first and the last of one pipeline', async t => {
+  const { client, server } = await loopback(t)
+  client.end('echo')
+  const upper: Stage<Buffer, string> = async function* upper(source) {
+    for await (const chunk of source) yield chunk.toString().toUpperCase()
+  }
+  const echoed = pipe(server, upper, server)
+  assert.equal(await text(client), 'ECHO')
+  await echoed
+})
+
+test('a socket that comes first is destroyed by an error, an abort and a consumer that stops', async t => {
+  const failure = new Error('of the sink')
+  const ends: Record<string, (server: Socket, client: Socket) => Promise<unknown>> = {
+    error: server =>
+      assert.rejects(
+        pipe(server, async source => {
+          for await (const _ of source) throw failure
+        }),
+        error => error === failure
+      ),
+    abort: server => {
+      const controller = new AbortController()
+      const run = pipe(server, pass, drain, { signal: controller.signal })
+      setTimeout(20).then(() => controller.abort(failure))
+      return assert.rejects(run, error => error === failure)
+    },
+    break: async server => {
+      for await (const _ of pipe(server, pass)) break
+    },
+    'early end of the sink': server =>
+      pipe(server, async source => {
+        for await (const _ of source) return
+      })
+  }
+  for (const [name, end] of Object.entries(ends)) {
+    const { client, server } = await loopback(t)
+    client.on('error', () => {})
+    client.write('never ends')
+    await end(server, client)
+    assert.equal(server.destroyed, true, name)
+  }
+})
+
+test('a wiring that cannot work is a TypeError, at the call where it can be seen there', async () => {
+  const sink = async (source: Source<unknown>) => drain(source)
+  const wrong: readonly (readonly unknown[])[] = [
+    [numbers(1)],
+    [() => numbers(1), sink],
+    [new Writable(), sink],
+    [new WritableStream(), sink],
+    [numbers(1), new Writable({ write() {} }), sink],
+    [numbers(1), new WritableStream(), sink],
+    [numbers(1), Readable.from([]), sink],
+    [numbers(1), sink, sink],
+    [numbers(1), () => undefined, sink],
+    [numbers(1), () => numbers(1), sink],
+    [numbers(1), Promise.resolve(sink), sink],
+    [numbers(1), pass, sink, { sigal: undefined }]
+  ]
+  const call = pipe as (...steps: unknown[]) => unknown
+  for (const [i, steps] of wrong.entries()) assert.throws(() => call(...steps), TypeError, `wiring ${i}`)
+  const composed = compose(pass, sink as never, pass)
+  assert.throws(() => composed(numbers(1)), TypeError)
 })
