@@ -10,6 +10,8 @@
 
 #include "../tar/header.h"
 #include "beneath.h"
+#include "settled.h"
+#include "system_error.h"
 
 namespace ibt {
 namespace {
@@ -72,7 +74,7 @@ class BatchReader {
     FileStat stat;
     const Fd file(open_beneath(root, path, READ_FLAGS));
     if (file.get() < 0) stat = failed_stat(-file.get());
-    else stat = read(file.get(), flags, count);
+    else stat = try_read(file.get(), flags, count);
     const bool is_read = stat.error == 0 && (flags & (FILE_TOO_LARGE | FILE_NOT_REGULAR)) == 0;
     if (is_read) used_ += count;
     if (is_read && has_gap) pad();
@@ -97,18 +99,26 @@ class BatchReader {
     used_ += padding;
   }
 
+  FileStat try_read(int fd, uint8_t& flags, size_t& count) {
+    try {
+      return read(fd, flags, count);
+    } catch (const SystemError& error) {
+      return failed_stat(error.number);
+    }
+  }
+
   FileStat read(int fd, uint8_t& flags, size_t& count) {
     const Slab room{slab_.data + used_, slab_.size - used_};
-    struct stat status;
-    if (fstat(fd, &status) != 0) return failed_stat(errno);
-    FileStat before = to_file_stat(status);
     for (int reads = 1;; reads++) {
+      const Look look = look_settled(fd, cancel_);
+      const FileStat& before = look.stat;
       flags = 0;
       if (before.type != TYPE_FILE) flags = FILE_NOT_REGULAR;
       else if (before.size > static_cast<double>(room.size)) flags = FILE_TOO_LARGE;
       if (flags != 0) return before;
       const Read outcome = read_to_end(fd, before.size, room, count, cancel_);
       if (outcome == Read::failed) return failed_stat(errno);
+      struct stat status;
       if (fstat(fd, &status) != 0) return failed_stat(errno);
       FileStat after = to_file_stat(status);
       if (outcome == Read::too_large) {
@@ -116,13 +126,13 @@ class BatchReader {
         return after;
       }
       if (is_racy(after, options_.racy_ms)) flags |= FILE_RACY;
-      if (is_same(before, after) && static_cast<double>(count) == after.size) return after;
-      if (reads == READS_MAX) {
+      const bool is_whole = is_same(before, after) && static_cast<double>(count) == after.size;
+      if (is_whole && look.is_settled) return after;
+      if (reads == READS_MAX || !look.is_settled) {
         flags |= FILE_DIRTY;
         after.size = static_cast<double>(count);
         return after;
       }
-      before = after;
     }
   }
 

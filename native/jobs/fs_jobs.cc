@@ -9,6 +9,7 @@
 #include "../fs/extents.h"
 #include "../fs/files.h"
 #include "../fs/operations.h"
+#include "../fs/settled.h"
 #include "../fs/tree.h"
 #include "arguments.h"
 #include "results.h"
@@ -75,15 +76,22 @@ Napi::Value to_js(Napi::Env env, FileBatch& batch) {
 struct Opened {
   Fd fd;
   FileStat stat;
+  bool is_settled;
 };
 
-Opened open_file(const std::string& root, const std::string& path, bool create) {
+Opened open_file(const std::string& root, const std::string& path, bool create, const CancelToken& cancel) {
   const SystemError::What what = create ? SystemError::What::write : SystemError::What::read;
   const Fd top = open_root(root);
   const int flags = create ? O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW : READ_FLAGS;
   const int fd = open_beneath(top.get(), path, flags, 0600);
   if (fd < 0) throw SystemError{-fd, "open", what};
-  Opened opened{Fd(fd), {}};
+  Opened opened{Fd(fd), {}, true};
+  if (!create) {
+    const Look look = look_settled(fd, cancel);
+    opened.stat = look.stat;
+    opened.is_settled = look.is_settled;
+    return opened;
+  }
   struct stat status;
   if (fstat(fd, &status) != 0) throw SystemError{errno, "fstat", what};
   opened.stat = to_file_stat(status);
@@ -210,12 +218,13 @@ Napi::Value open_file_job(const Napi::CallbackInfo& info) {
   std::string path = byte_string(info, 1, "path");
   return start(
       env, token(info, 3), {},
-      [root = std::move(root), path = std::move(path), create](const CancelToken&) {
-        return open_file(root, path, create);
+      [root = std::move(root), path = std::move(path), create](const CancelToken& cancel) {
+        return open_file(root, path, create, cancel);
       },
       [](Napi::Env env, Opened& opened) -> Napi::Value {
         Napi::Object result = Napi::Object::New(env);
         result.Set("columns", to_array_buffer(env, pack_columns({opened.stat})));
+        result.Set("isSettled", Napi::Boolean::New(env, opened.is_settled));
         result.Set("fd", Napi::Number::New(env, opened.fd.get()));
         opened.fd.release();
         return result;

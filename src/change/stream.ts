@@ -41,7 +41,7 @@ async function* signFile(entry: Entry, file: OpenFile, context: SignContext): As
       return
     }
     const item = withStat(entry, file.stat, 0)
-    const look = () => changedSince(file.fd, item)
+    const look = () => changedSince(file, item)
     const { memory, signal } = context
     const extents = item.sparse ? await findData(file.fd, item, signal) : undefined
     if (extents instanceof Failed) {
@@ -67,11 +67,15 @@ function isVanished({ cause }: BackupError): boolean {
   return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
 }
 
-async function changedSince(fd: number, item: Change): Promise<Look> {
+async function changedSince({ fd, isSettled }: OpenFile, item: Change): Promise<Look> {
   const stat = await statFile(fd, { bigint: true })
   const { mtimeNs, ctimeNs, ino } = stat
   const dirty =
-    mtimeNs !== item.mtimeNs || ctimeNs !== item.ctimeNs || ino !== item.ino || Number(stat.size) !== item.sizeBytes
+    !isSettled ||
+    mtimeNs !== item.mtimeNs ||
+    ctimeNs !== item.ctimeNs ||
+    ino !== item.ino ||
+    Number(stat.size) !== item.sizeBytes
   return { dirty, racy: isNow(mtimeNs) || isNow(ctimeNs) }
 }
 

@@ -116,7 +116,7 @@ export interface Addon {
     path: Uint8Array,
     create: boolean,
     token: Token
-  ): Promise<{ fd: number; columns: ArrayBuffer }>
+  ): Promise<{ fd: number; columns: ArrayBuffer; isSettled: boolean }>
   dataExtents(fd: number, sizeBytes: number, max: number, token: Token): Promise<Float64Array>
   sequence(): Sequence
   operate(

@@ -18,7 +18,7 @@ export interface FileBatch extends StatColumns {
   readonly signatureOffsets: Float64Array
 }
 
-/** It changed under each of three reads. */
+/** It changed under each of three reads, or so often that no moment of rest was found to read it in. */
 export const FILE_DIRTY = 1
 /** mtime or ctime lies within `racyMs` of the look. */
 export const FILE_RACY = 2

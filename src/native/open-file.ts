@@ -9,6 +9,11 @@ export interface OpenFile {
   /** For `node:fs`; the caller closes it. */
   readonly fd: number
   readonly stat: StatColumns
+  /**
+   * Of a file for reading: from `stat` on, every change of the content shows in the ctime. False for one that is changed
+   * so often that no moment of rest was found: what is read of it proves nothing.
+   */
+  readonly isSettled: boolean
 }
 
 /**
@@ -25,11 +30,11 @@ export async function openFile(
   if (mode !== 'read' && mode !== 'create') throw new TypeError(`openFile: mode is 'read' or 'create', not ${mode}`)
   const create = mode === 'create'
   const subject = { action: create ? 'create' : 'open', path: decodePath(path) }
-  const { fd, columns } = await runJob(
+  const { fd, columns, isSettled } = await runJob(
     subject,
     signal,
     token => addon().openFile(root, path, create, token),
     opened => close(opened.fd)
   )
-  return { fd, stat: statColumns(columns, 1) }
+  return { fd, stat: statColumns(columns, 1), isSettled }
 }

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { CHUNK_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { readBuffer } from '../flow/memory.js'
-import { openFile, type StatColumns } from '../native.js'
+import { type OpenFile, openFile } from '../native.js'
 import { encodePath, printPath } from '../path.js'
 import type { Content, Entry } from '../types.js'
 
@@ -38,7 +38,7 @@ export class DiskContent implements Content {
     })
   }
 
-  openFile(signal?: AbortSignal): Promise<{ fd: number; stat: StatColumns }> {
+  openFile(signal?: AbortSignal): Promise<OpenFile> {
     return openFile(this.root, encodePath(this.path), 'read', signal)
   }
 }

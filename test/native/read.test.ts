@@ -138,23 +138,25 @@ const WRITER = `
   const { openSync, writeSync } = require('node:fs')
   const { parentPort, workerData } = require('node:worker_threads')
   const fd = openSync(workerData.path, 'r+')
-  const end = Date.now() + 20_000
   parentPort.postMessage('ready')
-  for (let i = 0; Date.now() < end; i++) writeSync(fd, String(i), (i * 4096) % workerData.size)
+  for (let i = 0; ; i++) writeSync(fd, String(i), (i * 4096) % workerData.size)
 `
 
-test('a file that changes under every read is dirty, and its bytes are those of the digest', async t => {
+test('what is read of a file that changes all the time is what its digest says, and sooner or later it is dirty', async t => {
   const root = temporaryDirectory(t)
   const path = join(root, 'file')
-  const size = 32 << 20
+  const size = 8 << 20
   writeFileSync(path, Buffer.alloc(size))
   const worker = new Worker(WRITER, { eval: true, workerData: { path, size } })
   try {
     await new Promise(resolve => worker.once('message', resolve))
-    const batch = await read(root, ['file'], { slabBytes: size })
-    assert.equal(batch.flags[0]! & FILE_DIRTY, FILE_DIRTY)
-    assert.equal(batch.slab.length, batch.sizes[0])
-    assert.ok(createHash('sha256').update(batch.slab).digest().equals(batch.sha256))
+    // Where the writer gets no processor, the file may be at rest.
+    for (let flags = 0; (flags & FILE_DIRTY) === 0; ) {
+      const batch = await read(root, ['file'], { slabBytes: size })
+      flags = batch.flags[0]!
+      assert.equal(batch.slab.length, batch.sizes[0])
+      assert.ok(createHash('sha256').update(batch.slab).digest().equals(batch.sha256))
+    }
   } finally {
     await worker.terminate()
   }
