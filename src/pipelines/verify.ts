@@ -3,19 +3,9 @@ import { EntryCheck } from '../format/entry-check.js'
 import { pipe } from '../interop/pipe.js'
 import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
-import { Chain } from '../stores/chain.js'
-import type {
-  Artifact,
-  ChainLink,
-  Entry,
-  Layered,
-  Sink,
-  Source,
-  Stage,
-  StateClosing,
-  StateEntry,
-  StoreOptions
-} from '../types.js'
+import { Chain, listStored } from '../stores/chain.js'
+import { type ReadOnceStore, readOnce } from '../stores/read-once.js'
+import type { Artifact, ChainLink, Entry, Layered, Sink, Source, Stage, StateClosing, StateEntry } from '../types.js'
 import { parseAt } from './at.js'
 import type { AtOptions } from './catalog.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
@@ -31,7 +21,7 @@ export interface Proven {
   readonly sizeBytes: number
 }
 
-/** The stages of a verification, by name. Links, artifacts and their digests are checked before they run. */
+/** The stages of a verification, by name. Digests of states and artifacts are checked when they have run. */
 export interface VerifyStages {
   readonly unpack: Source<Layered>
   readonly filter: Stage<Layered>
@@ -67,7 +57,10 @@ export interface VerifyReport extends Proven {
  */
 export async function verifyBackup(key: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   const { codecs, signal } = options
-  const chain = await Chain.open(openPlaces(options).store, key, { codecs, signal })
+  const { store } = openPlaces(options)
+  const stored = await listStored(store, `${key}.`, { signal })
+  const reading = readOnce(store, stored, { signal })
+  const chain = await Chain.open(reading, key, { codecs, signal, stored })
   const { date } = chain.at(await parseAt(options.at))
   const problems: BackupError[] = []
   const report = (error: unknown) => {
@@ -81,9 +74,15 @@ export async function verifyBackup(key: string, options: VerifyOptions = {}): Pr
   try {
     const { header, closing } = await chain.ends(date)
     artifacts = closing.artifacts.length
-    await checkLinks(chain, [...header.chain, await ownLink(chain, date)], report)
-    await checkArtifacts(chain, closing, options, report)
-    proven = await checkEntries(chain, date, closing, options, report)
+    const links = [...header.chain, await ownLink(chain, date)]
+    const whole = checkArtifacts(chain, closing, options, report)
+    // Digests come last: what the entries have read need not be read again.
+    proven = await checkEntries(chain, date, closing, options, report).catch(error => {
+      report(error)
+      return proven
+    })
+    await checkLinks(chain, reading, links, report)
+    if (options.readData) for (const artifact of whole) await checkDigest(reading, artifact, report)
   } catch (error) {
     report(error)
   }
@@ -99,35 +98,42 @@ async function ownLink(chain: Chain, date: string): Promise<ChainLink> {
   return { date, stateSha256: ends?.header.chain.find(link => link.date === date)?.stateSha256 }
 }
 
-async function checkLinks(chain: Chain, links: readonly ChainLink[], report: Report): Promise<void> {
+async function checkLinks(
+  chain: Chain,
+  reading: ReadOnceStore,
+  links: readonly ChainLink[],
+  report: Report
+): Promise<void> {
   for (const { date, stateSha256 } of links) {
     if (stateSha256 === undefined) continue
-    const found = await chain.digest(date, 'state').catch(report)
+    const state = chain.artifacts.find(artifact => artifact.date === date && artifact.kind === 'state')
+    const found = await (state === undefined ? chain.digest(date, 'state') : reading.digest(state.name)).catch(report)
     if (found !== undefined && found !== stateSha256) report(digestMismatch(`The state of ${date}`, found, stateSha256))
   }
 }
 
-async function checkArtifacts(
+/** Reports artifacts that are missing or have another size; returns the others. */
+function checkArtifacts(
   chain: Chain,
   { artifacts }: StateClosing,
-  { readData = false, signal }: VerifyOptions & StoreOptions,
+  { signal }: VerifyOptions,
   report: Report
-): Promise<void> {
-  for (const artifact of artifacts) {
+): readonly Artifact[] {
+  const stored = new Map(chain.artifacts.map(({ name, sizeBytes }) => [name, sizeBytes]))
+  return artifacts.filter(({ name, sizeBytes }) => {
     signal?.throwIfAborted()
-    const { name, sizeBytes } = artifact
-    const stored = chain.artifacts.find(candidate => candidate.name === name)
-    if (stored === undefined)
-      report(new BackupError('IBT_BASIS_MISSING', `${name} is not in the store`, { path: name }))
-    else if (stored.sizeBytes !== sizeBytes) {
-      const message = `${name} has ${stored.sizeBytes} bytes, not the ${sizeBytes} that were stored`
+    const found = stored.get(name)
+    if (found === undefined) report(new BackupError('IBT_BASIS_MISSING', `${name} is not in the store`, { path: name }))
+    else if (found !== sizeBytes) {
+      const message = `${name} has ${found} bytes, not the ${sizeBytes} that were stored`
       report(new BackupError('IBT_ARCHIVE_TRUNCATED', message, { path: name }))
-    } else if (readData) await checkDigest(chain, artifact, report)
-  }
+    }
+    return found === sizeBytes
+  })
 }
 
-async function checkDigest(chain: Chain, { name, date, kind, sha256 }: Artifact, report: Report): Promise<void> {
-  const found = await chain.digest(date, kind).catch(report)
+async function checkDigest(reading: ReadOnceStore, { name, sha256 }: Artifact, report: Report): Promise<void> {
+  const found = await reading.digest(name).catch(report)
   if (found !== undefined && found !== sha256) report(digestMismatch(name, found, sha256))
 }
 

@@ -78,7 +78,8 @@ test('each store is torn down once, whether or not its test succeeds', async () 
     made.push(defineStore({ put: async () => {}, get: () => undefined, list: () => [], delete: async () => {} }))
     return made.at(-1)!
   }
-  storeConformance('x', makeStore, { test: (_, body) => bodies.push(body), teardown: store => tornDown.push(store) })
+  const test = (_: string, body: () => Promise<void>) => bodies.push(body)
+  storeConformance('x', makeStore, { test, timeoutMs: 500, teardown: store => tornDown.push(store) })
   let failed = 0
   for (const body of bodies) await body().catch(() => failed++)
   assert.ok(failed > 0 && failed < bodies.length)
