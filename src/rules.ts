@@ -3,7 +3,7 @@ import { IGNORE_FILE_BYTES } from './constants.js'
 import { ROOT_PATH } from './path.js'
 import { mayHold, NamedEntries } from './rules/named.js'
 import { checkRulesOptions, type RulesOptions } from './rules/options.js'
-import { type Pattern, parseIgnoreFile, parsePattern, spell, toByteString } from './rules/patterns.js'
+import { type Pattern, parseIgnoreFile, parseTyped, spell, toByteString } from './rules/patterns.js'
 import { parseSelection } from './rules/selection.js'
 import type { EntryType } from './types.js'
 
@@ -57,7 +57,7 @@ export interface Rules {
  */
 export function createRules(options: RulesOptions = {}): Rules {
   const { ignoreFiles, exclude, excludeCaches, oneFileSystem, files, ...rest } = checkRulesOptions(options)
-  const patterns = exclude.map(toByteString).map(parsePattern)
+  const patterns = exclude.map(toByteString).map(parseTyped)
   const settings: Settings = {
     ignoreFiles,
     markers: rest.excludeIfPresent,

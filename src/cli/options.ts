@@ -6,10 +6,10 @@ import type { Codec } from '../types.js'
 import { UsageError } from './exit.js'
 import { parseSize } from './format.js'
 import type { ReporterOptions } from './reporter.js'
+import { chooseStore, type StoreValues } from './store.js'
 
 /** Where backups are, and how a run talks: what every command takes. */
-export interface CommonValues extends ReporterOptions {
-  readonly store?: string
+export interface CommonValues extends ReporterOptions, StoreValues {
   readonly cache?: string | false
   readonly jobs?: number
 }
@@ -21,6 +21,7 @@ export interface BackupValues extends CommonValues {
   readonly ignoreFile?: readonly string[]
   readonly filesFrom?: string
   readonly null?: boolean
+  readonly allowEmptyFilesFrom?: boolean
   readonly excludeIfPresent?: readonly string[]
   readonly excludeCaches?: boolean
   readonly excludeLargerThan?: number
@@ -40,7 +41,8 @@ export interface BackupValues extends CommonValues {
 
 export function addCommonOptions(command: Command): Command {
   return command
-    .option('--store <dir>', 'directory that holds the backups (default: IBT_STORE, else the temporary directory)')
+    .option('--store <dir>', 'directory that holds the backups (default: IBT_STORE)')
+    .option('--temporary', 'keep them in the directory for temporary files, which a restart may empty')
     .option(
       '--cache <dir>',
       'local copies of states and signatures (default: IBT_CACHE, else the user cache directory)'
@@ -73,6 +75,7 @@ export function addBackupOptions(command: Command): Command {
       'only what the lines of a file name, with all below (- for stdin; ibt help patterns)'
     )
     .option('-0, --null', 'the names of --files-from end in NUL bytes, as find -print0 writes them')
+    .option('--allow-empty-files-from', 'go on if --files-from names nothing: back up the root alone')
     .option('--one-file-system', 'do not enter other file systems')
     .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
     .option('--compare <facts>', `what tells that a file may have changed, of ${FACTS} (default: all)`, parseFacts)
@@ -90,7 +93,7 @@ export function addBackupOptions(command: Command): Command {
 export function toPlaceOptions(values: CommonValues, signal: AbortSignal): PlaceOptions {
   if (values.jobs !== undefined) setJobs(values.jobs)
   returnFreedMemory()
-  return { store: values.store, cache: values.cache, signal }
+  return { store: chooseStore(values), cache: values.cache, signal }
 }
 
 /** @throws UsageError */

@@ -5,8 +5,9 @@ import { Exit, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
 import { addBackupOptions, addCommonOptions, collect } from './options.js'
+import type { StoreValues } from './store.js'
 
-const AT = 'the newest backup not younger than: an ISO time, a date of a backup, or words such as "3 days ago"'
+const AT = 'the newest backup made at or before: an ISO time, a date of a backup, or words such as "3 days ago"'
 
 /** Runs a command of the backup kind. Each command's code is loaded when it runs. */
 export async function runProgram(args: readonly string[], signal: AbortSignal): Promise<number> {
@@ -14,14 +15,14 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
   const program = buildProgram(signal, answer => {
     code = answer
   })
-  let store: string | undefined
+  let values: StoreValues = {}
   program.hook('preAction', (_, command) => {
-    store = command.opts().store
+    values = command.opts()
   })
   try {
     await program.parseAsync([...args], { from: 'user' })
   } catch (error) {
-    if (isBackupError(error) && error.code === 'IBT_NO_BACKUP') throw await withStore(error, store)
+    if (isBackupError(error) && error.code === 'IBT_NO_BACKUP') throw await withStore(error, values)
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return Exit.done
     // Without a command it has printed the help.
@@ -32,9 +33,9 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
 }
 
 /** Says where the backup is not: often the store is the wrong one. */
-async function withStore({ code, message, path }: BackupError, store: string | undefined): Promise<BackupError> {
-  const { describeStore } = await import('./store.js')
-  return new BackupError(code, `${message} (looked in ${await describeStore(store)})`, { path })
+async function withStore({ code, message, path }: BackupError, values: StoreValues): Promise<BackupError> {
+  const { chooseStore, describeStore } = await import('./store.js')
+  return new BackupError(code, `${message} (looked in ${await describeStore(chooseStore(values))})`, { path })
 }
 
 function buildProgram(signal: AbortSignal, answer: (code: number) => void): Command {

@@ -1,12 +1,30 @@
 import { stat } from 'node:fs/promises'
 import { parseArtifactName } from '../format/names.js'
 import { printPath } from '../path.js'
-import { storePath, toStore } from '../pipelines/places.js'
+import { storePath, temporaryStorePath, toStore } from '../pipelines/places.js'
+import { UsageError } from './exit.js'
 
 const KEYS_SHOWN = 5
 
-/** Whether the directory is there that a command names as its store, or does not name. */
-export function isStoreThere(store: string | undefined): Promise<boolean> {
+/** What names the store on the command line. */
+export interface StoreValues {
+  readonly store?: string
+  readonly temporary?: boolean
+}
+
+/** The store that was asked for: backups go nowhere by default. @throws UsageError */
+export function chooseStore({ store, temporary = false }: StoreValues): string {
+  if (temporary && store !== undefined) throw new UsageError('Give either --store or --temporary')
+  if (temporary) return temporaryStorePath()
+  const named = store ?? process.env.IBT_STORE
+  if (store === undefined && !named) {
+    throw new UsageError('No store: give --store DIR or set IBT_STORE (or --temporary, for a try)')
+  }
+  return named!
+}
+
+/** Whether the directory is there that a command names as its store. */
+export function isStoreThere(store: string): Promise<boolean> {
   return stat(storePath(store)).then(
     () => true,
     () => false
@@ -14,7 +32,7 @@ export function isStoreThere(store: string | undefined): Promise<boolean> {
 }
 
 /** Where a command looks for backups and whose there are, for people. */
-export async function describeStore(store: string | undefined): Promise<string> {
+export async function describeStore(store: string): Promise<string> {
   const path = printPath(storePath(store))
   if (!(await isStoreThere(store))) return `${path}, which is not there`
   const keys = new Set<string>()

@@ -23,7 +23,7 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
     summary: 'what --at, --from and --to take',
     text: `A backup is named by the time at which it began, in UTC:
 
-  20261123T045748.792Z   that very backup, or the newest that is older
+  20261123T045748.792Z   the newest backup made at or before that time
   2026-11-23             ISO; the newest up to that day's first moment, UTC
   2026-11-23T12:00       local time; with Z or +01:00 at its end, as it says
   '3 days ago'           words, in English: yesterday, last friday at 18:00
@@ -37,7 +37,7 @@ export const TOPICS: Readonly<Record<string, { readonly summary: string; readonl
 IBT_CACHE            where local copies are, without --cache
 XDG_CACHE_HOME       the default cache is incremental-backups-tools in it,
                      or in ~/.cache
-TMPDIR, TMP          backups go there without --store and IBT_STORE
+TMPDIR, TMP          backups go there with --temporary
 IBT_ADDON            the native addon, if not the one that was installed
 IBT_SIMD             portable, avx2, avx512, neon: no wider vector instructions
 UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
@@ -91,13 +91,17 @@ The last pattern that matches decides; '!' in front takes back. Nothing below
 a directory that is left out comes back: it is never looked at. A deeper ignore
 file is stronger than one above it, and --exclude is stronger than both.
 
+On the command line, an absolute path in the source and a path that begins with
+'./' are understood: both are anchored at the source. A path that is plainly
+outside the source is refused.
+
 A directory with an entry of --exclude-if-present, or with a CACHEDIR.TAG and
 --exclude-caches, is kept with that entry alone.
 
 --files-from names what is backed up, and no patterns: paths below the source,
 one a line as find prints them, or with -0 one before each NUL. A directory
 stands for all in it. What is left out stays so. What is not there is reported,
-and the run ends with 3:
+and the run ends with 3. A list without any name is refused:
 
   cd ~/photos && find . -name '*.raw' -print0 | ibt backup . --files-from - -0
 

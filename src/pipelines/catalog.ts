@@ -33,7 +33,7 @@ export interface UnreadableBackup {
 }
 
 export interface AtOptions extends PlaceOptions {
-  /** The newest backup that is not younger: a `Date`, ISO, or words such as `3 days ago`. Default: the newest. */
+  /** The newest backup made at or before it: a `Date`, ISO, or words such as `3 days ago`. Default: the newest. */
   readonly at?: Date | string | undefined
 }
 

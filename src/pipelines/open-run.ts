@@ -10,6 +10,7 @@ import { Chain, listStored } from '../stores/chain.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
 import type { Codec, StageContext, StoredName, Totals } from '../types.js'
+import { anchorPatterns, relativeNames } from './anchor.js'
 import { type BackupSettings, checkSource, makeHeader, openParent, type Parent, type Source } from './backup-run.js'
 import { backupStages, type FixedStages, type IncrementalStages } from './backup-stages.js'
 import { checkMounted } from './mounted.js'
@@ -99,10 +100,12 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   const { parent, before } = await findParent(chain, kind, source, options)
   const leftOut = await placesInside(places, root)
   const watcher = new Watcher(options)
+  const { exclude = [], files } = options.rules ?? {}
+  const typed = { exclude: await anchorPatterns(exclude, root), files: files && (await relativeNames(files, root)) }
   const excludePaths = [...(options.rules?.excludePaths ?? []), ...leftOut]
   const settings: BackupSettings = {
     root,
-    rules: createRules({ ...options.rules, excludePaths, onMissing: watcher.miss }),
+    rules: createRules({ ...options.rules, ...typed, excludePaths, onMissing: watcher.miss }),
     codec,
     header: makeHeader(key, source, chain.newest?.date, parent),
     store: dryRun ? nullStore() : places.cached,
@@ -186,8 +189,9 @@ function makeReport(
   }
 }
 
-function hasChanges({ created, updated, touched, deleted, unreadable, dirty }: Totals): boolean {
-  return created + updated + touched + deleted + unreadable + dirty > 0
+/** What could not be read is as it was: to store that again would say nothing. */
+function hasChanges({ created, updated, touched, deleted, dirty }: Totals): boolean {
+  return created + updated + touched + deleted + dirty > 0
 }
 
 /** Two keys that a file system or a person could take for one are refused. */

@@ -11,7 +11,11 @@ import type { PlaceOptions } from './options.js'
 
 /** The ancestor's place for backups: the directory for temporary files. */
 export function defaultStorePath(): string {
-  return process.env.IBT_STORE || process.env.TMPDIR || process.env.TMP || tmpdir()
+  return process.env.IBT_STORE || temporaryStorePath()
+}
+
+export function temporaryStorePath(): string {
+  return process.env.TMPDIR || process.env.TMP || tmpdir()
 }
 
 export function defaultCachePath(): string {

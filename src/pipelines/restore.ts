@@ -24,7 +24,7 @@ export interface RestoreStages {
 
 /** What is restored, and who is told. */
 export interface SelectOptions extends PlaceOptions {
-  /** The newest backup that is not younger: a `Date`, ISO, or words such as `3 days ago`. Default: the newest. */
+  /** The newest backup made at or before it: a `Date`, ISO, or words such as `3 days ago`. Default: the newest. */
   readonly at?: Date | string | undefined
   /** Patterns of what is restored, as in an ignore file, with all that lies below. Default: everything. */
   readonly paths?: readonly string[] | undefined

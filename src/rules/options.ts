@@ -9,7 +9,8 @@ export interface RulesOptions {
   readonly ignoreFiles?: readonly string[] | undefined
   /**
    * Patterns as in gitignore(5), relative to the root; stronger than those of ignore files. A pattern is no line of a
-   * file: `#` is no comment, and spaces at its end count.
+   * file: `#` is no comment, and spaces at its end count. `./a` is anchored at the root, as `/a` is. A run understands an
+   * absolute path in its source, too; a path that is plainly outside the source is a RangeError.
    */
   readonly exclude?: readonly string[] | undefined
   /**

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { encodePath } from '../path.js'
 
 /** A pattern of gitignore(5) as a string of bytes: one character a byte. */
@@ -41,6 +42,20 @@ function trimLine(line: string): string {
 export function parsePattern(pattern: string): Pattern {
   const negative = pattern.startsWith('!')
   return { negative, glob: negative ? pattern.slice(1) : pattern }
+}
+
+/**
+ * A pattern that somebody typed: `./a` is anchored at the root, as `/a` is.
+ *
+ * @throws RangeError for the root itself, and for what is outside of it: neither would leave out anything.
+ */
+export function parseTyped(text: string): Pattern {
+  const { negative, glob } = parsePattern(text)
+  if (!/^\.{1,2}(?:\/|$)/.test(glob)) return { negative, glob }
+  const path = posix.normalize(glob)
+  if (/^\.{1,2}(?:\/|$)/.test(path))
+    throw new RangeError(`The pattern '${glob}' is the source itself, or outside of it`)
+  return { negative, glob: `/${path}` }
 }
 
 /** A literal path, and nothing else, as a glob. */

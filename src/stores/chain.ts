@@ -76,7 +76,7 @@ export class Chain {
     return this.backups.at(-1)
   }
 
-  /** The newest backup that is not younger than `atMs`. @throws BackupError IBT_NO_BACKUP */
+  /** The newest backup made at or before `atMs`. @throws BackupError IBT_NO_BACKUP */
   at(atMs = Infinity): StoredBackup {
     const found = this.backups.findLast(({ date }) => parseDate(date) <= atMs)
     if (found !== undefined) return found

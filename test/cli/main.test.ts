@@ -1,15 +1,23 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { oracle } from '../helpers/oracle.js'
+import { BIN, Desk } from '../helpers/desk.js'
+import { oracle, reachedByNobody } from '../helpers/oracle.js'
 
-const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))))
-const BIN = join(ROOT, 'bin/ibt.cjs')
 const desks: string[] = []
 after(() => {
   for (const desk of desks) rmSync(desk, { recursive: true, force: true })
@@ -210,6 +218,100 @@ test('a dry run stores nothing, nor does a run without changes that is to skip t
   // Files this young are looked at again: their times prove nothing yet, but their bytes do.
   assert.equal(ibt(desk, 'incremental', 'src', '--skip-unchanged').status, 0)
   assert.deepEqual(readdirSync(join(desk.path, 'store')), before)
+})
+
+test('what could not be read and is as it was stores nothing with --skip-unchanged', reachedByNobody(), t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src'))
+  for (const name of ['a', 'b', 'later']) writeFileSync(desk.at('src', name), name)
+  chmodSync(desk.at('src/b'), 0)
+  const user = process.geteuid?.() === 0 ? 65534 : undefined
+  if (user !== undefined) {
+    for (const path of ['', ...readdirSync(desk.path, { recursive: true }).map(String)])
+      lchownSync(desk.at(path), user, user)
+  }
+  const run = () => {
+    const { status, stdout } = spawnSync(process.execPath, [BIN, 'backup', 'src', '--skip-unchanged', '--json'], {
+      ...{ cwd: desk.path, env: desk.env, encoding: 'utf8' as const },
+      ...(user !== undefined && { uid: user, gid: user })
+    })
+    const { isStored, skippedEntries } = JSON.parse(stdout.trim().split('\n').at(-1)!)
+    return { status, isStored, skippedEntries }
+  }
+  assert.deepEqual(run(), { status: 3, isStored: true, skippedEntries: 1 })
+  for (let i = 0; i < 2; i++) assert.deepEqual(run(), { status: 3, isStored: false, skippedEntries: 1 })
+  // One that was read before, too: the backup has it as it was.
+  chmodSync(desk.at('src/later'), 0)
+  assert.deepEqual(run(), { status: 3, isStored: false, skippedEntries: 2 })
+  chmodSync(desk.at('src/b'), 0o600)
+  assert.deepEqual(run(), { status: 3, isStored: true, skippedEntries: 1 })
+})
+
+test('backups go nowhere unless a store is named', t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src'))
+  mkdirSync(desk.at('tmp'))
+  delete desk.env.IBT_STORE
+  desk.env.TMPDIR = desk.at('tmp')
+  for (const args of [
+    ['full', 'src'],
+    ['backup', 'src'],
+    ['list'],
+    ['ls', 'src'],
+    ['verify', 'src'],
+    ['restore', 'src', 'out']
+  ]) {
+    const { status, stderr } = desk.ibt(...args)
+    assert.equal(status, 2, args.join(' '))
+    assert.match(stderr, /--store DIR.*IBT_STORE.*--temporary/)
+  }
+  assert.deepEqual(readdirSync(desk.at('tmp')), [])
+  const { status, stderr } = desk.ibt('full', 'src', '--temporary')
+  assert.equal(status, 0)
+  assert.match(stderr, /Backups go to .*tmp, which a restart may empty/)
+  assert.ok(readdirSync(desk.at('tmp')).some(name => name.startsWith('src.full.')))
+  assert.equal(desk.ibt('verify', 'src', '--temporary').status, 0)
+  assert.equal(desk.ibt('list', '--temporary', '--store', 'store').status, 2)
+  desk.env.IBT_STORE = desk.at('elsewhere')
+  assert.equal(desk.ibt('verify', 'src', '--temporary').status, 0)
+})
+
+test('a list of no names is refused unless that is allowed', t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src'))
+  writeFileSync(desk.at('src/a'), 'a')
+  for (const content of ['', '\n\n']) {
+    writeFileSync(desk.at('names'), content)
+    const { status, stderr } = desk.ibt('full', 'src', '--files-from', 'names')
+    assert.equal(status, 2)
+    assert.match(stderr, /names names no files: --allow-empty-files-from/)
+  }
+  assert.equal(existsSync(desk.at('store')), false)
+  const { status, stdout } = desk.ibt('full', 'src', '--files-from', 'names', '--allow-empty-files-from')
+  assert.equal(status, 0)
+  assert.match(stdout, /1 entry: 0 files/)
+  writeFileSync(desk.at('names'), `${desk.at('src/a')}\n`)
+  assert.match(desk.ibt('full', 'src', '--files-from', 'names').stdout, /2 entries: 1 file/)
+})
+
+test('an exclusion of an absolute path or of ./ is understood, one that would leave out nothing is refused', t => {
+  const desk = new Desk(t)
+  for (const name of ['one', 'two', 'sub/one']) {
+    mkdirSync(desk.at('src', name), { recursive: true })
+    writeFileSync(desk.at('src', name, 'file'), 'x')
+  }
+  mkdirSync(desk.at('other/directory'), { recursive: true })
+  assert.equal(desk.ibt('full', 'src', '--exclude', desk.at('src/one'), '--exclude', './two').status, 0)
+  const paths = desk.ibt('ls', 'src', '--json').stdout.trim().split('\n')
+  assert.deepEqual(
+    paths.map(line => JSON.parse(line).path),
+    ['.', 'sub', 'sub/one', 'sub/one/file']
+  )
+  for (const pattern of [desk.at('other/directory'), desk.at('src'), '.', '../other', '~/x']) {
+    const { status, stderr } = desk.ibt('full', 'src', '--exclude', pattern)
+    assert.equal(status, 2, pattern)
+    assert.match(stderr, /source|~/)
+  }
 })
 
 test('every line of --json is JSON, with names that are not UTF-8', oracle('jq'), () => {

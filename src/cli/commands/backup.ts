@@ -3,8 +3,7 @@ import { keyFromPath } from '../../format/names.js'
 import { autoBackup, fullBackup, incrementalBackup } from '../../pipelines/backup.js'
 import { newestBackup } from '../../pipelines/catalog.js'
 import type { BackupReport } from '../../pipelines/options.js'
-import { defaultStorePath } from '../../pipelines/places.js'
-import { Exit } from '../exit.js'
+import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { readNames } from '../names.js'
 import { type BackupValues, toBackupOptions } from '../options.js'
@@ -20,13 +19,9 @@ export async function runBackup(
   signal: AbortSignal
 ): Promise<number> {
   const reporter = new Reporter(values)
-  if (values.store === undefined && !process.env.IBT_STORE) {
-    reporter.warn(`No --store and no IBT_STORE: backups go to ${defaultStorePath()}, which a restart may empty`)
-  }
   const options = toBackupOptions(values, signal)
-  const { filesFrom, null: isNull = false } = values
-  const files = filesFrom === undefined ? undefined : readNames(filesFrom, { isNull })
-  const rules = { ...options.rules, files }
+  if (values.temporary) reporter.warn(`Backups go to ${options.store}, which a restart may empty`)
+  const rules = { ...options.rules, files: filesOf(values) }
   try {
     reporter.expect(await newestBytes(source, values, signal))
     const { onProgress, onError } = reporter
@@ -38,6 +33,16 @@ export async function runBackup(
   } finally {
     reporter.end()
   }
+}
+
+/** The names of `--files-from`. @throws UsageError */
+function filesOf({ filesFrom, null: isNull = false, allowEmptyFilesFrom }: BackupValues): string[] | undefined {
+  if (filesFrom === undefined) return undefined
+  const names = readNames(filesFrom, { isNull })
+  if (names.length > 0 || allowEmptyFilesFrom) return names
+  throw new UsageError(
+    `${filesFrom === '-' ? 'stdin' : filesFrom} names no files: --allow-empty-files-from accepts that`
+  )
 }
 
 function movedNotice(count: number): string {

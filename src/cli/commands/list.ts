@@ -7,7 +7,7 @@ import { formatBytes, formatCount, formatMode, formatTime } from '../format.js'
 import { failedLine, toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
-import { describeStore, isStoreThere } from '../store.js'
+import { chooseStore, describeStore, isStoreThere } from '../store.js'
 
 /** `ibt list`. */
 export async function runList(key: string | undefined, values: CommonValues, signal: AbortSignal): Promise<number> {
@@ -39,8 +39,9 @@ export async function runList(key: string | undefined, values: CommonValues, sig
   await output.end()
   if (!isEmpty) return code
   if (key !== undefined) throw new BackupError('IBT_NO_BACKUP', `No backup of ${key}`, { path: key })
-  if (!(await isStoreThere(values.store))) throw new BackupError('IBT_NO_BACKUP', 'No backup')
-  if (!values.quiet) say(`ibt: No backup in ${await describeStore(values.store)}\n`)
+  const store = chooseStore(values)
+  if (!(await isStoreThere(store))) throw new BackupError('IBT_NO_BACKUP', 'No backup')
+  if (!values.quiet) say(`ibt: No backup in ${await describeStore(store)}\n`)
   return Exit.done
 }
 
