@@ -76,3 +76,7 @@ export const LOCK_RENEW_MS = 60_000
 export const LOCK_STALE_MS = 10 * 60_000
 /** Milliseconds after which a lock that is waited for is tried again. */
 export const LOCK_POLL_MS = 500
+/** Bytes of extended attributes of one entry that are stored, at most: what the records of a tar have room for. */
+export const XATTRS_BYTES = 960 * 1024
+/** Entries of an unsorted tar that are sorted, at most: each takes about a kilobyte of memory. */
+export const SORTED_ENTRIES = 1_000_000

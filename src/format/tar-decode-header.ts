@@ -5,7 +5,7 @@ import { Field, LONG_FIELD, NAME_BYTES, SHORT_FIELD, type TarHeader, type TarTyp
 import { readNumber } from './tar-fields.js'
 
 const ID_MAX = 0xffff_ffff
-const OWNER_FIELD = 32
+export const OWNER_FIELD = 32
 const PREFIX_BYTES = 155
 const NS_PER_SECOND = 1_000_000_000n
 const TYPES: Readonly<Record<string, TarType>> = {
@@ -62,7 +62,8 @@ export function toHeader(block: Uint8Array, flag: string, extensions: Extensions
   }
 }
 
-function sparseSize(records: Records): { readonly sparseSizeBytes: number } | undefined {
+/** The size of a sparse file, holes and all; nothing for another. @throws BackupError IBT_ARCHIVE_CORRUPT */
+export function sparseSize(records: Records): { readonly sparseSizeBytes: number } | undefined {
   if (!records.isSparse) return undefined
   const sparseSizeBytes =
     records.integer('GNU.sparse.realsize', Number.MAX_SAFE_INTEGER) ??
@@ -91,14 +92,16 @@ function readId(block: Uint8Array, at: number, field: string): number {
   return value
 }
 
-function ustarName(block: Uint8Array): Uint8Array {
+/** The bytes of the name in the fields of a header. */
+export function ustarName(block: Uint8Array): Uint8Array {
   const name = untilNul(block.subarray(Field.name, Field.name + NAME_BYTES))
   const isPosix = ustarText(block, Field.magic, 6) === 'ustar'
   const prefix = isPosix ? untilNul(block.subarray(Field.prefix, Field.prefix + PREFIX_BYTES)) : []
   return prefix.length === 0 ? name : Buffer.concat([prefix as Uint8Array, Buffer.from('/'), name])
 }
 
-function ustarText(block: Uint8Array, at: number, length: number): string {
+/** The text of a field of a header. */
+export function ustarText(block: Uint8Array, at: number, length: number): string {
   return decodePath(untilNul(block.subarray(at, at + length)))
 }
 

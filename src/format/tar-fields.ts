@@ -56,13 +56,18 @@ export function writeAscii(bytes: Uint8Array, at: number, text: string, max: num
 
 /** Reads an octal or base-256 number; an empty field is 0. @throws BackupError IBT_ARCHIVE_CORRUPT */
 export function readNumber(block: Uint8Array, at: number, length: number, field: string): number {
-  const value = block[at]! & 0x80 ? readBase256(block, at, length) : readOctal(block, at, length)
+  const value = parseNumber(block, at, length)
   if (Number.isSafeInteger(value)) return value
   const found = Buffer.from(block.subarray(at, at + length)).toString('latin1')
   throw new BackupError(
     'IBT_ARCHIVE_CORRUPT',
     `A tar header has ${JSON.stringify(found)} as its ${field}, which is no number`
   )
+}
+
+/** As `readNumber`, but NaN for what is no number, and a rounded number for one beyond 53 bits. */
+export function parseNumber(block: Uint8Array, at: number, length: number): number {
+  return block[at]! & 0x80 ? readBase256(block, at, length) : readOctal(block, at, length)
 }
 
 /** NaN if it is none. */

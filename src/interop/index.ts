@@ -1,6 +1,6 @@
 export { compose } from './compose.js'
 export type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
-export { type FromTarOptions, fromTar, type TarEntry } from './from-tar.js'
+export { type FromTarOptions, fromTar, type TarEntry, type TarNameOptions } from './from-tar.js'
 export {
   fromNodeTransform,
   type NodeDuplex,
@@ -11,6 +11,8 @@ export {
 } from './node.js'
 export { type PipeOptions, pipe } from './pipe.js'
 export { stageToDuplex } from './stage-duplex.js'
+export type { TarReaderOptions } from './tar-reader.js'
+export type { TarSortOptions } from './tar-sorted.js'
 export { tee } from './tee.js'
 export { type TarStreamReport, toTarStream } from './to-tar-stream.js'
 export { fromWebTransform, toWebReadable, toWebWritable, type WebTransform } from './web.js'

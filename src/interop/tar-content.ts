@@ -36,8 +36,7 @@ export class SequentialContent implements Content {
     this.#isPast = true
     await this.#pull
     while ((await this.#next()) !== undefined);
-    const fill = padding(this.#found.bodyBytes)
-    if ((await this.#bytes.take(fill)).length < fill) throw truncated(this.#found.header.path)
+    await passPadding(this.#bytes, this.#found)
   }
 
   async *#read(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -121,6 +120,39 @@ export class SequentialContent implements Content {
       cause
     })
   }
+}
+
+/** The body of an entry as it stands in the tar: all of it is read before the next. */
+export class RawBody {
+  readonly #bytes: ByteReader
+  readonly #found: ForeignHeader
+  #left: number
+
+  constructor(bytes: ByteReader, found: ForeignHeader) {
+    this.#bytes = bytes
+    this.#found = found
+    this.#left = found.bodyBytes
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    while (this.#left > 0) {
+      const chunk = await this.#bytes.some(Math.min(CHUNK_BYTES, this.#left))
+      if (chunk.length === 0) throw truncated(this.#found.header.path)
+      this.#left -= chunk.length
+      yield chunk
+    }
+  }
+
+  /** Reads past what is left of it. */
+  async drain(): Promise<void> {
+    for await (const _ of this.chunks());
+    await passPadding(this.#bytes, this.#found)
+  }
+}
+
+async function passPadding(bytes: ByteReader, { bodyBytes, header }: ForeignHeader): Promise<void> {
+  const fill = padding(bodyBytes)
+  if ((await bytes.take(fill)).length < fill) throw truncated(header.path)
 }
 
 /** The number in the first line of a map, held to what a map may have. */

@@ -1,28 +1,27 @@
 import { BackupError } from '../errors.js'
+import { boundXattrs } from '../format/xattr-bound.js'
 import { printPath } from '../path.js'
 import type { Content, Entry, Signed } from '../types.js'
 import type { ForeignHeader } from './tar-headers.js'
 
-/** Options of `fromTar`. */
-export interface FromTarOptions {
-  /** Sees what of an entry could not be taken over: ACLs, which stand in a tar as text. */
-  readonly onError?: ((error: BackupError) => void) | undefined
-}
-
 /** An entry of a tar; of a further member of a hard-link group, `linkTo` names the earlier one. */
 export type TarEntry = Entry & Pick<Signed, 'linkTo'>
 
-export function toEntry(found: ForeignHeader, content: Content, { onError }: FromTarOptions): TarEntry {
+/** The entry of a header. Its `error` says what of it could not be taken over. */
+export function toEntry(found: ForeignHeader, content: Content): TarEntry {
   const { type, sizeBytes, sparseSizeBytes, linkname, comment: _, ...metadata } = found.header
-  const { path } = metadata
-  if (found.acls.length > 0) {
-    const message = `${printPath(path)} has ACLs in the tar, which are left out: ${found.acls.join(', ')}`
-    onError?.(new BackupError('IBT_UNSUPPORTED_TYPE', message, { path }))
-  }
-  if (type === 'link') return { type: 'file', linkTo: linkname, ...metadata }
-  if (type !== 'file') return { type, linkname, ...metadata }
+  const error = lossError(found)
+  if (type === 'link') return boundXattrs({ type: 'file', linkTo: linkname, ...metadata, error })
+  if (type !== 'file') return boundXattrs({ type, linkname, ...metadata, error })
   const sparse = sparseSizeBytes === undefined ? undefined : true
-  return { type, sizeBytes: sparseSizeBytes ?? sizeBytes, sparse, content, ...metadata }
+  return boundXattrs({ type, sizeBytes: sparseSizeBytes ?? sizeBytes, sparse, content, ...metadata, error })
+}
+
+function lossError({ header, losses }: ForeignHeader): BackupError | undefined {
+  if (losses.length === 0) return undefined
+  const { path } = header
+  const message = `Not all of ${printPath(path)} in the tar could be taken over: ${losses.join(', ')}`
+  return new BackupError('IBT_UNSUPPORTED_TYPE', message, { path })
 }
 
 /** Numbers files, for links that may follow. Memory: one table entry for each file and for each that has a link. */
@@ -32,8 +31,10 @@ export class TarLinks {
   readonly #others = new Map<string, TarEntry>()
   #count = 0
 
-  number(entry: TarEntry): TarEntry {
+  /** Undefined for what is a link to itself: that is there already. */
+  number(entry: TarEntry): TarEntry | undefined {
     const { type, path, linkTo } = entry
+    if (linkTo === path) return undefined
     if (type === 'directory') return entry
     if (type !== 'file') {
       this.#others.set(path, entry)

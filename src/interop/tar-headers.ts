@@ -4,27 +4,22 @@ import { Records } from '../format/pax-values.js'
 import { toExtents } from '../format/sparse-map.js'
 import { BLOCK_BYTES, Field, LONG_FIELD, padding, type TarHeader } from '../format/tar.js'
 import { addExtension, checkSum, isEndBlock, recordsSize } from '../format/tar-decode.js'
-import { type Extensions, toHeader } from '../format/tar-decode-header.js'
+import type { Extensions } from '../format/tar-decode-header.js'
 import { readNumber } from '../format/tar-fields.js'
 import { printPath } from '../path.js'
 import type { Extent } from '../types.js'
+import { type ForeignFacts, toForeignFacts } from './tar-foreign.js'
+import type { TarNameOptions } from './tar-names.js'
 
 /** An entry of a tar of any tool, in front of its body. */
-export interface ForeignHeader {
-  readonly header: TarHeader
-  /** Bytes of the body, before they are filled up to whole blocks. */
-  readonly bodyBytes: number
+export interface ForeignHeader extends ForeignFacts {
   /** Where a sparse file of an old form holds data; that of form 1.0 says it in its body. */
   readonly extents: readonly Extent[] | undefined
-  /** Names of the records that hold ACLs. */
-  readonly acls: readonly string[]
 }
 
 /** An extended header for all entries that follow, and one of Solaris. */
 const PAX_FLAGS = 'xgX'
 const VOLUME_LABEL = 'V'
-/** A directory of an incremental of GNU tar: its body lists names. */
-const DUMP_DIRECTORY = 'D'
 const OLD_SPARSE = 'S'
 
 /** An old sparse header holds four extents, and each block behind it 21; a flag says that one more block follows. */
@@ -44,7 +39,10 @@ export class HeaderReader {
   readonly #bytes: ByteReader
   #globals: Pax = new Map()
 
-  constructor(bytes: ByteReader) {
+  constructor(
+    bytes: ByteReader,
+    readonly names: TarNameOptions
+  ) {
     this.#bytes = bytes
   }
 
@@ -82,14 +80,12 @@ export class HeaderReader {
 
   async #toForeign(block: Uint8Array, flag: string, extensions: Extensions): Promise<ForeignHeader> {
     const records = new Map([...this.#globals, ...(extensions.records ?? [])])
-    const type = flag === OLD_SPARSE ? '0' : flag === DUMP_DIRECTORY ? '5' : flag
-    const header = toHeader(block, type, { ...extensions, records })
-    const { path, sizeBytes } = header
-    // A link may say the size of its file, and has no body all the same.
-    const bodyBytes = header.type === 'link' ? 0 : sizeBytes
+    const facts = toForeignFacts(block, flag, { ...extensions, records }, this.names)
     const acls = [...records.keys()].filter(key => key.startsWith('SCHILY.acl.'))
-    const sparse = flag === OLD_SPARSE ? await this.#oldSparse(block, path) : toSparse(records, header)
-    return { header: { ...header, ...sparse?.size }, bodyBytes, extents: sparse?.extents, acls }
+    const losses = [...facts.losses, ...acls.map(key => `its ACL ${key} is text`)]
+    const { path } = facts.header
+    const sparse = flag === OLD_SPARSE ? await this.#oldSparse(block, path) : toSparse(records, facts.header)
+    return { ...facts, header: { ...facts.header, ...sparse?.size }, extents: sparse?.extents, losses }
   }
 
   async #oldSparse(block: Uint8Array, path: string): Promise<Sparse> {

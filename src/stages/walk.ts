@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { LISTINGS_AHEAD, RUN_ENTRIES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { createBreather } from '../flow/breathe.js'
+import { boundXattrs } from '../format/xattr-bound.js'
 import { FileType, groupName, type Listing, systemError, userName } from '../native.js'
 import { decodePath, encodePath, printPath, ROOT_PATH } from '../path.js'
 import { createRules, type Rules, type Scope } from '../rules.js'
@@ -85,7 +86,7 @@ class Walker {
     const root = await this.#rootEntry()
     const [top] = await this.#listings.list([ROOT_PATH])
     if (top instanceof BackupError) throw top
-    yield { ...root, xattrs: top!.ownXattrs }
+    yield boundXattrs({ ...root, xattrs: top!.ownXattrs })
     const stack = [this.#level(ROOT_PATH, top!, undefined)]
     let level: Level | undefined
     while ((level = stack.at(-1)) !== undefined) {
@@ -163,7 +164,7 @@ class Walker {
     if (type === undefined) return unreadableEntry(path, 0)
     if (scope.excludes(path, type, type === 'file' ? listing.sizes[i]! : undefined)) return undefined
     const isLinked = type !== 'directory' && listing.nlinks[i]! > 1
-    return directory.entry(i, isLinked ? this.#links.ordinal(listing, i) : undefined)
+    return boundXattrs(directory.entry(i, isLinked ? this.#links.ordinal(listing, i) : undefined))
   }
 }
 

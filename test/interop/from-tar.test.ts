@@ -73,10 +73,10 @@ test('PAX times, ids, names and attributes are applied', async () => {
 })
 
 test('unsafe paths and link targets are refused', async () => {
-  for (const name of ['/etc/passwd', '../up', 'a/../b', 'a//b', './..', '..']) {
+  for (const name of ['../up', 'a/../b', './..', '..']) {
     await assert.rejects(collect(fromTar([await tarOf([{ name }, 'x'])])), code('IBT_UNSAFE_PATH'), name)
   }
-  const link = await tarOf([{ name: 'a', type: 'link', linkname: '../b' }])
+  const link = await tarOf([{ name: 'a', type: 'link', linkname: '..' }])
   await assert.rejects(collect(fromTar([link])), code('IBT_UNSAFE_PATH'))
 })
 
@@ -134,17 +134,25 @@ test('what is no file, directory or link of one tar is refused by name', async (
   await assert.rejects(collect(fromTar([multiVolume])), code('IBT_UNSUPPORTED_TYPE'))
 })
 
-test('attributes are any bytes, ACLs are reported', async () => {
+test('attributes are any bytes, ACLs are told in the entry', async () => {
   const pax = { 'SCHILY.xattr.security.capability': 'ABC', 'SCHILY.acl.access': 'user::rw-' }
   const tar = await tarOf([{ name: 'a', pax }, 'x'])
   const value = Buffer.from([0xff, 0, 0x80])
   value.copy(tar, tar.indexOf('ABC'))
-  const errors: BackupError[] = []
-  const [only] = await collect(fromTar([tar], { onError: error => errors.push(error) }))
+  const [only] = await collect(fromTar([tar]))
   assert.deepEqual(Buffer.from(only!.xattrs!.get('security.capability')!), value)
+  assert.deepEqual([only!.error?.code, only!.error?.path], ['IBT_UNSUPPORTED_TYPE', 'a'])
+})
+
+test('attributes as bsdtar writes them are taken', async () => {
+  const pax = { 'LIBARCHIVE.xattr.user.a%3db': 'AP8', 'LIBARCHIVE.xattr.user.c': 'eA', 'SCHILY.xattr.user.c': 'y' }
+  const [only] = await collect(fromTar([await tarOf([{ name: 'a', pax }, 'x'])]))
   assert.deepEqual(
-    errors.map(({ code, path }) => [code, path]),
-    [['IBT_UNSUPPORTED_TYPE', 'a']]
+    only!.xattrs,
+    new Map([
+      ['user.a=b', new Uint8Array([0, 255])],
+      ['user.c', new Uint8Array([0x79])]
+    ])
   )
 })
 

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CHUNK_BYTES } from '../constants.js'
+import { BackupError } from '../errors.js'
+import type { Source } from '../types.js'
+
+/** Bytes of a spool: from an offset on, so many. */
+export interface SpooledRange {
+  readonly offset: number
+  readonly sizeBytes: number
+}
+
+/**
+ * Bytes that wait on disk, in a file without a name: no crash leaves it behind. It is made at the first byte.
+ * What was written can be read any number of times until `close`. Memory: one chunk that is gathered, one a reader.
+ */
+export class Spool {
+  #file: FileHandle | undefined
+  #writtenBytes = 0
+  #gathered: Uint8Array[] = []
+  #gatheredBytes = 0
+  #flushed = Promise.resolve()
+
+  constructor(readonly directory: string) {}
+
+  /** Bytes that were appended. */
+  get sizeBytes(): number {
+    return this.#writtenBytes + this.#gatheredBytes
+  }
+
+  /** @throws BackupError IBT_WRITE_FAILED */
+  async append(chunk: Uint8Array): Promise<void> {
+    // A chunk may be a part of a large block, which would stay in memory.
+    this.#gathered.push(chunk.length < CHUNK_BYTES ? Buffer.from(chunk) : chunk)
+    this.#gatheredBytes += chunk.length
+    if (this.#gatheredBytes >= CHUNK_BYTES) await this.#flush()
+  }
+
+  /** Appends all bytes of a source. @throws BackupError IBT_WRITE_FAILED; whatever the source throws */
+  async appendAll(source: Source<Uint8Array>): Promise<SpooledRange> {
+    const offset = this.sizeBytes
+    for await (const chunk of source) await this.append(chunk)
+    return { offset, sizeBytes: this.sizeBytes - offset }
+  }
+
+  /** @throws BackupError IBT_READ_FAILED, also when the spool was closed */
+  async *read({ offset, sizeBytes }: SpooledRange): AsyncGenerator<Uint8Array, void, undefined> {
+    if (sizeBytes === 0) return
+    await this.#flush()
+    for (let at = 0; at < sizeBytes; ) {
+      const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, sizeBytes - at))
+      const filled = await this.#readInto(chunk, offset + at)
+      if (filled === 0) throw this.#error('IBT_READ_FAILED', 'Cannot read what was spooled to')
+      yield chunk.subarray(0, filled)
+      at += filled
+    }
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file
+    this.#gathered = []
+    this.#file = undefined
+    await file?.close()
+  }
+
+  async #readInto(chunk: Uint8Array, position: number): Promise<number> {
+    if (this.#file === undefined) throw this.#error('IBT_READ_FAILED', 'The source has ended that spooled to')
+    try {
+      return (await this.#file.read(chunk, 0, chunk.length, position)).bytesRead
+    } catch (cause) {
+      throw this.#error('IBT_READ_FAILED', 'Cannot read what was spooled to', cause)
+    }
+  }
+
+  /** Readers may ask for it at the same time. */
+  #flush(): Promise<void> {
+    this.#flushed = this.#flushed.then(() => this.#write())
+    return this.#flushed
+  }
+
+  async #write(): Promise<void> {
+    if (this.#gatheredBytes === 0) return
+    const bytes = this.#gathered.length === 1 ? this.#gathered[0]! : Buffer.concat(this.#gathered)
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    try {
+      this.#file ??= await unnamedFile(this.directory)
+      for (let at = 0; at < bytes.length; ) {
+        const { bytesWritten } = await this.#file.write(bytes, at, bytes.length - at, this.#writtenBytes)
+        at += bytesWritten
+        this.#writtenBytes += bytesWritten
+      }
+    } catch (cause) {
+      throw this.#error('IBT_WRITE_FAILED', 'Cannot spool to', cause)
+    }
+  }
+
+  #error(code: 'IBT_READ_FAILED' | 'IBT_WRITE_FAILED', what: string, cause?: unknown): BackupError {
+    return new BackupError(code, `${what} ${this.directory}`, { path: this.directory, cause })
+  }
+}
+
+async function unnamedFile(directory: string): Promise<FileHandle> {
+  const path = join(directory, `.ibt-spool-${randomBytes(8).toString('hex')}`)
+  const file = await open(path, 'wx+', 0o600)
+  await unlink(path)
+  return file
+}
