@@ -1,9 +1,22 @@
 export type { ChangeDetection } from './change/compare.js'
 export { chainCodecs, type GzipOptions, gzip, none, type ZstdOptions, zstd } from './codec/index.js'
+export * from './constants.js'
 export { BackupError, type BackupErrorOptions, type ErrorCode, isBackupError } from './errors.js'
+export { type ArtifactName, artifactName, checkKey, keyFromPath, parseArtifactName } from './format/names.js'
 export type { StateReader } from './format/state-reader.js'
 export { compose } from './interop/compose.js'
 export { pipe } from './interop/pipe.js'
+export {
+  checkPath,
+  comparePaths,
+  decodePath,
+  encodePath,
+  isBelow,
+  joinPath,
+  parentPath,
+  printPath,
+  ROOT_PATH
+} from './path.js'
 export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js'
 export type { BackupSettings, Parent } from './pipelines/backup-run.js'
 export type { FixedStages, FullStages, IncrementalStages } from './pipelines/backup-stages.js'
@@ -47,3 +60,4 @@ export type { EncodeStage } from './stages/encode.js'
 export { Chain, type ChainOptions, type StoredArtifact, type StoredBackup } from './stores/chain.js'
 export { findOrigins } from './stores/origins.js'
 export type * from './types.js'
+export { isChunk, isCounted, isEntry, isPacked, isPiece, isSealed } from './types.js'

@@ -14,6 +14,9 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import * as constants from '../src/constants.js'
+import * as library from '../src/index.js'
+import type { ByteRange, Store } from '../src/types.js'
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const PAGES = [
@@ -106,6 +109,52 @@ test('the first page leads to every other', () => {
   }
 })
 
+const UNITS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
+
+/** A value as a page prints it: `16`, `0.75`, `8 MiB`, `.exclude` in backquotes. */
+function readValue(text: string): unknown {
+  const quoted = /^`(.*)`$/.exec(text)
+  if (quoted !== null) return quoted[1]
+  const [number, unit] = text.split(' ') as [string, string | undefined]
+  return Number(number) * (unit === undefined ? 1 : (UNITS[unit] ?? Number.NaN))
+}
+
+test('every constant that the pages name is exported, and in the table with its value', () => {
+  const table = readFileSync(join(ROOT, 'docs/stages.md'), 'utf8').split('\n## Constants\n')[1]!
+  const rows = new Map([...table.matchAll(/^\| `(\w+)` \| ([^|]+) \|/gm)].map(([, name, value]) => [name!, value!]))
+  for (const [name, value] of rows) assert.equal(readValue(value), (library as never)[name], name)
+  for (const page of PAGES) {
+    if (page === 'CHANGELOG.md') continue
+    const text = readFileSync(join(ROOT, page), 'utf8').replace(/^```.*?^```$/gms, '')
+    for (const [, name] of text.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)) {
+      if (name! in constants) assert.ok(rows.has(name!), `${page} names ${name}: docs/stages.md has no row for it`)
+    }
+  }
+})
+
+test('the encrypting store of the pages has one key stream, below and beyond 2 GiB', async () => {
+  const block = blocksOf('docs/pipelines.md').find(({ code }) => code.includes('function encrypted '))!
+  const code = block.code
+    .slice(0, block.code.indexOf('const store = '))
+    .replace(/^import .* from 'incremental-backups-tools.*\n/gm, '')
+  const url = `data:text/javascript,${encodeURIComponent(`${code}export { encrypted }`)}`
+  const { encrypted } = (await import(url)) as { encrypted(store: object, key: Uint8Array): Store }
+  const zeros = { id: 'zeros', get: (_: string, { start, end }: ByteRange) => [Buffer.alloc(end! - start)] }
+  const store = encrypted(zeros, Buffer.alloc(32, 7))
+  const read = async (start: number, end: number) => {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of store.get('name', { start, end })) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  }
+  for (const middle of [16, 1000, 2 ** 31, 2 ** 31 + 5, 2 ** 32, 2 ** 35, 2 ** 36 + 3, 2 ** 45]) {
+    const whole = await read(middle - 10, middle + 100)
+    assert.deepEqual(Buffer.concat([await read(middle - 10, middle), await read(middle, middle + 100)]), whole)
+    // Cut to 32 bits, a position would have the key stream of another.
+    const cut = middle % 2 ** 31
+    if (cut !== middle) assert.notDeepEqual(await read(cut, cut + 100), whole.subarray(10))
+  }
+})
+
 function anchorsOf(file: string): string[] {
   const headings = [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)]
   return headings.map(([, heading]) =>
@@ -118,7 +167,7 @@ function anchorsOf(file: string): string[] {
 }
 
 test('every file that the pages name is there, and so is every constant', () => {
-  const constants = readFileSync(join(ROOT, 'src/constants.ts'), 'utf8')
+  const source = readFileSync(join(ROOT, 'src/constants.ts'), 'utf8')
   for (const page of PAGES) {
     const text = readFileSync(join(ROOT, page), 'utf8').replace(/^```.*?^```$/gms, '')
     for (const [, path] of text.matchAll(/`((?:src|test|docs|native|scripts|bench|bin)\/[\w./-]+)`/g)) {
@@ -126,7 +175,7 @@ test('every file that the pages name is there, and so is every constant', () => 
     }
     for (const [, name] of text.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)) {
       const isElsewhere = /^(IBT|REQUIRE|UV|XDG|RS)_/.test(name!)
-      assert.ok(isElsewhere || constants.includes(`const ${name} `), `${page} names ${name}`)
+      assert.ok(isElsewhere || source.includes(`const ${name} `) || name! in library, `${page} names ${name}`)
     }
   }
 })
