@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { createRequire as requireFrom } from 'node:module'
 import * as nodeZlib from 'node:zlib'
 import { BackupError } from '../errors.js'
 import { asBuffer } from '../format/byte-reader.js'
@@ -80,7 +80,7 @@ function settle(start: (done: Callback) => void): Promise<Buffer> {
 
 /** The bindings themselves: the package's own wrapper drops the level. */
 function fromMongo(): ZstdLibrary {
-  const { compress, decompress } = createRequire(import.meta.url ?? __filename)(
+  const { compress, decompress } = requireFrom(import.meta.url ?? __filename)(
     '@mongodb-js/zstd/bindings.js'
   ) as MongoZstd
   return {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { createRequire as requireFrom } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { BackupError } from '../errors.js'
 
@@ -8,7 +8,8 @@ const NAME = 'incremental-backups-tools'
 
 /** This file, or the bundle that it became part of: a CommonJS bundle has no `import.meta.url`. */
 const here = import.meta.url ?? pathToFileURL(__filename).href
-const require = createRequire(here)
+// Not called `require`, nor its maker `createRequire`: bundles for ES modules often begin with lines that declare these.
+const load = requireFrom(here)
 
 /** The package, seen from dist/src/native/. */
 const packageRoot = new URL('../../../', here)
@@ -34,7 +35,7 @@ export function loadAddon(): unknown {
   const attempts: Attempt[] = []
   for (const place of places()) {
     try {
-      return require(place)
+      return load(place)
     } catch (error) {
       attempts.push({ place, error: error as NodeJS.ErrnoException })
     }
@@ -96,7 +97,7 @@ function isMusl(): boolean {
 
 function manifest(): Manifest {
   try {
-    const found = require(fileURLToPath(new URL('package.json', packageRoot))) as Manifest & { readonly name?: string }
+    const found = load(fileURLToPath(new URL('package.json', packageRoot))) as Manifest & { readonly name?: string }
     return found.name === NAME ? found : {}
   } catch {
     return {}
