@@ -57,6 +57,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   set<ibt::open_file_job>(exports, "openFile");
   set<ibt::data_extents_job>(exports, "dataExtents");
   set<ibt::make_sequence>(exports, "sequence");
+  set<ibt::open_root_job>(exports, "openRoot");
   set<ibt::operate_job>(exports, "operate");
   set<ibt::user_name>(exports, "userName");
   set<ibt::group_name>(exports, "groupName");

@@ -42,6 +42,8 @@ export const LISTING_JOBS = 4
 export const LISTED_BELOW_ENTRIES = 2048
 /** Entries of one run, at most: it is looked at without a pause. */
 export const RUN_ENTRIES = 2048
+/** Paths of one kind that the report of a restore lists, at most: it counts the others. */
+export const REPORTED_PATHS = 100
 /** Archives that a restore keeps open at once, at most. */
 export const OPEN_ARCHIVES = 16
 /** Milliseconds after which a stage that serves from memory lets timers and abort run. */

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'IBT_INPUT_ENDED'
   | 'IBT_JOB_BUSY'
   | 'IBT_LOCKED'
+  | 'IBT_METADATA_FAILED'
   | 'IBT_NAME_INVALID'
   | 'IBT_NATIVE'
   | 'IBT_NO_BACKUP'

@@ -29,10 +29,14 @@ export {
   LEAVE,
   LEAVE_TIME,
   NOT_PROVEN,
+  type Operated,
   type OperateOptions,
   Operation,
   type OperationColumns,
-  operate
+  openRoot,
+  operate,
+  SPARED,
+  type Unset
 } from './native/operate.js'
 export { createPatcher, type Patcher, patchBytes } from './native/patcher.js'
 export { deltaFile, type JobStats, patchFile, signatureFile } from './native/rdiff-files.js'

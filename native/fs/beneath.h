@@ -25,6 +25,24 @@ int open_at(int directory, const char* path, int flags, mode_t mode = 0);
 // Opens the root, following links. Throws SystemError.
 Fd open_root(const std::string& path);
 
+// The directory that a job works below: a name, which is opened when the job runs, or a descriptor of the job's own.
+class Root {
+ public:
+  explicit Root(std::string path) : path_(std::move(path)) {}
+  explicit Root(Fd&& fd) : fd_(std::move(fd)), is_open_(true) {}
+  // A descriptor that is valid as long as the root is. Throws SystemError.
+  int open() {
+    if (!is_open_) fd_ = open_root(path_);
+    is_open_ = true;
+    return fd_.get();
+  }
+
+ private:
+  std::string path_;
+  Fd fd_;
+  bool is_open_ = false;
+};
+
 // Whether the path is "." or relative, without empty, "." and ".." parts and without NUL.
 bool is_safe_path(const std::string& path);
 

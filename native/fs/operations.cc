@@ -13,7 +13,10 @@
 
 #include "../engine.h"
 #include "beneath.h"
+#include "metadata.h"
+#include "mount.h"
 #include "remove.h"
+#include "system_error.h"
 
 namespace ibt {
 namespace {
@@ -24,118 +27,20 @@ constexpr size_t HOLE_BYTES = 4096;
 // Bodies that are hashed between two looks at the cancel token.
 constexpr size_t PROVEN_TOGETHER = 64;
 
-int result_of(int returned) { return returned == 0 ? 0 : errno; }
-
-struct timespec to_timespec(int64_t ns) {
-  struct timespec time;
-  int64_t seconds = ns / 1000000000;
-  if (ns % 1000000000 < 0) seconds -= 1;
-  time.tv_sec = static_cast<time_t>(seconds);
-  time.tv_nsec = static_cast<long>(ns - seconds * 1000000000);
-  return time;
-}
-
-// Remembers the first error of several steps.
-class FirstError {
- public:
-  void note(int error) {
-    if (error_ == 0) error_ = error;
-  }
-  int get() const { return error_; }
-
- private:
-  int error_ = 0;
-};
-
-// chown clears setuid, so the mode comes after it; a file that did not get its owner does not get setuid either.
-mode_t mode_to_set(const Operation& operation, int chown_error) {
-  return operation.mode & (chown_error == 0 ? 07777u : 01777u);
-}
-
-void to_times(const Operation& operation, struct timespec times[2]) {
-  times[0].tv_sec = 0;
-  times[0].tv_nsec = UTIME_OMIT;
-  times[1] = to_timespec(operation.mtime_ns);
-}
-
-bool has_other_owner(const Operation& operation, const struct stat& status) {
-  return (operation.uid != LEAVE && operation.uid != status.st_uid) ||
-         (operation.gid != LEAVE && operation.gid != status.st_gid);
-}
-
-// Of a new file. The time comes last: what is torn shows by it.
-int set_open_metadata(int fd, const Operation& operation) {
-  struct stat status;
-  if (fstat(fd, &status) != 0) return errno;
-  FirstError first;
-  if (has_other_owner(operation, status)) first.note(result_of(fchown(fd, operation.uid, operation.gid)));
-  const int chown_error = first.get();
-  first.note(set_xattrs({fd, {}}, operation.xattrs, chown_error == 0));
-  if (operation.mode != LEAVE) {
-    const mode_t mode = mode_to_set(operation, chown_error);
-    // Attributes may be ACLs, which change the mode.
-    const bool has_mode = mode == (status.st_mode & 07777u) && operation.xattrs.size <= sizeof(uint32_t);
-    if (!has_mode) first.note(result_of(fchmod(fd, mode)));
-  }
-  if (operation.mtime_ns != LEAVE_TIME) {
-    struct timespec times[2];
-    to_times(operation, times);
-    first.note(result_of(futimens(fd, times)));
-  }
-  return first.get();
-}
-
-int set_mode(int parent, const char* name, mode_t mode) {
-  if (fchmodat(parent, name, mode, AT_SYMLINK_NOFOLLOW) == 0) return 0;
-  if (errno != ENOTSUP && errno != ENOSYS && errno != EINVAL) return errno;
-  // The C library has no call that does not follow links.
-  const Fd file(open_at(parent, name, READ_FLAGS));
-  return file.get() < 0 ? -file.get() : result_of(fchmod(file.get(), mode));
-}
-
-int set_named_xattrs(int parent, const std::string& name, const Operation& operation, const struct stat& status,
-                     bool has_its_owner) {
-  const XattrTarget target = XattrTarget::beside(parent, name);
-  const int error = set_xattrs(target, operation.xattrs, has_its_owner);
-  // The user's own file that the user may not write: its mode is set afterwards.
-  if (error != EACCES || operation.mode == LEAVE || S_ISLNK(status.st_mode)) return error;
-  if (set_mode(parent, name.c_str(), (status.st_mode & 07777u) | S_IWUSR) != 0) return error;
-  return set_xattrs(target, operation.xattrs, has_its_owner);
-}
-
-int set_metadata(int parent, const std::string& name, const Operation& operation) {
-  struct stat status;
-  if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno;
-  FirstError first;
-  if (has_other_owner(operation, status)) {
-    first.note(result_of(fchownat(parent, name.c_str(), operation.uid, operation.gid, AT_SYMLINK_NOFOLLOW)));
-  }
-  const int chown_error = first.get();
-  first.note(set_named_xattrs(parent, name, operation, status, chown_error == 0));
-  // A symbolic link's own mode means nothing, and Linux cannot set it.
-  if (operation.mode != LEAVE && !S_ISLNK(status.st_mode)) {
-    first.note(set_mode(parent, name.c_str(), mode_to_set(operation, chown_error)));
-  }
-  if (operation.mtime_ns != LEAVE_TIME) {
-    struct timespec times[2];
-    to_times(operation, times);
-    first.note(result_of(utimensat(parent, name.c_str(), times, AT_SYMLINK_NOFOLLOW)));
-  }
-  return first.get();
-}
-
 bool is_zeros(const uint8_t* bytes, size_t length) { return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0; }
 
 class Operator {
  public:
-  Operator(int root, const CancelToken& cancel) : parents_(root), others_(root), cancel_(cancel) {}
+  Operator(int root, const CancelToken& cancel) : root_(root), parents_(root), others_(root), cancel_(cancel) {}
 
-  int apply(const Operation& operation) {
+  // Adds what could not be set of what is there then.
+  int apply(const Operation& operation, UnsetList& unset) {
+    unset_ = &unset;
     std::string name;
     const int parent = parents_.open(operation.path, name);
     if (parent < 0) {
       const bool is_nowhere = parent == -ENOENT || parent == -ENOTDIR;
-      return operation.code == REMOVE && is_nowhere ? 0 : -parent;
+      return removes(operation) && is_nowhere ? 0 : -parent;
     }
     if (name == "." && operation.code != SET_METADATA) return operation.code == MAKE_DIRECTORY ? EEXIST : EINVAL;
     switch (operation.code) {
@@ -157,19 +62,17 @@ class Operator {
       case MAKE_BLOCK_DEVICE:
         return make(make_device(parent, name, S_IFBLK, operation), parent, name, operation);
       case SET_METADATA:
-        return set_metadata(parent, name, operation);
-      case REMOVE: {
-        const int error = remove_tree(parent, name, cancel_);
-        forget();
-        return error;
-      }
-      case RENAME: {
-        const int error = with_other(operation, [&](int other, const char* to) {
-          return result_of(renameat(parent, name.c_str(), other, to));
-        });
-        forget();
-        return error;
-      }
+        return set_named_metadata(parent, name, operation.metadata, *unset_);
+      case REMOVE:
+        return forgetting(at_root_mount([&](const MountPlace& root) { return remove_tree(parent, name, root, cancel_); }));
+      case REMOVE_ONE:
+        return forgetting(at_root_mount([&](const MountPlace& root) { return remove_one(parent, name, root); }));
+      case UNLINK:
+        return unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT ? 0 : errno;
+      case RENAME:
+        return forgetting(with_other(operation, [&](int other, const char* to) {
+          return replace(parent, name, other, to);
+        }));
       default:
         return EINVAL;
     }
@@ -177,7 +80,7 @@ class Operator {
 
  private:
   int make(int returned, int parent, const std::string& name, const Operation& operation) {
-    return returned == 0 ? set_metadata(parent, name, operation) : errno;
+    return returned == 0 ? set_named_metadata(parent, name, operation.metadata, *unset_) : errno;
   }
 
   static int make_device(int parent, const std::string& name, mode_t type, const Operation& operation) {
@@ -193,10 +96,34 @@ class Operator {
   }
 
   // What a new file begins with. One that stays the user's own has its mode at once: to look costs less than to set.
-  mode_t first_mode(const Operation& operation) const {
-    const bool is_own = (operation.uid == LEAVE || operation.uid == uid_) &&
-                        (operation.gid == LEAVE || operation.gid == gid_);
-    return is_own && operation.mode != LEAVE ? (operation.mode & 0777u) | 0600u : 0600u;
+  mode_t first_mode(const Metadata& metadata) const {
+    return metadata.mode != LEAVE && stays_own(metadata, uid_, gid_) ? (metadata.mode & 0777u) | 0600u : 0600u;
+  }
+
+  static bool removes(const Operation& operation) {
+    return operation.code == REMOVE || operation.code == REMOVE_ONE || operation.code == UNLINK;
+  }
+
+  template <class Use>
+  int at_root_mount(Use use) {
+    if (!knows_mount_) {
+      const int error = look_at_mount(root_, nullptr, mount_);
+      if (error != 0) return error;
+      knows_mount_ = true;
+    }
+    return use(mount_);
+  }
+
+  int replace(int from, const std::string& name, int directory, const std::string& to) {
+    return at_root_mount([&](const MountPlace& root) {
+      if (is_mounted(directory, to, root)) return SPARED;
+      return result_of(renameat(from, name.c_str(), directory, to.c_str()));
+    });
+  }
+
+  int forgetting(int error) {
+    forget();
+    return error;
   }
 
   void forget() {
@@ -208,18 +135,18 @@ class Operator {
     const bool replaces = !operation.other.empty();
     const std::string& made = replaces ? operation.other : name;
     if (!is_safe_path(made) || made == "." || made.find('/') != std::string::npos) return EINVAL;
-    const int fd = open_at(parent, made.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, first_mode(operation));
+    const int flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+    const int fd = open_at(parent, made.c_str(), flags, first_mode(operation.metadata));
     if (fd < 0) return -fd;
     Fd file(fd);
     int error = operation.code == WRITE_SPARSE_FILE ? write_sparse(fd, operation) : write_body(fd, operation);
-    FirstError first;
     if (error == 0) {
-      first.note(set_open_metadata(fd, operation));
+      set_open_metadata(fd, operation.metadata, *unset_);
       // A network file system may tell only now that a write has failed.
       error = result_of(::close(file.release()));
     }
-    if (error == 0 && replaces) error = result_of(renameat(parent, made.c_str(), parent, name.c_str()));
-    if (error == 0) return first.get();
+    if (error == 0 && replaces) error = replace(parent, made, parent, name);
+    if (error == 0) return 0;
     // Half a file is no file.
     unlinkat(parent, made.c_str(), 0);
     if (error == ECANCELED) throw Cancelled{};
@@ -256,9 +183,13 @@ class Operator {
 
   const uid_t uid_ = geteuid();
   const gid_t gid_ = getegid();
+  const int root_;
   Parents parents_;
   Parents others_;
   const CancelToken& cancel_;
+  MountPlace mount_;
+  bool knows_mount_ = false;
+  UnsetList* unset_ = nullptr;
 };
 
 bool makes_directory(const Operation& operation) { return operation.code == MAKE_DIRECTORY; }
@@ -290,21 +221,22 @@ std::vector<int32_t> prove(const std::vector<Operation>& operations, const Cance
 
 }  // namespace
 
-std::vector<int32_t> operate(const std::string& root, const std::vector<Operation>& operations, Turn* turn,
-                             const CancelToken& cancel) {
-  const Fd top = open_root(root);
-  Operator run(top.get(), cancel);
-  std::vector<int32_t> errors = prove(operations, cancel);
+Operated operate(int root, const std::vector<Operation>& operations, Turn* turn, const CancelToken& cancel) {
+  Operator run(root, cancel);
+  Operated result{prove(operations, cancel), {}};
+  UnsetList unset;
   const auto apply = [&](auto is_wanted) {
     for (size_t i = 0; i < operations.size(); i++) {
-      if (errors[i] != 0 || !is_wanted(operations[i])) continue;
+      if (result.errors[i] != 0 || !is_wanted(operations[i])) continue;
       cancel.check();
-      errors[i] = run.apply(operations[i]);
+      result.errors[i] = run.apply(operations[i], unset);
+      for (Unset& part : unset) result.unset.emplace_back(static_cast<uint32_t>(i), std::move(part));
+      unset.clear();
     }
   };
   if (turn == nullptr) {
     apply([](const Operation&) { return true; });
-    return errors;
+    return result;
   }
   turn->wait(Step::made_directories, cancel);
   apply(makes_directory);
@@ -313,7 +245,7 @@ std::vector<int32_t> operate(const std::string& root, const std::vector<Operatio
   turn->wait(Step::done, cancel);
   apply([](const Operation& operation) { return !makes_directory(operation) && !writes_file(operation); });
   turn->reach(Step::done);
-  return errors;
+  return result;
 }
 
 }  // namespace ibt

@@ -1,10 +1,11 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cancel.h"
-#include "set_xattrs.h"
+#include "metadata.h"
 #include "turn.h"
 
 namespace ibt {
@@ -21,11 +22,11 @@ enum OperationCode : uint8_t {
   WRITE_SPARSE_FILE = 8,
   MAKE_FIFO = 9,
   MAKE_CHARACTER_DEVICE = 10,
-  MAKE_BLOCK_DEVICE = 11
+  MAKE_BLOCK_DEVICE = 11,
+  REMOVE_ONE = 12,
+  UNLINK = 13
 };
 
-constexpr uint32_t LEAVE = 0xffffffff;
-constexpr int64_t LEAVE_TIME = INT64_MIN;
 // Instead of an errno: a body does not have the digest that it should have.
 constexpr int32_t NOT_PROVEN = -1;
 
@@ -33,22 +34,25 @@ struct Operation {
   uint8_t code;
   std::string path;
   std::string other;
-  uint32_t mode;
-  uint32_t uid;
-  uint32_t gid;
-  int64_t mtime_ns;
+  Metadata metadata;
   uint32_t dev_major;
   uint32_t dev_minor;
-  XattrList xattrs;
   const uint8_t* body;
   size_t body_length;
   // Nothing is written unless the body has this SHA-256; null: whatever it has.
   const uint8_t* sha256;
 };
 
-// Does them in order; one that fails does not stop the others. Returns an errno for each.
+// What became of the operations.
+struct Operated {
+  // 0, an errno, NOT_PROVEN or SPARED for each. With anything but 0 it is not done.
+  std::vector<int32_t> errors;
+  // What could not be set of what is there, by the index of its operation.
+  std::vector<std::pair<uint32_t, Unset>> unset;
+};
+
+// Does them in order; one that fails does not stop the others. Nothing is removed or replaced at or behind a mount point.
 // With a turn, directories are made first, then files, then comes all else, each in order: it must make no difference.
-std::vector<int32_t> operate(const std::string& root, const std::vector<Operation>& operations, Turn* turn,
-                             const CancelToken& cancel);
+Operated operate(int root, const std::vector<Operation>& operations, Turn* turn, const CancelToken& cancel);
 
 }  // namespace ibt

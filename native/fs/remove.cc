@@ -26,7 +26,8 @@ struct Level {
 
 class Remover {
  public:
-  Remover(int parent, dev_t dev, const CancelToken& cancel) : parent_(parent), dev_(dev), cancel_(cancel) {}
+  Remover(int parent, const MountPlace& root, const CancelToken& cancel)
+      : parent_(parent), root_(root), cancel_(cancel) {}
 
   int remove(const std::string& name) {
     enter(parent_, name);
@@ -41,12 +42,15 @@ class Remover {
       directories.pop_back();
       enter(current_.get(), next);
     }
-    return error_;
+    return error_ != 0 ? error_ : is_spared_ ? SPARED : 0;
   }
 
  private:
   void note(int error) {
-    if (error_ == 0 && error != ENOENT) error_ = error;
+    // Busy is a mount point, and what leads to it is not empty.
+    if (error == EBUSY) is_spared_ = true;
+    else if (is_spared_ && (error == ENOTEMPTY || error == EEXIST)) return;
+    else if (error_ == 0 && error != ENOENT) error_ = error;
   }
 
   void enter(int directory, const std::string& name) {
@@ -57,7 +61,10 @@ class Remover {
     struct stat status;
     if (fstat(fd, &status) != 0) return note(errno);
     // What is mounted there is not part of the tree.
-    if (status.st_dev != dev_) return note(EBUSY);
+    MountPlace place;
+    const int error = look_at_mount(fd, nullptr, place);
+    if (error != 0) return note(error);
+    if (!is_same_mount(root_, place)) return note(EBUSY);
     Level level{name, status.st_dev, status.st_ino, {}};
     remove_files(fd, level.directories);
     levels_.push_back(std::move(level));
@@ -130,24 +137,36 @@ class Remover {
   }
 
   const int parent_;
-  const dev_t dev_;
+  const MountPlace& root_;
   const CancelToken& cancel_;
   std::vector<Level> levels_;
   Fd current_;
   int error_ = 0;
+  bool is_spared_ = false;
 };
 
 }  // namespace
 
-int remove_tree(int parent, const std::string& name, const CancelToken& cancel) {
-  struct stat status;
-  if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? 0 : errno;
-  if (S_ISDIR(status.st_mode)) {
-    struct stat above;
-    if (fstat(parent, &above) != 0) return errno;
-    return Remover(parent, above.st_dev, cancel).remove(name);
-  }
-  return unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT ? 0 : errno;
+int remove_tree(int parent, const std::string& name, const MountPlace& root, const CancelToken& cancel) {
+  MountPlace place;
+  const int error = look_at_mount(parent, name.c_str(), place);
+  if (error != 0) return error == ENOENT ? 0 : error;
+  if (!place.is_directory) return remove_one(parent, name, root);
+  return is_same_mount(root, place) ? Remover(parent, root, cancel).remove(name) : SPARED;
+}
+
+int remove_one(int parent, const std::string& name, const MountPlace& root) {
+  MountPlace place;
+  const int error = look_at_mount(parent, name.c_str(), place);
+  if (error != 0) return error == ENOENT ? 0 : error;
+  if (!is_same_mount(root, place)) return SPARED;
+  if (unlinkat(parent, name.c_str(), place.is_directory ? AT_REMOVEDIR : 0) == 0 || errno == ENOENT) return 0;
+  return errno == EBUSY ? SPARED : errno == EEXIST ? ENOTEMPTY : errno;
+}
+
+bool is_mounted(int parent, const std::string& name, const MountPlace& root) {
+  MountPlace place;
+  return look_at_mount(parent, name.c_str(), place) == 0 && !is_same_mount(root, place);
 }
 
 }  // namespace ibt

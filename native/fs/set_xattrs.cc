@@ -80,21 +80,22 @@ bool is_ours(const std::string& name) {
   return starts_with("user.") || starts_with("trusted.") || starts_with("system.posix_acl_") || name == CAPABILITY;
 }
 
-int remove_others(const XattrTarget& target, const Attributes& wanted) {
+void remove_others(const XattrTarget& target, const Attributes& wanted, std::vector<FailedXattr>& failed) {
   std::string names(LISTED_NAMES_BYTES, '\0');
   ssize_t length;
   while ((length = list_names(target, &names[0], names.size())) < 0 && errno == ERANGE) names.resize(names.size() * 4);
-  // Where there can be none, there is none to remove.
-  if (length < 0) return errno == EOPNOTSUPP || errno == ENOSYS || wanted.empty() ? 0 : errno;
-  int first = 0;
+  if (length < 0) {
+    // Where there can be none, there is none to remove.
+    if (errno != EOPNOTSUPP && errno != ENOSYS && !wanted.empty()) failed.push_back({"", errno});
+    return;
+  }
   for (size_t at = 0; at < static_cast<size_t>(length);) {
     const std::string name = names.c_str() + at;
     at += name.size() + 1;
     if (!is_ours(name) || wanted.count(name) != 0) continue;
     const int error = remove(target, name.c_str());
-    if (first == 0) first = error;
+    if (error != 0) failed.push_back({name, error});
   }
-  return first;
 }
 
 }  // namespace
@@ -104,18 +105,24 @@ XattrTarget XattrTarget::beside(int directory, const std::string& name) {
   return {-1, "/proc/self/fd/" + std::to_string(directory) + "/" + name};
 }
 
-int set_xattrs(const XattrTarget& target, XattrList list, bool has_its_owner) {
-  if (list.size == 0) return 0;
+std::vector<FailedXattr> set_xattrs(const XattrTarget& target, XattrList list, bool with_capabilities) {
+  std::vector<FailedXattr> failed;
+  if (list.size == 0) return failed;
   Attributes wanted;
-  if (!decode(list, wanted)) return EINVAL;
-  if (!has_its_owner) wanted.erase(CAPABILITY);
-  int first = remove_others(target, wanted);
+  if (!decode(list, wanted)) return {{"", EINVAL}};
+  if (!with_capabilities) wanted.erase(CAPABILITY);
+  remove_others(target, wanted, failed);
   for (const auto& [name, value] : wanted) {
     if (has_value(target, name.c_str(), value)) continue;
     const int error = set(target, name.c_str(), value);
-    if (first == 0) first = error;
+    if (error != 0) failed.push_back({name, error});
   }
-  return first;
+  return failed;
+}
+
+bool has_capabilities(XattrList list) {
+  Attributes wanted;
+  return list.size > sizeof(uint32_t) && decode(list, wanted) && wanted.count(CAPABILITY) != 0;
 }
 
 }  // namespace ibt
@@ -126,10 +133,13 @@ namespace ibt {
 
 XattrTarget XattrTarget::beside(int, const std::string&) { return {}; }
 
-int set_xattrs(const XattrTarget&, XattrList list, bool) {
+std::vector<FailedXattr> set_xattrs(const XattrTarget&, XattrList list, bool) {
   // More than a count of zero.
-  return list.size > sizeof(uint32_t) ? ENOTSUP : 0;
+  if (list.size > sizeof(uint32_t)) return {{"", ENOTSUP}};
+  return {};
 }
+
+bool has_capabilities(XattrList) { return false; }
 
 }  // namespace ibt
 #endif

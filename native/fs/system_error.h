@@ -1,4 +1,5 @@
 #pragma once
+#include <errno.h>
 
 namespace ibt {
 
@@ -11,5 +12,8 @@ struct SystemError {
   // Which of several inputs it is about; -1: not said.
   int input = -1;
 };
+
+// The errno of a system call that returns 0 if it was done; else 0.
+inline int result_of(int returned) { return returned == 0 ? 0 : errno; }
 
 }  // namespace ibt

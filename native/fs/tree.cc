@@ -61,9 +61,8 @@ class TreeLister {
 
 }  // namespace
 
-ListedTree list_trees(const std::string& root, const std::vector<std::string>& paths, const Capture& capture,
+ListedTree list_trees(int root, const std::vector<std::string>& paths, const Capture& capture,
                       size_t below_entries, const CancelToken& cancel) {
-  const Fd top = open_root(root);
   TreeLister lister(capture, below_entries, cancel);
   for (const std::string& path : paths) {
     ListedTree::Failure failure;
@@ -71,7 +70,7 @@ ListedTree list_trees(const std::string& root, const std::vector<std::string>& p
     if (start > 0 && !lister.has_room()) start = ListedTree::NOT_REACHED;
     else {
       try {
-        const int fd = open_beneath(top.get(), path, LISTING_FLAGS);
+        const int fd = open_beneath(root, path, LISTING_FLAGS);
         if (fd < 0) throw SystemError{-fd, "open", SystemError::What::read};
         lister.add(Fd(fd), -1, -1, 0);
       } catch (const SystemError& error) {

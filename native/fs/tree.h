@@ -30,7 +30,7 @@ struct ListedTree {
 // Lists the directories of these paths, and those below them in depth-first order, for as long as there are fewer than
 // `below_entries` entries; the first path is listed in any case, and with 0 every path, but none below. Not descended is
 // from a directory with a captured file, to another device, and to what cannot be listed.
-ListedTree list_trees(const std::string& root, const std::vector<std::string>& paths, const Capture& capture,
+ListedTree list_trees(int root, const std::vector<std::string>& paths, const Capture& capture,
                       size_t below_entries, const CancelToken& cancel);
 
 }  // namespace ibt

@@ -79,11 +79,10 @@ struct Opened {
   bool is_settled;
 };
 
-Opened open_file(const std::string& root, const std::string& path, bool create, const CancelToken& cancel) {
+Opened open_file(Root& root, const std::string& path, bool create, const CancelToken& cancel) {
   const SystemError::What what = create ? SystemError::What::write : SystemError::What::read;
-  const Fd top = open_root(root);
-  const int flags = create ? O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW : READ_FLAGS;
-  const int fd = open_beneath(top.get(), path, flags, 0600);
+  const int flags = create ? O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW : READ_FLAGS;
+  const int fd = open_beneath(root.open(), path, flags, 0600);
   if (fd < 0) throw SystemError{-fd, "open", what};
   Opened opened{Fd(fd), {}, true};
   if (!create) {
@@ -96,6 +95,30 @@ Opened open_file(const std::string& root, const std::string& path, bool create, 
   if (fstat(fd, &status) != 0) throw SystemError{errno, "fstat", what};
   opened.stat = to_file_stat(status);
   return opened;
+}
+
+// A name, or a descriptor that stays the caller's.
+Root root_of(const Napi::CallbackInfo& info, size_t index) {
+  if (info[index].IsNumber()) return Root(own_descriptor(descriptor(info, index, "root")));
+  return Root(byte_string(info, index, "root"));
+}
+
+// [operation, part, errno, attribute] for each.
+Napi::Value to_js(Napi::Env env, Operated& operated) {
+  Napi::Array all = Napi::Array::New(env, operated.unset.size());
+  uint32_t count = 0;
+  for (const auto& [operation, unset] : operated.unset) {
+    Napi::Array one = Napi::Array::New(env, 4);
+    one.Set(0u, Napi::Number::New(env, operation));
+    one.Set(1u, Napi::Number::New(env, static_cast<double>(unset.part)));
+    one.Set(2u, Napi::Number::New(env, unset.error));
+    one.Set(3u, Napi::Buffer<char>::Copy(env, unset.attribute.data(), unset.attribute.size()));
+    all.Set(count++, one);
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("errnos", to_int32_array(env, operated.errors));
+  result.Set("unset", all);
+  return result;
 }
 
 struct OpenSequence : Sequence {
@@ -129,6 +152,8 @@ Span part(Napi::Env env, const Span& whole, const std::vector<double>& offsets, 
 
 std::vector<Operation> operations(const Napi::CallbackInfo& info, Held& held) {
   const Napi::Env env = info.Env();
+  if (!info[15].IsBoolean()) throw Napi::TypeError::New(env, "setsOwner is not a boolean");
+  const bool sets_owner = info[15].As<Napi::Boolean>().Value();
   const size_t count = typed(info[1], "codes", napi_uint8_array, nullptr).size;
   const auto codes = column<uint8_t>(info, 1, "codes", napi_uint8_array, count);
   auto paths = strings(env, bytes(info, 2, "paths", nullptr), count, "paths");
@@ -152,9 +177,9 @@ std::vector<Operation> operations(const Napi::CallbackInfo& info, Held& held) {
     const Span body = part(env, slab, offsets, i, "offsets do not ascend within slab");
     const uint8_t* digest = digests.data + 32 * i;
     const bool has_digest = std::any_of(digest, digest + 32, [](uint8_t byte) { return byte != 0; });
-    all.push_back({codes[i], std::move(paths[i]), std::move(others[i]), modes[i], uids[i], gids[i], mtimes[i],
-                   dev_majors[i], dev_minors[i], {list.data, list.size}, body.data, body.size,
-                   has_digest ? digest : nullptr});
+    const Metadata metadata{modes[i], uids[i], gids[i], mtimes[i], {list.data, list.size}, sets_owner};
+    all.push_back({codes[i], std::move(paths[i]), std::move(others[i]), metadata, dev_majors[i], dev_minors[i],
+                   body.data, body.size, has_digest ? digest : nullptr});
   }
   return all;
 }
@@ -173,12 +198,12 @@ Napi::Value list_directories_job(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < names.Length(); i++) {
     capture.names.push_back(string_of(typed(names.Get(i), "capture", napi_uint8_array, nullptr)));
   }
-  std::string root = byte_string(info, 0, "root");
+  Root root = root_of(info, 0);
   auto paths = strings(env, bytes(info, 1, "paths", nullptr), static_cast<size_t>(count), "paths");
   return start(
       env, token(info, 6), {},
       [root = std::move(root), paths = std::move(paths), capture = std::move(capture), below](
-          const CancelToken& cancel) { return list_trees(root, paths, capture, below, cancel); },
+          const CancelToken& cancel) mutable { return list_trees(root.open(), paths, capture, below, cancel); },
       [](Napi::Env env, ListedTree& tree) { return to_js(env, tree); });
 }
 
@@ -214,11 +239,11 @@ Napi::Value open_file_job(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[2].IsBoolean()) throw Napi::TypeError::New(env, "create is not a boolean");
   const bool create = info[2].As<Napi::Boolean>().Value();
-  std::string root = byte_string(info, 0, "root");
+  Root root = root_of(info, 0);
   std::string path = byte_string(info, 1, "path");
   return start(
       env, token(info, 3), {},
-      [root = std::move(root), path = std::move(path), create](const CancelToken& cancel) {
+      [root = std::move(root), path = std::move(path), create](const CancelToken& cancel) mutable {
         return open_file(root, path, create, cancel);
       },
       [](Napi::Env env, Opened& opened) -> Napi::Value {
@@ -247,24 +272,32 @@ Napi::Value make_sequence(const Napi::CallbackInfo& info) {
   return Wrapped<OpenSequence>::make(info.Env(), std::make_shared<OpenSequence>(), sizeof(Progress));
 }
 
+// (path, token): a descriptor for the root of other jobs, which JavaScript closes
+Napi::Value open_root_job(const Napi::CallbackInfo& info) {
+  std::string path = byte_string(info, 0, "path");
+  return start(
+      info.Env(), token(info, 1), {}, [path = std::move(path)](const CancelToken&) { return open_root(path); },
+      [](Napi::Env env, Fd& opened) -> Napi::Value { return Napi::Number::New(env, opened.release()); });
+}
+
 // (root, codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors, xattrs, xattrOffsets, slab, offsets,
-// digests, sequence, token)
+// digests, setsOwner, sequence, token)
 Napi::Value operate_job(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Held held;
   auto all = operations(info, held);
-  std::string root = byte_string(info, 0, "root");
-  auto cancel_token = token(info, 16);
+  Root root = root_of(info, 0);
+  auto cancel_token = token(info, 17);
   std::optional<Turn> turn;
-  if (!info[15].IsUndefined()) turn.emplace(*Wrapped<OpenSequence>::get(env, info[15], "sequence"));
+  if (!info[16].IsUndefined()) turn.emplace(*Wrapped<OpenSequence>::get(env, info[16], "sequence"));
   return start(
       env, std::move(cancel_token), std::move(held),
       [root = std::move(root), all = std::move(all), turn = std::move(turn)](const CancelToken& cancel) mutable {
         // Let go of at the job's end, not only when JavaScript gets to it.
         std::optional<Turn> mine = std::move(turn);
-        return operate(root, all, mine ? &*mine : nullptr, cancel);
+        return operate(root.open(), all, mine ? &*mine : nullptr, cancel);
       },
-      [](Napi::Env env, std::vector<int32_t>& errors) { return to_int32_array(env, errors); });
+      [](Napi::Env env, Operated& operated) { return to_js(env, operated); });
 }
 
 }  // namespace ibt

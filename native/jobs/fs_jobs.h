@@ -9,6 +9,7 @@ Napi::Value read_files_job(const Napi::CallbackInfo& info);
 Napi::Value open_file_job(const Napi::CallbackInfo& info);
 Napi::Value data_extents_job(const Napi::CallbackInfo& info);
 Napi::Value make_sequence(const Napi::CallbackInfo& info);
+Napi::Value open_root_job(const Napi::CallbackInfo& info);
 Napi::Value operate_job(const Napi::CallbackInfo& info);
 
 // Look-ups that are done at once: undefined for what is unknown.

@@ -82,6 +82,12 @@ export type DirectoryArguments = readonly [
 /** Columns of files that were read, how many they are, and which is the first of a run. */
 export type FileArguments = readonly [columns: Uint8Array, count: number, first: number]
 
+/** The directory that a job works below: a name, or a descriptor. */
+export type RootArgument = Uint8Array | number
+
+/** Metadata that an operation could not set; parts are the numbers of native/fs/metadata.h. */
+export type RawUnset = readonly [operation: number, part: 1 | 2 | 3 | 4 | 5, errno: number, attribute: Buffer]
+
 /** What native/binding.cc exports: plain arguments in order, checked there; jobs end in a token and return promises. */
 export interface Addon {
   setThreads(count: number): void
@@ -91,7 +97,7 @@ export interface Addon {
   allocate(sizeBytes: number): Buffer
 
   listDirectories(
-    root: Uint8Array,
+    root: RootArgument,
     paths: Uint8Array,
     count: number,
     capture: readonly Uint8Array[],
@@ -112,15 +118,16 @@ export interface Addon {
     token: Token
   ): Promise<RawBatch>
   openFile(
-    root: Uint8Array,
+    root: RootArgument,
     path: Uint8Array,
     create: boolean,
     token: Token
   ): Promise<{ fd: number; columns: ArrayBuffer; isSettled: boolean }>
   dataExtents(fd: number, sizeBytes: number, max: number, token: Token): Promise<Float64Array>
   sequence(): Sequence
+  openRoot(path: Uint8Array, token: Token): Promise<number>
   operate(
-    root: Uint8Array,
+    root: RootArgument,
     codes: Uint8Array,
     paths: Uint8Array,
     others: Uint8Array,
@@ -135,9 +142,10 @@ export interface Addon {
     slab: Uint8Array,
     offsets: Float64Array,
     digests: Uint8Array,
+    setsOwner: boolean,
     sequence: Sequence | undefined,
     token: Token
-  ): Promise<Int32Array>
+  ): Promise<{ errnos: Int32Array; unset: readonly RawUnset[] }>
   userName(uid: number): string | undefined
   groupName(gid: number): string | undefined
   userId(name: string): number | undefined

@@ -1,6 +1,6 @@
 import { BackupError } from '../errors.js'
 import { encodePath, printPath } from '../path.js'
-import { addon, type RawListing } from './addon.js'
+import { addon, type RawListing, type RootArgument } from './addon.js'
 import { type StatColumns, statColumns } from './columns.js'
 import { runJob, systemError } from './job.js'
 import { SELF, splitXattrs, type Xattrs } from './xattrs.js'
@@ -58,7 +58,7 @@ export interface ListOptions {
 
 /**
  * Lists directories: names, metadata, link targets and extended attributes.
- * `root` is an absolute path and opened following links. A path (`.`: the root) lies below it and is opened without
+ * `root` is an absolute path, opened following links, or a descriptor. A path (`.`: the root) lies below it and is opened without
  * following a link in any part. What could not be looked at, or of `capture` not read, has its reason in
  * `errnos`.
  * Gives a listing for each path, or why there is none (IBT_READ_FAILED), or undefined where `belowEntries` was reached:
@@ -67,7 +67,7 @@ export interface ListOptions {
  * An attribute that the user may not read is left out.
  */
 export async function listDirectories(
-  root: Uint8Array,
+  root: RootArgument,
   paths: readonly string[],
   { capture = [], captureMaxBytes = 0, belowEntries = 0, signal }: ListOptions = {}
 ): Promise<(Listing | BackupError | undefined)[]> {
@@ -86,7 +86,7 @@ export async function listDirectories(
 }
 
 /** Lists one directory. @throws BackupError IBT_READ_FAILED */
-export async function listDirectory(root: Uint8Array, path: string, options?: ListOptions): Promise<Listing> {
+export async function listDirectory(root: RootArgument, path: string, options?: ListOptions): Promise<Listing> {
   const [listing] = await listDirectories(root, [path], options)
   if (listing instanceof BackupError) throw listing
   return listing!

@@ -1,6 +1,6 @@
 import { close } from 'node:fs'
 import { decodePath } from '../path.js'
-import { addon } from './addon.js'
+import { addon, type RootArgument } from './addon.js'
 import { type StatColumns, statColumns } from './columns.js'
 import { runJob } from './job.js'
 
@@ -17,12 +17,12 @@ export interface OpenFile {
 }
 
 /**
- * Opens what lies below the root without following a link in any part of the path and without waiting for a FIFO.
- * `create`: makes a file that must not exist, mode 0600, for writing. The type in `stat` is for the caller to check.
+ * Opens what lies below the root, a name or a descriptor, without following a link in any part of the path and without waiting for a FIFO.
+ * `create`: makes a file that must not exist, mode 0600, for writing and reading. The type in `stat` is for the caller to check.
  * @throws BackupError IBT_READ_FAILED, IBT_WRITE_FAILED
  */
 export async function openFile(
-  root: Uint8Array,
+  root: RootArgument,
   path: Uint8Array,
   mode: 'read' | 'create',
   signal?: AbortSignal

@@ -1,5 +1,6 @@
+import { close } from 'node:fs'
 import { decodePath } from '../path.js'
-import { addon, type Sequence } from './addon.js'
+import { addon, type RawUnset, type RootArgument, type Sequence } from './addon.js'
 import { runJob } from './job.js'
 
 /** What `operate` does to one path below the root. */
@@ -26,7 +27,11 @@ export const Operation = {
   writeSparseFile: 8,
   makeFifo: 9,
   makeCharacterDevice: 10,
-  makeBlockDevice: 11
+  makeBlockDevice: 11,
+  /** As `remove`, but a directory that is not empty stays: ENOTEMPTY. */
+  removeOne: 12,
+  /** A file that an earlier operation has made. Nothing there is no error. */
+  unlink: 13
 } as const
 
 /** In `OperationColumns`: a mode or owner that is left as it is. */
@@ -62,8 +67,45 @@ export interface OperationColumns {
   readonly digests: Uint8Array
 }
 
-/** In the result of `operate`: nothing was written, for the body does not have its digest. */
+/** In `Operated`: nothing was written, for the body does not have its digest. */
 export const NOT_PROVEN = -1
+/** In `Operated`: what would have been removed or replaced lies at or behind a mount point, and stays. */
+export const SPARED = -2
+
+/** Metadata that may be refused. */
+const UNSET_PARTS = { 1: 'owner', 2: 'attribute', 3: 'mode', 4: 'time', 5: 'privileges' } as const
+
+/**
+ * Metadata that could not be set of what is there. `privileges`: setuid, setgid or capabilities of a file that does not
+ * have its owner.
+ */
+export interface Unset {
+  /** Index of the operation. */
+  readonly operation: number
+  readonly part: (typeof UNSET_PARTS)[keyof typeof UNSET_PARTS]
+  /** Positive, as in columns. */
+  readonly errno: number
+  /** Name of the attribute, escaped as paths are; empty if the attributes that are there could not be listed. */
+  readonly attribute: string
+}
+
+/** What became of operations. */
+export interface Operated {
+  /** 0 (done), an error number, `NOT_PROVEN` or `SPARED` for each. */
+  readonly errnos: Int32Array
+  readonly unset: readonly Unset[]
+}
+
+/** Opens a directory, following links, for the jobs that go by its descriptor; the caller closes it. @throws BackupError IBT_READ_FAILED */
+export async function openRoot(path: Uint8Array, signal?: AbortSignal): Promise<number> {
+  const subject = { action: 'open', path: decodePath(path) }
+  return runJob(
+    subject,
+    signal,
+    token => addon().openRoot(path, token),
+    fd => close(fd)
+  )
+}
 
 /** For jobs that make a tree where nothing is: see `operate`. */
 export function createSequence(): Sequence {
@@ -73,30 +115,41 @@ export function createSequence(): Sequence {
 /** How `operate` is done. */
 export interface OperateOptions {
   readonly signal?: AbortSignal | undefined
+  /** False: files keep the owners that they have, and `uids` and `gids` tell whose they were. Default: true. */
+  readonly setsOwner?: boolean | undefined
   /** Jobs of one sequence work at the same time as far as they can. */
   readonly sequence?: Sequence | undefined
 }
 
 /**
- * Changes what lies below the root: yields an error number (0: done) for each operation. One that fails does not stop
- * the others. No link is followed in any part of a path. Owners come first, times last. What was not given its owner is
- * not given setuid, setgid or capabilities. A file that could not be written whole is removed again. After an abort some operations are done and some are not.
+ * Changes what lies below the root, a name or a descriptor (see `openRoot`). An operation that fails does not stop the
+ * others. No link is followed in any part of a path.
+ * Metadata that cannot be set do not fail an operation: the rest is set. Owners come first, times last. A file that does
+ * not have its owner is not given setuid, setgid or capabilities. A file that could not be written whole is removed again.
+ * Nothing is removed or replaced at or behind a mount point below the root.
+ * After an abort some operations are done and some are not.
  * `slab`, `xattrs` and `digests` must not change until the promise settles.
  * Of a sequence, directories are made before files and files before all else that a job does, and each of these three
  * in order; what is no file, in the order of the jobs, too. For operations that this order suits.
  * @throws BackupError IBT_READ_FAILED if the root cannot be opened.
  */
 export async function operate(
-  root: Uint8Array,
+  root: RootArgument,
   columns: OperationColumns,
-  { signal, sequence }: OperateOptions = {}
-): Promise<Int32Array> {
+  { signal, setsOwner = true, sequence }: OperateOptions = {}
+): Promise<Operated> {
   const { codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors } = columns
   const { xattrs, xattrOffsets, slab, offsets, digests } = columns
-  return runJob({ action: 'change what is below', path: decodePath(root) }, signal, token =>
+  const path = typeof root === 'number' ? undefined : decodePath(root)
+  const { errnos, unset } = await runJob({ action: 'change what is below', path }, signal, token =>
     addon().operate(
       ...([root, codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors] as const),
-      ...([xattrs, xattrOffsets, slab, offsets, digests, sequence, token] as const)
+      ...([xattrs, xattrOffsets, slab, offsets, digests, setsOwner, sequence, token] as const)
     )
   )
+  return { errnos, unset: unset.map(toUnset) }
+}
+
+function toUnset([operation, part, errno, attribute]: RawUnset): Unset {
+  return { operation, part: UNSET_PARTS[part], errno, attribute: decodePath(attribute) }
 }

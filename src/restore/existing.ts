@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import { CHUNK_BYTES } from '../constants.js'
-import { type Listing, listDirectory } from '../native.js'
-import { comparePaths, joinPath } from '../path.js'
-import { closeFile, DiskContent, readChunk } from '../source/disk.js'
+import { type Listing, listDirectory, openFile } from '../native.js'
+import { comparePaths, encodePath, joinPath } from '../path.js'
+import { closeFile, readChunk } from '../source/disk.js'
 import { ENTRY_TYPES, splitNames } from '../source/listed.js'
 import type { Metadata } from '../types.js'
 
@@ -14,8 +13,8 @@ export interface Existing extends Metadata {
 }
 
 /**
- * What a directory of the destination holds, asked for by names in their order. One listing, no further look at anything.
- * Memory: the listing, about 150 bytes an entry, while the directory is open.
+ * What a directory of the destination holds. Ask for names in path order. The directory is listed once, and nothing in it
+ * is looked at again. Memory: the listing, about 150 bytes an entry, while the directory is open.
  */
 export class ExistingDirectory {
   readonly #names: readonly string[]
@@ -32,7 +31,7 @@ export class ExistingDirectory {
   }
 
   /** @throws BackupError IBT_READ_FAILED */
-  static async list(root: Uint8Array, path: string, signal: AbortSignal | undefined): Promise<ExistingDirectory> {
+  static async list(root: number, path: string, signal: AbortSignal | undefined): Promise<ExistingDirectory> {
     return new ExistingDirectory(path, await listDirectory(root, path, { signal }))
   }
 
@@ -46,7 +45,7 @@ export class ExistingDirectory {
     return undefined
   }
 
-  /** What nobody asked for, when the last name has been asked for. */
+  /** Everything that nobody has asked for. Call it after the last `find`. */
   *others(): Generator<Existing, void, undefined> {
     for (const i of this.#others) yield this.#existing(i)
     for (let i = this.#next; i < this.#names.length; i++) yield this.#existing(i)
@@ -74,18 +73,9 @@ export class ExistingDirectory {
   }
 }
 
-/** The root of a destination; its attributes come with its listing. */
-export async function existingRoot(root: Uint8Array): Promise<Existing> {
-  const { mode, uid, gid, mtimeNs, dev, ino, nlink } = await stat(Buffer.from(root), { bigint: true })
-  return {
-    path: '.',
-    type: 'directory',
-    mode: Number(mode & 0o7777n),
-    uid: Number(uid),
-    gid: Number(gid),
-    ...{ mtimeNs, dev, ino },
-    nlink: Number(nlink)
-  }
+/** Tells one thing of a file system from every other. */
+export function inodeOf({ dev, ino }: { readonly dev: bigint; readonly ino?: bigint | undefined }): string {
+  return `${dev}:${ino}`
 }
 
 /**
@@ -94,12 +84,12 @@ export async function existingRoot(root: Uint8Array): Promise<Existing> {
  * @throws BackupError IBT_READ_FAILED; system errors.
  */
 export async function digestOf(
-  root: Uint8Array,
+  root: number,
   { path, sizeBytes = 0 }: Metadata,
   signal?: AbortSignal
 ): Promise<string | undefined> {
   const hash = createHash('sha256')
-  const { fd } = await new DiskContent(root, path).openFile(signal)
+  const { fd } = await openFile(root, encodePath(path), 'read', signal)
   try {
     for (let at = 0; at <= sizeBytes; ) {
       signal?.throwIfAborted()

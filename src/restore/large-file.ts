@@ -12,18 +12,19 @@ const writeFile = promisify(write)
 const truncateFile = promisify(ftruncate)
 
 export interface LargeFileOptions {
-  /** Leave out what is all zeros. */
+  /** Whether blocks of zeros become holes. */
   readonly sparse: boolean
   readonly signal: AbortSignal | undefined
 }
 
 /**
- * Makes a file of chunks, and writes it to the disk. Memory: two chunks, one that is being written and the next. Resolves to its size.
+ * Writes chunks into a new file, and syncs it. Resolves to its size. When it settles, nothing is written any more.
+ * Memory: two chunks, one that is being written and the next.
  *
  * @throws BackupError IBT_WRITE_FAILED; what the chunks throw.
  */
 export async function writeLargeFile(
-  root: Uint8Array,
+  root: number,
   path: string,
   chunks: AsyncIterable<Uint8Array>,
   { sparse, signal }: LargeFileOptions
@@ -48,7 +49,7 @@ export async function writeLargeFile(
   }
 }
 
-/** Tells errors of the disk from those of a content. */
+/** A file that is being written: its errors are told apart from those of a content. */
 class Output {
   constructor(
     readonly fd: number,
@@ -62,18 +63,18 @@ class Output {
     }
   }
 
-  /** Leaves out what is all zeros. */
+  /** As `write`, but blocks of zeros become holes. */
   async writeData(bytes: Uint8Array, position: number): Promise<void> {
     for (const data of dataOf(bytes, position)) await this.write(data.bytes, data.start)
   }
 
-  /** A hole at the end is written by nobody. */
+  /** Truncating makes a hole at the end, which no write makes. */
   async finish(sizeBytes: number): Promise<void> {
     await this.#try(truncateFile(this.fd, sizeBytes))
     await this.#try(syncDescriptor(this.fd))
   }
 
-  /** A network file system may tell only now that a write has failed. */
+  /** A network file system may report only now that a write has failed. */
   async close(): Promise<void> {
     await this.#try(closeFile(this.fd))
   }
@@ -86,7 +87,7 @@ class Output {
   }
 }
 
-/** The runs of blocks of a file that are not all zeros, as far as they lie in a chunk. */
+/** The parts of a chunk that are not blocks of zeros of the file. */
 function* dataOf(chunk: Uint8Array, position: number): Generator<{ start: number; bytes: Uint8Array }> {
   let from = 0
   for (let at = 0; at < chunk.length; ) {

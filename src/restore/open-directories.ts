@@ -4,38 +4,44 @@ import { checkPath, isBelow, parentPath, printPath, ROOT_PATH } from '../path.js
 import type { Entry, EntryType } from '../types.js'
 import { type Existing, ExistingDirectory } from './existing.js'
 import type { OperationQueue } from './operation-queue.js'
-import { type Outcome, type Owners, type Restorable, restoredMetadata, UNCHANGED, WRITTEN } from './restored.js'
+import type { ProtectedPlaces } from './protected-places.js'
+import { type Owners, type Restorable, Restoration, restoredMetadata } from './restored.js'
 import { hasMetadata } from './same.js'
+import type { Tally } from './tally.js'
 import { isTemporaryName } from './temporary-name.js'
 
 export interface OpenDirectoriesOptions {
   readonly owners: Owners
-  /** What becomes of what is there. Undefined: nothing is there. */
+  /** What becomes of things that are in the destination already. Undefined: nothing is there. */
   readonly overwrite: 'always' | 'if-changed' | 'never' | undefined
-  /** Whether something that is there and not among the entries is removed. */
+  /** Whether something that is there and that the backup does not have is deleted, with everything below it. */
   readonly deletes: (path: string, type: EntryType) => boolean
-  /** Whether a directory that is there stays as it is: it only leads to other entries. */
+  /** Whether a directory only leads to other entries: it stays as it is, and nothing in it is deleted. */
   readonly isLeading: (directory: Entry) => boolean
-  readonly onError: (error: BackupError) => void
+  /** Stores and caches of backups. */
+  readonly places: ProtectedPlaces
+  readonly tally: Tally
   readonly signal: AbortSignal | undefined
 }
 
-/** A directory that is being filled: its links are made, and its metadata set, when it is left. */
+/** A directory that is being filled. When it is left, its symlinks are made and its metadata set. */
 export interface OpenDirectory {
-  readonly entry: Restorable
-  /** What it was before, and what is in it; undefined if it was made just now. */
+  readonly restoration: Restoration
+  /** What it was before, and what is in it. Undefined if it was made just now. */
   readonly there: Existing | undefined
   readonly listing: ExistingDirectory | undefined
   /** It could not be made or listed: nothing in it can be restored. */
   readonly isClosed: boolean
-  /** Something in it has changed, and with that its time. */
+  /** It is a store or a cache, or in one: what is there stays as it is. */
+  readonly isProtected: boolean
+  /** Something in it has changed, and therefore its time. */
   isChanged: boolean
   readonly symlinks: Place[]
 }
 
 /** Where an entry goes. */
 export interface Place {
-  readonly entry: Restorable
+  readonly restoration: Restoration
   readonly directory: OpenDirectory
   readonly there: Existing | undefined
 }
@@ -65,74 +71,92 @@ export class OpenDirectories {
     return this.#open[0]!
   }
 
-  /** Entries that were removed. */
-  deletedEntries = 0
-
-  /** The place of an entry in the directory that was filled last, if it is made in this run: nothing has to be left. */
+  /** The place of an entry if its directory is the innermost one and was made in this run. Then nothing has to be left. */
   here(entry: Restorable): Place | undefined {
     const { path } = entry
     const directory = this.#open.at(-1)
     if (directory === undefined || directory.there !== undefined || directory.isClosed) return undefined
-    const parent = directory.entry.path
+    const parent = directory.restoration.entry.path
     const nameAt = parent === ROOT_PATH ? 0 : parent.length + 1
     if (path.indexOf('/', nameAt) >= 0 || (nameAt > 0 && !isBelow(path, parent))) return undefined
     checkPath(path)
-    return path === ROOT_PATH ? undefined : { entry, directory, there: undefined }
+    return path === ROOT_PATH ? undefined : { restoration: new Restoration(entry), directory, there: undefined }
   }
 
   /**
-   * Leaves the directories that the entry is not in. Its parent has to be open: an entry of the same backup.
-   * Undefined, and told, if nothing can be restored there.
+   * Leaves the directories that the entry is not in. Its parent must be open: an entry of the same backup.
+   * Reports the entry and returns undefined if nothing can be restored there.
    */
   async arrive(entry: Restorable): Promise<Place | undefined> {
     const { path } = entry
     checkPath(path)
-    while (this.#open.length > 0 && !isBelow(path, this.#open.at(-1)!.entry.path)) await this.#leave()
+    while (this.#open.length > 0 && !isBelow(path, this.#open.at(-1)!.restoration.entry.path)) await this.#leave()
     const directory = this.#open.at(-1)
-    if (directory?.entry.path !== parentPath(path) || path === ROOT_PATH) {
+    if (directory?.restoration.entry.path !== parentPath(path) || path === ROOT_PATH) {
       throw new BackupError('IBT_UNSAFE_PATH', `${printPath(path)} is not in a directory of this backup`, { path })
     }
-    if (!directory.isClosed) return { entry, directory, there: directory.listing?.find(baseName(path)) }
+    const restoration = new Restoration(entry)
+    if (!directory.isClosed) return { restoration, directory, there: directory.listing?.find(baseName(path)) }
     const message = `Cannot write ${printPath(path)}: its directory is not restored`
-    this.options.onError(new BackupError('IBT_WRITE_FAILED', message, { path }))
+    this.options.tally.failed(restoration, new BackupError('IBT_WRITE_FAILED', message, { path }))
     return undefined
   }
 
-  /** Opens a directory that was made just now, or that was there. */
-  async open(entry: Restorable, there: Existing | undefined): Promise<Outcome | undefined> {
-    if (there === undefined) {
-      this.#open.push({ entry, there, listing: undefined, isClosed: false, isChanged: true, symlinks: [] })
-      return WRITTEN
-    }
-    const isChanged = await this.#unlock(there, OWNER_LIST)
+  /** Whether what is in the place of an entry is a store or a cache, is in one, or leads to one. */
+  isProtected({ directory, there }: Place): boolean {
+    return there !== undefined && (directory.isProtected || this.options.places.leadsToPlace(there))
+  }
+
+  /** Opens a directory that is made in this run. */
+  openNew(restoration: Restoration): void {
+    this.#add({ restoration, isChanged: true })
+  }
+
+  /** Opens a directory that was there before. */
+  async openExisting(restoration: Restoration, there: Existing): Promise<void> {
+    const { entry } = restoration
+    const { owners, places, tally } = this.options
+    const isProtected = this.#open.at(-1)?.isProtected === true || places.isPlace(there)
+    const isChanged = !isProtected && (await this.#unlock(there, OWNER_LIST))
     if (isChanged) await this.queue.flush()
     const listing = await this.#list(entry.path)
     if (isBackupError(listing)) {
-      this.openClosed(entry, listing)
-      return undefined
+      this.openClosed(restoration, listing)
+      return
     }
     const known = entry.path === ROOT_PATH ? { ...there, xattrs: listing.listing.ownXattrs } : there
-    this.#open.push({ entry, there: known, listing, isClosed: false, isChanged, symlinks: [] })
-    const isRight = this.#staysAsItIs(entry) || hasMetadata(known, restoredMetadata(entry, this.options.owners))
-    return isRight ? UNCHANGED : WRITTEN
+    const directory = { restoration, there: known, listing, isProtected, isChanged }
+    this.#add(directory)
+    restoration.isUnchanged = this.#staysAsItIs(directory) || hasMetadata(entry, known, owners)
+    tally.there(restoration)
   }
 
-  /** Nothing in it can be restored, and nothing in it is touched. */
-  openClosed(entry: Restorable, { code, message, cause }: BackupError): void {
-    const { path } = entry
-    this.#open.push({ entry, there: undefined, listing: undefined, isClosed: true, isChanged: false, symlinks: [] })
-    this.options.onError(new BackupError(code, message, { path, cause }))
+  /** Opens a directory that could not be made: it was reported, and nothing in it can be restored. */
+  openFailed(restoration: Restoration): void {
+    this.#add({ restoration, isClosed: true })
   }
 
-  /** Called before something in it changes. */
+  /** The same, for a directory that is not reported yet. */
+  openClosed(restoration: Restoration, { code, message, cause }: BackupError): void {
+    const { path } = restoration.entry
+    this.openFailed(restoration)
+    this.options.tally.failed(restoration, new BackupError(code, message, { path, cause }))
+  }
+
+  /** Call it before something in the directory changes. */
   async change(directory: OpenDirectory): Promise<void> {
     if (directory.isChanged) return
     directory.isChanged = true
-    if (directory.there !== undefined) await this.#unlock(directory.there, OWNER_ALL)
+    if (directory.there !== undefined && !directory.isProtected) await this.#unlock(directory.there, OWNER_ALL)
   }
 
   async end(): Promise<void> {
     while (this.#open.length > 0) await this.#leave()
+  }
+
+  #add(directory: Partial<OpenDirectory> & Pick<OpenDirectory, 'restoration'>): void {
+    const closed = { isClosed: false, isProtected: false, isChanged: false, there: undefined, listing: undefined }
+    this.#open.push({ ...closed, symlinks: [], ...directory })
   }
 
   async #leave(): Promise<void> {
@@ -140,30 +164,39 @@ export class OpenDirectories {
     if (directory.isClosed) return
     await this.onLeave(directory)
     await this.#delete(directory)
-    const { entry, there, isChanged } = directory
-    if (there !== undefined && this.#staysAsItIs(entry)) {
+    const { restoration, there, isChanged } = directory
+    const { entry } = restoration
+    const { owners } = this.options
+    if (there !== undefined && this.#staysAsItIs(directory)) {
       const { path, mode, mtimeNs } = there
-      if (isChanged) await this.queue.add({ code: Operation.setMetadata, path, metadata: { mode, mtimeNs } })
+      if (!isChanged || directory.isProtected) return
+      await this.queue.add({ code: Operation.setMetadata, path, metadata: { mode, mtimeNs }, restoration })
       return
     }
-    const metadata = restoredMetadata(entry, this.options.owners)
-    if (!isChanged && there !== undefined && hasMetadata(there, metadata)) return
-    await this.queue.add({ code: Operation.setMetadata, path: entry.path, metadata })
+    if (!isChanged && there !== undefined && hasMetadata(entry, there, owners)) return
+    const metadata = restoredMetadata(entry, owners)
+    await this.queue.add({ code: Operation.setMetadata, path: entry.path, metadata, restoration })
   }
 
-  #staysAsItIs(entry: Restorable): boolean {
-    return this.options.overwrite === 'never' || this.options.isLeading(entry)
+  #staysAsItIs({ restoration, isProtected }: Pick<OpenDirectory, 'restoration' | 'isProtected'>): boolean {
+    return isProtected || this.options.overwrite === 'never' || this.options.isLeading(restoration.entry)
   }
 
-  /** Removes what a killed restore has left, and what the backup does not have; where that could not look, nothing. */
+  /** Deletes what a killed restore has left and what the backup does not have. Nothing where the backup could not look. */
   async #delete(directory: OpenDirectory): Promise<void> {
-    if (directory.listing === undefined || directory.entry.carried) return
-    for (const { path, type } of directory.listing.others()) {
+    const { listing, isProtected, restoration } = directory
+    if (listing === undefined || restoration.entry.carried) return
+    const { deletes, isLeading, places, tally } = this.options
+    for (const other of listing.others()) {
+      const { path, type } = other
       const isLeftover = type === 'file' && isTemporaryName(path)
-      if (!isLeftover && !this.options.deletes(path, type)) continue
+      if (!isLeftover && (isLeading(restoration.entry) || !deletes(path, type))) continue
+      if (isProtected || places.leadsToPlace(other)) {
+        if (!isLeftover) tally.spared(path)
+        continue
+      }
       await this.change(directory)
-      await this.queue.add({ code: Operation.remove, path })
-      if (!isLeftover) this.deletedEntries++
+      await this.queue.add({ code: isLeftover ? Operation.unlink : Operation.remove, path, deletes: !isLeftover })
     }
   }
 
@@ -177,7 +210,7 @@ export class OpenDirectories {
     }
   }
 
-  /** Lets the user into a directory of the user's own that forbids it, until its metadata are set. */
+  /** Gives the user access to the user's own directory, until its metadata are set. If that fails, using it fails, too. */
   async #unlock({ path, mode }: Existing, needed: number): Promise<boolean> {
     if (process.geteuid?.() === 0 || (mode & needed) === needed) return false
     await this.queue.add({ code: Operation.setMetadata, path, metadata: { mode: mode | OWNER_ALL } })

@@ -1,50 +1,69 @@
 import { PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
-import { createSequence, NOT_PROVEN, type OperateOptions, Operation, systemError } from '../native.js'
+import {
+  createSequence,
+  NOT_PROVEN,
+  type OperateOptions,
+  Operation,
+  SPARED,
+  systemError,
+  type Unset
+} from '../native.js'
 import { printPath } from '../path.js'
-import { OperationBatch, type PathOperation } from './operations.js'
+import { type BatchResult, OperationBatch, type PathOperation } from './operations.js'
 
-/** Errors after which no other write can succeed. */
+/** Errors of a content after which no other write can succeed. */
 const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'])
 
-/** Jobs at a time where nothing is there before: two that write, and one that need not wait for the next. */
+/** Jobs at a time in a new tree: two that write, and one more, so that no thread waits for its next job. */
 const NEW_TREE_JOBS = 3
 
-/** Bodies of jobs that run, unless one alone is larger. */
+/** Bytes of bodies in running jobs, at most, except that one body alone may be larger. */
 const RUNNING_BYTES = PART_BYTES
 const NO_BYTES = new Uint8Array(0)
 
+/** Is told of every operation what became of it, in order. */
+export interface OperationObserver {
+  onDone(operation: PathOperation): void
+  /** Some metadata could not be set; whether the operation was done is told separately, afterwards. */
+  onUnset(operation: PathOperation, unset: readonly Unset[]): void
+  /** What would have been removed or replaced is at or behind a mount point. */
+  onSpared(operation: PathOperation): void
+  onFailed(operation: PathOperation, error: BackupError): void
+}
+
 export interface OperationQueueOptions {
-  /** Nothing is there before: the order is that of a `Sequence`, and several jobs run at a time. */
+  /** The destination is new: the order is that of a `Sequence`, and several jobs run at a time. */
   readonly isNew: boolean
-  /** Called for each entry that an operation failed for. */
-  readonly onFailure: (operation: PathOperation, error: BackupError) => void
+  /** Whether files are given the owners in their metadata. */
+  readonly setsOwner: boolean
+  readonly observer: OperationObserver
   readonly signal: AbortSignal | undefined
 }
 
 /**
- * Operations below a root, done in order, in jobs of many. Memory: one batch that gathers, and `RUNNING_BYTES`.
- * A call throws what an earlier operation ended the run with: BackupError IBT_WRITE_FAILED where none can succeed.
+ * Operations below a root, done in order, in jobs of many. Memory: one batch that is being filled, and `RUNNING_BYTES`.
+ * A call throws the error with which an earlier operation ended the run: BackupError IBT_WRITE_FAILED if no other write
+ * can succeed.
  */
 export class OperationQueue {
   readonly #jobsMax: number
   readonly #operate: OperateOptions
   readonly #free: OperationBatch[] = []
   #batch = new OperationBatch()
-  /** Oldest first; one that has failed stays. */
+  /** Oldest first. A job that has failed stays in the list. */
   readonly #running: { readonly done: Promise<void>; readonly bytes: number }[] = []
-  #lastFailed: string | undefined
 
   constructor(
-    readonly root: Uint8Array,
+    readonly root: number,
     readonly options: OperationQueueOptions
   ) {
-    const { isNew, signal } = options
+    const { isNew, setsOwner, signal } = options
     this.#jobsMax = isNew ? NEW_TREE_JOBS : 1
-    this.#operate = { signal, sequence: isNew ? createSequence() : undefined }
+    this.#operate = { signal, setsOwner, sequence: isNew ? createSequence() : undefined }
   }
 
-  /** A promise only where it has to be waited for. */
+  /** Returns a promise only if the caller has to wait. */
   add(operation: PathOperation, body: Uint8Array = NO_BYTES): Promise<void> | undefined {
     if (!this.#batch.hasRoomFor(body)) return this.#next().then(() => this.add(operation, body))
     this.#batch.add(operation, body)
@@ -53,36 +72,33 @@ export class OperationQueue {
 
   async flush(): Promise<void> {
     await this.#next()
-    await this.#settle(0)
+    await this.#wait(0)
   }
 
-  /** Waits for the jobs that run, whatever comes of them: nothing is written any more then. */
+  /** Waits until all running jobs have stopped, whether they succeed or not: nothing is written any more afterwards. */
   async idle(): Promise<void> {
     await Promise.allSettled(this.#running.map(({ done }) => done))
   }
 
-  /** Removes what an error left: not in its turn, for an abort ends all that is waiting. */
+  /** Removes a file that an error left behind. It does not queue: an abort ends everything that is queued. */
   async discard(path: string): Promise<void> {
     const batch = new OperationBatch()
-    batch.add({ code: Operation.remove, path })
+    batch.add({ code: Operation.unlink, path })
     await this.idle()
     await batch.run(this.root).catch(() => {})
   }
 
-  /** What an operation failed with. @throws it, if no other can succeed */
+  /** Reports an operation that failed. @throws BackupError IBT_WRITE_FAILED if no other can succeed */
   fail(operation: PathOperation, cause: Error & { readonly code?: string }): void {
-    const path = operation.entryPath ?? operation.path
-    const action = operation.code === Operation.remove ? 'remove' : 'write'
-    const error = new BackupError('IBT_WRITE_FAILED', `Cannot ${action} ${printPath(path)}`, { path, cause })
-    if (FATAL.has(cause.code ?? '')) throw error
-    // What was in the way and could not be removed fails twice.
-    if (path !== this.#lastFailed) this.options.onFailure(operation, error)
-    this.#lastFailed = path
+    const error = toBackupError(operation, cause)
+    const isContent = operation.restoration !== undefined && operation.code !== Operation.setMetadata
+    if (isContent && FATAL.has(cause.code ?? '')) throw error
+    this.options.observer.onFailed(operation, error)
   }
 
   async #next(): Promise<void> {
     const batch = this.#batch
-    await this.#settle(this.#jobsMax - 1, RUNNING_BYTES - batch.bytes)
+    await this.#wait(this.#jobsMax - 1, RUNNING_BYTES - batch.bytes)
     this.#batch = this.#free.pop() ?? new OperationBatch()
     const { bytes } = batch
     const done = this.#run(batch, this.#running.at(-1)?.done)
@@ -90,8 +106,8 @@ export class OperationQueue {
     this.#running.push({ done, bytes })
   }
 
-  /** Waits until at most so many jobs run, with so many bytes of bodies. */
-  async #settle(jobs: number, bytes = Infinity): Promise<void> {
+  /** Waits until at most `jobs` jobs run, with `bytes` bytes of bodies. */
+  async #wait(jobs: number, bytes = Infinity): Promise<void> {
     for (const { done } of [...this.#running]) {
       const runningBytes = this.#running.reduce((sum, running) => sum + running.bytes, 0)
       if (this.#running.length <= jobs && runningBytes <= bytes) return
@@ -101,25 +117,52 @@ export class OperationQueue {
   }
 
   async #run(batch: OperationBatch, before: Promise<void> | undefined): Promise<void> {
-    const failed = await batch.run(this.root, this.#operate)
-    // Two jobs that end together may be heard of in any order.
-    if (failed.length > 0) await before
-    for (const { operation, errno } of failed) {
-      if (errno === NOT_PROVEN) await this.#again(operation)
-      else this.fail(operation, systemError(errno, operationName(operation), operation.path))
-    }
+    const result = await batch.run(this.root, this.#operate)
+    // Jobs that end together may report in any order.
+    await before
+    await this.#report(result)
     this.#free.push(batch)
   }
 
-  /** Throws what is wrong with a body, or writes what is right. */
+  async #report({ operations, shortfalls }: BatchResult): Promise<void> {
+    let next = 0
+    for (const operation of operations) {
+      if (shortfalls[next]?.operation !== operation) this.options.observer.onDone(operation)
+      else {
+        const { errno, unset } = shortfalls[next++]!
+        if (errno === NOT_PROVEN) await this.#again(operation)
+        else this.#reportOne(operation, errno, unset)
+      }
+    }
+  }
+
+  #reportOne(operation: PathOperation, errno: number, unset: readonly Unset[]): void {
+    const { observer } = this.options
+    if (errno === SPARED) observer.onSpared(operation)
+    else if (errno !== 0) this.fail(operation, systemError(errno, operationName(operation), operation.path))
+    else {
+      observer.onUnset(operation, unset)
+      observer.onDone(operation)
+    }
+  }
+
+  /** The body was wrong: throws the error that says why, or writes it if it is right now. */
   async #again(operation: PathOperation): Promise<void> {
     const { again } = operation.proof!
     const batch = new OperationBatch()
     batch.add({ ...operation, proof: undefined }, await again())
-    for (const { errno } of await batch.run(this.root, { signal: this.options.signal })) {
-      this.fail(operation, systemError(errno, operationName(operation), operation.path))
-    }
+    await this.#report(await batch.run(this.root, { ...this.#operate, sequence: undefined }))
   }
+}
+
+function toBackupError(operation: PathOperation, cause: Error & { readonly code?: string }): BackupError {
+  const path = operation.restoration?.entry.path ?? operation.path
+  if (operation.code === Operation.removeOne && cause.code === 'ENOTEMPTY') {
+    const message = `Cannot write ${printPath(path)}: there is a directory in its place that is not empty; only delete (--delete) removes it`
+    return new BackupError('IBT_WRITE_FAILED', message, { path, cause })
+  }
+  const action = operation.restoration === undefined ? 'remove' : 'write'
+  return new BackupError('IBT_WRITE_FAILED', `Cannot ${action} ${printPath(path)}`, { path, cause })
 }
 
 function operationName({ code }: PathOperation): string {

@@ -3,13 +3,16 @@ import {
   encodeXattrs,
   LEAVE,
   LEAVE_TIME,
+  type Operated,
   type OperateOptions,
   type Operation,
   type OperationColumns,
   operate,
+  type Unset,
   type Xattrs
 } from '../native.js'
 import { encodePath } from '../path.js'
+import type { Restoration } from './restored.js'
 
 const NUL = Buffer.alloc(1)
 /** Of a SHA-256. */
@@ -17,7 +20,7 @@ const DIGEST_BYTES = 32
 const NO_BYTES = new Uint8Array(0)
 const NO_METADATA: OperationMetadata = {}
 
-/** What an operation sets; what is undefined stays as it is. */
+/** What an operation sets. A field that is undefined stays as it is. */
 export interface OperationMetadata {
   readonly mode?: number | undefined
   readonly uid?: number | undefined
@@ -34,28 +37,47 @@ export interface PathOperation {
   readonly path: string
   readonly other?: string | undefined
   readonly metadata?: OperationMetadata | undefined
-  /** The entry that it is done for, if that has another path. */
-  readonly entryPath?: string | undefined
+  /** The entry that it is done for. */
+  readonly restoration?: Restoration | undefined
+  /** With this operation the entry is in the destination. */
+  readonly completes?: boolean | undefined
+  /** It deletes something that the backup does not have. */
+  readonly deletes?: boolean | undefined
   /** The hard-link group whose first member it makes. */
   readonly link?: number | undefined
-  /** Of a body that is to be proven before it is written. */
+  /** Of a body that is proven before it is written. */
   readonly proof?: Proof | undefined
 }
 
 export interface Proof {
-  /** What the body has to have, in hex. */
+  /** The SHA-256 that the body must have, in hex. */
   readonly sha256: string
-  /** The proven body, or an error that tells what is wrong: called where the body was not right. */
+  /** Called if the body is wrong: gives the proven body, or fails with an error that says what is wrong. */
   readonly again: () => Promise<Uint8Array>
 }
 
-/** Operations that go to the addon in one job, and can be used again then. Memory: a copy of the bodies, but for a large one. */
+/** An operation that was not done, or left out something of its metadata. */
+export interface Shortfall {
+  readonly operation: PathOperation
+  /** 0 (done), an error number, `NOT_PROVEN` or `SPARED`. */
+  readonly errno: number
+  readonly unset: readonly Unset[]
+}
+
+/** What became of a batch of operations. */
+export interface BatchResult {
+  readonly operations: readonly PathOperation[]
+  /** In the order of the operations. */
+  readonly shortfalls: readonly Shortfall[]
+}
+
+/** Operations that go to the addon in one job. It can be filled again afterwards. Memory: a copy of the bodies, except for a large one. */
 export class OperationBatch {
   readonly #operations: PathOperation[] = []
   /** Where bodies end. */
   readonly #ends: number[] = []
   #slab = NO_BYTES
-  /** The only body, which is not copied. */
+  /** The only body of the batch, which is not copied. */
   #large: Uint8Array | undefined
   #bytes = 0
 
@@ -67,12 +89,12 @@ export class OperationBatch {
     return this.#operations.length >= BATCH_FILES || this.#bytes >= BATCH_BYTES || this.#large !== undefined
   }
 
-  /** A large body has to be the only one. */
+  /** A large body must be the only one. */
   hasRoomFor(body: Uint8Array): boolean {
     return this.#bytes === 0 || body.length <= BATCHED_FILE_BYTES
   }
 
-  /** To a batch that is not full, and has room. */
+  /** Call it only if the batch is not full and has room. */
   add(operation: PathOperation, body: Uint8Array = NO_BYTES): void {
     if (body.length > BATCHED_FILE_BYTES) this.#large = body
     else if (body.length > 0) {
@@ -84,18 +106,26 @@ export class OperationBatch {
     this.#operations.push(operation)
   }
 
-  /** Does them as `operate` does, and forgets them; returns those that failed, with the errno. */
-  async run(root: Uint8Array, options?: OperateOptions): Promise<{ operation: PathOperation; errno: number }[]> {
-    if (this.#operations.length === 0) return []
+  /** Does the operations as `operate` does, and empties the batch. */
+  async run(root: number, options?: OperateOptions): Promise<BatchResult> {
+    if (this.#operations.length === 0) return { operations: [], shortfalls: [] }
     const operations = this.#operations.splice(0)
     const slab = this.#large ?? this.#slab.subarray(0, this.#bytes)
     const offsets = Float64Array.of(0, ...this.#ends.splice(0))
-    const errnos = await operate(root, { ...toColumns(operations), slab, offsets }, options)
+    const operated = await operate(root, { ...toColumns(operations), slab, offsets }, options)
     this.#large = undefined
     this.#bytes = 0
-    if (errnos.every(errno => errno === 0)) return []
-    return operations.map((operation, i) => ({ operation, errno: errnos[i]! })).filter(({ errno }) => errno !== 0)
+    return { operations, shortfalls: toShortfalls(operations, operated) }
   }
+}
+
+function toShortfalls(operations: readonly PathOperation[], { errnos, unset }: Operated): Shortfall[] {
+  if (unset.length === 0 && errnos.every(errno => errno === 0)) return []
+  const unsetOf = operations.map((): Unset[] => [])
+  for (const part of unset) unsetOf[part.operation]!.push(part)
+  return operations
+    .map((operation, i) => ({ operation, errno: errnos[i]!, unset: unsetOf[i]! }))
+    .filter(({ errno, unset }) => errno !== 0 || unset.length > 0)
 }
 
 function toColumns(operations: readonly PathOperation[]): Omit<OperationColumns, 'slab' | 'offsets'> {
@@ -134,7 +164,7 @@ function toColumns(operations: readonly PathOperation[]): Omit<OperationColumns,
 
 const LAST_TIME = 2n ** 63n - 1n
 
-/** A tar from elsewhere may hold times that 64 bits of nanoseconds do not reach (1677 to 2262): the nearest, then. */
+/** A foreign tar may hold times outside 64 bits of nanoseconds (1677 to 2262): those become the nearest time inside. */
 function toTimeColumn(ns: bigint | undefined): bigint {
   if (ns === undefined) return LEAVE_TIME
   return ns > LAST_TIME ? LAST_TIME : ns < -LAST_TIME ? -LAST_TIME : ns

@@ -7,10 +7,10 @@ import type { Content, Layer, Layered, Source } from '../types.js'
 import { StoredLayer } from './stored-layer.js'
 import { Version } from './version.js'
 
-/** Not zeros: they stand for none where a digest is handed on. */
+/** Zeros are excluded: the addon takes them for no digest. */
 const DIGEST = /^(?!0{64})[0-9a-f]{64}$/
 
-/** The content of a file of a backup, made of its layers and proven by its digest. */
+/** The content of a file of a backup, made from its layers and proven by its digest. */
 export class PatchedContent implements Content {
   constructor(
     readonly entry: Layered,
@@ -30,7 +30,7 @@ export class PatchedContent implements Content {
     throw mismatch(this.entry, bytes.length)
   }
 
-  /** A content that is stored as it is, for who proves it before its use. What is wrong with it `read` and `open` tell. */
+  /** The body of a content that is stored as it is, for a caller that proves it. `read` and `open` say what is wrong with it. */
   get unproven(): { readonly body: StoredLayer; readonly sha256: string } | undefined {
     const { sha256 } = this.entry
     const [body] = this.layers
@@ -40,11 +40,11 @@ export class PatchedContent implements Content {
 
   open(): AsyncGenerator<Uint8Array, void, undefined> {
     const { sizeBytes = Infinity } = this.entry
-    return sizeBytes <= PART_BYTES ? this.#held() : this.#proven()
+    return sizeBytes <= PART_BYTES ? this.#buffered() : this.#proven()
   }
 
-  /** Proven before the first byte leaves. */
-  async *#held(): AsyncGenerator<Uint8Array, void, undefined> {
+  /** The content is proven before its first byte leaves. */
+  async *#buffered(): AsyncGenerator<Uint8Array, void, undefined> {
     const chunks: Uint8Array[] = []
     for await (const chunk of this.#proven()) chunks.push(chunk)
     if (chunks.length > 0) yield chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
@@ -81,7 +81,7 @@ export class PatchedContent implements Content {
     try {
       yield* applied(delta, basis)
     } catch (error) {
-      // The engine knows bytes and no names.
+      // The engine knows bytes but not their path.
       if (!isBackupError(error) || error.path !== undefined) throw error
       const { path } = this.entry
       const message = `A delta of ${printPath(path)} cannot be applied: ${error.message}`

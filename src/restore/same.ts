@@ -1,8 +1,8 @@
 import type { Metadata } from '../types.js'
 import type { Existing } from './existing.js'
-import type { OperationMetadata } from './operations.js'
+import { isWithheld, type Owners, type Restorable, restoredMetadata, withoutPrivileges } from './restored.js'
 
-/** Whether what is there is the entry, but for its metadata. Of a file's content this says nothing. */
+/** Whether what is there is the entry, apart from its metadata. It does not look at the content of a file. */
 export function isSameThing(entry: Metadata, there: Existing): boolean {
   if (entry.type !== there.type) return false
   if (entry.type === 'file') return entry.sizeBytes === there.sizeBytes
@@ -11,12 +11,16 @@ export function isSameThing(entry: Metadata, there: Existing): boolean {
   return !isDevice || (entry.devMajor === there.devMajor && entry.devMinor === there.devMinor)
 }
 
-/** Whether what is there has all the metadata that an operation would set. */
-export function hasMetadata(there: Existing, { mode, uid, gid, mtimeNs, xattrs }: OperationMetadata): boolean {
+/** Whether what is there has all the metadata that an operation would set for the entry. */
+export function hasMetadata(entry: Restorable, there: Existing, owners: Owners): boolean {
+  const wanted = restoredMetadata(entry, owners)
+  const { mode, uid, gid, mtimeNs, xattrs } = isWithheld(entry, wanted, there, owners)
+    ? withoutPrivileges(wanted)
+    : wanted
+  const hasOwner = (uid === undefined || uid === there.uid) && (gid === undefined || gid === there.gid)
   return (
     (mode === undefined || mode === there.mode) &&
-    (uid === undefined || uid === there.uid) &&
-    (gid === undefined || gid === there.gid) &&
+    (owners === 'none' || hasOwner) &&
     (mtimeNs === undefined || mtimeNs === there.mtimeNs) &&
     (xattrs === undefined || hasXattrs(there.xattrs ?? new Map(), xattrs))
   )
@@ -30,5 +34,5 @@ function hasXattrs(there: NonNullable<Metadata['xattrs']>, wanted: NonNullable<M
   return ![...there.keys()].some(name => !wanted.has(name) && OURS.test(name))
 }
 
-/** What `set_xattrs` of the addon removes if the backup does not have it. */
+/** The attributes that the addon removes if the backup does not have them: see `is_ours` in native/fs/set_xattrs.cc. */
 const OURS = /^(?:user\.|trusted\.|system\.posix_acl_|security\.capability$)/

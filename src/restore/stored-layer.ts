@@ -7,7 +7,7 @@ interface TarPlace {
   readonly sizeBytes: number | undefined
 }
 
-/** A body in an archive. A class, so that who spreads one to replace `open` does not take `read` along. */
+/** A body in an archive. It is a class, so that spreading one to replace `open` does not copy `read`. */
 export class StoredLayer implements Layer {
   readonly form: Layer['form']
   readonly #place: Place
@@ -31,8 +31,8 @@ export class StoredLayer implements Layer {
     return async () => smallTarBody(await this.#archive(), { ...this.#body, sizeBytes })
   }
 
-  /** A small body that is at hand; only its digest tells whether it is the right one. */
-  held(): Uint8Array | undefined {
+  /** A small body that is in memory already. Only its digest tells whether it is the right one. */
+  inMemory(): Uint8Array | undefined {
     const sizeBytes = this.#smallBytes
     if (sizeBytes === undefined) return undefined
     const archive = this.#archive()

@@ -1,18 +1,18 @@
 import { PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable, untilAbort } from '../flow/abortable.js'
-import { Operation } from '../native.js'
+import { Operation, type Unset } from '../native.js'
 import { joinPath, parentPath, printPath, ROOT_PATH } from '../path.js'
-import { digestOf, type Existing } from './existing.js'
+import { digestOf, type Existing, inodeOf } from './existing.js'
 import { writeLargeFile } from './large-file.js'
 import { OpenDirectories, type OpenDirectoriesOptions, type OpenDirectory, type Place } from './open-directories.js'
 import { OperationQueue } from './operation-queue.js'
 import type { PathOperation } from './operations.js'
 import { PatchedContent } from './patched.js'
-import { type Outcome, type Restorable, restoredMetadata, UNCHANGED, WRITTEN } from './restored.js'
+import { isWithheld, type Restorable, Restoration, restoredMetadata } from './restored.js'
 import { hasMetadata, isSameThing } from './same.js'
 import { temporaryName } from './temporary-name.js'
-import { inodeOf, WrittenLinks } from './written-links.js'
+import { WrittenLinks } from './written-links.js'
 
 export interface TreeWriterOptions extends OpenDirectoriesOptions {
   /** The root as it is, if it may hold something. */
@@ -22,8 +22,9 @@ export interface TreeWriterOptions extends OpenDirectoriesOptions {
 const NEW_DIRECTORY = { mode: 0o700 }
 
 /**
- * Fills a directory with entries that come in path order, each after its directory. What is there and right stays as it
- * is; nothing that is there is written into, but for metadata. A call yields undefined for what could not be restored.
+ * Fills a directory with entries that come in path order, each after its directory. Anything in it that is right already
+ * is left in place. Nothing that is there is written into, except for its metadata. The tally learns what became of each
+ * entry when it is known.
  */
 export class TreeWriter {
   readonly #directories: OpenDirectories
@@ -31,63 +32,58 @@ export class TreeWriter {
   readonly #queue: OperationQueue
 
   constructor(
-    readonly root: Uint8Array,
+    readonly root: number,
     readonly options: TreeWriterOptions
   ) {
-    const onFailure = ({ link }: PathOperation, error: BackupError) => {
-      this.#links.lose(link)
-      options.onError(error)
-    }
-    this.#queue = new OperationQueue(root, { isNew: options.existing === undefined, onFailure, signal: options.signal })
+    const { existing, owners, signal } = options
+    const queueOptions = { isNew: existing === undefined, setsOwner: owners !== 'none', observer: this, signal }
+    this.#queue = new OperationQueue(root, queueOptions)
     this.#directories = new OpenDirectories(this.#queue, options, directory => this.#makeSymlinks(directory))
   }
 
-  get deletedEntries(): number {
-    return this.#directories.deletedEntries
-  }
-
-  async directory(entry: Restorable): Promise<Outcome | undefined> {
+  async directory(entry: Restorable): Promise<void> {
     const { existing, overwrite } = this.options
-    if (entry.path === ROOT_PATH && this.#directories.isEmpty) return this.#directories.open(entry, existing)
-    const place = await this.#directories.arrive(entry)
-    if (place === undefined) return undefined
-    if (place.there?.type === 'directory') return this.#directories.open(entry, place.there)
-    if (place.there !== undefined && overwrite === 'never') {
-      const message = `${printPath(entry.path)} is there and no directory`
-      this.#directories.openClosed(entry, new BackupError('IBT_WRITE_FAILED', message))
-      return undefined
+    const directories = this.#directories
+    if (entry.path === ROOT_PATH && directories.isEmpty) return this.#openRoot(entry, existing)
+    const place = await directories.arrive(entry)
+    if (place === undefined) return
+    const { restoration, there } = place
+    if (there?.type === 'directory') return directories.openExisting(restoration, there)
+    if (there !== undefined && overwrite === 'never') {
+      const message = `${printPath(entry.path)} is there and is not a directory`
+      directories.openClosed(restoration, new BackupError('IBT_WRITE_FAILED', message))
+      return
     }
-    await this.#replace(place, { code: Operation.makeDirectory, path: entry.path, metadata: NEW_DIRECTORY })
-    return this.#directories.open(entry, undefined)
+    const operation = { code: Operation.makeDirectory, path: entry.path, metadata: NEW_DIRECTORY }
+    await this.#replace(place, operation)
+    // If what is in its place has to stay, nothing can be put into it.
+    if (there !== undefined) await this.#queue.flush()
+    if (restoration.status === 'failed') directories.openFailed(restoration)
+    else directories.openNew(restoration)
   }
 
   /** A symlink is made when its directory is left: nothing is ever written through one. */
-  async symlink(entry: Restorable): Promise<Outcome | undefined> {
+  async symlink(entry: Restorable): Promise<void> {
     const place = await this.#directories.arrive(entry)
-    if (place === undefined) return undefined
-    const kept = await this.#keep(place)
-    if (kept === undefined) place.directory.symlinks.push(place)
-    return kept ?? WRITTEN
+    if (place !== undefined && !(await this.#leaveInPlace(place))) place.directory.symlinks.push(place)
   }
 
   /** A FIFO or a device. */
-  async node(entry: Restorable, code: PathOperation['code']): Promise<Outcome | undefined> {
+  async node(entry: Restorable, code: PathOperation['code']): Promise<void> {
     const place = await this.#directories.arrive(entry)
-    return (
-      place &&
-      ((await this.#keep(place)) ?? this.#make(place, { code, path: entry.path, metadata: this.#metadata(entry) }))
-    )
+    if (place === undefined || (await this.#leaveInPlace(place))) return
+    await this.#make(place, { code, path: entry.path, metadata: this.#metadata(entry) })
   }
 
-  async file(entry: Restorable): Promise<Outcome | undefined> {
+  async file(entry: Restorable): Promise<void> {
     const place = this.#directories.here(entry) ?? (await this.#directories.arrive(entry))
-    if (place === undefined) return undefined
-    const kept = place.there && (await this.#keep(place))
-    const linked = kept === undefined && entry.link !== undefined ? await this.#link(place) : undefined
-    return kept ?? linked ?? this.#writeFile(place)
+    if (place === undefined) return
+    if (place.there !== undefined && (await this.#leaveInPlace(place))) return
+    if (entry.link !== undefined && (await this.#link(place))) return
+    await this.#writeFile(place)
   }
 
-  /** What cannot be restored: what is there in its place is not deleted. */
+  /** For an entry that cannot be restored: something that is there in its place is not deleted. */
   async pass(entry: Restorable): Promise<void> {
     if (entry.path !== ROOT_PATH) await this.#directories.arrive(entry)
   }
@@ -102,29 +98,77 @@ export class TreeWriter {
     await this.#queue.idle()
   }
 
+  onDone({ restoration, completes, deletes }: PathOperation): void {
+    if (restoration !== undefined && completes) this.options.tally.there(restoration)
+    if (deletes) this.options.tally.deleted()
+  }
+
+  onUnset({ restoration, code }: PathOperation, unset: readonly Unset[]): void {
+    // A new directory gets its metadata when it is left.
+    if (restoration !== undefined && code !== Operation.makeDirectory) this.options.tally.incomplete(restoration, unset)
+  }
+
+  onSpared(operation: PathOperation): void {
+    const { restoration, path } = operation
+    this.options.tally.spared(restoration?.entry.path ?? path)
+    if (restoration === undefined) return
+    this.#links.lose(operation.link)
+    this.options.tally.failed(restoration, refusal(restoration.entry, 'is at or behind a mount point'))
+  }
+
+  onFailed({ code, path, restoration, deletes, link }: PathOperation, error: BackupError): void {
+    const { tally } = this.options
+    this.#links.lose(link)
+    const { code: errno } = error.cause as { code?: string }
+    if (code === Operation.removeOne && errno === 'ENOTEMPTY') tally.spared(path)
+    if (restoration !== undefined) tally.failed(restoration, error)
+    else if (deletes) tally.skipped(error)
+  }
+
+  async #openRoot(entry: Restorable, existing: Existing | undefined): Promise<void> {
+    const restoration = new Restoration(entry)
+    if (existing !== undefined) return this.#directories.openExisting(restoration, existing)
+    this.#directories.openNew(restoration)
+    this.options.tally.there(restoration)
+  }
+
   async #makeSymlinks({ symlinks }: OpenDirectory): Promise<void> {
     for (const place of symlinks) {
-      const { path, linkname: other } = place.entry
-      await this.#make(place, { code: Operation.makeSymlink, path, other, metadata: this.#metadata(place.entry) })
+      const { entry } = place.restoration
+      const { path, linkname: other } = entry
+      await this.#make(place, { code: Operation.makeSymlink, path, other, metadata: this.#metadata(entry) })
     }
   }
 
-  /** Leaves what is there in the entry's place, if it may stay. */
-  async #keep({ entry, there }: Place): Promise<Outcome | undefined> {
-    if (there === undefined) return undefined
-    if (this.options.overwrite === 'never') return UNCHANGED
+  /** Whether something that is in the entry's place may stay there, with its metadata made right. */
+  async #leaveInPlace(place: Place): Promise<boolean> {
+    const { restoration, directory, there } = place
+    const { entry } = restoration
+    if (there === undefined) return false
+    if (this.options.overwrite === 'never') return this.#isUnchanged(restoration)
     const first = this.#links.first(entry)
-    if (first !== undefined) return inodeOf(there) === first.inode ? UNCHANGED : undefined
-    if (!isSameThing(entry, there) || !this.#links.maySettle(entry, there)) return undefined
-    if (entry.type === 'file' && !(await this.#hasContent(entry, there))) return undefined
+    if (first !== undefined) return inodeOf(there) === first.inode && this.#isUnchanged(restoration)
+    if (!isSameThing(entry, there) || !this.#links.mayStay(entry, there)) return false
+    if (entry.type === 'file' && !(await this.#hasContent(entry, there))) return false
     this.#links.add(entry, there)
     const metadata = this.#metadata(entry)
-    if (hasMetadata(there, metadata)) return UNCHANGED
-    await this.#queue.add({ code: Operation.setMetadata, path: entry.path, metadata })
-    return WRITTEN
+    const { owners, tally } = this.options
+    if (directory.isProtected || hasMetadata(entry, there, owners)) {
+      if (isWithheld(entry, metadata, there, owners)) tally.unprivileged(restoration)
+      return this.#isUnchanged(restoration)
+    }
+    const { path } = entry
+    await this.#queue.add({ code: Operation.setMetadata, path, metadata, restoration, completes: true })
+    return true
   }
 
-  /** Of files of one size. The digest of what is there is cheaper than what the archives have. */
+  #isUnchanged(restoration: Restoration): true {
+    restoration.isUnchanged = true
+    this.options.tally.there(restoration)
+    return true
+  }
+
+  /** For files of one size. Hashing the file that is there costs less than reading the archives. */
   async #hasContent(entry: Restorable, there: Existing): Promise<boolean> {
     const { overwrite, signal } = this.options
     const isProvenByTime = overwrite === 'if-changed' && !entry.dirty && !entry.racy
@@ -138,32 +182,32 @@ export class TreeWriter {
     }
   }
 
-  async #make(place: Place, operation: PathOperation): Promise<Outcome> {
-    const linked = await this.#link(place)
-    if (linked !== undefined) return linked
-    const { entry } = place
+  async #make(place: Place, operation: PathOperation): Promise<void> {
+    if (await this.#link(place)) return
+    const { entry } = place.restoration
     this.#links.add(entry)
     await this.#replace(place, { ...operation, link: entry.link })
-    return WRITTEN
   }
 
   /** Links the entry to the first member of its group, if that is there. */
-  async #link(place: Place): Promise<Outcome | undefined> {
-    const { entry } = place
+  async #link(place: Place): Promise<boolean> {
+    const { entry } = place.restoration
     let first = this.#links.first(entry)
     if (first !== undefined && this.options.overwrite !== undefined && !first.isProven) {
-      // If it could not be made, what has its name is something else.
+      // If it could not be made, something else has its name.
       await this.#queue.flush()
       first = this.#links.first(entry)
       if (first !== undefined) first.isProven = true
     }
-    if (first === undefined) return undefined
+    if (first === undefined) return false
     await this.#replace(place, { code: Operation.makeLink, path: entry.path, other: first.path })
-    return WRITTEN
+    return true
   }
 
-  async #writeFile(place: Place): Promise<Outcome | undefined> {
-    const { entry, directory, there } = place
+  async #writeFile(place: Place): Promise<void> {
+    const { restoration, directory, there } = place
+    const { entry } = restoration
+    if (this.#isRefused(place)) return
     this.#links.add(entry)
     if (!directory.isChanged) await this.#directories.change(directory)
     // To make the content, `patch` may spool in the root.
@@ -172,49 +216,69 @@ export class TreeWriter {
     const { signal } = this.options
     const chunks = () => abortable(content?.open() ?? [], signal)
     if (sizeBytes > PART_BYTES) return this.#writeLarge(place, chunks())
-    const read = () => (content?.read === undefined ? hold(entry, chunks()) : untilAbort(content.read(), signal))
+    const read = () => (content?.read === undefined ? buffer(entry, chunks()) : untilAbort(content.read(), signal))
     const unproven = content instanceof PatchedContent ? content.unproven : undefined
     const stored = unproven?.body
-    const body = stored?.held() ?? (await (stored ? hold(entry, abortable(stored.open(), signal)) : read()))
+    const body = stored?.inMemory() ?? (await (stored ? buffer(entry, abortable(stored.open(), signal)) : read()))
     const proof = unproven && { sha256: unproven.sha256, again: read }
     const isInTheWay = there?.type === 'directory'
-    if (isInTheWay) await this.#queue.add({ code: Operation.remove, path: entry.path })
+    if (isInTheWay) await this.#clear(place)
     const code = entry.sparse ? Operation.writeSparseFile : Operation.writeFile
     const other = there === undefined || isInTheWay ? undefined : temporaryName()
     const { path, link } = entry
-    await this.#queue.add({ code, path, other, metadata: this.#metadata(entry), link, proof }, body)
-    return { isUnchanged: false, sizeBytes: body.length }
+    const metadata = this.#metadata(entry)
+    restoration.sizeBytes = body.length
+    await this.#queue.add({ code, path, other, metadata, link, proof, restoration, completes: true }, body)
   }
 
-  /** A file whose bytes are proven by their end: it gets its name then. */
-  async #writeLarge({ entry, there }: Place, chunks: AsyncIterable<Uint8Array>): Promise<Outcome | undefined> {
-    const { path, link, sparse = false } = entry
+  /** The bytes of a large file are proven only when all are written: it gets its name then. */
+  async #writeLarge(place: Place, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const { restoration, there } = place
+    const { path, link, sparse = false } = restoration.entry
     const { signal } = this.options
     await this.#queue.flush()
     const temporary = joinPath(parentPath(path), temporaryName())
     try {
-      const sizeBytes = await writeLargeFile(this.root, temporary, chunks, { sparse, signal })
-      if (there?.type === 'directory') await this.#queue.add({ code: Operation.remove, path })
-      const metadata = this.#metadata(entry)
-      await this.#queue.add({ code: Operation.setMetadata, path: temporary, metadata, entryPath: path })
-      await this.#queue.add({ code: Operation.rename, path: temporary, other: path, entryPath: path, link })
-      // It is still there if that has failed.
-      await this.#queue.add({ code: Operation.remove, path: temporary, entryPath: path })
+      restoration.sizeBytes = await writeLargeFile(this.root, temporary, chunks, { sparse, signal })
+      if (there?.type === 'directory') await this.#clear(place)
+      const metadata = this.#metadata(restoration.entry)
+      await this.#queue.add({ code: Operation.setMetadata, path: temporary, metadata, restoration })
+      const rename = { code: Operation.rename, path: temporary, other: path, link }
+      await this.#queue.add({ ...rename, restoration, completes: true })
+      // It is still there if the rename has failed.
+      await this.#queue.add({ code: Operation.unlink, path: temporary })
       await this.#queue.flush()
-      return { isUnchanged: false, sizeBytes }
     } catch (error) {
       await this.#queue.discard(temporary)
       if (!isBackupError(error) || error.path !== temporary || !(error.cause instanceof Error)) throw error
-      this.#queue.fail({ code: Operation.writeFile, path, link }, error.cause)
-      return undefined
+      this.#queue.fail({ code: Operation.writeFile, path, link, restoration }, error.cause)
     }
   }
 
   /** Makes something where something else may be. */
-  async #replace({ directory, there }: Place, operation: PathOperation): Promise<void> {
+  async #replace(place: Place, operation: PathOperation): Promise<void> {
+    if (this.#isRefused(place)) return
+    const { restoration, directory, there } = place
     await this.#directories.change(directory)
-    if (there !== undefined) await this.#queue.add({ code: Operation.remove, path: operation.path })
-    await this.#queue.add(operation)
+    if (there !== undefined) await this.#clear(place)
+    await this.#queue.add({ ...operation, restoration, completes: true })
+  }
+
+  /** Reports the entry if a store, a cache, or something that leads to one is in its place. */
+  #isRefused(place: Place): boolean {
+    if (!this.#directories.isProtected(place)) return false
+    const { restoration } = place
+    const { tally } = this.options
+    tally.spared(restoration.entry.path)
+    tally.failed(restoration, refusal(restoration.entry, 'is a store or a cache of backups, is in one or leads to one'))
+    return true
+  }
+
+  /** Removes what is in the way. A directory that is not empty is removed only if it may be deleted. */
+  async #clear({ restoration, there }: Place): Promise<void> {
+    const { path } = restoration.entry
+    const isDeleted = there?.type === 'directory' && this.options.deletes(path, 'directory')
+    await this.#queue.add({ code: isDeleted ? Operation.remove : Operation.removeOne, path, restoration })
   }
 
   #metadata(entry: Restorable) {
@@ -222,15 +286,20 @@ export class TreeWriter {
   }
 }
 
-/** All of a content that says it is small. @throws BackupError IBT_FILE_CHANGED if it is not */
-async function hold({ path }: Restorable, chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const held: Uint8Array[] = []
+function refusal({ path }: Restorable, why: string): BackupError {
+  const message = `Cannot write ${printPath(path)}: what is in its place ${why}`
+  return new BackupError('IBT_WRITE_FAILED', message, { path })
+}
+
+/** Reads all of a content that says it is small. @throws BackupError IBT_FILE_CHANGED if it is not */
+async function buffer({ path }: Restorable, chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const buffered: Uint8Array[] = []
   let sizeBytes = 0
   for await (const chunk of chunks) {
-    held.push(chunk)
+    buffered.push(chunk)
     sizeBytes += chunk.length
     if (sizeBytes <= PART_BYTES) continue
     throw new BackupError('IBT_FILE_CHANGED', `${printPath(path)} has more bytes than it says`, { path })
   }
-  return held.length === 1 ? held[0]! : Buffer.concat(held)
+  return buffered.length === 1 ? buffered[0]! : Buffer.concat(buffered)
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 
-/** One version of a content that a delta is to be applied to: in memory up to `PART_BYTES`, else in an unnamed file. */
+/** One version of a content, to which a delta is applied: in memory up to `PART_BYTES`, else in an unnamed file. */
 export class Version {
   #chunks: Uint8Array[] = []
   #bytes = 0
@@ -26,7 +26,7 @@ export class Version {
     this.#chunks = []
   }
 
-  /** What a patcher reads: a descriptor, or the bytes. */
+  /** The basis for a patcher: a descriptor, or the bytes. */
   readable(): number | Uint8Array {
     return this.#file?.fd ?? Buffer.concat(this.#chunks)
   }

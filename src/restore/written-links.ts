@@ -1,5 +1,5 @@
 import type { Metadata } from '../types.js'
-import type { Existing } from './existing.js'
+import { type Existing, inodeOf } from './existing.js'
 
 /** The member of a hard-link group that the others are linked to. */
 export interface FirstLink {
@@ -10,7 +10,7 @@ export interface FirstLink {
   isProven: boolean
 }
 
-/** The hard-link groups of a restore. Memory: one entry for each group, and one for each inode that a group has kept. */
+/** The hard-link groups of a restore. Memory: one table entry for each group, and one for each inode that was there and belongs to one. */
 export class WrittenLinks {
   readonly #firsts = new Map<number, FirstLink>()
   readonly #groups = new Map<string, number>()
@@ -19,8 +19,8 @@ export class WrittenLinks {
     return link === undefined ? undefined : this.#firsts.get(link)
   }
 
-  /** Whether what is there may stay, as far as links go: what is no member has an inode of its own, a group has one. */
-  maySettle({ link }: Metadata, there: Existing): boolean {
+  /** Whether the inode that is there fits: a file that is in no group has an inode of its own, and a group has one inode. */
+  mayStay({ link }: Metadata, there: Existing): boolean {
     if (link === undefined) return there.nlink === 1
     const group = this.#groups.get(inodeOf(there))
     return group === undefined || group === link
@@ -38,8 +38,4 @@ export class WrittenLinks {
   lose(link: number | undefined): void {
     if (link !== undefined) this.#firsts.delete(link)
   }
-}
-
-export function inodeOf({ dev, ino }: Existing): string {
-  return `${dev}:${ino}`
 }

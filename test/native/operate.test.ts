@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -10,20 +11,22 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   symlinkSync,
   writeFileSync
 } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createSequence, NOT_PROVEN, Operation, operate } from '../../src/native.js'
+import { createSequence, NOT_PROVEN, Operation, openRoot, operate, SPARED } from '../../src/native.js'
+import { code } from '../helpers/entries.js'
 import { runWithFaults } from '../helpers/faults.js'
 import { oracle, reachedByNobody } from '../helpers/oracle.js'
 import { columnsOf, randomBytes, run, type Step, temporaryDirectory } from './tree.js'
 
 const { EEXIST, EINVAL, ELOOP, ENOENT, ENOTEMPTY, EISDIR } = constants.errno
 const { makeDirectory, writeFile, makeSymlink, makeLink, setMetadata, remove, rename } = Operation
-const { writeSparseFile, makeFifo } = Operation
+const { writeSparseFile, makeFifo, removeOne, unlink } = Operation
 const isRoot = process.getuid?.() === 0
 
 test('a tree is made in one job', async t => {
@@ -271,12 +274,14 @@ test('what is mounted in a directory stays when the directory is removed', oracl
   if (spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', mounted]).status !== 0) return t.skip('cannot mount')
   try {
     writeFileSync(join(mounted, 'kept'), 'kept')
-    const { EBUSY } = constants.errno
-    assert.deepEqual(await run(root, { code: remove, path: 'd' }, { code: remove, path: 'd/deep/mounted' }), [
-      EBUSY,
-      EBUSY
-    ])
+    const steps = [remove, removeOne].flatMap(code =>
+      ['d', 'd/deep/mounted', 'd/deep/mounted/kept'].map(path => ({ code, path }))
+    )
+    const replaced = { code: writeFile, path: 'd/deep/mounted/kept', other: 'new' }
+    const errnos = await run(root, ...steps, replaced)
+    assert.deepEqual(errnos, [SPARED, SPARED, SPARED, ENOTEMPTY, SPARED, SPARED, SPARED])
     assert.equal(readFileSync(join(mounted, 'kept'), 'utf8'), 'kept')
+    assert.deepEqual(readdirSync(mounted), ['kept'])
     assert.ok(!existsSync(join(root, 'd/file')))
   } finally {
     spawnSync('umount', [mounted])
@@ -314,14 +319,79 @@ test('a file that did not get its owner does not get setuid', {
   chmodSync(root, 0o777)
   const script = `
     process.setgid(65534); process.setuid(65534)
-    import(${JSON.stringify(new URL('./tree.js', import.meta.url).href)}).then(async ({ run }) => {
+    import(${JSON.stringify(new URL('./tree.js', import.meta.url).href)}).then(async ({ unsetBy }) => {
       const file = { code: 2, path: 'file', uid: 0, mode: 0o6755, mtimeNs: 5n }
-      console.log(JSON.stringify(await run(${JSON.stringify(root)}, file)))
+      console.log(JSON.stringify(await unsetBy(${JSON.stringify(root)}, file)))
     })`
   const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' })
-  assert.equal(stdout, `[${constants.errno.EPERM}]\n`, stderr)
+  assert.ok(stdout !== '', stderr)
+  const { EPERM } = constants.errno
+  const unset = ['owner', 'privileges'].map(part => ({ operation: 0, part, errno: EPERM, attribute: '' }))
+  assert.deepEqual(JSON.parse(stdout), unset)
   const stat = lstatSync(join(root, 'file'), { bigint: true })
   assert.deepEqual([stat.mode & 0o7777n, stat.mtimeNs], [0o755n, 5n])
+})
+
+test('a file that keeps its owner gets setuid only if that is who had it', {
+  skip: !isRoot && 'needs root'
+}, async t => {
+  const root = temporaryDirectory(t)
+  const file = (path: string, uid: number | undefined, gid: number | undefined, mode: number): Step => ({
+    ...{ code: writeFile, path, mode },
+    ...(uid === undefined ? {} : { uid }),
+    ...(gid === undefined ? {} : { gid })
+  })
+  const files = [
+    file('own', 0, 0, 0o4755),
+    file('user', 1234, 0, 0o4755),
+    file('group', 0, 4321, 0o2755),
+    file('nobody', undefined, undefined, 0o6755),
+    file('plain', 1234, 4321, 0o755),
+    { code: makeDirectory, path: 'directory', uid: 1234, gid: 4321, mode: 0o2755 }
+  ]
+  const { errnos, unset } = await operate(Buffer.from(root), columnsOf(files), { setsOwner: false })
+  assert.ok(errnos.every(errno => errno === 0))
+  assert.deepEqual(
+    unset.map(({ operation, part }) => [files[operation]!.path, part]),
+    ['user', 'group', 'nobody'].map(path => [path, 'privileges'])
+  )
+  const stats = files.map(({ path }) => lstatSync(join(root, String(path))))
+  assert.deepEqual(
+    stats.map(({ mode }) => mode & 0o7777),
+    [0o4755, 0o755, 0o755, 0o755, 0o755, 0o2755]
+  )
+  assert.ok(stats.every(({ uid, gid }) => uid === 0 && gid === 0))
+})
+
+test('one thing is removed, but not a directory that is not empty', async t => {
+  const root = temporaryDirectory(t)
+  mkdirSync(join(root, 'full/empty'), { recursive: true })
+  writeFileSync(join(root, 'file'), '')
+  symlinkSync('full', join(root, 'link'))
+  const paths = ['full', 'full/empty', 'file', 'link', 'none', 'none/none', 'full']
+  const errnos = await run(root, ...paths.map(path => ({ code: removeOne, path })))
+  assert.deepEqual(errnos, [ENOTEMPTY, 0, 0, 0, 0, 0, 0])
+  assert.deepEqual(readdirSync(root), [])
+  writeFileSync(join(root, 'file'), '')
+  assert.deepEqual(await run(root, { code: unlink, path: 'file' }, { code: unlink, path: 'file' }), [0, 0])
+})
+
+test('a root that is open may be moved, and something else take its name', async t => {
+  const base = temporaryDirectory(t)
+  const root = join(base, 'root')
+  mkdirSync(root)
+  mkdirSync(join(base, 'outside'))
+  const fd = await openRoot(Buffer.from(root))
+  t.after(() => closeSync(fd))
+  renameSync(root, join(base, 'moved'))
+  symlinkSync('outside', root)
+  const steps = columnsOf([
+    { code: makeDirectory, path: 'd' },
+    { code: writeFile, path: 'd/file' }
+  ])
+  assert.deepEqual([...(await operate(fd, steps)).errnos], [0, 0])
+  assert.deepEqual([readdirSync(join(base, 'outside')), readdirSync(join(base, 'moved/d'))], [[], ['file']])
+  await assert.rejects(openRoot(Buffer.from(join(base, 'none'))), code('IBT_READ_FAILED'))
 })
 
 test('a file that cannot be written whole is removed again', oracle('mount', 'umount'), async t => {
@@ -362,7 +432,7 @@ test('columns that do not fit together are refused', async t => {
   ]
   for (const column of bad) await assert.rejects(operate(root, { ...good, ...column }), RangeError)
   await assert.rejects(operate(root, { ...good, modes: new Int32Array(1) as unknown as Uint32Array }), TypeError)
-  assert.deepEqual([...(await operate(root, columnsOf([])))], [])
+  assert.deepEqual([...(await operate(root, columnsOf([]))).errnos], [])
   for (const xattrs of [
     Buffer.of(1),
     Buffer.of(1, 0, 0, 0),
@@ -370,16 +440,19 @@ test('columns that do not fit together are refused', async t => {
   ]) {
     const fifo = columnsOf([{ code: makeFifo, path: `fifo ${xattrs.length}` }])
     const cut = { xattrs, xattrOffsets: Float64Array.of(0, xattrs.length) }
-    assert.deepEqual([...(await operate(root, { ...fifo, ...cut }))], [EINVAL])
+    const { errnos, unset } = await operate(root, { ...fifo, ...cut })
+    assert.deepEqual([...errnos], [0])
+    assert.deepEqual(unset, [{ operation: 0, part: 'attribute', errno: EINVAL, attribute: '' }])
   }
 })
 
 const REPLACE = `
   import { OperationBatch } from ${JSON.stringify(import.meta.resolve('../../src/restore/operations.js'))}
-  import { Operation } from ${JSON.stringify(import.meta.resolve('../../src/native.js'))}
+  import { openRoot, Operation } from ${JSON.stringify(import.meta.resolve('../../src/native.js'))}
   const batch = new OperationBatch()
   batch.add({ code: Operation.writeFile, path: 'file', other: 'new#close' }, Buffer.from('new'))
-  console.log(JSON.stringify((await batch.run(Buffer.from(process.argv[1]))).map(({ errno }) => errno)))
+  const root = await openRoot(Buffer.from(process.argv[1]))
+  console.log(JSON.stringify((await batch.run(root)).shortfalls.map(({ errno }) => errno)))
 `
 
 test(
@@ -429,8 +502,8 @@ test('jobs of a sequence make one tree together', async t => {
     { code: writeFile, path: `d${Math.max(0, job - 1)}/late${job}`, body: randomBytes(500_000, 1) },
     { code: makeLink, path: `link${job}`, other: `d${job}/0` }
   ])
-  const errnos = await Promise.all(jobs.map(steps => operate(Buffer.from(root), columnsOf(steps), { sequence })))
-  assert.ok(errnos.every(list => list.every(errno => errno === 0)))
+  const results = await Promise.all(jobs.map(steps => operate(Buffer.from(root), columnsOf(steps), { sequence })))
+  assert.ok(results.every(({ errnos }) => errnos.every(errno => errno === 0)))
   for (let job = 0; job < 19; job++) {
     const { mtimeNs, mode } = lstatSync(join(root, `d${job}`), { bigint: true })
     assert.deepEqual([mtimeNs, Number(mode) & 0o777], [42n, 0o555])
@@ -443,8 +516,8 @@ test('a job of a sequence finds the directories of the one before', async t => {
   const sequence = createSequence()
   const directories: Step[] = Array.from({ length: 3000 }, (_, i) => ({ code: makeDirectory, path: `d${i}` }))
   const jobs = [directories, [{ code: writeFile, path: 'd2999/file', body: Buffer.from('x') }]]
-  const errnos = await Promise.all(jobs.map(steps => operate(Buffer.from(root), columnsOf(steps), { sequence })))
-  assert.deepEqual([...errnos[1]!], [0])
+  const results = await Promise.all(jobs.map(steps => operate(Buffer.from(root), columnsOf(steps), { sequence })))
+  assert.deepEqual([...results[1]!.errnos], [0])
 })
 
 test('a job of a sequence that fails or is aborted does not stop the next', async t => {
@@ -456,6 +529,6 @@ test('a job of a sequence that fails or is aborted does not stop the next', asyn
   const aborted = operate(Buffer.from(root), steps('b'), { sequence, signal: controller.signal })
   controller.abort(new Error('enough'))
   await assert.rejects(aborted, { message: 'enough' })
-  assert.deepEqual([...(await operate(Buffer.from(root), steps('c'), { sequence }))], [0])
+  assert.deepEqual([...(await operate(Buffer.from(root), steps('c'), { sequence })).errnos], [0])
   assert.ok(existsSync(join(root, 'c')))
 })

@@ -2,7 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { encodeXattrs, LEAVE, LEAVE_TIME, type OperationColumns, operate, type Xattrs } from '../../src/native.js'
+import {
+  encodeXattrs,
+  LEAVE,
+  LEAVE_TIME,
+  type OperationColumns,
+  operate,
+  type Unset,
+  type Xattrs
+} from '../../src/native.js'
 
 /** A directory that goes away after the test, whatever its depth. */
 export function temporaryDirectory(t: TestContext): string {
@@ -79,5 +87,10 @@ function offsetsOf(parts: readonly Uint8Array[]): Float64Array {
 
 /** Does the steps below the root and yields their error numbers. */
 export async function run(root: string, ...steps: Step[]): Promise<number[]> {
-  return [...(await operate(Buffer.from(root), columnsOf(steps)))]
+  return [...(await operate(Buffer.from(root), columnsOf(steps))).errnos]
+}
+
+/** Does the steps below the root and yields the metadata that they could not set. */
+export async function unsetBy(root: string, ...steps: Step[]): Promise<readonly Unset[]> {
+  return (await operate(Buffer.from(root), columnsOf(steps))).unset
 }

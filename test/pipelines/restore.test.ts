@@ -17,6 +17,7 @@ import { type TestContext, test } from 'node:test'
 import { none } from '../../src/codec/index.js'
 import { formatDate } from '../../src/format/dates.js'
 import { type BackupError, type Entry, fullBackup, restoreBackup } from '../../src/index.js'
+import type { Written } from '../../src/stages/write.js'
 import { directoryStore } from '../../src/stores/index.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { code } from '../helpers/entries.js'
@@ -193,12 +194,17 @@ test('a socket is in the backup, and a restore says that it does not make it', a
   assert.deepEqual(readdirSync(join(chain.base, 'restored')), ['file'])
 })
 
+const NOTHING_WRITTEN: Written = {
+  ...{ entries: 0, files: 0, unchangedEntries: 0, incompleteEntries: 0, unprivilegedEntries: 0, unprivileged: [] },
+  ...{ deletedEntries: 0, sparedEntries: 0, spared: [], sizeBytes: 0, skippedEntries: 0 }
+}
+
 test('a stage can be replaced: any sink takes the entries of a date', async t => {
   const chain = await makeTreeChain(t)
   const linknames: string[] = []
   const write = async (source: AsyncIterable<Entry> | Iterable<Entry>) => {
     for await (const { linkname } of source) if (linkname !== undefined) linknames.push(linkname)
-    return { entries: 0, files: 0, unchangedEntries: 0, deletedEntries: 0, sizeBytes: 0, skippedEntries: 0 }
+    return NOTHING_WRITTEN
   }
   await chain.restore('nowhere', { stages: { write } })
   assert.deepEqual(linknames, [readlinkSync(join(chain.source, 'link'))])

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { BATCH_BYTES, BATCHED_FILE_BYTES, PART_BYTES } from '../../src/constants.js'
 import type { BackupError } from '../../src/errors.js'
-import { Operation } from '../../src/native.js'
+import { Operation, openRoot } from '../../src/native.js'
 import { OperationQueue } from '../../src/restore/operation-queue.js'
+import type { PathOperation } from '../../src/restore/operations.js'
 import { randomBytes, temporaryDirectory } from '../native/tree.js'
 
 const SIZES = [
@@ -14,17 +15,26 @@ const SIZES = [
   ...[BATCH_BYTES + 1, PART_BYTES - 1, PART_BYTES, 5, ...Array.from({ length: 600 }, (_, i) => (i * 7919) % 30_000)]
 ]
 
-function queueOf(t: TestContext, isNew: boolean) {
+async function queueOf(t: TestContext, isNew: boolean) {
   const root = temporaryDirectory(t)
+  const fd = await openRoot(Buffer.from(root))
+  t.after(() => closeSync(fd))
+  const done: string[] = []
   const failures: BackupError[] = []
-  const onFailure = (_: unknown, error: BackupError) => failures.push(error)
-  return { root, failures, queue: new OperationQueue(Buffer.from(root), { isNew, onFailure, signal: undefined }) }
+  const observer = {
+    onDone: ({ path }: PathOperation) => void done.push(path),
+    onUnset: () => {},
+    onSpared: () => {},
+    onFailed: (_: PathOperation, error: BackupError) => void failures.push(error)
+  }
+  const queue = new OperationQueue(fd, { isNew, setsOwner: true, observer, signal: undefined })
+  return { root, done, failures, queue }
 }
 
 for (const isNew of [true, false]) {
   const where = isNew ? 'where nothing is' : 'over what is there'
   test(`bodies of all sizes are written ${where}, each its own`, async t => {
-    const { root, failures, queue } = queueOf(t, isNew)
+    const { root, failures, queue } = await queueOf(t, isNew)
     for (const [i, size] of SIZES.entries()) {
       if (i % 50 === 0) await queue.add({ code: Operation.makeDirectory, path: `d${i / 50}` })
       const path = `d${Math.floor(i / 50)}/f${i}`
@@ -39,8 +49,8 @@ for (const isNew of [true, false]) {
   })
 }
 
-test('what fails is told in order, and the rest is done', async t => {
-  const { root, failures, queue } = queueOf(t, true)
+test('failures and successes are reported in order, and one failure does not stop the others', async t => {
+  const { root, done, failures, queue } = await queueOf(t, true)
   for (let i = 0; i < 2000; i++) {
     const path = i % 100 === 7 ? `none/f${i}` : `f${i}`
     await queue.add({ code: Operation.writeFile, path }, Buffer.from('x'))
@@ -51,10 +61,12 @@ test('what fails is told in order, and the rest is done', async t => {
     Array.from({ length: 20 }, (_, i) => `none/f${100 * i + 7}`)
   )
   assert.ok(existsSync(join(root, 'f1999')))
+  const expected = Array.from({ length: 2000 }, (_, i) => `f${i}`).filter((_, i) => i % 100 !== 7)
+  assert.deepEqual(done, expected)
 })
 
 test('a body without its digest is asked for again: it is written if that is right, else its error ends all', async t => {
-  const { root, failures, queue } = queueOf(t, true)
+  const { root, failures, queue } = await queueOf(t, true)
   const sha256 = createHash('sha256').update('right').digest('hex')
   const write = async (path: string, again: () => Promise<Uint8Array>) => {
     await queue.add({ code: Operation.writeFile, path, proof: { sha256, again } }, Buffer.from('wrong'))
