@@ -1,6 +1,6 @@
 import { BackupError } from '../errors.js'
 import { encodePath, printPath } from '../path.js'
-import { addon, type RawListing, type RootArgument } from './addon.js'
+import { addon, type RawListing } from './addon.js'
 import { type StatColumns, statColumns } from './columns.js'
 import { runJob, systemError } from './job.js'
 import { SELF, splitXattrs, type Xattrs } from './xattrs.js'
@@ -67,7 +67,7 @@ export interface ListOptions {
  * An attribute that the user may not read is left out.
  */
 export async function listDirectories(
-  root: RootArgument,
+  root: Uint8Array | number,
   paths: readonly string[],
   { capture = [], captureMaxBytes = 0, belowEntries = 0, signal }: ListOptions = {}
 ): Promise<(Listing | BackupError | undefined)[]> {
@@ -86,7 +86,7 @@ export async function listDirectories(
 }
 
 /** Lists one directory. @throws BackupError IBT_READ_FAILED */
-export async function listDirectory(root: RootArgument, path: string, options?: ListOptions): Promise<Listing> {
+export async function listDirectory(root: Uint8Array | number, path: string, options?: ListOptions): Promise<Listing> {
   const [listing] = await listDirectories(root, [path], options)
   if (listing instanceof BackupError) throw listing
   return listing!

@@ -1,6 +1,6 @@
 import { close } from 'node:fs'
 import { decodePath } from '../path.js'
-import { addon, type RootArgument } from './addon.js'
+import { addon } from './addon.js'
 import { type StatColumns, statColumns } from './columns.js'
 import { runJob } from './job.js'
 
@@ -22,7 +22,7 @@ export interface OpenFile {
  * @throws BackupError IBT_READ_FAILED, IBT_WRITE_FAILED
  */
 export async function openFile(
-  root: RootArgument,
+  root: Uint8Array | number,
   path: Uint8Array,
   mode: 'read' | 'create',
   signal?: AbortSignal

@@ -1,6 +1,6 @@
 import { close } from 'node:fs'
 import { decodePath } from '../path.js'
-import { addon, type RawUnset, type RootArgument, type Sequence } from './addon.js'
+import { addon, type RawUnset, type Sequence } from './addon.js'
 import { runJob } from './job.js'
 
 /** What `operate` does to one path below the root. */
@@ -134,7 +134,7 @@ export interface OperateOptions {
  * @throws BackupError IBT_READ_FAILED if the root cannot be opened.
  */
 export async function operate(
-  root: RootArgument,
+  root: Uint8Array | number,
   columns: OperationColumns,
   { signal, setsOwner = true, sequence }: OperateOptions = {}
 ): Promise<Operated> {

@@ -1,6 +1,6 @@
 import type { BackupError } from '../errors.js'
 import { pipe } from '../interop/pipe.js'
-import { isBelow, parentPath } from '../path.js'
+import { decodePath } from '../path.js'
 import { createSelection, type Selection } from '../rules.js'
 import { filter } from '../stages/filter.js'
 import { observe } from '../stages/observe.js'
@@ -8,11 +8,11 @@ import { patch } from '../stages/patch.js'
 import { unpackGroups } from '../stages/unpack.js'
 import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
-import type { Entry, EntryType, Layered, Sink, Source, Stage } from '../types.js'
+import type { Entry, Layered, Sink, Source, Stage } from '../types.js'
 import { parseAt } from './at.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import type { PlaceOptions, Progress } from './options.js'
-import { checkNamed, openPlaces, type Places, placesInside } from './places.js'
+import { checkNamed, openPlaces, type Places } from './places.js'
 
 /** The stages of a restore, by name. */
 export interface RestoreStages {
@@ -41,8 +41,8 @@ export interface RestoreOptions extends SelectOptions {
   /** What becomes of what is in the destination already; see `write`. Default: one that is not empty is refused. */
   readonly overwrite?: Overwrite | undefined
   /**
-   * Removes what is in the directories of the backup and not in the backup; with `paths`, in the selected directories
-   * only. The store and the cache stay where they are. Takes `overwrite`.
+   * Deletes what is in the directories of the backup and is not in the backup; with `paths`, in the selected directories
+   * only. The store and the cache stay where they are, as in every restore. Requires `overwrite`.
    */
   readonly delete?: boolean | undefined
   /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
@@ -65,26 +65,29 @@ export interface RestoreReport extends Written {
  */
 export async function restoreBackup(
   key: string,
-  destination: string,
+  destination: string | Uint8Array,
   options: RestoreOptions = {}
 ): Promise<RestoreReport> {
   const { signal, owners, overwrite, onError } = options
   signal?.throwIfAborted()
-  checkNamed('destination', destination)
+  const path = typeof destination === 'string' ? destination : decodePath(destination)
+  checkNamed('destination', path)
   const places = openPlaces(options)
   const selected = await selectEntries(key, places, options)
-  const deletes = await whatToDelete(places, destination, selected.selection, options)
-  const isLeading = ({ path }: Entry) => selected.selection?.selects(path, 'directory') === false
+  const { selection } = selected
+  const deletes = options.delete && selection !== undefined ? selection.selects.bind(selection) : options.delete
+  const protect = [...(places.store.places ?? []), ...(places.cache?.places ?? [])]
+  const isLeading = ({ path }: Entry) => selection?.selects(path, 'directory') === false
   const defaults: RestoreStages = {
     unpack: selected.unpack,
     filter: selected.filter,
     patch: patch({ spoolDirectory: destination }),
-    write: write(destination, { owners, overwrite, delete: deletes, isLeading, onError })
+    write: write(destination, { owners, overwrite, delete: deletes, protect, isLeading, onError })
   }
   const stages = chooseStages(defaults, options.stages, selected.filter)
   const watch: Stage<Entry> = options.onProgress === undefined ? passAll : observe(progress(options))
   const written = await pipe(stages.unpack, stages.filter, stages.patch, watch, stages.write, { signal })
-  return { key, date: selected.date, destination, ...written }
+  return { key, date: selected.date, destination: path, ...written }
 }
 
 /** What a restore begins with. */
@@ -109,24 +112,6 @@ export async function selectEntries(
     selection,
     unpack: unpackGroups(() => chain.groups(date), chain.openArchive),
     filter: selection === undefined ? passAll : filter(selection)
-  }
-}
-
-/** What `write` may delete: nothing where the selection does not reach, nor the store, nor the cache. */
-async function whatToDelete(
-  places: Places,
-  destination: string,
-  selection: Selection | undefined,
-  options: RestoreOptions
-): Promise<boolean | ((path: string, type: EntryType) => boolean)> {
-  if (options.overwrite === undefined) return options.delete ?? false
-  const kept = await placesInside(places, destination)
-  if (!options.delete) return false
-  return (path, type) => {
-    if (kept.some(place => place === path || isBelow(place, path))) return false
-    return (
-      selection === undefined || (selection.selects(parentPath(path), 'directory') && selection.selects(path, type))
-    )
   }
 }
 

@@ -15,7 +15,7 @@ export class PatchedContent implements Content {
   constructor(
     readonly entry: Layered,
     readonly layers: readonly Layer[],
-    readonly spoolDirectory: string
+    readonly spoolDirectory: string | Uint8Array
   ) {}
 
   get read(): (() => Promise<Uint8Array>) | undefined {

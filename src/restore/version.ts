@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
 import { PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
+import { decodePath, encodePath, printPath } from '../path.js'
 
 /** One version of a content, to which a delta is applied: in memory up to `PART_BYTES`, else in an unnamed file. */
 export class Version {
@@ -10,7 +10,7 @@ export class Version {
   #bytes = 0
   #file: FileHandle | undefined
 
-  constructor(readonly directory: string) {}
+  constructor(readonly directory: string | Uint8Array) {}
 
   /** @throws BackupError IBT_WRITE_FAILED */
   async append(chunk: Uint8Array): Promise<void> {
@@ -21,7 +21,8 @@ export class Version {
       this.#file ??= await unnamedFile(this.directory)
       for (const waiting of this.#chunks) await this.#file.appendFile(waiting)
     } catch (cause) {
-      throw new BackupError('IBT_WRITE_FAILED', `Cannot spool to ${this.directory}`, { path: this.directory, cause })
+      const path = typeof this.directory === 'string' ? this.directory : decodePath(this.directory)
+      throw new BackupError('IBT_WRITE_FAILED', `Cannot spool to ${printPath(path)}`, { path, cause })
     }
     this.#chunks = []
   }
@@ -39,8 +40,9 @@ export class Version {
 }
 
 /** A file that no crash leaves behind: its name is gone before it is used. */
-async function unnamedFile(directory: string): Promise<FileHandle> {
-  const path = join(directory, `.ibt-spool-${randomBytes(8).toString('hex')}`)
+async function unnamedFile(directory: string | Uint8Array): Promise<FileHandle> {
+  const name = `/.ibt-spool-${randomBytes(8).toString('hex')}`
+  const path = Buffer.concat([typeof directory === 'string' ? encodePath(directory) : directory, Buffer.from(name)])
   const file = await open(path, 'wx+', 0o600)
   await unlink(path)
   return file

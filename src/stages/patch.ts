@@ -4,12 +4,15 @@ import type { Entry, Layered, Stage } from '../types.js'
 
 /** Options of `patch`. */
 export interface PatchOptions {
-  /** Where versions of large files that are neither first nor last wait, unnamed. Default: the system's temporary directory. */
-  readonly spoolDirectory?: string | undefined
+  /**
+   * Where the intermediate versions of large files are spooled, in files without a name. Default: the system's temporary
+   * directory.
+   */
+  readonly spoolDirectory?: string | Uint8Array | undefined
 }
 
 /**
- * Makes contents of stored bodies: applies the deltas of a file to its whole, in order, and proves the result.
+ * Makes contents from stored bodies: applies the deltas of a file to its whole body, in order, and proves the result.
  *
  * Consumes `Layered`, yields `Entry`. Other items pass on. Order kept. Reads nothing before a content is opened.
  * Memory for each content that is open: two versions of up to `PART_BYTES`; longer ones are spooled.

@@ -1,5 +1,6 @@
 import type { BackupError } from '../errors.js'
 import { Operation } from '../native.js'
+import { printPath } from '../path.js'
 import { Destination } from '../restore/destination.js'
 import { ProtectedPlaces } from '../restore/protected-places.js'
 import type { Restorable } from '../restore/restored.js'
@@ -68,6 +69,7 @@ export interface WriteOptions {
  *
  * @throws BackupError IBT_NOT_EMPTY, IBT_UNSAFE_PATH; IBT_WRITE_FAILED if no write can succeed (a full disk); what a
  * content throws.
+ * @throws RangeError if the destination is one of the places that `protect` names.
  * @throws TypeError at the call for an option that makes no sense.
  */
 export function write(destination: string | Uint8Array, options: WriteOptions = {}): Sink<Entry, Written> {
@@ -85,6 +87,7 @@ export function write(destination: string | Uint8Array, options: WriteOptions = 
     try {
       if (overwrite === undefined) await opened.checkEmpty()
       const existing = overwrite === undefined ? undefined : await opened.existing()
+      if (existing !== undefined && places.isPlace(existing)) throw new RangeError(inPlace(opened.path))
       const settings = { owners, overwrite, existing, deletes: isDeleted, isLeading, places, tally, signal }
       const writer = new TreeWriter(opened.root, settings)
       try {
@@ -110,6 +113,10 @@ async function writeEntry(writer: TreeWriter, entry: Restorable, tally: Tally): 
   if (error === undefined) return writer.node(entry, NODES[type as keyof typeof NODES])
   tally.skipped(error)
   await writer.pass(entry)
+}
+
+function inPlace(path: string): string {
+  return `${printPath(path)} is where backups or their cache are stored: it cannot be a destination`
 }
 
 const NODES = {

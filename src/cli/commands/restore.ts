@@ -1,6 +1,7 @@
 import { BackupError } from '../../errors.js'
+import { printPath } from '../../path.js'
 import { newestBackup } from '../../pipelines/catalog.js'
-import { restoreBackup } from '../../pipelines/restore.js'
+import { type RestoreReport, restoreBackup } from '../../pipelines/restore.js'
 import { restoreTar } from '../../pipelines/restore-tar.js'
 import type { Overwrite } from '../../stages/write.js'
 import { Exit, UsageError } from '../exit.js'
@@ -23,6 +24,7 @@ interface Report {
   readonly files: number
   readonly sizeBytes: number
   readonly skippedEntries: number
+  readonly incompleteEntries?: number
 }
 
 /** `ibt restore`. */
@@ -47,13 +49,43 @@ export async function runRestore(
     }
     const owners = values.numericOwner && process.geteuid?.() === 0 ? 'number' : undefined
     const report = await restoreBackup(key, dest, { ...options, owners, overwrite, delete: values.delete })
-    const { unchangedEntries, deletedEntries } = report
-    const over = `  ${unchangedEntries.toLocaleString('en')} left as they were, ${deletedEntries.toLocaleString('en')} deleted`
-    const lines = [`Restored ${key} of ${report.date} to ${dest}`]
-    return tell(reporter, values, report, lines, overwrite === undefined ? [] : [over])
+    return tell(
+      reporter,
+      values,
+      report,
+      [`Restored ${key} of ${report.date} to ${dest}`],
+      [...(overwrite === undefined ? [] : [overLine(report)]), ...leftOutLines(report)]
+    )
   } finally {
     reporter.end()
   }
+}
+
+function overLine({ unchangedEntries, deletedEntries }: RestoreReport): string {
+  return `  ${unchangedEntries.toLocaleString('en')} left as they were, ${deletedEntries.toLocaleString('en')} deleted`
+}
+
+/** What a restore into a directory has not done, apart from entries that failed. */
+function leftOutLines(report: RestoreReport): string[] {
+  const { incompleteEntries, spared, sparedEntries, unprivileged, unprivilegedEntries } = report
+  return [
+    ...(incompleteEntries > 0
+      ? [`  ${incompleteEntries} without an owner, mode, time or attribute that could not be set`]
+      : []),
+    ...(sparedEntries > 0 ? [`  ${sparedEntries} not deleted or replaced: ${listPaths(spared, sparedEntries)}`] : []),
+    ...(unprivilegedEntries > 0
+      ? [
+          `  ${unprivilegedEntries} without setuid, setgid or capabilities: ${listPaths(unprivileged, unprivilegedEntries)}`
+        ]
+      : [])
+  ]
+}
+
+const LISTED_PATHS = 5
+
+function listPaths(paths: readonly string[], count: number): string {
+  const listed = paths.slice(0, LISTED_PATHS).map(printPath)
+  return listed.join(', ') + (count > listed.length ? ` and ${count - listed.length} more` : '')
 }
 
 /** @throws UsageError */
@@ -87,7 +119,7 @@ function tell(
   first: readonly string[],
   more: readonly string[] = []
 ): number {
-  const { date, files, sizeBytes, entries, skippedEntries } = report
+  const { date, files, sizeBytes, entries, skippedEntries, incompleteEntries = 0 } = report
   const isEmpty = path !== undefined && entries === 0
   if (isEmpty) reporter.warn(`Nothing in the backup of ${date} matches ${path.join(', ')}`)
   const lines = [
@@ -96,5 +128,6 @@ function tell(
     ...more,
     ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be restored`] : [])
   ]
-  return reporter.report(report, lines, isEmpty ? Exit.failed : skippedEntries > 0 ? Exit.partial : Exit.done)
+  const isPartial = skippedEntries + incompleteEntries > 0
+  return reporter.report(report, lines, isEmpty ? Exit.failed : isPartial ? Exit.partial : Exit.done)
 }
