@@ -13,7 +13,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   constants: [],
   types: ['errors'],
   path: ['errors'],
-  flow: [...GROUND],
+  flow: [...GROUND, 'path'],
   rules: [...GROUND, 'path'],
   native: [...GROUND, 'path', 'flow'],
   format: [...GROUND, 'path', 'flow'],
@@ -24,7 +24,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   restore: [...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source'],
   interop: [...GROUND, 'path', 'flow', 'format'],
   stores: [...GROUND, 'path', 'flow', 'native', 'format', 'codec'],
-  stages: [...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
+  stages: [
+    ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
+    'interop'
+  ],
   pipelines: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
     ...['interop', 'stores', 'stages']

@@ -39,7 +39,9 @@ export function settleChange(entry: Metadata, previous: StateEntry, sha256: stri
 function isContentProven(entry: Metadata, previous: StateEntry, detection: ChangeDetection): boolean {
   const { size = true, mtime = true, ctime = true, inode = true, checksum = false } = detection
   if (checksum || previous.dirty || previous.racy || previous.places === undefined) return false
-  if (size && entry.sizeBytes !== previous.sizeBytes) return false
+  if (entry.mapped !== previous.mapped) return false
+  // That of the source is a part of what was compared already.
+  if (size && entry.mapped === undefined && entry.sizeBytes !== previous.sizeBytes) return false
   if (mtime && entry.mtimeNs !== previous.mtimeNs) return false
   return !(ctime && differ(entry.ctimeNs, previous.ctimeNs)) && !(inode && differ(entry.ino, previous.ino))
 }

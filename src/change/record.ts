@@ -52,6 +52,7 @@ function isRecorded(item: Signed, previous: StateEntry): boolean {
     item.link === previous.link &&
     item.devMajor === previous.devMajor &&
     item.devMinor === previous.devMinor &&
+    item.mapped === previous.mapped &&
     item.dirty === previous.dirty &&
     item.racy === previous.racy &&
     item.xattrs === undefined &&
@@ -84,6 +85,7 @@ function stateOf(
     devMajor: entry.devMajor,
     devMinor: entry.devMinor,
     xattrs: entry.xattrs,
+    mapped: entry.mapped,
     sha256: content.sha256,
     places: content.places,
     signature: content.signature,

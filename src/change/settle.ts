@@ -138,7 +138,8 @@ export function metadataOf(entry: Metadata): Metadata {
     link: entry.link,
     devMajor: entry.devMajor,
     devMinor: entry.devMinor,
-    xattrs: entry.xattrs
+    xattrs: entry.xattrs,
+    mapped: entry.mapped
   }
 }
 

@@ -3,12 +3,12 @@ import { promisify } from 'node:util'
 import { PART_BYTES, RACY_MS } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
+import { measured } from '../flow/known-size.js'
 import { EXTENTS_MAX } from '../format/sparse-map.js'
 import { createScanner, dataExtents, FileType, type OpenFile } from '../native.js'
 import { printPath } from '../path.js'
-import { closeFile, DiskContent, isNotFound, noFile, readFailed } from '../source/disk.js'
+import { closeFile, DiskContent, noFile, readFailed } from '../source/disk.js'
 import { readAhead, readsOf, readsToEnd } from '../source/read-ahead.js'
-import { SecondLook } from '../source/second-look.js'
 import type { Change, Entry, Extent, Signed } from '../types.js'
 import { Failed } from './batch.js'
 import { mayPay } from './policy.js'
@@ -27,11 +27,9 @@ export async function* signStream(
     return
   }
   const { signal } = context
-  const { content } = entry
-  const file = await content.openFile(signal).catch(async error => {
+  const file = await entry.content.openFile(signal).catch(error => {
     if (signal?.aborted || !isBackupError(error)) throw error
-    const isGone = isNotFound(error) && !(await new SecondLook(content.root, signal).isListed(content.path))
-    return new Failed(entry, isGone ? undefined : error)
+    return new Failed(entry, isVanished(error) ? undefined : error)
   })
   if (file instanceof Failed) yield file
   else yield* signFile(entry, file, context)
@@ -66,6 +64,10 @@ async function findData(fd: number, item: Change, signal?: AbortSignal): Promise
   })
 }
 
+function isVanished({ cause }: BackupError): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+}
+
 async function changedSince({ fd, isSettled }: OpenFile, item: Change): Promise<Look> {
   const stat = await statFile(fd, { bigint: true })
   const { mtimeNs, ctimeNs, ino } = stat
@@ -85,8 +87,15 @@ function isNow(ns: bigint): boolean {
 
 /** A content that can only be read once, now: held up to one part, streamed beyond. */
 async function* signSequential(entry: Entry, context: SignContext): AsyncGenerator<Signed | Failed> {
-  const item = asChange(entry)
   const { signal } = context
+  const item = await measured(asChange(entry), signal).catch(error => {
+    if (signal?.aborted) throw error
+    return new Failed(entry, isBackupError(error) ? error : readFailed(entry, error))
+  })
+  if (item instanceof Failed) {
+    yield item
+    return
+  }
   const chunks = abortable(entry.content!.open(), signal)
   try {
     const held = await hold(chunks, PART_BYTES).catch(error => {

@@ -85,7 +85,7 @@ function noDirectory(path: string): BackupError {
 }
 
 /** @throws BackupError IBT_UNSAFE_PATH, IBT_NAME_INVALID, IBT_STATE_INVALID for an entry that no state can hold */
-function checkEntry(entry: StateEntry): void {
+export function checkEntry(entry: StateEntry): void {
   const { path, type, linkname, sizeBytes, uname, gname, xattrs, sha256, link } = entry
   if (typeof path !== 'string') throw new BackupError('IBT_STATE_INVALID', 'An entry has no path')
   checkPath(path)
@@ -104,6 +104,7 @@ function checkEntry(entry: StateEntry): void {
   if (uname !== undefined) checkText(entry, 'uname')
   if (gname !== undefined) checkText(entry, 'gname')
   if (linkname !== undefined) checkText(entry, 'linkname')
+  if (entry.mapped !== undefined) checkText(entry, 'mapped')
   if (linkname === '' || (linkname === undefined && type === 'symlink')) throw refused(path, 'it has no link target')
   if (xattrs !== undefined) checkXattrs(path, xattrs)
   if (sha256 !== undefined && !SHA256.test(sha256)) throw refused(path, 'its sha256 is not 64 hexadecimal digits')
@@ -130,7 +131,7 @@ function checkInode({ path, ino }: StateEntry): void {
   throw refused(path, `its ino is ${String(ino)}, not a bigint of 64 bits`)
 }
 
-function checkText(entry: StateEntry, field: 'uname' | 'gname' | 'linkname'): void {
+function checkText(entry: StateEntry, field: 'uname' | 'gname' | 'linkname' | 'mapped'): void {
   const { path } = entry
   const text = entry[field]
   if (typeof text !== 'string' || text.includes('\0')) throw refused(path, `its ${field} is not text without NUL`)

@@ -137,7 +137,8 @@ export function decodeStateEntry(line: string, chain: readonly ChainLink[]): Sta
     signature: fields.has('signature') ? decodeAt(fields.object('signature'), chain) : undefined,
     dirty: fields.flag('dirty'),
     carried: fields.flag('carried'),
-    racy: fields.flag('racy')
+    racy: fields.flag('racy'),
+    mapped: fields.optionalBytesText('mapped')
   }
 }
 

@@ -53,6 +53,7 @@ export function encodeStateEntry(entry: StateEntry, chainIndex: ReadonlyMap<stri
   if (entry.dirty) line += ',"dirty":true'
   if (entry.carried) line += ',"carried":true'
   if (entry.racy) line += ',"racy":true'
+  if (entry.mapped !== undefined) line += bytesField('mapped', entry.mapped)
   return `${line}}`
 }
 

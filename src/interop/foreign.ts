@@ -16,6 +16,11 @@ export type LastTransform = (NodeDuplex & { readonly _transform: unknown }) | We
 /** A writable of another kind. */
 export type ForeignSink = NodeWritable | WritableStream
 
+/** Tells a transform of another kind. */
+export function isForeignTransform(step: unknown): step is ForeignTransform {
+  return isNodeTransform(step) || isWebTransform(step)
+}
+
 /** A step in the middle as a stage. @throws TypeError for what is none */
 export function toStage(step: unknown): Stage<unknown, unknown> {
   if (typeof step === 'function') return step as Stage<unknown, unknown>

@@ -2,6 +2,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { Readable } from 'streamx'
 import type { Header, Pack } from 'tar-stream'
 import { BackupError } from '../errors.js'
+import { withKnownSize } from '../flow/known-size.js'
 import { onAbort } from '../flow/on-abort.js'
 import { isUtf8Path, printPath } from '../path.js'
 import { type Entry, isEntry, type Signed, type Sink, type Source, type StageContext } from '../types.js'
@@ -81,12 +82,13 @@ async function room(pack: Pack, { signal }: StageContext): Promise<void> {
 }
 
 async function add(pack: Pack, entry: Entry, linkTo: string | undefined, { signal }: StageContext): Promise<void> {
-  const header = toHeader(entry, linkTo)
+  const sized = linkTo === undefined ? await withKnownSize(entry, signal) : entry
+  const header = toHeader(sized, linkTo)
   if (header.type !== 'file') {
     pack.entry(header).on('error', () => {})
     return
   }
-  const feed = new Feed(exactly(entry), pack.entry(header))
+  const feed = new Feed(exactly(sized), pack.entry(header))
   const stopListening = onAbort(signal, reason => feed.fail(reason))
   try {
     await feed.run()

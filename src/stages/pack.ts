@@ -9,6 +9,7 @@ import { isReadRuns } from '../change/run-batch.js'
 import { asChange, toUnreadable } from '../change/settle.js'
 import { BackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
+import { withKnownSize } from '../flow/known-size.js'
 import type { Memory } from '../flow/memory.js'
 import { ArchiveWriter } from '../format/archive-writer.js'
 import { toTarHeader } from '../format/tar-header.js'
@@ -35,7 +36,7 @@ export interface PackOptions {
  * Memory: one frame of each archive, one part of a delta, `PACK_PENDING_ENTRIES` entries that wait for their bytes,
  * and one table entry for each hard-link group.
  *
- * @throws BackupError IBT_SIZE_UNKNOWN for a whole content of unknown size, IBT_FILE_CHANGED if one has another size
+ * @throws BackupError IBT_SIZE_UNKNOWN for a content of unknown size above `PART_BYTES` that cannot be measured, IBT_FILE_CHANGED if one has another size
  * than it says.
  * @throws TypeError at the call without `whole`.
  */
@@ -48,7 +49,8 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
       if (isReadRuns(item)) held.push(storeRuns(item, options.whole, packer) as object as Packed)
       else if (!isEntry(item)) held.push(item)
       else {
-        const signed = packer.linked(asChange(item) as Signed)
+        const linked = packer.linked(asChange(item) as Signed)
+        const signed = needsSize(linked) ? await withKnownSize(linked, signal) : linked
         const body = packer.bodyOf(signed)
         if (body === undefined) held.push(packer.keep(signed))
         else if (Array.isArray(body.parts)) held.push(packer.storeHeld(signed, body, body.parts))
@@ -165,6 +167,12 @@ class Packer {
     const packed = { state, storedBytes: writer.storedBytes, ...item, change, body: undefined }
     return packed
   }
+}
+
+/** Whether a content that no stage has signed is stored, of which nobody knows the size. */
+function needsSize({ type, sizeBytes, content, body, linkTo, origin, change }: Signed): boolean {
+  if (type !== 'file' || sizeBytes !== undefined || content === undefined || body !== undefined) return false
+  return linkTo === undefined && origin === undefined && (change === 'created' || change === 'updated')
 }
 
 /** The body of a file that no stage has signed. */

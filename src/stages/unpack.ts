@@ -58,6 +58,7 @@ function toLayered(entry: StateEntry, archives: OpenArchive): Unpacked {
     devMajor: entry.devMajor,
     devMinor: entry.devMinor,
     xattrs: entry.xattrs,
+    mapped: entry.mapped,
     sha256: entry.sha256,
     dirty: entry.dirty,
     carried: entry.carried,

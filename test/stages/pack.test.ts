@@ -257,11 +257,10 @@ test('unchanged entries wait for the bytes before them up to a limit of memory',
   assert.ok(pulled > 1 && pulled * 2 * FRAME_BYTES <= PACK_PENDING_BYTES + 2 * FRAME_BYTES, `${pulled} items`)
 })
 
-test('a size that does not hold or is not known is refused', async () => {
+test('a size that does not hold is refused', async () => {
   const body = content(Buffer.from('abc'))
   for (const sizeBytes of [2, 4])
     await assert.rejects(packed([entry('f', { sizeBytes, content: body })]), code('IBT_FILE_CHANGED'))
-  await assert.rejects(packed([entry('f', { content: body })]), code('IBT_SIZE_UNKNOWN'))
 })
 
 test('options that make no sense are refused', async () => {
