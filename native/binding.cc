@@ -76,6 +76,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   set<ibt::delta_bytes_job>(exports, "deltaBytes");
   set<ibt::create_scanner>(exports, "createScanner");
   set<ibt::scanner_update_job>(exports, "scannerUpdate");
+  set<ibt::scanner_zeros_job>(exports, "scannerZeros");
   set<ibt::scanner_finish_job>(exports, "scannerFinish");
   set<ibt::create_patcher>(exports, "createPatcher");
   set<ibt::patcher_push>(exports, "patcherPush");

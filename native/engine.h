@@ -67,6 +67,10 @@ struct Content {
 // 32 bytes for each of several contents, two of which are hashed at a time: faster where SHA-256 has instructions.
 void sha256_many(const Content* contents, size_t count, uint8_t* digests);
 
+// Zeros to hash, where there is no memory with them.
+constexpr size_t ZEROS_BYTES = 64 << 10;
+extern const uint8_t ZEROS[ZEROS_BYTES];
+
 // Makes a signature. Output is appended to `out`: the header first, a record whenever a block is complete.
 class SignatureWriter {
  public:
@@ -76,6 +80,8 @@ class SignatureWriter {
   ~SignatureWriter();
   SignatureWriter(SignatureWriter&&) = default;
   void update(const uint8_t* bytes, size_t length, Bytes& out);
+  // As `update` with so many zeros; the sums of a block of them are computed once.
+  void zeros(uint64_t count, Bytes& out);
   void finish(Bytes& out);
 
  private:

@@ -137,7 +137,8 @@ test('the encrypting store of the pages has one key stream, below and beyond 2 G
   const code = block.code
     .slice(0, block.code.indexOf('const store = '))
     .replace(/^import .* from 'incremental-backups-tools.*\n/gm, '')
-  const url = `data:text/javascript,${encodeURIComponent(`${code}export { encrypted }`)}`
+  const wrapStore = 'const wrapStore = (store, changes) => ({ ...store, ...changes });\n'
+  const url = `data:text/javascript,${encodeURIComponent(`${wrapStore}${code}export { encrypted }`)}`
   const { encrypted } = (await import(url)) as { encrypted(store: object, key: Uint8Array): Store }
   const zeros = { id: 'zeros', get: (_: string, { start, end }: ByteRange) => [Buffer.alloc(end! - start)] }
   const store = encrypted(zeros, Buffer.alloc(32, 7))

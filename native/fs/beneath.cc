@@ -15,6 +15,19 @@
 namespace ibt {
 namespace {
 
+#ifdef O_NOATIME
+constexpr int KEEP_ACCESS_TIME = O_NOATIME;
+#else
+constexpr int KEEP_ACCESS_TIME = 0;
+#endif
+
+// It is for the owner and for root.
+template <class Open>
+int open_keeping_access_time(int flags, Open open) {
+  const int fd = open(flags | KEEP_ACCESS_TIME);
+  return fd == -EPERM && KEEP_ACCESS_TIME != 0 ? open(flags) : fd;
+}
+
 // Below PATH_MAX, which is 1,024 or more on every system.
 #ifdef __linux__
 constexpr size_t PIECE_BYTES = 4000;
@@ -60,7 +73,8 @@ int open_piece(int directory, const std::string& path, int flags, mode_t mode) {
     if (errno == EINTR) continue;
     // Kernels before 5.6 say ENOSYS, sandboxes that do not know the call say EPERM.
     // ENOTDIR may stand for a link in the last place: a second look tells.
-    if (errno != ENOSYS && errno != EPERM && errno != ENOTDIR) return -errno;
+    const bool is_unknown = errno == ENOSYS || (errno == EPERM && (flags & KEEP_ACCESS_TIME) == 0);
+    if (!is_unknown && errno != ENOTDIR) return -errno;
     break;
   }
 #endif
@@ -75,6 +89,10 @@ int open_at(int directory, const char* path, int flags, mode_t mode) {
     if (fd >= 0) return fd;
     if (errno != EINTR) return -errno;
   }
+}
+
+int open_to_read(int directory, const char* name, int more) {
+  return open_keeping_access_time(READ_FLAGS | more, [&](int flags) { return open_at(directory, name, flags); });
 }
 
 Fd open_root(const std::string& path) {
@@ -114,6 +132,10 @@ int open_beneath(int root, const std::string& path, int flags, mode_t mode) {
     at = slash + 1;
   }
   return open_piece(directory, path.substr(at), flags, mode);
+}
+
+int open_beneath_to_read(int root, const std::string& path, int more) {
+  return open_keeping_access_time(READ_FLAGS | more, [&](int flags) { return open_beneath(root, path, flags); });
 }
 
 int Parents::open(const std::string& path, std::string& name) {

@@ -22,6 +22,9 @@ constexpr int READ_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLO
 // openat() that is repeated when a signal interrupts it. Returns a descriptor or -errno.
 int open_at(int directory, const char* path, int flags, mode_t mode = 0);
 
+// openat() for reading, with READ_FLAGS and these: without a new access time where the user may keep it.
+int open_to_read(int directory, const char* name, int more = 0);
+
 // Opens the root, following links. Throws SystemError.
 Fd open_root(const std::string& path);
 
@@ -48,6 +51,8 @@ bool is_safe_path(const std::string& path);
 
 // Opens a path below the root, of any length. Returns a descriptor or -errno: ELOOP where a component is a link.
 int open_beneath(int root, const std::string& path, int flags, mode_t mode = 0);
+// As `open_to_read`.
+int open_beneath_to_read(int root, const std::string& path, int more = 0);
 
 // Keeps the directory of the last path open, for the next one may lie in it too.
 class Parents {

@@ -3,8 +3,10 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "beneath.h"
+#include "extents.h"
 #include "system_error.h"
 #include "xattrs.h"
 
@@ -13,11 +15,13 @@ namespace {
 
 constexpr size_t LOOKS_BETWEEN_CHECKS = 256;
 constexpr size_t CAPTURE_STEP_BYTES = 65536;
+constexpr int LOOKS_MAX = 3;
 
 struct Name {
   std::string bytes;
   ino_t ino;
-  size_t stat = 0;
+  FileStat stat{};
+  std::string target{};
 };
 
 [[noreturn]] void fail(int error, const char* syscall) { throw SystemError{error, syscall, SystemError::What::read}; }
@@ -53,13 +57,40 @@ std::string read_link(int directory, const char* name, off_t size, FileStat& sta
   }
 }
 
+void look(int directory, Name& name) {
+  struct stat status;
+  const char* const bytes = name.bytes.c_str();
+  name.stat = fstatat(directory, bytes, &status, AT_SYMLINK_NOFOLLOW) == 0 ? to_file_stat(status) : failed_stat(errno);
+  if (name.stat.type == TYPE_SYMLINK) name.target = read_link(directory, bytes, status.st_size, name.stat);
+  if (name.stat.sparse == 0) return;
+  const Fd file(open_to_read(directory, bytes));
+  if (file.get() >= 0) confirm_holes(file.get(), name.stat);
+}
+
+bool is_missing(const Name& name) { return name.stat.error == ENOENT; }
+
+// What is not found was removed since it was listed, and is left out; but what is still listed at every look, and never
+// found, is there: its error stays.
+void look_again(DIR* open, int directory, std::vector<Name>& names, const CancelToken& cancel) {
+  for (int looks = 1; looks < LOOKS_MAX && std::any_of(names.begin(), names.end(), is_missing); looks++) {
+    rewinddir(open);
+    std::unordered_set<std::string> listed;
+    for (Name& name : read_names(open, cancel)) listed.insert(std::move(name.bytes));
+    const auto is_gone = [&](const Name& name) { return is_missing(name) && listed.count(name.bytes) == 0; };
+    names.erase(std::remove_if(names.begin(), names.end(), is_gone), names.end());
+    for (Name& name : names) {
+      if (is_missing(name)) look(directory, name);
+    }
+  }
+}
+
 // What was listed as a regular file; `stat` gets the error if it cannot be read, but for one that is gone or another by now.
 std::optional<RawBytes> capture_file(int directory, const char* name, size_t max, FileStat& stat) {
   const auto failed = [&stat](int error) {
     if (error != ENOENT && error != ELOOP) stat = failed_stat(error);
     return std::nullopt;
   };
-  Fd file(open_at(directory, name, READ_FLAGS));
+  Fd file(open_to_read(directory, name));
   struct stat status;
   if (file.get() < 0) return failed(-file.get());
   if (fstat(file.get(), &status) != 0) return failed(errno);
@@ -90,47 +121,35 @@ OpenDirectory::OpenDirectory(Fd&& fd) : fd_(fd.get()) {
 
 DirectoryListing OpenDirectory::list(const Capture& capture, const CancelToken& cancel) {
   const int fd = fd_;
-  struct stat status;
   DirectoryListing listing;
   listing.self = self_;
   std::vector<Name> names = read_names(directory_.get(), cancel);
   // Inodes are read from a disk faster in their own order than in that of the names.
   std::sort(names.begin(), names.end(), [](const Name& a, const Name& b) { return a.ino < b.ino; });
-  std::vector<FileStat> stats(names.size());
-  std::vector<std::string> targets(names.size());
   for (size_t i = 0; i < names.size(); i++) {
     if (i % LOOKS_BETWEEN_CHECKS == 0) cancel.check();
-    const char* name = names[i].bytes.c_str();
-    names[i].stat = i;
-    if (fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      stats[i] = failed_stat(errno);
-      continue;
-    }
-    stats[i] = to_file_stat(status);
-    if (S_ISLNK(status.st_mode)) targets[i] = read_link(fd, name, status.st_size, stats[i]);
+    look(fd, names[i]);
   }
+  look_again(directory_.get(), fd, names, cancel);
   // std::string compares as unsigned bytes.
   std::sort(names.begin(), names.end(), [](const Name& a, const Name& b) { return a.bytes < b.bytes; });
   // A name that is removed and made again while the directory is read may come twice.
   const auto is_same = [](const Name& a, const Name& b) { return a.bytes == b.bytes; };
   names.erase(std::unique(names.begin(), names.end(), is_same), names.end());
   XattrReader xattrs(fd);
-  const int own_error = xattrs.read(SELF, "", listing.self.dev, listing.xattrs);
-  if (own_error != 0) fail(own_error, "listxattr");
+  xattrs.read(SELF, "", listing.self.dev, listing.xattrs);
   listing.stats.reserve(names.size());
   for (size_t i = 0; i < names.size(); i++) {
     if (i % LOOKS_BETWEEN_CHECKS == 0) cancel.check();
     const Name& name = names[i];
-    FileStat& stat = stats[name.stat];
-    if (stat.error == 0) {
-      const int error = xattrs.read(static_cast<uint32_t>(i), name.bytes.c_str(), stat.dev, listing.xattrs);
-      if (error != 0) stat = failed_stat(error);
+    if (name.stat.error == 0) {
+      xattrs.read(static_cast<uint32_t>(i), name.bytes.c_str(), name.stat.dev, listing.xattrs);
     }
-    listing.stats.push_back(stat);
+    listing.stats.push_back(name.stat);
     listing.name_offsets.push_back(static_cast<uint32_t>(listing.names.size()));
     listing.linkname_offsets.push_back(static_cast<uint32_t>(listing.linknames.size()));
     listing.names.append(name.bytes.c_str(), name.bytes.size() + 1);
-    listing.linknames.append(targets[name.stat].c_str(), targets[name.stat].size() + 1);
+    listing.linknames.append(name.target.c_str(), name.target.size() + 1);
   }
   listing.name_offsets.push_back(static_cast<uint32_t>(listing.names.size()));
   listing.linkname_offsets.push_back(static_cast<uint32_t>(listing.linknames.size()));

@@ -23,7 +23,7 @@ struct DirectoryListing {
   RawBytes linknames;
   std::vector<uint32_t> name_offsets;
   std::vector<uint32_t> linkname_offsets;
-  // Records of `XattrReader`; `SELF` is the directory itself.
+  // Records of `XattrReader`, also of what could not be read; `SELF` is the directory itself.
   RawBytes xattrs;
   std::vector<std::optional<RawBytes>> captured;
   FileStat self;
@@ -37,7 +37,7 @@ struct Capture {
 
 class OpenDirectory {
  public:
-  // Takes over what was opened with `LISTING_FLAGS`. Throws SystemError.
+  // Takes over what was opened to read, with O_DIRECTORY. Throws SystemError.
   explicit OpenDirectory(Fd&& fd);
 
   int fd() const { return fd_; }
@@ -52,7 +52,5 @@ class OpenDirectory {
   FileStat self_;
   std::unique_ptr<DIR, Close> directory_;
 };
-
-constexpr int LISTING_FLAGS = READ_FLAGS | O_DIRECTORY;
 
 }  // namespace ibt

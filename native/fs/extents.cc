@@ -27,6 +27,17 @@ Fd reopen(int fd) {
 
 }  // namespace
 
+void confirm_holes(int fd, FileStat& stat) {
+#ifdef SEEK_HOLE
+  if (stat.sparse == 0) return;
+  const off_t hole = lseek(fd, 0, SEEK_HOLE);
+  // What cannot tell is believed by its blocks.
+  stat.sparse = hole < 0 || static_cast<double>(hole) < stat.size;
+#else
+  (void)fd, (void)stat;
+#endif
+}
+
 std::vector<double> data_extents(int given, double size, size_t max, const CancelToken& cancel) {
   std::vector<double> extents;
   struct stat status;

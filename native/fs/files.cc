@@ -10,6 +10,7 @@
 
 #include "../tar/header.h"
 #include "beneath.h"
+#include "extents.h"
 #include "settled.h"
 #include "system_error.h"
 
@@ -72,7 +73,7 @@ class BatchReader {
     size_t count = 0;
     uint8_t flags = 0;
     FileStat stat;
-    const Fd file(open_beneath(root, path, READ_FLAGS));
+    const Fd file(open_beneath_to_read(root, path));
     if (file.get() < 0) stat = failed_stat(-file.get());
     else stat = try_read(file.get(), flags, count);
     const bool is_read = stat.error == 0 && (flags & (FILE_TOO_LARGE | FILE_NOT_REGULAR)) == 0;
@@ -121,6 +122,7 @@ class BatchReader {
       struct stat status;
       if (fstat(fd, &status) != 0) return failed_stat(errno);
       FileStat after = to_file_stat(status);
+      confirm_holes(fd, after);
       if (outcome == Read::too_large) {
         flags = FILE_TOO_LARGE;
         return after;

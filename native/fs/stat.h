@@ -35,7 +35,7 @@ struct FileStat {
   uint32_t dev_minor = 0;
   int32_t error = 0;
   uint8_t type = TYPE_UNKNOWN;
-  // Has holes: fewer blocks than its size needs, by one page or more.
+  // May have holes: fewer blocks than its size needs, by one page or more. `confirm_holes` tells.
   uint8_t sparse = 0;
 };
 

@@ -10,6 +10,8 @@ namespace {
 
 // Each level holds a descriptor.
 constexpr int DEPTH_MAX = 32;
+// Attributes of one tree above this: nothing below it comes along any more.
+constexpr size_t XATTRS_BYTES_MAX = 16 << 20;
 
 class TreeLister {
  public:
@@ -18,13 +20,16 @@ class TreeLister {
 
   ListedTree tree;
 
-  bool has_room() const { return below_entries_ == 0 || entries_ < below_entries_; }
+  bool has_room() const {
+    return below_entries_ == 0 || (entries_ < below_entries_ && xattrs_bytes_ < XATTRS_BYTES_MAX);
+  }
 
   // Throws SystemError if the directory itself cannot be listed.
   void add(Fd&& fd, int32_t parent, int32_t entry, int depth) {
     OpenDirectory directory(std::move(fd));
     DirectoryListing listed = directory.list(capture_, cancel_);
     entries_ += listed.stats.size();
+    xattrs_bytes_ += listed.xattrs.size();
     const auto place = static_cast<int32_t>(tree.directories.size());
     const bool has_captured = std::any_of(listed.captured.begin(), listed.captured.end(),
                                           [](const std::optional<RawBytes>& file) { return file.has_value(); });
@@ -43,7 +48,7 @@ class TreeLister {
       name_at += name.size() + 1;
       const FileStat& stat = listing.stats[i];
       if (stat.type != TYPE_DIRECTORY || stat.error != 0 || stat.dev != listing.self.dev) continue;
-      Fd child(open_at(fd, name.c_str(), LISTING_FLAGS));
+      Fd child(open_to_read(fd, name.c_str(), O_DIRECTORY));
       if (child.get() < 0) continue;
       try {
         add(std::move(child), place, static_cast<int32_t>(i), depth);
@@ -57,6 +62,7 @@ class TreeLister {
   const size_t below_entries_;
   const CancelToken& cancel_;
   size_t entries_ = 0;
+  size_t xattrs_bytes_ = 0;
 };
 
 }  // namespace
@@ -70,7 +76,7 @@ ListedTree list_trees(int root, const std::vector<std::string>& paths, const Cap
     if (start > 0 && !lister.has_room()) start = ListedTree::NOT_REACHED;
     else {
       try {
-        const int fd = open_beneath(root, path, LISTING_FLAGS);
+        const int fd = open_beneath_to_read(root, path, O_DIRECTORY);
         if (fd < 0) throw SystemError{-fd, "open", SystemError::What::read};
         lister.add(Fd(fd), -1, -1, 0);
       } catch (const SystemError& error) {

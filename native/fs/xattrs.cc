@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t NAMES_BYTES = 1024;
 constexpr size_t VALUE_BYTES = 256;
+// More than the kernel gives.
+constexpr size_t ATTRIBUTE_BYTES_MAX = 1 << 20;
 
 bool is_absent(int error) { return error == ENODATA || error == ENOENT || error == EACCES || error == EPERM; }
 
@@ -30,6 +32,7 @@ ssize_t read_grown(std::string& buffer, size_t room, const Get& get) {
     const ssize_t length = get(&buffer[0], buffer.size());
     if (length >= 0) return length;
     if (errno != ERANGE) return -errno;
+    if (buffer.size() > ATTRIBUTE_BYTES_MAX) return -E2BIG;
     buffer.resize(buffer.size() * 4);
   }
 }
@@ -54,21 +57,28 @@ XattrReader::~XattrReader() {
   if (is_inside_ && chdir("/") != 0) is_inside_ = false;
 }
 
-int XattrReader::read(uint32_t index, const char* name, uint64_t dev, RawBytes& out) {
-  if (knows_unsupported_ && dev == unsupported_dev_) return 0;
-  const std::string path = prefix_ + (*name == '\0' ? "." : name);
+void XattrReader::read(uint32_t index, const char* name, uint64_t dev, RawBytes& out) {
+  if (knows_unsupported_ && dev == unsupported_dev_) return;
+  const bool is_self = *name == '\0';
+  const int error = read_all(index, prefix_ + (is_self ? "." : name), out);
+  if (is_unsupported(error)) {
+    if (!is_self) return;
+    knows_unsupported_ = true;
+    unsupported_dev_ = dev;
+  } else if (error != 0 && !is_absent(error)) {
+    const auto number = static_cast<int32_t>(error);
+    append_record(index, "", std::string(reinterpret_cast<const char*>(&number), sizeof number), sizeof number, out);
+  }
+}
+
+// Returns what kept some of them from being read, or 0.
+int XattrReader::read_all(uint32_t index, const std::string& path, RawBytes& out) {
   std::string names;
   const ssize_t names_bytes = read_grown(
       names, NAMES_BYTES, [&](char* buffer, size_t size) { return llistxattr(path.c_str(), buffer, size); });
-  if (names_bytes < 0) {
-    const int error = static_cast<int>(-names_bytes);
-    if (is_unsupported(error)) {
-      knows_unsupported_ = true;
-      unsupported_dev_ = dev;
-      return 0;
-    }
-    return is_absent(error) ? 0 : error;
-  }
+  if (names_bytes < 0) return static_cast<int>(-names_bytes);
+  const size_t before = out.size();
+  int failed = 0;
   std::string value;
   for (size_t at = 0; at < static_cast<size_t>(names_bytes);) {
     const std::string attribute = names.c_str() + at;
@@ -76,11 +86,15 @@ int XattrReader::read(uint32_t index, const char* name, uint64_t dev, RawBytes& 
     const ssize_t value_bytes = read_grown(value, VALUE_BYTES, [&](char* buffer, size_t size) {
       return lgetxattr(path.c_str(), attribute.c_str(), buffer, size);
     });
-    if (value_bytes >= 0) append_record(index, attribute, value, static_cast<size_t>(value_bytes), out);
-    else if (!is_absent(static_cast<int>(-value_bytes)) && !is_unsupported(static_cast<int>(-value_bytes)))
-      return static_cast<int>(-value_bytes);
+    const int error = value_bytes < 0 ? static_cast<int>(-value_bytes) : 0;
+    if (error != 0) {
+      if (!is_absent(error) && !is_unsupported(error)) failed = error;
+      continue;
+    }
+    if (out.size() - before + attribute.size() + static_cast<size_t>(value_bytes) > ENTRY_BYTES_MAX) return E2BIG;
+    append_record(index, attribute, value, static_cast<size_t>(value_bytes), out);
   }
-  return 0;
+  return failed;
 }
 
 }  // namespace ibt
@@ -89,7 +103,7 @@ namespace ibt {
 
 XattrReader::XattrReader(int) {}
 XattrReader::~XattrReader() = default;
-int XattrReader::read(uint32_t, const char*, uint64_t, RawBytes&) { return 0; }
+void XattrReader::read(uint32_t, const char*, uint64_t, RawBytes&) {}
 
 }  // namespace ibt
 #endif

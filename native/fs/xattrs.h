@@ -7,7 +7,8 @@
 namespace ibt {
 
 // Appends the extended attributes of what `name` is in an open directory, links not followed; an empty name is the
-// directory itself. Each is a record of three uint32, `index`, bytes of its name, bytes of its value, and both.
+// directory itself. Each is a record of three uint32, `index`, bytes of its name, bytes of its value, and both. A record
+// without a name says why some of the entry's could not be read: its value is an int32, the system's error.
 // Source: xattr(7). src/native/xattrs.ts reads them.
 class XattrReader {
  public:
@@ -16,11 +17,16 @@ class XattrReader {
   XattrReader(const XattrReader&) = delete;
   XattrReader& operator=(const XattrReader&) = delete;
 
-  // `dev`: of the entry; a file system without attributes is asked once. Returns 0, or the error that kept an attribute
-  // from being read; what the user may not read is left out, for the content will say so.
-  int read(uint32_t index, const char* name, uint64_t dev, RawBytes& out);
+  // `dev`: of the entry; the directory itself comes first, and if its file system has no attributes, none is asked for
+  // them. What the user may not read is left out, for the content will say so. Above `ENTRY_BYTES_MAX` of one entry the
+  // rest is left out, and the error is E2BIG.
+  void read(uint32_t index, const char* name, uint64_t dev, RawBytes& out);
 
  private:
+  static constexpr size_t ENTRY_BYTES_MAX = 4 << 20;
+
+  int read_all(uint32_t index, const std::string& path, RawBytes& out);
+
   std::string prefix_;
   bool is_inside_ = false;
   bool knows_unsupported_ = false;

@@ -15,6 +15,7 @@ Napi::Value delta_bytes_job(const Napi::CallbackInfo& info);
 
 Napi::Value create_scanner(const Napi::CallbackInfo& info);
 Napi::Value scanner_update_job(const Napi::CallbackInfo& info);
+Napi::Value scanner_zeros_job(const Napi::CallbackInfo& info);
 Napi::Value scanner_finish_job(const Napi::CallbackInfo& info);
 
 Napi::Value create_patcher(const Napi::CallbackInfo& info);

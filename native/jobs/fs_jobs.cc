@@ -81,13 +81,16 @@ struct Opened {
 
 Opened open_file(Root& root, const std::string& path, bool create, const CancelToken& cancel) {
   const SystemError::What what = create ? SystemError::What::write : SystemError::What::read;
-  const int flags = create ? O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW : READ_FLAGS;
-  const int fd = open_beneath(root.open(), path, flags, 0600);
+  const int fd = create ? open_beneath(root.open(), path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0600)
+                        : open_beneath_to_read(root.open(), path);
   if (fd < 0) throw SystemError{-fd, "open", what};
   Opened opened{Fd(fd), {}, true};
   if (!create) {
     const Look look = look_settled(fd, cancel);
     opened.stat = look.stat;
+    confirm_holes(fd, opened.stat);
+    // Both moved it.
+    lseek(fd, 0, SEEK_SET);
     opened.is_settled = look.is_settled;
     return opened;
   }

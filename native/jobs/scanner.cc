@@ -34,6 +34,20 @@ struct Scanner {
     return delta;
   }
 
+  Bytes zeros(uint64_t count, const CancelToken& cancel) {
+    Bytes delta;
+    if (writer) writer->zeros(count, signature);
+    for (uint64_t left = count; left > 0;) {
+      cancel.check();
+      const size_t length = static_cast<size_t>(std::min<uint64_t>(left, ZEROS_BYTES));
+      sha256.update(ZEROS, length);
+      if (encoder) encoder->update(ZEROS, length, delta);
+      left -= length;
+    }
+    size += count;
+    return delta;
+  }
+
   struct Result {
     Bytes delta;
     Bytes signature;
@@ -107,6 +121,20 @@ Napi::Value scanner_update_job(const Napi::CallbackInfo& info) {
   return start(
       info.Env(), std::move(stop), std::move(held),
       [scanner, chunk](const CancelToken& cancel) { return scanner->update(chunk, cancel); },
+      [call = Call(scanner->calls)](Napi::Env env, Bytes& delta) mutable {
+        call.done();
+        return to_buffer(env, std::move(delta));
+      });
+}
+
+// (scanner, count, token)
+Napi::Value scanner_zeros_job(const Napi::CallbackInfo& info) {
+  auto scanner = free_scanner(info);
+  const auto count = static_cast<uint64_t>(integer(info, 1, "count", 0, SAFE_MAX));
+  auto stop = token(info, 2);
+  return start(
+      info.Env(), std::move(stop), {},
+      [scanner, count](const CancelToken& cancel) { return scanner->zeros(count, cancel); },
       [call = Call(scanner->calls)](Napi::Env env, Bytes& delta) mutable {
         call.done();
         return to_buffer(env, std::move(delta));

@@ -7,6 +7,8 @@
 
 namespace ibt {
 
+const uint8_t ZEROS[ZEROS_BYTES] = {};
+
 // Blocks that lie whole in what is given are hashed where they are, several at once. One that is spread over several
 // calls is hashed as it comes: memory does not depend on the block length.
 struct SignatureWriter::State {
@@ -15,6 +17,8 @@ struct SignatureWriter::State {
   SignatureFormat format;
   WeakStream weak;
   StrongStream strong;
+  // The record of a block of zeros, once there was one.
+  Bytes zero_record;
   // Bytes of the current block that are hashed already.
   size_t held = 0;
   bool header_written = false;
@@ -44,6 +48,22 @@ struct SignatureWriter::State {
     weak.update(bytes, length);
     strong.update(bytes, length);
     held += length;
+  }
+
+  void add_zeros(uint64_t count) {
+    for (uint64_t left = count; left > 0;) {
+      const size_t length = static_cast<size_t>(std::min<uint64_t>(left, ZEROS_BYTES));
+      add_piece(ZEROS, length);
+      left -= length;
+    }
+  }
+
+  void add_zero_blocks(uint64_t count, Bytes& out) {
+    if (count > 0 && zero_record.empty()) {
+      add_zeros(format.block_len);
+      end_block(zero_record);
+    }
+    for (; count > 0; count--) out.insert(out.end(), zero_record.begin(), zero_record.end());
   }
 
   void end_block(Bytes& out) {
@@ -107,6 +127,21 @@ void SignatureWriter::update(const uint8_t* bytes, size_t length, Bytes& out) {
   s.add_blocks(bytes, whole, out);
   size_t rest = length % block_len;
   if (rest > 0) s.add_piece(bytes + length - rest, rest);
+}
+
+void SignatureWriter::zeros(uint64_t count, Bytes& out) {
+  State& s = *state_;
+  s.write_header(out);
+  const size_t block_len = s.format.block_len;
+  if (s.held > 0) {
+    const uint64_t take = std::min<uint64_t>(count, block_len - s.held);
+    s.add_zeros(take);
+    count -= take;
+    if (s.held < block_len) return;
+    s.end_block(out);
+  }
+  s.add_zero_blocks(count / block_len, out);
+  s.add_zeros(count % block_len);
 }
 
 void SignatureWriter::finish(Bytes& out) {

@@ -11,7 +11,8 @@ import {
   systemError
 } from '../native.js'
 import { encodePath } from '../path.js'
-import { noFile, readFailed } from '../source/disk.js'
+import { isNotFound, noFile, readFailed } from '../source/disk.js'
+import { SecondLook } from '../source/second-look.js'
 import type { Change, Entry, Signed, Summary } from '../types.js'
 import { batchOptions } from './policy.js'
 import { type Held, settleHeld, wholeBody, withStat } from './settle.js'
@@ -52,10 +53,12 @@ export async function readBatch(
   const slab = takeSlab(entries, memory)
   const batch = await readFiles(root, names, entries.length, slab, batchOptions(policy), signal)
   const results: BatchResult[] = []
+  const second = new SecondLook(root, signal)
   for (const [i, entry] of entries.entries()) {
     const failed = unread(entry, batch, i)
     if (failed !== undefined) {
-      results.push(failed)
+      const isMissing = failed instanceof Failed && isNotFound(failed.error)
+      results.push(isMissing && !(await second.isListed(entry.path)) ? new Failed(entry) : failed)
       continue
     }
     const held = toHeld(batch, slab, i)
@@ -86,7 +89,7 @@ function unread(entry: Entry, batch: FileBatch, i: number): Failed | Deferred | 
   if (flags & FILE_NOT_REGULAR) return new Failed(entry, noFile(entry))
   if (errno === 0) return undefined
   const cause = systemError(errno, 'open', entry.path)
-  return cause.code === 'ENOENT' ? new Failed(entry) : new Failed(entry, readFailed(entry, cause))
+  return new Failed(entry, readFailed(entry, cause))
 }
 
 function toHeld(batch: FileBatch, slab: Uint8Array, i: number): Held {

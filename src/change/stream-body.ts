@@ -2,6 +2,7 @@ import { CHUNKS_AHEAD, PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import type { Memory } from '../flow/memory.js'
 import { prefetch } from '../flow/prefetch.js'
+import { isHole } from '../format/sparse-map.js'
 import { createScanner, type LoadedSignature, type Scanner } from '../native.js'
 import { printPath } from '../path.js'
 import type { Body, Change, Extent, Source, Summary } from '../types.js'
@@ -74,14 +75,14 @@ export class StreamBody implements Body {
     let left = this.sizeBytes!
     for await (const chunk of this.#read()) {
       left -= chunk.length
-      await this.#scanner.update(chunk, this.context.signal)
+      await this.#scan(chunk)
       yield chunk
     }
     if (left > 0) this.#isCut = true
     while (left > 0) {
       const zeros = Buffer.alloc(Math.min(left, PART_BYTES))
       left -= zeros.length
-      await this.#scanner.update(zeros, this.context.signal)
+      await this.#scanner.zeros(zeros.length, this.context.signal)
       yield zeros
     }
     await this.#finish()
@@ -91,7 +92,7 @@ export class StreamBody implements Body {
     let part: Buffer[] = []
     let partBytes = 0
     for await (const chunk of this.#read()) {
-      let delta = await this.#scanner.update(chunk, this.context.signal)
+      let delta = await this.#scan(chunk)
       this.context.memory?.done(chunk)
       while (partBytes + delta.length >= PART_BYTES) {
         const room = PART_BYTES - partBytes
@@ -106,6 +107,11 @@ export class StreamBody implements Body {
     part.push(await this.#finish())
     for (let rest = Buffer.concat(part); rest.length > 0; rest = rest.subarray(PART_BYTES))
       yield rest.subarray(0, PART_BYTES)
+  }
+
+  #scan(chunk: Uint8Array): Promise<Buffer> {
+    const { signal } = this.context
+    return isHole(chunk) ? this.#scanner.zeros(chunk.length, signal) : this.#scanner.update(chunk, signal)
   }
 
   /**

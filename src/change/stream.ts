@@ -7,8 +7,9 @@ import { measured } from '../flow/known-size.js'
 import { EXTENTS_MAX } from '../format/sparse-map.js'
 import { createScanner, dataExtents, FileType, type OpenFile } from '../native.js'
 import { printPath } from '../path.js'
-import { closeFile, DiskContent, noFile, readFailed } from '../source/disk.js'
+import { closeFile, DiskContent, isNotFound, noFile, readFailed } from '../source/disk.js'
 import { readAhead, readsOf, readsToEnd } from '../source/read-ahead.js'
+import { SecondLook } from '../source/second-look.js'
 import type { Change, Entry, Extent, Signed } from '../types.js'
 import { Failed } from './batch.js'
 import { mayPay } from './policy.js'
@@ -27,9 +28,11 @@ export async function* signStream(
     return
   }
   const { signal } = context
-  const file = await entry.content.openFile(signal).catch(error => {
+  const { content } = entry
+  const file = await content.openFile(signal).catch(async error => {
     if (signal?.aborted || !isBackupError(error)) throw error
-    return new Failed(entry, isVanished(error) ? undefined : error)
+    const isGone = isNotFound(error) && !(await new SecondLook(content.root, signal).isListed(content.path))
+    return new Failed(entry, isGone ? undefined : error)
   })
   if (file instanceof Failed) yield file
   else yield* signFile(entry, file, context)
@@ -62,10 +65,6 @@ async function findData(fd: number, item: Change, signal?: AbortSignal): Promise
     if (signal?.aborted || !isBackupError(error)) throw error
     return new Failed(item, readFailed(item, error.cause))
   })
-}
-
-function isVanished({ cause }: BackupError): boolean {
-  return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
 }
 
 async function changedSince({ fd, isSettled }: OpenFile, item: Change): Promise<Look> {

@@ -81,9 +81,20 @@ export function toExtents(numbers: readonly number[], sizeBytes: number): Extent
   return extents
 }
 
+const holes = new WeakSet<ArrayBufferLike>()
+
 /** Fresh zeros: what leaves the package belongs to whoever gets it. */
 export function* zeros(sizeBytes: number): Generator<Uint8Array, void, undefined> {
-  for (let left = sizeBytes; left > 0; left -= CHUNK_BYTES) yield Buffer.alloc(Math.min(left, CHUNK_BYTES))
+  for (let left = sizeBytes; left > 0; left -= CHUNK_BYTES) {
+    const chunk = Buffer.alloc(Math.min(left, CHUNK_BYTES))
+    holes.add(chunk.buffer)
+    yield chunk
+  }
+}
+
+/** Whether a chunk that nobody has written to yet is of `zeros`. */
+export function isHole({ buffer }: Uint8Array): boolean {
+  return holes.has(buffer)
 }
 
 function corrupt(what: string): BackupError {

@@ -197,6 +197,7 @@ export interface Addon {
     ...rest: [...FormatArguments, basis: Handle<'signature'> | undefined]
   ): Handle<'scanner'>
   scannerUpdate(scanner: Handle<'scanner'>, chunk: Uint8Array, token: Token): Promise<Buffer>
+  scannerZeros(scanner: Handle<'scanner'>, count: number, token: Token): Promise<Buffer>
   scannerFinish(scanner: Handle<'scanner'>, token: Token): Promise<RawScanResult>
   createPatcher(): Handle<'patcher'>
   patcherPush(patcher: Handle<'patcher'>, delta: Uint8Array): void

@@ -32,8 +32,11 @@ export interface Listing extends StatColumns {
   readonly linknames: Buffer
   /** Extended attributes of those entries that have some, by index; values are views. Linux only. */
   readonly xattrs: ReadonlyMap<number, Xattrs>
-  /** Those of the directory that was listed. */
+  /** Why some of an entry's extended attributes could not be read, by index; E2BIG: it has more than 4 MiB of them. */
+  readonly xattrErrnos: ReadonlyMap<number, number>
+  /** Those of the directory that was listed, and why some could not be read. */
   readonly ownXattrs: Xattrs | undefined
+  readonly ownXattrErrno: number | undefined
   /** For each name that was asked for: the content of the regular file of that name, up to the limit; undefined if there is none. */
   readonly captured: readonly (Buffer | undefined)[]
   /** Listings of directories in it that came along, by index. */
@@ -63,7 +66,8 @@ export interface ListOptions {
  * `errnos`.
  * Gives a listing for each path, or why there is none (IBT_READ_FAILED), or undefined where `belowEntries` was reached:
  * the first path is listed in any case.
- * Memory: about 100 bytes an entry, and the attributes.
+ * A name that is not found is listed again: it is left out if it is gone by then, and has ENOENT if it is not.
+ * Memory: about 100 bytes an entry, and the attributes, at most 4 MiB an entry.
  * An attribute that the user may not read is left out.
  */
 export async function listDirectories(
@@ -96,13 +100,15 @@ export async function listDirectory(root: Uint8Array | number, path: string, opt
 function toListings(directories: readonly RawListing[]): Listing[] {
   const below = directories.map(() => new Map<number, Listing>())
   return directories.map(({ columns, xattrs: records, parent, entry, ...rest }, i) => {
-    const xattrs = splitXattrs(records)
+    const { xattrs, errnos } = splitXattrs(records)
     const listing = {
       columns: new Uint8Array(columns),
       ...rest,
       ...statColumns(columns, rest.count),
       xattrs,
+      xattrErrnos: errnos,
       ownXattrs: xattrs.get(SELF),
+      ownXattrErrno: errnos.get(SELF),
       below: below[i]!
     }
     below[parent]?.set(entry, listing)

@@ -1,5 +1,5 @@
 import { BackupError } from '../errors.js'
-import { addon, type Handle } from './addon.js'
+import { addon, type Canceller, type Handle } from './addon.js'
 import { callNative, runJob } from './job.js'
 import { formatArguments, type LoadedSignature, type SignatureOptions, signatureHandle } from './signature.js'
 
@@ -35,6 +35,8 @@ export interface ScanResult {
 export interface Scanner {
   /** Takes the next bytes, which must not change until the promise settles; yields delta that is made, if any. */
   update(chunk: Uint8Array, signal?: AbortSignal): Promise<Buffer>
+  /** As `update` with so many zeros, for a hole: no memory is read, and the sums of a block are computed once. */
+  zeros(count: number, signal?: AbortSignal): Promise<Buffer>
   /** No more bytes come: the rest of the delta, and all that was found. */
   finish(signal?: AbortSignal): Promise<ScanResult>
 }
@@ -80,6 +82,13 @@ class NativeScanner implements Scanner {
     })
   }
 
+  zeros(count: number, signal?: AbortSignal): Promise<Buffer> {
+    return this.#alone(async () => {
+      const delta = await this.#flush(signal)
+      return concat(delta, await this.#run(token => addon().scannerZeros(this.#handle, count, token), signal))
+    })
+  }
+
   finish(signal?: AbortSignal): Promise<ScanResult> {
     return this.#alone(async () => {
       const delta = await this.#flush(signal)
@@ -100,9 +109,13 @@ class NativeScanner implements Scanner {
     }
   }
 
-  async #scan(chunk: Uint8Array, signal?: AbortSignal): Promise<Buffer> {
+  #scan(chunk: Uint8Array, signal?: AbortSignal): Promise<Buffer> {
+    return this.#run(token => addon().scannerUpdate(this.#handle, chunk, token), signal)
+  }
+
+  async #run(start: (token: Canceller | undefined) => Promise<Buffer>, signal?: AbortSignal): Promise<Buffer> {
     try {
-      return await this.#call(chunk, signal)
+      return await runJob(SUBJECT, signal, start)
     } catch (error) {
       this.#isOver = true
       throw error

@@ -8,18 +8,30 @@ export const SELF = 0xffffffff
 
 const HEAD_BYTES = 12
 const NO_XATTRS = uint32s(0)
-const NONE: ReadonlyMap<number, Xattrs> = new Map()
+const NONE: ListedXattrs = { xattrs: new Map(), errnos: new Map() }
 
-/** Takes the records of native/fs/xattrs.h apart: attributes by the index of their entry, in the order of their names. */
-export function splitXattrs(records: Buffer): ReadonlyMap<number, Xattrs> {
+/** Attributes of the entries that have some, and why some could not be read, by the index of the entry. */
+export interface ListedXattrs {
+  readonly xattrs: ReadonlyMap<number, Xattrs>
+  readonly errnos: ReadonlyMap<number, number>
+}
+
+/** Takes the records of native/fs/xattrs.h apart; attributes in the order of their names. */
+export function splitXattrs(records: Buffer): ListedXattrs {
   if (records.length === 0) return NONE
   const found = new Map<number, [name: string, value: Uint8Array][]>()
+  const errnos = new Map<number, number>()
   const head = new DataView(records.buffer, records.byteOffset, records.length)
   const isLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
   for (let at = 0; at < records.length; ) {
     const index = head.getUint32(at, isLittle)
     const nameEnd = at + HEAD_BYTES + head.getUint32(at + 4, isLittle)
     const end = nameEnd + head.getUint32(at + 8, isLittle)
+    if (nameEnd === at + HEAD_BYTES) {
+      errnos.set(index, head.getInt32(nameEnd, isLittle))
+      at = end
+      continue
+    }
     const list = found.get(index)
     const attribute: [string, Uint8Array] = [
       decodePath(records.subarray(at + HEAD_BYTES, nameEnd)),
@@ -29,7 +41,7 @@ export function splitXattrs(records: Buffer): ReadonlyMap<number, Xattrs> {
     else list.push(attribute)
     at = end
   }
-  return new Map(Array.from(found, ([index, list]) => [index, new Map(list.sort(byName))]))
+  return { xattrs: new Map(Array.from(found, ([index, list]) => [index, new Map(list.sort(byName))])), errnos }
 }
 
 /** A file system lists them in an order of its own. */

@@ -62,6 +62,10 @@ export function readFailed({ path }: Pick<Entry, 'path'>, cause: unknown): Backu
   return new BackupError('IBT_READ_FAILED', `Cannot read ${printPath(path)}`, { path, cause })
 }
 
+export function isNotFound(error: BackupError | undefined): boolean {
+  return (error?.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+}
+
 export function noFile({ path }: Entry): BackupError {
   const message = `${printPath(path)} was a regular file when it was listed and is none now`
   return new BackupError('IBT_FILE_CHANGED', message, { path })

@@ -1,5 +1,6 @@
-import { FileType, groupName, type Listing, userName } from '../native.js'
-import { decodePath, encodePath, joinPath, ROOT_PATH } from '../path.js'
+import { BackupError } from '../errors.js'
+import { FileType, groupName, type Listing, systemError, userName } from '../native.js'
+import { decodePath, encodePath, joinPath, printPath, ROOT_PATH } from '../path.js'
 import type { Entry, EntryType } from '../types.js'
 import { DiskContent } from './disk.js'
 
@@ -17,6 +18,13 @@ export const ENTRY_TYPES: Readonly<Record<number, EntryType>> = {
 /** A name between two NULs can be decoded with its neighbours: no sequence of bytes crosses a NUL. */
 export function splitNames(names: Buffer): string[] {
   return names.length === 0 ? [] : decodePath(names.subarray(0, -1)).split('\0')
+}
+
+/** What is reported of an entry that is backed up without some of its extended attributes. */
+export function xattrError(path: string, errno: number | undefined): BackupError | undefined {
+  if (errno === undefined) return undefined
+  const message = `Cannot read all extended attributes of ${printPath(path)}`
+  return new BackupError('IBT_READ_FAILED', message, { path, cause: systemError(errno, 'getxattr', path) })
 }
 
 /** A directory of the source as it was listed. Memory: about 150 bytes an entry. */
@@ -47,11 +55,11 @@ export class ListedDirectory {
 
   /** Whether it could be looked at and nothing is special about it: no links to it, no attributes, no device. */
   isPlain(i: number): boolean {
-    const { types, nlinks, errnos, xattrs } = this.listing
+    const { types, nlinks, errnos, xattrs, xattrErrnos } = this.listing
     const type = types[i]
     const isAlone =
       type === FileType.directory || ((type === FileType.file || type === FileType.symlink) && nlinks[i] === 1)
-    return isAlone && errnos[i] === 0 && !xattrs.has(i)
+    return isAlone && errnos[i] === 0 && !xattrs.has(i) && !xattrErrnos.has(i)
   }
 
   /** An entry that could be looked at. `link`: the ordinal of its hard-link group. */
@@ -80,6 +88,7 @@ export class ListedDirectory {
       devMajor: isDevice ? listing.devMajors[i] : undefined,
       devMinor: isDevice ? listing.devMinors[i] : undefined,
       xattrs: listing.xattrs.get(i),
+      error: xattrError(path, listing.xattrErrnos.get(i)),
       content: type === 'file' ? new DiskContent(this.root, path) : undefined
     }
   }

@@ -7,8 +7,9 @@ import { boundXattrs } from '../format/xattr-bound.js'
 import { FileType, groupName, type Listing, systemError, userName } from '../native.js'
 import { decodePath, encodePath, printPath, ROOT_PATH } from '../path.js'
 import { createRules, type Rules, type Scope } from '../rules.js'
-import { ListedDirectory, ListedRun } from '../source/listed.js'
+import { ListedDirectory, ListedRun, xattrError } from '../source/listed.js'
 import { Listings, ListingsBelow, type ListingsOptions } from '../source/listings.js'
+import { SecondLook } from '../source/second-look.js'
 import type { Entry } from '../types.js'
 
 /** Options of `walk`. */
@@ -24,7 +25,7 @@ export interface WalkOptions {
  * Yields `Entry` in path order; files have a `content` that opens them beneath the root without following links.
  * The rules are asked before a directory is listed: nothing excluded is ever looked at.
  * A directory that cannot be listed, an entry that cannot be looked at and an ignore file that cannot be read are
- * `unreadable`; what vanished is left out.
+ * `unreadable`. An entry that is not found is left out if it is no longer listed, and `unreadable` if it is.
  * Reads directories only. Look-ahead: `concurrency` directories a level, and where no rule speaks about what is below
  * them, that too, up to `LISTED_BELOW_ENTRIES` entries and one directory for each of them. Memory: the listings of the open
  * directories (about 150 bytes an entry) and of those ahead, and one table entry for each inode with links still to be seen.
@@ -86,7 +87,7 @@ class Walker {
     const root = await this.#rootEntry()
     const [top] = await this.#listings.list([ROOT_PATH])
     if (top instanceof BackupError) throw top
-    yield boundXattrs({ ...root, xattrs: top!.ownXattrs })
+    yield boundXattrs({ ...root, xattrs: top!.ownXattrs, error: xattrError(ROOT_PATH, top!.ownXattrErrno) })
     const stack = [this.#level(ROOT_PATH, top!, undefined)]
     let level: Level | undefined
     while ((level = stack.at(-1)) !== undefined) {
@@ -109,10 +110,16 @@ class Walker {
       if (index >= directory.listing.count) stack.pop()
       else if (entry === undefined) continue
       else if (listing instanceof BackupError) {
-        if (!isVanished(listing)) yield { ...entry, type: 'unreadable', error: listing }
+        if (!(await this.#isGone(entry.path, listing))) yield { ...entry, type: 'unreadable', error: listing }
       } else if (!endsRun) yield entry
       if (isListed) stack.push(this.#level(entry!.path, listing, level.scope))
     }
+  }
+
+  /** Not found, and no longer listed. */
+  async #isGone(path: string, { cause }: BackupError): Promise<boolean> {
+    if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT') return false
+    return !(await new SecondLook(this.#root, this.options.signal).isListed(path))
   }
 
   async #rootEntry(): Promise<Entry> {
@@ -155,7 +162,7 @@ class Walker {
     return end
   }
 
-  /** The entry, or undefined if it is excluded or vanished. */
+  /** The entry, or undefined if it is excluded. */
   #entry({ directory, scope }: Level, i: number): Entry | undefined {
     const { listing } = directory
     const path = directory.pathOf(i)
@@ -168,13 +175,8 @@ class Walker {
   }
 }
 
-function isVanished(error: BackupError): boolean {
-  return (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
-}
-
-function unreadableEntry(path: string, errno: number): Entry | undefined {
+function unreadableEntry(path: string, errno: number): Entry {
   const cause = errno === 0 ? undefined : systemError(errno, 'lstat', path)
-  if (cause?.code === 'ENOENT') return undefined
   const error = new BackupError('IBT_READ_FAILED', `Cannot look at ${printPath(path)}`, { path, cause })
   return { path, type: 'unreadable', mode: 0, uid: 0, gid: 0, mtimeNs: 0n, error }
 }

@@ -1,5 +1,11 @@
 import type { Store } from '../types.js'
 
+/** Calls and fields that replace those of a store. */
+export type StoreChanges = Partial<Omit<Store, 'create' | 'clean'>> & {
+  readonly create?: Store['create'] | undefined
+  readonly clean?: Store['clean'] | undefined
+}
+
 /**
  * A store with some of its calls replaced: `wrapStore(store, { put: … })` for one that counts, encrypts, or retries. The
  * other calls go to the store, whatever it is an object of; its id, places and `clean` stay. A call that is given as
@@ -7,17 +13,18 @@ import type { Store } from '../types.js'
  *
  * A wrapper that changes what is stored takes an id of its own, or the cache mixes the two up.
  */
-export function wrapStore(store: Store, changes: Partial<Store>): Store {
+export function wrapStore(store: Store, changes: StoreChanges): Store {
   const { create, clean } = store
-  return {
+  const wrapped = {
     id: store.id,
     ...(store.places && { places: store.places }),
-    put: (name, source, options) => store.put(name, source, options),
-    get: (name, range, options) => store.get(name, range, options),
-    list: (prefix, options) => store.list(prefix, options),
-    delete: (name, options) => store.delete(name, options),
-    ...(create && { create: (name, bytes, options) => create.call(store, name, bytes, options) }),
-    ...(clean && { clean: key => clean.call(store, key) }),
+    put: (...call: Parameters<Store['put']>) => store.put(...call),
+    get: (...call: Parameters<Store['get']>) => store.get(...call),
+    list: (...call: Parameters<Store['list']>) => store.list(...call),
+    delete: (...call: Parameters<Store['delete']>) => store.delete(...call),
+    ...(create && { create: create.bind(store) }),
+    ...(clean && { clean: clean.bind(store) }),
     ...changes
   }
+  return wrapped as Store
 }

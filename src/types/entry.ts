@@ -70,7 +70,7 @@ export interface Content {
 /** A thing in a tree. */
 export interface Entry extends Metadata {
   readonly content?: Content | undefined
-  /** Why the entry is `unreadable`. */
+  /** Why the entry is `unreadable`; of any other type, what of it could not be read. */
   readonly error?: BackupError | undefined
 }
 

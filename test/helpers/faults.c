@@ -1,6 +1,9 @@
 /* Preloaded, it makes system calls on a file fail or disturb the file, as the file's name says: NAME#FAULT.
    #open #fstat #readdir #seek #close   that call says EIO;  #look  Node's fstat does, the addon's does not
    #read        every read says EIO;  #late  every read behind the first 2 MiB does
+   #ghost       the file is listed and never found; #noopen  so it is when it is opened
+   #xlist #xget its extended attributes cannot be listed, or one not be read: EIO
+   #packed      it takes no room on the disk, as if it were compressed, but has no holes
    #busyN       the first N reads, of all files with that N, change the file's times behind the reader's back */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -14,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define LATE (2 << 20)
@@ -38,10 +42,14 @@ static int fd_has(int fd, const char* fault) {
   return has(path, fault);
 }
 
-static int fail(void) {
-  errno = EIO;
+static int fail_with(int error) {
+  errno = error;
   return -1;
 }
+
+static int fail(void) { return fail_with(EIO); }
+
+static int is_missing(const char* path) { return has(path, "ghost") || has(path, "noopen"); }
 
 static int is_failing(int fd, off_t offset) {
   return fd_has(fd, "read") || (offset >= LATE && fd_has(fd, "late"));
@@ -104,6 +112,27 @@ READDIR(readdir64, dirent64)
 FSTAT(fstat, stat)
 FSTAT(fstat64, stat64)
 
+#define FSTATAT(name, type) \
+  int name(int directory, const char* path, struct type* status, int flags) { \
+    REAL(name); \
+    if (has(path, "ghost")) return fail_with(ENOENT); \
+    const int result = real(directory, path, status, flags); \
+    if (result == 0 && has(path, "packed")) status->st_blocks = 0; \
+    return result; \
+  }
+FSTATAT(fstatat, stat)
+FSTATAT(fstatat64, stat64)
+
+ssize_t llistxattr(const char* path, char* list, size_t size) {
+  REAL(llistxattr);
+  return has(path, "xlist") ? fail() : real(path, list, size);
+}
+
+ssize_t lgetxattr(const char* path, const char* name, void* value, size_t size) {
+  REAL(lgetxattr);
+  return has(path, "xget") ? fail() : real(path, name, value, size);
+}
+
 #define OPENAT(name) \
   int name(int directory, const char* path, int flags, ...) { \
     REAL(name); \
@@ -111,6 +140,7 @@ FSTAT(fstat64, stat64)
     va_start(more, flags); \
     const mode_t mode = va_arg(more, mode_t); \
     va_end(more); \
+    if (is_missing(path)) return fail_with(ENOENT); \
     return has(path, "open") ? fail() : real(directory, path, flags, mode); \
   }
 OPENAT(openat)
@@ -125,6 +155,7 @@ long syscall(long number, ...) {
   for (int i = 0; i < 6; i++) a[i] = va_arg(more, long);
   va_end(more);
 #ifdef SYS_openat2
+  if (number == SYS_openat2 && is_missing((const char*)a[1])) return fail_with(ENOENT);
   if (number == SYS_openat2 && has((const char*)a[1], "open")) return fail();
 #endif
 #ifdef SYS_statx

@@ -1,15 +1,31 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, lstatSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isBackupError } from '../../src/errors.js'
-import { FileType, listDirectory, Operation } from '../../src/native.js'
+import { FileType, listDirectory, Operation, openFile, readFiles } from '../../src/native.js'
 import { decodePath } from '../../src/path.js'
+import { runWithFaults } from '../helpers/faults.js'
 import { oracle } from '../helpers/oracle.js'
-import { run, split, temporaryDirectory } from './tree.js'
+import { randomBytes, run, split, temporaryDirectory } from './tree.js'
 
 const list = (root: string, path: string | Buffer = '.', capture: string[] = [], captureMaxBytes = 1000) =>
   listDirectory(Buffer.from(root), typeof path === 'string' ? path : decodePath(path), {
@@ -197,4 +213,51 @@ test('extended attributes come with their entries, of any bytes', oracle('setfat
   assert.deepEqual([...listing.xattrs.get(3)!.keys()], ['user.d'])
   assert.deepEqual([...listing.ownXattrs!.keys()], ['user.own'])
   assert.equal(listing.xattrs.get(0), undefined)
+})
+
+test('what is read keeps its access time, where that is allowed', async t => {
+  const root = temporaryDirectory(t)
+  mkdirSync(join(root, 'directory'))
+  writeFileSync(join(root, 'directory/file'), 'content')
+  for (const name of ['directory/file', 'directory']) utimesSync(join(root, name), 1, 2)
+  const bytes = Buffer.from(root)
+  await listDirectory(bytes, 'directory', { capture: [Buffer.from('file')], captureMaxBytes: 100 })
+  const options = { signMinBytes: 1, blockLenMin: 0, strongLen: 16, racyMs: 0 }
+  await readFiles(bytes, Buffer.from('directory/file\0'), 1, Buffer.alloc(100), options)
+  const { fd } = await openFile(bytes, Buffer.from('directory/file'), 'read')
+  readFileSync(fd)
+  closeSync(fd)
+  for (const name of ['directory/file', 'directory']) assert.equal(statSync(join(root, name)).atimeMs, 1000, name)
+})
+
+const SPARSE = `
+  import { listDirectory } from ${JSON.stringify(import.meta.resolve('../../src/native.js'))}
+  const { names, sparse } = await listDirectory(Buffer.from(process.argv[1]), '.')
+  console.log(JSON.stringify([names.toString(), [...sparse]]))
+`
+
+test(
+  'a file that takes little room is sparse only if it has holes',
+  process.platform === 'linux' ? oracle('cc') : { skip: 'for Linux only' },
+  t => {
+    const root = temporaryDirectory(t)
+    for (const name of ['full#packed', 'holes', 'full']) writeFileSync(join(root, name), randomBytes(50_000, 1))
+    truncateSync(join(root, 'holes'), 100_000)
+    assert.deepEqual(runWithFaults(temporaryDirectory(t), SPARSE, root), ['full\0full#packed\0holes\0', [0, 0, 1]])
+  }
+)
+
+test('of more attributes than fit in 4 MiB some are left out, and it says so', oracle('setfattr'), async t => {
+  // Other file systems have no room for so many.
+  const root = existsSync('/dev/shm') ? mkdtempSync('/dev/shm/ibt-xattrs-') : temporaryDirectory(t)
+  t.after(() => rmSync(root, { recursive: true }))
+  for (const name of ['a', 'b']) writeFileSync(join(root, name), name)
+  const value = 'x'.repeat(60_000)
+  for (let i = 0; i < 80; i++) {
+    const { status } = spawnSync('setfattr', ['-n', `trusted.${i}`, '-v', value, join(root, 'a')])
+    if (status !== 0) return t.skip('the file system has no room for so many attributes')
+  }
+  const { errnos, xattrs, xattrErrnos } = await list(root)
+  assert.deepEqual([[...errnos], [...xattrErrnos]], [[0, 0], [[0, constants.errno.E2BIG]]])
+  assert.ok(xattrs.get(0)!.size > 60 && xattrs.get(0)!.size < 80)
 })

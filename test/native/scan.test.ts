@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isBackupError } from '../../src/errors.js'
-import { createScanner, loadSignature, type ScanOptions } from '../../src/native.js'
+import { createScanner, loadSignature, type Scanner, type ScanOptions } from '../../src/native.js'
 import { oracle } from '../helpers/oracle.js'
 import { randomBytes, temporaryDirectory } from './tree.js'
 
@@ -177,3 +177,27 @@ test('an abort while small chunks are gathered ends the scanner', async () => {
   const error: unknown = await failed
   assert.ok(error === controller.signal.reason || (isBackupError(error) && error.code === 'IBT_NATIVE'))
 })
+
+test('zeros without memory are zeros, wherever they begin and end', async () => {
+  const basis = await loadSignature(await signatureOf(Buffer.alloc(300_000), 4096))
+  const content = randomBytes(10_000, 3)
+  for (const before of [0, 1, 4095, 4096, 9000]) {
+    for (const count of [0, 1, 4095, 4096, 70_000, 200_001]) {
+      const scanned = async (zeros: (scanner: Scanner) => Promise<Buffer>) => {
+        const scanner = createScanner({ sign: true, basis, blockLen: 4096, strongLen: 16 })
+        const delta = [await scanner.update(content.subarray(0, before)), await zeros(scanner)]
+        delta.push(await scanner.update(content.subarray(before)))
+        const { delta: rest, ...found } = await scanner.finish()
+        return { delta: Buffer.concat([...delta, rest]), ...found }
+      }
+      const wanted = await scanned(scanner => scanner.update(Buffer.alloc(count)))
+      assert.deepEqual(await scanned(scanner => scanner.zeros(count)), wanted, `${before} bytes, ${count} zeros`)
+    }
+  }
+})
+
+async function signatureOf(bytes: Buffer, blockLen: number): Promise<Buffer> {
+  const signer = createScanner({ sign: true, blockLen })
+  await signer.update(bytes)
+  return (await signer.finish()).signature
+}

@@ -10,7 +10,8 @@ import { oracle } from '../helpers/oracle.js'
 import { Tree } from '../helpers/tree.js'
 import { temporaryDirectory } from '../native/tree.js'
 
-const LINUX = process.platform === 'linux' ? oracle('cc', 'rsync', 'tar', 'bsdtar') : { skip: 'for Linux only' }
+const LINUX =
+  process.platform === 'linux' ? oracle('cc', 'rsync', 'tar', 'bsdtar', 'setfattr') : { skip: 'for Linux only' }
 
 const SMALL = 50_000
 const LARGE = 9 << 20
@@ -19,6 +20,10 @@ const UNREADABLE: Readonly<Record<string, number>> = {
   'small#open': SMALL,
   'small#fstat': SMALL,
   'small#read': SMALL,
+  'small#ghost': SMALL,
+  'small#noopen': SMALL,
+  'large#ghost': LARGE,
+  'large#noopen': LARGE,
   'tiny#read': 10,
   'large#open': LARGE,
   'large#fstat': LARGE,
@@ -38,7 +43,13 @@ const LINKS: Readonly<Record<string, string>> = {
   'large group 3': 'large group 1#late',
   'other group 2#read': 'other group 1'
 }
-const UNREADABLE_DIRECTORIES = ['directory#open', 'directory#readdir', 'directory#fstat']
+const UNREADABLE_DIRECTORIES = [
+  'directory#open',
+  'directory#readdir',
+  'directory#fstat',
+  'directory#ghost',
+  'directory#noopen'
+]
 const DIRTY: Readonly<Record<string, number>> = { 'small#busy9': SMALL, 'large#busy5': LARGE }
 const READABLE: Readonly<Record<string, number>> = {
   'a file before': SMALL,
@@ -47,18 +58,27 @@ const READABLE: Readonly<Record<string, number>> = {
   'other group 1': SMALL,
   'small#busy2': SMALL,
   'small#close': SMALL,
+  'small#xget': SMALL,
+  'small#xlist': SMALL,
+  'large#xlist': LARGE,
+  'directory#xlist/file': 10,
   zero: 0,
   'zz a file behind': LARGE
 }
+
+/** They come back, but for their attributes. */
+const WITHOUT_ATTRIBUTES = ['directory#xlist', 'large#xlist', 'small#xget', 'small#xlist']
 
 const FILES = { ...UNREADABLE, ...DIRTY, ...READABLE }
 
 function makeTree(chain: NaiveChain): Tree {
   const tree = new Tree(chain.source, 1)
+  tree.directory('directory#xlist')
   for (const [name, sizeBytes] of Object.entries(FILES)) {
     tree.file(name, sizeBytes)
     if (name.startsWith('sparse')) truncateSync(tree.at(name), 2 * sizeBytes)
   }
+  setAttribute(join(chain.source, 'small#xget'))
   for (const [name, to] of Object.entries(LINKS)) tree.link(name, to)
   for (const name of UNREADABLE_DIRECTORIES) {
     tree.directory(`${name}/sub`)
@@ -66,6 +86,11 @@ function makeTree(chain: NaiveChain): Tree {
     tree.file(`${name}/sub/file`, 10)
   }
   return tree
+}
+
+/** One that cannot be read: without any, nothing fails. */
+function setAttribute(path: string): void {
+  run('setfattr', ['-n', 'user.x', '-v', 'value', path])
 }
 
 /** What a backup with faults is to bring back: the source, but the unreadable as it was in `before`, or not at all. */
@@ -100,8 +125,11 @@ async function judge(chain: NaiveChain, before: string | undefined): Promise<num
 }
 
 const SKIPPED = Object.keys(UNREADABLE).length + UNREADABLE_DIRECTORIES.length
+/** In a run; of those without attributes all else is there. */
+const UNREADABLE_ENTRIES = SKIPPED + WITHOUT_ATTRIBUTES.length
 const ERRORS = [
   ...[...Object.keys(UNREADABLE), ...UNREADABLE_DIRECTORIES].map(path => [path, 'IBT_READ_FAILED']),
+  ...WITHOUT_ATTRIBUTES.map(path => [path, 'IBT_READ_FAILED']),
   ...Object.keys(DIRTY).map(path => [path, 'IBT_FILE_CHANGED'])
 ].sort()
 
@@ -114,8 +142,11 @@ test(
     const { report, errors } = backupWithFaults(chain, 'full')
     assert.deepEqual([...errors].sort(), ERRORS)
     const { totals, skippedEntries } = report
-    assert.deepEqual([totals.unreadable, totals.dirty, totals.carried], [SKIPPED, Object.keys(DIRTY).length, 0])
-    assert.equal(skippedEntries, SKIPPED + Object.keys(DIRTY).length)
+    assert.deepEqual(
+      [totals.unreadable, totals.dirty, totals.carried],
+      [UNREADABLE_ENTRIES, Object.keys(DIRTY).length, 0]
+    )
+    assert.equal(skippedEntries, UNREADABLE_ENTRIES + Object.keys(DIRTY).length)
     assert.equal(await judge(chain, undefined), SKIPPED)
     await heal(chain)
   }
@@ -135,7 +166,7 @@ test('what an increment cannot read is as it was, and the next run heals it', LI
     const { report, errors } = backupWithFaults(chain, 'incremental')
     assert.deepEqual([...errors].sort(), ERRORS)
     const { totals } = report
-    assert.deepEqual([totals.unreadable, totals.deleted], [SKIPPED, 0])
+    assert.deepEqual([totals.unreadable, totals.deleted], [UNREADABLE_ENTRIES, 0])
     assert.equal(totals.carried, Object.keys(UNREADABLE).length + UNREADABLE_DIRECTORIES.length * 4)
     assert.equal(await judge(chain, chain.copy(date)), 0)
   }
