@@ -6,17 +6,19 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 
 const native = dirname(fileURLToPath(import.meta.url))
-const folders = ['jobs', 'fs', 'signature', 'delta', 'patch', 'compose', 'state', 'tar']
+const folders = ['jobs', 'fs', 'signature', 'delta', 'patch', 'compose', 'state', 'tar', 'hash']
+/** Files that wrap and that wait: more optimisation makes them no faster, and costs a second. */
+const NOT_HOT = ['jobs', 'fs']
 
 export const ADDON = join(native, '..', 'build', 'Release', 'librsync-native.node')
 
 const COMPILE = [
-  ...['-std=c++17', '-O3', '-fPIC', '-pthread', '-Wall', '-Wextra'],
+  ...['-std=c++17', '-fPIC', '-pthread', '-Wall', '-Wextra'],
   ...['-fexceptions', '-fno-rtti', '-fno-strict-aliasing', '-fvisibility=hidden', '-fvisibility-inlines-hidden'],
   ...['-DNAPI_VERSION=8', '-DNAPI_CPP_EXCEPTIONS', '-DNODE_ADDON_API_DISABLE_DEPRECATED', '-D_FILE_OFFSET_BITS=64']
 ]
@@ -54,22 +56,27 @@ const sourcesIn = folder =>
     .sort()
     .map(name => join(native, folder, name))
 
+const isVectors = source => /_(avx2|avx512|neon|shani|armv8)\.cc$/.test(source)
+
 /**
  * What is compiled by itself, the longest first. A folder is one translation unit, since its headers cost more time than
- * its code. Each kernel of `hash` is one of its own: they are hot, and share names.
+ * its code. Each file of vector instructions is one of its own: those share names.
  */
 function unitsIn(objects) {
   const units = folders.map(folder => {
-    const sources = [...(folder === 'jobs' ? [join(native, 'binding.cc')] : []), ...sourcesIn(folder)]
+    const sources = sourcesIn(folder).filter(source => !isVectors(source))
+    if (folder === 'jobs') sources.unshift(join(native, 'binding.cc'))
     const path = join(objects, `${folder}.cc`)
     const text = sources.map(source => `#include ${JSON.stringify(source)}\n`).join('')
     if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text)
-    return path
+    return { path, object: join(objects, `${folder}.o`), level: NOT_HOT.includes(folder) ? '-O2' : '-O3' }
   })
-  return [...units, ...sourcesIn('hash')]
+  const vectors = sourcesIn('hash').filter(isVectors)
+  return [
+    ...units,
+    ...vectors.map(path => ({ path, object: join(objects, `${basename(path, '.cc')}.o`), level: '-O3' }))
+  ]
 }
-
-const objectOf = (objects, unit) => join(objects, unit.replace(/^.*\//, '').replace(/\.cc$/, '.o'))
 
 /** An object is stale if one of the files that its compiler read has changed. */
 function isStale(object) {
@@ -97,23 +104,24 @@ export async function buildAddon({ output = ADDON, objects: place = join(dirname
   const [compiler, ...before] = words(findCompiler())
   const flags = [...before, ...COMPILE, ...MACOS, ...words(process.env.CXXFLAGS)]
   const version = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout
-  const recipe = JSON.stringify([compiler, version, flags])
+  const recipe = JSON.stringify([compiler, version, flags, NOT_HOT])
   const objects = join(place, createHash('sha256').update(recipe).digest('hex').slice(0, 12))
   mkdirSync(objects, { recursive: true })
   mkdirSync(dirname(output), { recursive: true })
 
   const units = unitsIn(objects)
-  const stale = units.filter(unit => isStale(objectOf(objects, unit)))
   const includes = includeFolders().flatMap(folder => ['-isystem', folder])
-  await inParallel(stale, async unit => {
-    const object = objectOf(objects, unit)
-    const list = object.replace(/o$/, 'd')
-    const unfinished = `${object}.${process.pid}`
-    const { stderr } = await run(compiler, [...flags, ...includes, '-MMD', '-MF', list, '-c', unit, '-o', unfinished])
-    process.stderr.write(stderr)
-    renameSync(unfinished, object)
-  })
-  const made = units.map(unit => objectOf(objects, unit))
+  await inParallel(
+    units.filter(({ object }) => isStale(object)),
+    async ({ path, object, level }) => {
+      const unfinished = `${object}.${process.pid}`
+      const list = ['-MMD', '-MF', object.replace(/o$/, 'd')]
+      const { stderr } = await run(compiler, [...flags, level, ...includes, ...list, '-c', path, '-o', unfinished])
+      process.stderr.write(stderr)
+      renameSync(unfinished, object)
+    }
+  )
+  const made = units.map(({ object }) => object)
   const isLinked = existsSync(output) && made.every(object => statSync(object).mtimeMs <= statSync(output).mtimeMs)
   if (isLinked) return false
   // A process may have the old one mapped.

@@ -64,6 +64,11 @@ await withTool('yarn', 'yarn', async yarn => {
     await desk.useCommand([yarn, '--silent', 'ibt'], project)
     await desk.usePrograms(['node'], project)
   })
+  await desk.attempt('Yarn 1 installs globally', async () => {
+    const folders = ['--global-folder', desk.at('yarn-global'), '--prefix', desk.at('yarn-prefix')]
+    await desk.run(yarn, ['global', 'add', '--non-interactive', ...folders, `file:${main}`])
+    await desk.useCommand([desk.at('yarn-prefix/bin/ibt')])
+  })
 })
 
 await withTool('@yarnpkg/cli-dist', 'yarn', async yarn => {
@@ -152,7 +157,7 @@ async function tryBundles(esbuild, project) {
     ['cjs', 'bundle.cjs']
   ]) {
     await desk.attempt(`A bundle (${format}) works beside node_modules, and elsewhere with the addon`, async () => {
-      // tar-stream is CommonJS.
+      // tar-stream is CommonJS. The line that docs/native.md gives.
       const require = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
       const options = ['--bundle', '--platform=node', `--format=${format}`, '--log-level=error', `--outfile=${name}`]
       if (format === 'esm') options.push(`--banner:js=${require}`)
