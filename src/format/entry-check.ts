@@ -16,6 +16,9 @@ const TYPES: ReadonlySet<EntryType> = new Set<EntryType>([
   'block-device',
   'unreadable'
 ])
+const INT64_MAX = 2n ** 63n - 1n
+const INT64_MIN = -(2n ** 63n)
+const UINT64_MAX = 2n ** 64n - 1n
 const SHA256 = /^[0-9a-f]{64}$/
 
 /** An entry as far as its place in the tree goes. */
@@ -91,20 +94,20 @@ export function checkEntry(entry: StateEntry): void {
   checkPath(path)
   if (!path.isWellFormed()) encodePath(path)
   if (!TYPES.has(type)) throw refused(path, `its type is ${String(type)}`)
-  checkWhole(entry, 'mode', MODE_MAX)
-  checkWhole(entry, 'uid', UINT32_MAX)
-  checkWhole(entry, 'gid', UINT32_MAX)
-  checkTime(entry, 'mtimeNs')
-  if (entry.ctimeNs !== undefined) checkTime(entry, 'ctimeNs')
+  checkWhole(path, 'mode', entry.mode, MODE_MAX)
+  checkWhole(path, 'uid', entry.uid, UINT32_MAX)
+  checkWhole(path, 'gid', entry.gid, UINT32_MAX)
+  checkTime(path, 'mtimeNs', entry.mtimeNs)
+  if (entry.ctimeNs !== undefined) checkTime(path, 'ctimeNs', entry.ctimeNs)
   if (entry.ino !== undefined) checkInode(entry)
-  if (sizeBytes !== undefined) checkWhole(entry, 'sizeBytes', Number.MAX_SAFE_INTEGER)
-  if (link !== undefined) checkWhole(entry, 'link', Number.MAX_SAFE_INTEGER)
-  if (entry.devMajor !== undefined) checkWhole(entry, 'devMajor', UINT32_MAX)
-  if (entry.devMinor !== undefined) checkWhole(entry, 'devMinor', UINT32_MAX)
-  if (uname !== undefined) checkText(entry, 'uname')
-  if (gname !== undefined) checkText(entry, 'gname')
-  if (linkname !== undefined) checkText(entry, 'linkname')
-  if (entry.mapped !== undefined) checkText(entry, 'mapped')
+  if (sizeBytes !== undefined) checkWhole(path, 'sizeBytes', entry.sizeBytes, Number.MAX_SAFE_INTEGER)
+  if (link !== undefined) checkWhole(path, 'link', entry.link, Number.MAX_SAFE_INTEGER)
+  if (entry.devMajor !== undefined) checkWhole(path, 'devMajor', entry.devMajor, UINT32_MAX)
+  if (entry.devMinor !== undefined) checkWhole(path, 'devMinor', entry.devMinor, UINT32_MAX)
+  if (uname !== undefined) checkText(path, 'uname', entry.uname)
+  if (gname !== undefined) checkText(path, 'gname', entry.gname)
+  if (linkname !== undefined) checkText(path, 'linkname', entry.linkname)
+  if (entry.mapped !== undefined) checkText(path, 'mapped', entry.mapped)
   if (linkname === '' || (linkname === undefined && type === 'symlink')) throw refused(path, 'it has no link target')
   if (xattrs !== undefined) checkXattrs(path, xattrs)
   if (sha256 !== undefined && !SHA256.test(sha256)) throw refused(path, 'its sha256 is not 64 hexadecimal digits')
@@ -112,28 +115,22 @@ export function checkEntry(entry: StateEntry): void {
     throw refused(path, `nothing was stored of its ${sizeBytes} bytes`)
 }
 
-type NumberField = 'mode' | 'uid' | 'gid' | 'sizeBytes' | 'link' | 'devMajor' | 'devMinor'
-
-function checkWhole(entry: StateEntry, field: NumberField, max: number): void {
-  const value = entry[field]
-  if (Number.isInteger(value) && value! >= 0 && value! <= max) return
-  throw refused(entry.path, `its ${field} is ${String(value)}, not a whole number up to ${max}`)
+function checkWhole(path: string, field: string, value: unknown, max: number): void {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) return
+  throw refused(path, `its ${field} is ${String(value)}, not a whole number up to ${max}`)
 }
 
-function checkTime(entry: StateEntry, field: 'mtimeNs' | 'ctimeNs'): void {
-  const value = entry[field]
-  if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return
-  throw refused(entry.path, `its ${field} is ${String(value)}, not a bigint of 64 bits`)
+function checkTime(path: string, field: string, value: unknown): void {
+  if (typeof value === 'bigint' && value >= INT64_MIN && value <= INT64_MAX) return
+  throw refused(path, `its ${field} is ${String(value)}, not a bigint of 64 bits`)
 }
 
 function checkInode({ path, ino }: StateEntry): void {
-  if (typeof ino === 'bigint' && BigInt.asUintN(64, ino) === ino) return
+  if (typeof ino === 'bigint' && ino >= 0n && ino <= UINT64_MAX) return
   throw refused(path, `its ino is ${String(ino)}, not a bigint of 64 bits`)
 }
 
-function checkText(entry: StateEntry, field: 'uname' | 'gname' | 'linkname' | 'mapped'): void {
-  const { path } = entry
-  const text = entry[field]
+function checkText(path: string, field: string, text: unknown): void {
   if (typeof text !== 'string' || text.includes('\0')) throw refused(path, `its ${field} is not text without NUL`)
   if (!text.isWellFormed()) encodePath(text)
 }
