@@ -5,8 +5,20 @@ import type { Writable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import { Transform as StreamxTransform, Writable as StreamxWritable } from 'streamx'
 import { extract, pack as tarPack } from 'tar-stream'
-import { compose, fromTar, pipe, toTarStream } from '../src/interop/index.js'
-import type { Change, Chunk, Entry, Packed, Piece, Sealed, Sink, Source, Stage, StateEntry } from '../src/types.js'
+import { compose, fromTar, fromWire, pipe, tee, toTarStream, toWire } from '../src/interop/index.js'
+import type {
+  Change,
+  Chunk,
+  Counted,
+  Entry,
+  Packed,
+  Piece,
+  Sealed,
+  Sink,
+  Source,
+  Stage,
+  StateEntry
+} from '../src/types.js'
 
 declare const entries: AsyncGenerator<Entry, void, undefined>
 declare const bytes: Source<Uint8Array>
@@ -15,8 +27,11 @@ declare const keep: Stage<Entry>
 declare const diff: Stage<Entry, Change>
 declare const pack: Stage<Entry, Packed | Piece>
 declare const encode: Stage<Packed | Piece, Packed | Chunk | Sealed>
+declare const chunks: Source<Chunk | Sealed | Counted>
 declare const only: Stage<object, Uint8Array>
 declare const publish: Sink<Packed | Chunk | Sealed, { files: number }>
+declare const store: Sink<Packed | Chunk | Sealed | Counted, { files: number }>
+declare const count: Sink<Chunk | Sealed | Counted, number>
 declare const socket: Socket
 declare const writable: Writable
 
@@ -48,6 +63,10 @@ export function fits(): void {
   const many = pipe(entries, keep, keep, keep, keep, keep, keep, keep, keep, keep, keep, keep, diff, { signal })
   check<Same<typeof many, AsyncGenerator<Change, void, undefined>>>()
   pipe(bytes, fromTar, keep, toTarStream(tarPack()))
+  const sent = pipe(chunks, toWire(), socket)
+  check<Same<typeof sent, Promise<void>>>()
+  const received = pipe(socket, fromWire(), tee(store, count, writable))
+  check<Same<Awaited<typeof received>[1], number>>()
   const sum = pipe([1, 2], async (items: Source<number>) => items)
   check<Same<typeof sum, Promise<Source<number>>>>()
 }
@@ -63,6 +82,10 @@ export function doesNotFit(states: Source<StateEntry>): void {
   pipe(entries, keep, diff, pack, publish, { signal })
   // @ts-expect-error a stage in the middle of a composition that does not fit
   compose(diff, encode)
+  // @ts-expect-error entries are not carried over a wire
+  pipe(entries, toWire())
+  // @ts-expect-error a sink of entries among those of chunks
+  tee(store, async (items: Source<StateEntry>) => items)
   // @ts-expect-error nothing comes after a sink
   pipe(entries, pack, encode, publish, keep)
   // @ts-expect-error an option that does not exist

@@ -1,4 +1,4 @@
-import { type Duplex, Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { Cursor } from '../flow/cursor.js'
 import { onAbort } from '../flow/on-abort.js'
 import type { Sink, Source, Stage } from '../types.js'
@@ -82,28 +82,6 @@ export function fromNodeTransform<A = unknown, B = unknown>(stream: NodeDuplex):
       // Not waited for: a stream may take for ever to be destroyed.
       output.close().catch(() => {})
       await fed.catch(() => {})
-    }
-  }
-}
-
-/**
- * The readable half of a Node duplex as a source: at its end the other half stays as it is. A consumer that stops early
- * destroys the stream. What is not a Node duplex comes back as it is: a readable is destroyed at its end, which closes its
- * file, and the iterator of a streamx duplex leaves the other half alone.
- */
-export function readableHalf(source: Source<unknown>): Source<unknown> {
-  if (!isNodeTransform(source) || !hasMethods(source, 'iterator')) return source
-  const duplex = source as unknown as Duplex
-  return {
-    [Symbol.asyncIterator]() {
-      const items = duplex.iterator({ destroyOnReturn: false })
-      return {
-        next: () => items.next(),
-        return() {
-          duplex.destroy()
-          return items.return!()
-        }
-      }
     }
   }
 }

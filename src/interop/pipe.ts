@@ -2,7 +2,7 @@ import { pipe as itPipe } from 'it-pipe'
 import { abortable } from '../flow/abortable.js'
 import type { Source, StageContext } from '../types.js'
 import { checkItems, toSink, toStage } from './foreign.js'
-import { readableHalf } from './node.js'
+import { readableHalf } from './readable-half.js'
 import { Items, Run, settle } from './run.js'
 import type { Pipe, PipeOptions } from './wiring.js'
 

@@ -6,7 +6,12 @@ import { pipeline } from 'node:stream/promises'
 import { type TestContext, test } from 'node:test'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { createGunzip, createGzip } from 'node:zlib'
-import { Readable as StreamxReadable, Transform as StreamxTransform, Writable as StreamxWritable } from 'streamx'
+import {
+  Duplex as StreamxDuplex,
+  Readable as StreamxReadable,
+  Transform as StreamxTransform,
+  Writable as StreamxWritable
+} from 'streamx'
 import { isBackupError } from '../../src/errors.js'
 import {
   compose,
@@ -400,6 +405,39 @@ test('of a socket that comes first, the half that is read ends and the other goe
   assert.equal(server.destroyed, false)
   server.end('answer')
   assert.equal(await pipe(client, pass, text), 'answer')
+})
+
+test('of any duplex that comes first, the other half can be written to afterwards', async () => {
+  const kinds: Record<string, (got: string[]) => Duplex> = {
+    Node: got => new Duplex({ read() {}, write: (chunk, _, done) => done(void got.push(String(chunk))) }),
+    streamx: got =>
+      new StreamxDuplex({
+        write(chunk: unknown, done: (error: Error | null) => void) {
+          got.push(String(chunk))
+          done(null)
+        }
+      }) as unknown as Duplex
+  }
+  for (const [kind, make] of Object.entries(kinds)) {
+    const got: string[] = []
+    const duplex = make(got)
+    const reading = pipe(duplex, pass, text)
+    await setTimeout(5)
+    for (const chunk of ['a', 'b', null]) duplex.push(chunk === null ? null : Buffer.from(chunk))
+    assert.equal(await reading, 'ab', kind)
+    const finished = once(duplex, 'finish')
+    duplex.end('later')
+    await finished
+    assert.deepEqual(got, ['later'], kind)
+
+    const failure = new Error('of the stream')
+    const broken = make([])
+    setTimeout(5).then(() => broken.destroy(failure))
+    await assert.rejects(pipe(broken, pass, text), error => error === failure)
+    const closed = make([])
+    setTimeout(5).then(() => closed.destroy())
+    await assert.rejects(pipe(closed, pass, text), Error)
+  }
 })
 
 test('a socket can be the first and the last of one pipeline', async t => {

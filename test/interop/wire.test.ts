@@ -153,13 +153,19 @@ test('entries and pieces are refused on their way into a wire', async () => {
 async function listen(t: TestContext, serve: (socket: Socket) => Promise<unknown>) {
   const served: Promise<unknown>[] = []
   const server: Server = createServer({ allowHalfOpen: true }, socket => {
+    t.after(() => socket.destroy())
     const done = serve(socket)
     done.catch(() => {})
     served.push(done)
   }).listen(0, '127.0.0.1')
   t.after(() => server.close())
   await once(server, 'listening')
-  return { served, open: () => connect((server.address() as AddressInfo).port, '127.0.0.1') }
+  const open = () => {
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    t.after(() => socket.destroy())
+    return socket
+  }
+  return { served, open }
 }
 
 function send(run: BackupRun, socket: Socket, signal?: AbortSignal) {
@@ -201,6 +207,21 @@ test('backups go through a socket into a store, which answers on the same socket
   assertSameTree(join(base, 'out'), source)
 })
 
+test('a full goes straight into a socket, with a store on the other side only', async t => {
+  const source = temporaryDirectory(t)
+  writeFileSync(join(source, 'file'), createRandom(9).bytes(100_000))
+  const there = memoryStore()
+  const { served, open } = await listen(t, socket => pipe(socket, fromWire(), publish(there)))
+  const run = await openRun(source, { store: there, cache: false, key: 'key', kind: 'full', dryRun: true })
+  const { walk, filter, sign, pack, encode, stateEmit, encodeState } = run.stages
+  await pipe(walk, filter, sign, pack, encode, stateEmit, encodeState, toWire(), open(), run.context)
+  await run.close()
+  while (served.length === 0) await new Promise(resolve => setTimeout(resolve, 10))
+  await served[0]
+  const { problems, files } = await verifyBackup('key', { store: there, cache: false, readData: true })
+  assert.deepEqual([problems, files], [[], 1])
+})
+
 const stores = new Map<string, ReturnType<typeof memoryStore>>()
 function memoryOf(name: string) {
   const store = stores.get(name) ?? memoryStore()
@@ -216,8 +237,12 @@ test('a sender that breaks off leaves nothing in the store of the other side', a
   const controller = new AbortController()
   const run = await openRun(source, { store: memoryStore(), cache: false, key: 'key' })
   const socket = open()
-  socket.once('drain', () => controller.abort(new Error('enough')))
-  await assert.rejects(send(run, socket, controller.signal), /enough/)
+  // The other side has some of it by now.
+  const timer = setInterval(() => {
+    if (socket.bytesWritten > 5_000_000) controller.abort(new Error('enough'))
+  })
+  const sent = send(run, socket, controller.signal).finally(() => clearInterval(timer))
+  await assert.rejects(sent, /enough/, `${socket.bytesWritten} bytes were written`)
   await run.close()
   assert.equal(socket.destroyed, true)
   while (served.length === 0) await new Promise(resolve => setTimeout(resolve, 10))
