@@ -35,6 +35,8 @@ export interface Scope {
 export interface Rules {
   /** Names of files whose contents have to come with a directory's listing. */
   readonly captures: readonly string[]
+  /** So many of the first may also be links, to regular files: ignore files may, a CACHEDIR.TAG must not. Default: 0. */
+  readonly linkedCaptures?: number | undefined
   readonly oneFileSystem: boolean
   /**
    * Where a scope is idle, nothing but captured files can leave out what is below: all up to the next directory that has
@@ -69,6 +71,7 @@ export function createRules(options: RulesOptions = {}): Rules {
   }
   return {
     captures: excludeCaches ? [...ignoreFiles, CACHE_TAG] : ignoreFiles,
+    linkedCaptures: ignoreFiles.length,
     oneFileSystem,
     capturesDecide: settings.markers.length === 0,
     root: (captured, names) => createScope(settings, [], ROOT_PATH, captured, names)

@@ -84,6 +84,24 @@ void look_again(DIR* open, int directory, std::vector<Name>& names, const Cancel
   }
 }
 
+// Up to so many bytes of an open file; sets `error`.
+RawBytes read_up_to(int file, size_t max, int& error) {
+  RawBytes bytes;
+  while (bytes.size() < max) {
+    const size_t step = std::min(max - bytes.size(), CAPTURE_STEP_BYTES);
+    bytes.reserve_more(step);
+    const ssize_t count = read(file, bytes.end(), step);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      error = count < 0 ? errno : 0;
+      return bytes;
+    }
+    bytes.added(static_cast<size_t>(count));
+  }
+  error = 0;
+  return bytes;
+}
+
 // What was listed as a regular file; `stat` gets the error if it cannot be read, but for one that is gone or another by now.
 std::optional<RawBytes> capture_file(int directory, const char* name, size_t max, FileStat& stat) {
   const auto failed = [&stat](int error) {
@@ -95,17 +113,35 @@ std::optional<RawBytes> capture_file(int directory, const char* name, size_t max
   if (file.get() < 0) return failed(-file.get());
   if (fstat(file.get(), &status) != 0) return failed(errno);
   if (!S_ISREG(status.st_mode)) return std::nullopt;
-  RawBytes bytes;
-  while (bytes.size() < max) {
-    const size_t step = std::min(max - bytes.size(), CAPTURE_STEP_BYTES);
-    bytes.reserve_more(step);
-    const ssize_t count = read(file.get(), bytes.end(), step);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failed(errno);
-    if (count == 0) break;
-    bytes.added(static_cast<size_t>(count));
-  }
+  int error;
+  RawBytes bytes = read_up_to(file.get(), max, error);
+  if (error != 0) return failed(error);
   return bytes;
+}
+
+// What a link leads to: a regular file, or `error` says why not. Nothing else is opened, for that alone may have an
+// effect on a device; and what has no size is not read, for it may be a file of the kernel's that a read empties.
+std::optional<RawBytes> capture_link(int directory, const char* name, size_t max, int& error) {
+#ifdef O_PATH
+  const Fd found(open_at(directory, name, O_PATH | O_CLOEXEC));
+  struct stat status;
+  error = found.get() < 0 ? -found.get() : fstat(found.get(), &status) != 0 ? errno : 0;
+  if (error != 0) return std::nullopt;
+  error = S_ISREG(status.st_mode) ? 0 : S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+  if (error != 0) return std::nullopt;
+  if (status.st_size == 0) return RawBytes();
+  const std::string path = "/proc/self/fd/" + std::to_string(found.get());
+  const Fd file(open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  error = file.get() < 0 ? -file.get() : 0;
+  if (error != 0) return std::nullopt;
+  RawBytes bytes = read_up_to(file.get(), max, error);
+  if (error != 0) return std::nullopt;
+  return bytes;
+#else
+  (void)directory, (void)name, (void)max;
+  error = ELOOP;
+  return std::nullopt;
+#endif
 }
 
 }  // namespace
@@ -153,12 +189,23 @@ DirectoryListing OpenDirectory::list(const Capture& capture, const CancelToken& 
   }
   listing.name_offsets.push_back(static_cast<uint32_t>(listing.names.size()));
   listing.linkname_offsets.push_back(static_cast<uint32_t>(listing.linknames.size()));
-  for (const std::string& name : capture.names) {
+  for (size_t captured = 0; captured < capture.names.size(); captured++) {
+    const std::string& name = capture.names[captured];
     const auto found = std::lower_bound(names.begin(), names.end(), name,
                                         [](const Name& a, const std::string& bytes) { return a.bytes < bytes; });
     const size_t i = static_cast<size_t>(found - names.begin());
-    const bool is_file = found != names.end() && found->bytes == name && listing.stats[i].type == TYPE_FILE;
-    listing.captured.push_back(is_file ? capture_file(fd, name.c_str(), capture.max_bytes, listing.stats[i]) : std::nullopt);
+    uint8_t type = TYPE_UNKNOWN;
+    if (found != names.end() && found->bytes == name) type = listing.stats[i].type;
+    std::optional<RawBytes> bytes;
+    int error = 0;
+    if (type == TYPE_FILE) bytes = capture_file(fd, name.c_str(), capture.max_bytes, listing.stats[i]);
+    if (type == TYPE_SYMLINK && captured < capture.follow) {
+      bytes = capture_link(fd, name.c_str(), capture.max_bytes, error);
+    }
+    if (error != 0) {
+      XattrReader::append_error(static_cast<uint32_t>(i), XattrReader::Part::ignore_file, error, listing.xattrs);
+    }
+    listing.captured.push_back(std::move(bytes));
   }
   return listing;
 }

@@ -33,6 +33,8 @@ struct DirectoryListing {
 struct Capture {
   std::vector<std::string> names;
   size_t max_bytes = 0;
+  // So many of the first names may also be links to regular files, wherever these lie.
+  size_t follow = 0;
 };
 
 class OpenDirectory {

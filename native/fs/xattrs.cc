@@ -1,5 +1,25 @@
 #include "xattrs.h"
 
+namespace ibt {
+namespace {
+
+void append_record(uint32_t index, const std::string& name, const std::string& value, size_t value_bytes,
+                   RawBytes& out) {
+  const uint32_t head[] = {index, static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value_bytes)};
+  out.append(head, sizeof head);
+  out.append(name.data(), name.size());
+  out.append(value.data(), value_bytes);
+}
+
+}  // namespace
+
+void XattrReader::append_error(uint32_t index, Part part, int error, RawBytes& out) {
+  const int32_t value[] = {static_cast<int32_t>(part), static_cast<int32_t>(error)};
+  append_record(index, "", std::string(reinterpret_cast<const char*>(value), sizeof value), sizeof value, out);
+}
+
+}  // namespace ibt
+
 #ifdef __linux__
 #include <errno.h>
 #include <sched.h>
@@ -37,14 +57,6 @@ ssize_t read_grown(std::string& buffer, size_t room, const Get& get) {
   }
 }
 
-void append_record(uint32_t index, const std::string& name, const std::string& value, size_t value_bytes,
-                   RawBytes& out) {
-  const uint32_t head[] = {index, static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value_bytes)};
-  out.append(head, sizeof head);
-  out.append(name.data(), name.size());
-  out.append(value.data(), value_bytes);
-}
-
 }  // namespace
 
 // There is no listxattrat before Linux 6.13. The name that a descriptor has in /proc takes four times as long.
@@ -66,8 +78,7 @@ void XattrReader::read(uint32_t index, const char* name, uint64_t dev, RawBytes&
     knows_unsupported_ = true;
     unsupported_dev_ = dev;
   } else if (error != 0 && !is_absent(error)) {
-    const auto number = static_cast<int32_t>(error);
-    append_record(index, "", std::string(reinterpret_cast<const char*>(&number), sizeof number), sizeof number, out);
+    append_error(index, Part::attributes, error, out);
   }
 }
 

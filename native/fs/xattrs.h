@@ -8,10 +8,14 @@ namespace ibt {
 
 // Appends the extended attributes of what `name` is in an open directory, links not followed; an empty name is the
 // directory itself. Each is a record of three uint32, `index`, bytes of its name, bytes of its value, and both. A record
-// without a name says why some of the entry's could not be read: its value is an int32, the system's error.
+// without a name says what of the entry could not be read, and why: its value is two int32, a `Part` and the system's
+// error.
 // Source: xattr(7). src/native/xattrs.ts reads them.
 class XattrReader {
  public:
+  enum class Part : int32_t { attributes = 0, ignore_file = 1 };
+  static void append_error(uint32_t index, Part part, int error, RawBytes& out);
+
   explicit XattrReader(int directory);
   ~XattrReader();
   XattrReader(const XattrReader&) = delete;

@@ -189,13 +189,14 @@ std::vector<Operation> operations(const Napi::CallbackInfo& info, Held& held) {
 
 }  // namespace
 
-// (root, paths, count, capture, captureMaxBytes, belowEntries, token)
+// (root, paths, count, capture, captureMaxBytes, captureLinks, belowEntries, token)
 Napi::Value list_directories_job(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const double count = integer(info, 2, "count", 0, COUNT_MAX);
   Capture capture;
   capture.max_bytes = static_cast<size_t>(integer(info, 4, "captureMaxBytes", 0, COUNT_MAX));
-  const auto below = static_cast<size_t>(integer(info, 5, "belowEntries", 0, COUNT_MAX));
+  capture.follow = static_cast<size_t>(integer(info, 5, "captureLinks", 0, COUNT_MAX));
+  const auto below = static_cast<size_t>(integer(info, 6, "belowEntries", 0, COUNT_MAX));
   if (!info[3].IsArray()) throw Napi::TypeError::New(env, "capture is not an array");
   const Napi::Array names = info[3].As<Napi::Array>();
   for (uint32_t i = 0; i < names.Length(); i++) {
@@ -204,7 +205,7 @@ Napi::Value list_directories_job(const Napi::CallbackInfo& info) {
   Root root = root_of(info, 0);
   auto paths = strings(env, bytes(info, 1, "paths", nullptr), static_cast<size_t>(count), "paths");
   return start(
-      env, token(info, 6), {},
+      env, token(info, 7), {},
       [root = std::move(root), paths = std::move(paths), capture = std::move(capture), below](
           const CancelToken& cancel) mutable { return list_trees(root.open(), paths, capture, below, cancel); },
       [](Napi::Env env, ListedTree& tree) { return to_js(env, tree); });

@@ -102,6 +102,7 @@ export interface Addon {
     count: number,
     capture: readonly Uint8Array[],
     captureMaxBytes: number,
+    captureLinks: number,
     belowEntries: number,
     token: Token
   ): Promise<RawTree>

@@ -34,6 +34,8 @@ export interface Listing extends StatColumns {
   readonly xattrs: ReadonlyMap<number, Xattrs>
   /** Why some of an entry's extended attributes could not be read, by index; E2BIG: it has more than 4 MiB of them. */
   readonly xattrErrnos: ReadonlyMap<number, number>
+  /** Why the link of a captured name gave no content, by index. */
+  readonly captureErrnos: ReadonlyMap<number, number>
   /** Those of the directory that was listed, and why some could not be read. */
   readonly ownXattrs: Xattrs | undefined
   readonly ownXattrErrno: number | undefined
@@ -51,6 +53,8 @@ export interface ListOptions {
   /** Names of regular files whose contents come along, up to a limit. */
   readonly capture?: readonly Uint8Array[] | undefined
   readonly captureMaxBytes?: number | undefined
+  /** So many of the first names may also be links to regular files, wherever these lie. Default: 0. */
+  readonly captureLinks?: number | undefined
   /**
    * What is below is listed, too, in depth-first order, while all listings together have fewer entries than this; not
    * below a directory with a captured file, nor on another device. Default: 0, nothing.
@@ -73,12 +77,12 @@ export interface ListOptions {
 export async function listDirectories(
   root: Uint8Array | number,
   paths: readonly string[],
-  { capture = [], captureMaxBytes = 0, belowEntries = 0, signal }: ListOptions = {}
+  { capture = [], captureMaxBytes = 0, captureLinks = 0, belowEntries = 0, signal }: ListOptions = {}
 ): Promise<(Listing | BackupError | undefined)[]> {
   const names = Buffer.concat(paths.flatMap(path => [encodePath(path), NUL]))
   const subject = { action: LIST, path: paths.length === 1 ? paths[0] : undefined }
   const tree = await runJob(subject, signal, token =>
-    addon().listDirectories(root, names, paths.length, capture, captureMaxBytes, belowEntries, token)
+    addon().listDirectories(root, names, paths.length, capture, captureMaxBytes, captureLinks, belowEntries, token)
   )
   const listings = toListings(tree.directories)
   return paths.map((path, i) => {
@@ -100,13 +104,14 @@ export async function listDirectory(root: Uint8Array | number, path: string, opt
 function toListings(directories: readonly RawListing[]): Listing[] {
   const below = directories.map(() => new Map<number, Listing>())
   return directories.map(({ columns, xattrs: records, parent, entry, ...rest }, i) => {
-    const { xattrs, errnos } = splitXattrs(records)
+    const { xattrs, errnos, captureErrnos } = splitXattrs(records)
     const listing = {
       columns: new Uint8Array(columns),
       ...rest,
       ...statColumns(columns, rest.count),
       xattrs,
       xattrErrnos: errnos,
+      captureErrnos,
       ownXattrs: xattrs.get(SELF),
       ownXattrErrno: errnos.get(SELF),
       below: below[i]!

@@ -8,12 +8,13 @@ export const SELF = 0xffffffff
 
 const HEAD_BYTES = 12
 const NO_XATTRS = uint32s(0)
-const NONE: ListedXattrs = { xattrs: new Map(), errnos: new Map() }
+const NONE: ListedXattrs = { xattrs: new Map(), errnos: new Map(), captureErrnos: new Map() }
 
-/** Attributes of the entries that have some, and why some could not be read, by the index of the entry. */
+/** Attributes of the entries that have some, and why some, or a captured link, could not be read, by the entry's index. */
 export interface ListedXattrs {
   readonly xattrs: ReadonlyMap<number, Xattrs>
   readonly errnos: ReadonlyMap<number, number>
+  readonly captureErrnos: ReadonlyMap<number, number>
 }
 
 /** Takes the records of native/fs/xattrs.h apart; attributes in the order of their names. */
@@ -21,6 +22,7 @@ export function splitXattrs(records: Buffer): ListedXattrs {
   if (records.length === 0) return NONE
   const found = new Map<number, [name: string, value: Uint8Array][]>()
   const errnos = new Map<number, number>()
+  const captureErrnos = new Map<number, number>()
   const head = new DataView(records.buffer, records.byteOffset, records.length)
   const isLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
   for (let at = 0; at < records.length; ) {
@@ -28,7 +30,9 @@ export function splitXattrs(records: Buffer): ListedXattrs {
     const nameEnd = at + HEAD_BYTES + head.getUint32(at + 4, isLittle)
     const end = nameEnd + head.getUint32(at + 8, isLittle)
     if (nameEnd === at + HEAD_BYTES) {
-      errnos.set(index, head.getInt32(nameEnd, isLittle))
+      const isOfAttributes = head.getInt32(nameEnd, isLittle) === 0
+      const errnosOfPart = isOfAttributes ? errnos : captureErrnos
+      errnosOfPart.set(index, head.getInt32(nameEnd + 4, isLittle))
       at = end
       continue
     }
@@ -41,7 +45,11 @@ export function splitXattrs(records: Buffer): ListedXattrs {
     else list.push(attribute)
     at = end
   }
-  return { xattrs: new Map(Array.from(found, ([index, list]) => [index, new Map(list.sort(byName))])), errnos }
+  return {
+    xattrs: new Map(Array.from(found, ([index, list]) => [index, new Map(list.sort(byName))])),
+    errnos,
+    captureErrnos
+  }
 }
 
 /** A file system lists them in an order of its own. */

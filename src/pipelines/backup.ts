@@ -5,25 +5,31 @@ import { openRun, type RunKind } from './open-run.js'
 import type { BackupOptions, BackupReport } from './options.js'
 
 /** Backs a directory up whole. Of its stages, `diff` passes every entry on. @throws BackupError */
-export function fullBackup(source: string, options: BackupOptions<IncrementalStages> = {}): Promise<BackupReport> {
+export function fullBackup(
+  source: string | Uint8Array,
+  options: BackupOptions<IncrementalStages> = {}
+): Promise<BackupReport> {
   return backup(source, 'full', options)
 }
 
 /** Backs up what has changed since the newest backup. @throws BackupError IBT_NO_BACKUP if there is none */
 export function incrementalBackup(
-  source: string,
+  source: string | Uint8Array,
   options: BackupOptions<IncrementalStages> = {}
 ): Promise<BackupReport> {
   return backup(source, 'incremental', options)
 }
 
 /** A full if there is none yet, else an incremental. */
-export function autoBackup(source: string, options: BackupOptions<IncrementalStages> = {}): Promise<BackupReport> {
+export function autoBackup(
+  source: string | Uint8Array,
+  options: BackupOptions<IncrementalStages> = {}
+): Promise<BackupReport> {
   return backup(source, 'auto', options)
 }
 
 async function backup(
-  source: string,
+  source: string | Uint8Array,
   kind: RunKind,
   { stages, ...options }: BackupOptions<IncrementalStages>
 ): Promise<BackupReport> {

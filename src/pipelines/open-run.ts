@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { checkReadable, defaultCodec, withCodec } from '../codec/index.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
+import { decodePath } from '../path.js'
 import { createRules } from '../rules.js'
 import { addParents } from '../stages/add-parents.js'
 import { observe } from '../stages/observe.js'
@@ -51,18 +52,18 @@ export interface BackupRun extends BackupSettings, FixedStages, AsyncDisposable 
 
 /**
  * Begins a backup of a source: takes the lock, removes what an interrupted run left, and finds the chain and its newest
- * backup. Nothing of the source is read yet.
+ * backup. Nothing of the source is read yet. A source whose path is not UTF-8 is given as its bytes.
  *
  * @throws BackupError IBT_LOCKED, IBT_NO_BACKUP, IBT_SOURCE_MISMATCH, IBT_BASIS_MISSING, IBT_NAME_INVALID, IBT_CLOCK, and
  * what the store throws. Nothing stays locked then.
  */
-export async function openRun(source: string, options: OpenRunOptions = {}): Promise<BackupRun> {
+export async function openRun(source: string | Uint8Array, options: OpenRunOptions = {}): Promise<BackupRun> {
   const { kind = 'auto', signal, dryRun = false } = options
   if (!['full', 'incremental', 'auto'].includes(kind)) {
     throw new TypeError(`openRun: kind is 'full', 'incremental' or 'auto', not ${kind}`)
   }
   signal?.throwIfAborted()
-  const root = resolve(checkNamed('source', source))
+  const root = resolve(checkNamed('source', typeof source === 'string' ? source : decodePath(source)))
   const key = options.key ?? keyFromPath(root)
   checkKey(key)
   const codec = options.codec ?? defaultCodec()

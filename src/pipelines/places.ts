@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { decodePath, encodePath } from '../path.js'
 import { cachedStore } from '../stores/cached-store.js'
 import { directoryStore } from '../stores/directory.js'
 import { UNNAMED } from '../stores/stored-name.js'
@@ -90,7 +91,7 @@ export function openPlaces(options: PlaceOptions): Places {
  * @throws RangeError if it is one of them.
  */
 export async function placesInside({ store, cache }: Places, root: string): Promise<string[]> {
-  const realRoot = await realpath(root).catch(() => root)
+  const realRoot = await realpath(encodePath(root), 'buffer').then(decodePath, () => root)
   const inside: string[] = []
   for (const path of [...(store.places ?? []), ...(cache?.places ?? [])]) {
     const below = relative(realRoot, await realpath(path).catch(() => path))

@@ -27,6 +27,12 @@ export function xattrError(path: string, errno: number | undefined): BackupError
   return new BackupError('IBT_READ_FAILED', message, { path, cause: systemError(errno, 'getxattr', path) })
 }
 
+function captureError(path: string, errno: number | undefined): BackupError | undefined {
+  if (errno === undefined) return undefined
+  const message = `The ignore file ${printPath(path)} is a link to no file that can be read: its patterns do not count`
+  return new BackupError('IBT_READ_FAILED', message, { path, cause: systemError(errno, 'open', path) })
+}
+
 /** A directory of the source as it was listed. Memory: about 150 bytes an entry. */
 export class ListedDirectory {
   readonly names: readonly string[]
@@ -55,11 +61,11 @@ export class ListedDirectory {
 
   /** Whether it could be looked at and nothing is special about it: no links to it, no attributes, no device. */
   isPlain(i: number): boolean {
-    const { types, nlinks, errnos, xattrs, xattrErrnos } = this.listing
+    const { types, nlinks, errnos, xattrs, xattrErrnos, captureErrnos } = this.listing
     const type = types[i]
     const isAlone =
       type === FileType.directory || ((type === FileType.file || type === FileType.symlink) && nlinks[i] === 1)
-    return isAlone && errnos[i] === 0 && !xattrs.has(i) && !xattrErrnos.has(i)
+    return isAlone && errnos[i] === 0 && !xattrs.has(i) && !xattrErrnos.has(i) && !captureErrnos.has(i)
   }
 
   /** An entry that could be looked at. `link`: the ordinal of its hard-link group. */
@@ -88,7 +94,7 @@ export class ListedDirectory {
       devMajor: isDevice ? listing.devMajors[i] : undefined,
       devMinor: isDevice ? listing.devMinors[i] : undefined,
       xattrs: listing.xattrs.get(i),
-      error: xattrError(path, listing.xattrErrnos.get(i)),
+      error: captureError(path, listing.captureErrnos.get(i)) ?? xattrError(path, listing.xattrErrnos.get(i)),
       content: type === 'file' ? new DiskContent(this.root, path) : undefined
     }
   }

@@ -34,7 +34,8 @@ export class Listings {
 
   async list(paths: readonly string[], belowEntries = 0): Promise<readonly Found[]> {
     const { signal } = this.options
-    const capture = { capture: this.#captures, captureMaxBytes: IGNORE_FILE_BYTES }
+    const captureLinks = this.rules.linkedCaptures ?? 0
+    const capture = { capture: this.#captures, captureMaxBytes: IGNORE_FILE_BYTES, captureLinks }
     try {
       return await listDirectories(this.root, paths, { ...capture, belowEntries, signal })
     } catch (error) {

@@ -10,6 +10,7 @@ import { createRules, type Rules, type Scope } from '../rules.js'
 import { ListedDirectory, ListedRun, xattrError } from '../source/listed.js'
 import { Listings, ListingsBelow, type ListingsOptions } from '../source/listings.js'
 import { SecondLook } from '../source/second-look.js'
+import { singleFile } from '../source/single-file.js'
 import type { Entry } from '../types.js'
 
 /** Options of `walk`. */
@@ -20,7 +21,8 @@ export interface WalkOptions {
 }
 
 /**
- * Lists a tree: the root, then everything below it that the rules do not exclude.
+ * Lists a tree: the root, then everything below it that the rules do not exclude. Of a root that is a regular file: a
+ * directory that is made up, of mode 0700 and the user's own, and the file in it.
  *
  * Yields `Entry` in path order; files have a `content` that opens them beneath the root without following links.
  * The rules are asked before a directory is listed: nothing excluded is ever looked at.
@@ -30,7 +32,7 @@ export interface WalkOptions {
  * them, that too, up to `LISTED_BELOW_ENTRIES` entries and one directory for each of them. Memory: the listings of the open
  * directories (about 150 bytes an entry) and of those ahead, and one table entry for each inode with links still to be seen.
  *
- * @throws BackupError IBT_READ_FAILED if the root is no directory or cannot be listed.
+ * @throws BackupError IBT_READ_FAILED if the root is neither a directory nor a regular file, or cannot be listed.
  */
 export function walk(
   root: string | Uint8Array,
@@ -85,6 +87,10 @@ class Walker {
   async *walk(): AsyncGenerator<Entry | ListedRun, void, undefined> {
     const breather = createBreather()
     const root = await this.#rootEntry()
+    if (root === undefined) {
+      yield* singleFile(this.rootPath, this.rules, this.options.signal)
+      return
+    }
     const [top] = await this.#listings.list([ROOT_PATH])
     if (top instanceof BackupError) throw top
     yield boundXattrs({ ...root, xattrs: top!.ownXattrs, error: xattrError(ROOT_PATH, top!.ownXattrErrno) })
@@ -122,13 +128,16 @@ class Walker {
     return !(await new SecondLook(this.#root, this.options.signal).isListed(path))
   }
 
-  async #rootEntry(): Promise<Entry> {
+  /** Undefined for a source that is one file. */
+  async #rootEntry(): Promise<Entry | undefined> {
     const { rootPath } = this
     const stats = await stat(this.#root, { bigint: true }).catch(cause => {
       throw new BackupError('IBT_READ_FAILED', `Cannot look at ${printPath(rootPath)}`, { path: rootPath, cause })
     })
+    if (stats.isFile()) return undefined
     if (!stats.isDirectory()) {
-      throw new BackupError('IBT_READ_FAILED', `${printPath(rootPath)} is no directory`, { path: rootPath })
+      const message = `${printPath(rootPath)} is neither a directory nor a regular file`
+      throw new BackupError('IBT_READ_FAILED', message, { path: rootPath })
     }
     const uid = Number(stats.uid)
     const gid = Number(stats.gid)

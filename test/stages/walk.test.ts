@@ -156,10 +156,10 @@ test('nothing happens before the first pull', async t => {
   assert.deepEqual(paths(await collect(entries)), ['.'])
 })
 
-test('a root that is missing or no directory is an error', async t => {
+test('a root that is missing, or neither a directory nor a file, is an error', oracle('mkfifo'), async t => {
   const root = temporaryDirectory(t)
-  makeTree(root, 'file')
-  for (const name of ['missing', 'file']) await assert.rejects(collect(walk(join(root, name))), code('IBT_READ_FAILED'))
+  spawnSync('mkfifo', [join(root, 'fifo')])
+  for (const name of ['missing', 'fifo']) await assert.rejects(collect(walk(join(root, name))), code('IBT_READ_FAILED'))
 })
 
 test('a concurrency that is no positive integer is refused at the call', () => {
