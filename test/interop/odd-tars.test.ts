@@ -7,7 +7,7 @@ import { type BackupError, fullBackup, restoreBackup, verifyBackup } from '../..
 import { fromTar } from '../../src/interop/index.js'
 import { code, collect } from '../helpers/entries.js'
 import { run } from '../helpers/judges.js'
-import { ODD_TARS, oddFile } from '../helpers/odd-tars.js'
+import { base256, ODD_TARS, oddFile, pax } from '../helpers/odd-tars.js'
 import { oracle } from '../helpers/oracle.js'
 import { subset, takeSnapshot } from '../helpers/snapshot.js'
 import { temporaryDirectory } from '../native/tree.js'
@@ -93,4 +93,14 @@ test('options that make no sense are refused at the call', () => {
   assert.throws(() => fromTar([], { strip: 1.5 }), RangeError)
   assert.throws(() => fromTar([], { sort: 'name' as never }), TypeError)
   assert.throws(() => fromTar([], { absolute: 'keep' as never }), TypeError)
+})
+
+test('a time beyond 64 bits of nanoseconds is the nearest within', async () => {
+  const times = { '-62135596800': -(2n ** 63n), '99999999999.5': 2n ** 63n - 1n, ['9'.repeat(5000)]: 2n ** 63n - 1n }
+  for (const [mtime, expected] of Object.entries(times)) {
+    const tar = Buffer.concat([pax({ mtime }), oddFile('a'), Buffer.alloc(1024)])
+    assert.equal((await collect(fromTar([tar])))[0]!.mtimeNs, expected)
+  }
+  const field = oddFile('a', 'A', { mtime: base256(2n ** 70n, 12) })
+  assert.equal((await collect(fromTar([Buffer.concat([field, Buffer.alloc(1024)])])))[0]!.mtimeNs, 2n ** 63n - 1n)
 })
