@@ -1,5 +1,6 @@
 /* Preloaded, it makes system calls on a file fail or disturb the file, as the file's name says: NAME#FAULT.
    #open #fstat #readdir #seek #close   that call says EIO;  #look  Node's fstat does, the addon's does not
+   #chmod #chown #setxattr #utimens   that change says EIO
    #read        every read says EIO;  #late  every read behind the first 2 MiB does
    #ghost       the file is listed and never found; #noopen  so it is when it is opened
    #xlist #xget its extended attributes cannot be listed, or one not be read: EIO
@@ -168,3 +169,21 @@ int statx(int fd, const char* path, int flags, unsigned mask, struct statx* stat
   REAL(statx);
   return path[0] == 0 && fd_has(fd, "look") ? fail() : real(fd, path, flags, mask, status);
 }
+
+#define CHANGE(name, declared, is_bad, ...) \
+  int name declared { \
+    REAL(name); \
+    return is_bad ? fail() : real(__VA_ARGS__); \
+  }
+CHANGE(fchmod, (int fd, mode_t mode), fd_has(fd, "chmod"), fd, mode)
+CHANGE(fchmodat, (int at, const char* path, mode_t mode, int flags), has(path, "chmod"), at, path, mode, flags)
+CHANGE(fchown, (int fd, uid_t uid, gid_t gid), fd_has(fd, "chown"), fd, uid, gid)
+CHANGE(fchownat, (int at, const char* path, uid_t uid, gid_t gid, int flags), has(path, "chown"), at, path, uid, gid,
+       flags)
+CHANGE(fsetxattr, (int fd, const char* name, const void* value, size_t size, int flags),
+       fd_has(fd, "setxattr"), fd, name, value, size, flags)
+CHANGE(lsetxattr, (const char* path, const char* name, const void* value, size_t size, int flags),
+       has(path, "setxattr"), path, name, value, size, flags)
+CHANGE(futimens, (int fd, const struct timespec times[2]), fd_has(fd, "utimens"), fd, times)
+CHANGE(utimensat, (int at, const char* path, const struct timespec times[2], int flags), has(path, "utimens"), at,
+       path, times, flags)

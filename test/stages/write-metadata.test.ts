@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, lstatSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { PART_BYTES } from '../../src/constants.js'
@@ -10,6 +10,7 @@ import { walk } from '../../src/stages/walk.js'
 import { write } from '../../src/stages/write.js'
 import type { Entry } from '../../src/types.js'
 import { directory, entry, file } from '../helpers/entries.js'
+import { runWithFaults } from '../helpers/faults.js'
 import { assertSameAttributes, run } from '../helpers/judges.js'
 import { oracle, reachedByNobody } from '../helpers/oracle.js'
 import { temporaryDirectory } from '../native/tree.js'
@@ -170,4 +171,100 @@ test('a file that is one hole takes no room', async t => {
   await pipe(walk(from), write(to))
   run('cmp', [join(from, 'f'), join(to, 'f')])
   assert.equal(room(join(to, 'f')), 0)
+})
+
+test('a user is not given the privileges of a program that somebody else had', { ...reachedByNobody() }, async t => {
+  const to = temporaryDirectory(t)
+  chmodSync(to, 0o777)
+  const script = `
+    if (process.getuid() === 0) { process.setgid(65534); process.setuid(65534) }
+    const { write } = await import(${JSON.stringify(import.meta.resolve('../../src/stages/write.js'))})
+    const own = { uid: process.getuid(), gid: process.getgid() }
+    const file = (path, mode, owner) => ({ path, type: 'file', mode, mtimeNs: 0n, sizeBytes: 0, ...own, ...owner })
+    const entries = [
+      { path: '.', type: 'directory', mode: 0o755, mtimeNs: 0n, ...own },
+      file('group', 0o2755, { gid: own.gid + 1 }),
+      file('nobody', 0o4755, { uname: 'nosuchuser' }),
+      file('other', 0o4755, { uid: own.uid + 1 }),
+      file('own', 0o6755),
+      file('plain', 0o755, { uid: own.uid + 1 })
+    ]
+    for (const overwrite of ['if-changed', 'if-changed']) {
+      const { unprivileged, unprivilegedEntries, unchangedEntries, incompleteEntries } =
+        await write(process.argv[1] + '/out', { overwrite })(entries)
+      console.log(JSON.stringify([unprivileged, unprivilegedEntries, unchangedEntries, incompleteEntries]))
+    }`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script, to], {
+    encoding: 'utf8'
+  })
+  const withheld = ['group', 'nobody', 'other']
+  const expected = [
+    [withheld, 3, 0, 0],
+    [withheld, 3, 6, 0]
+  ]
+  assert.deepEqual(
+    stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line)),
+    expected,
+    stderr
+  )
+  const modes = readdirSync(join(to, 'out')).map(name => lstatSync(join(to, 'out', name)).mode & 0o7777)
+  assert.deepEqual(modes, [0o755, 0o755, 0o755, 0o6755, 0o755])
+})
+
+test('the name of a destination need not be UTF-8', async t => {
+  const base = temporaryDirectory(t)
+  const to = Buffer.concat([Buffer.from(base), Buffer.from('/out \xff', 'latin1')])
+  const { entries } = await pipe([directory('.', own), file('f', 'body', own)], write(to))
+  assert.equal(entries, 2)
+  assert.equal(readFileSync(Buffer.concat([to, Buffer.from('/f')]), 'utf8'), 'body')
+})
+
+const FAULTY = `
+  import { write } from ${JSON.stringify(import.meta.resolve('../../src/stages/write.js'))}
+  const xattrs = new Map([['user.a', Buffer.from('a')]])
+  const owner = { uid: 1234, gid: 4321 }
+  const file = path => ({
+    ...{ path, type: 'file', mode: 0o4711, mtimeNs: 5n, sizeBytes: 1, ...owner, xattrs },
+    content: { open: () => [Buffer.from('x')] }
+  })
+  const directory = path => ({ path, type: 'directory', mode: 0o711, mtimeNs: 5n, ...owner, xattrs })
+  const names = ['#chmod', '#chown', '#setxattr', '#utimens']
+  const entries = [
+    directory('.'),
+    ...names.map(name => directory('d' + name)),
+    ...names.map(name => file('f' + name))
+  ]
+  const errors = []
+  const onError = ({ code, message, cause }) => errors.push([code, message, cause.code])
+  const { incompleteEntries, skippedEntries, entries: there } = await write(process.argv[1], { onError })(entries)
+  console.log(JSON.stringify({ incompleteEntries, skippedEntries, there, errors }))
+`
+
+test('metadata that a destination cannot hold are named, cost only themselves, and end nothing', {
+  ...asRoot('cc'),
+  ...(process.platform === 'linux' ? {} : { skip: 'for Linux only' })
+}, t => {
+  const to = temporaryDirectory(t)
+  const { errors, ...counts } = runWithFaults(temporaryDirectory(t), FAULTY, to) as {
+    errors: [code: string, message: string, errno: string][]
+  }
+  const parts = { chmod: 'the mode', chown: 'the owner', setxattr: 'the attribute user.a', utimens: 'the time' }
+  const expected = ['d', 'f'].flatMap(name =>
+    Object.entries(parts).map(([fault, part]) => `Cannot set ${part} (EIO) of ${name}#${fault}`)
+  )
+  assert.deepEqual(errors.map(([, message]) => message).sort(), expected.sort())
+  assert.ok(errors.every(([code, , errno]) => code === 'IBT_METADATA_FAILED' && errno === 'EIO'))
+  assert.deepEqual(counts, { incompleteEntries: 8, skippedEntries: 0, there: 9 })
+  for (const name of ['d', 'f']) {
+    for (const fault of Object.keys(parts)) {
+      const { uid, mode, mtimeNs } = lstatSync(join(to, `${name}#${fault}`), { bigint: true })
+      assert.equal(uid === 1234n, fault !== 'chown')
+      if (fault !== 'utimens') assert.equal(mtimeNs, 5n)
+      if (fault !== 'chmod') assert.equal(mode & 0o777n, 0o711n)
+      if (name !== 'd') assert.equal((mode & 0o4000n) !== 0n, fault !== 'chown' && fault !== 'chmod', fault)
+    }
+  }
 })
