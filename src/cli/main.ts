@@ -1,4 +1,5 @@
 import { isBackupError } from '../errors.js'
+import { checkWorkingDirectory, typedArguments } from './arguments.js'
 import { cancelOnSignal, type Listen } from './cancel.js'
 import { describeError, Exit, exitCode, failure, UsageError } from './exit.js'
 import { failedLine } from './json.js'
@@ -26,7 +27,7 @@ export async function main(args: readonly string[], listen: Listen): Promise<voi
     process.exit(talk.fail(error, Exit.failed))
   })
   try {
-    code = await run(args, cancelled.signal)
+    code = await run(typedArguments(args), cancelled.signal)
     const lost = await outputFailure()
     // What was done is done, whoever could be told.
     if (lost !== undefined) say(`ibt: Cannot write to stdout: ${describeError(lost)}\n`)
@@ -36,6 +37,7 @@ export async function main(args: readonly string[], listen: Listen): Promise<voi
 }
 
 async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
+  checkWorkingDirectory()
   const command: Command = RDIFF_COMMANDS.has(args[0] ?? '')
     ? (await import('./rdiff.js')).runRdiff
     : (await import('./program.js')).runProgram

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { decodePath } from '../path.js'
+import { decodePath, encodePath, printPath } from '../path.js'
 import { describeError, UsageError } from './exit.js'
 
 /** Names out of a file or, for `-`, stdin: of whatever bytes, each before a line feed or a NUL. @throws UsageError */
@@ -18,8 +18,8 @@ export function readNames(file: string, { isNull }: { readonly isNull: boolean }
 
 function readBytes(file: string): Buffer {
   try {
-    return readFileSync(file === '-' ? 0 : file)
+    return readFileSync(file === '-' ? 0 : encodePath(file))
   } catch (error) {
-    throw new UsageError(`Cannot read the names in ${file}: ${describeError(error)}`)
+    throw new UsageError(`Cannot read the names in ${printPath(file)}: ${describeError(error)}`)
   }
 }

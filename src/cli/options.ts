@@ -3,6 +3,7 @@ import { gzip, none, zstd } from '../codec/index.js'
 import { returnFreedMemory, setJobs } from '../native.js'
 import type { BackupOptions, PlaceOptions } from '../pipelines/options.js'
 import type { Codec } from '../types.js'
+import { checkText } from './arguments.js'
 import { UsageError } from './exit.js'
 import { parseSize } from './format.js'
 import type { ReporterOptions } from './reporter.js'
@@ -36,6 +37,8 @@ export interface BackupValues extends CommonValues {
   readonly sourceId?: string
   readonly deleteOldSigvaults?: boolean
   readonly init?: boolean
+  readonly sort?: 'spool'
+  readonly stripComponents?: number
   readonly lockWait?: number
 }
 
@@ -87,12 +90,19 @@ export function addBackupOptions(command: Command): Command {
     .option('--source-id <id>', 'names the source where its path and host change')
     .option('--init', 'begin anew if the cache knows backups of the key and the store has none')
     .option('--lock-wait <seconds>', 'wait so long for another run on the same key', parseSeconds)
+    .option(
+      '--sort <how>',
+      'of a tar on stdin that is not in path order: spool, which needs disk for its contents',
+      parseSort
+    )
+    .option('--strip-components <n>', 'of a tar on stdin: leave out so many leading parts of each name', parseParts)
     .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
 }
 
 export function toPlaceOptions(values: CommonValues, signal: AbortSignal): PlaceOptions {
   if (values.jobs !== undefined) setJobs(values.jobs)
   returnFreedMemory()
+  if (typeof values.cache === 'string') checkText('the cache', values.cache)
   return { store: chooseStore(values), cache: values.cache, signal }
 }
 
@@ -152,6 +162,16 @@ function parseSeconds(text: string): number {
   const seconds = Number(text)
   if (text.trim() !== '' && Number.isFinite(seconds) && seconds >= 0) return seconds
   throw new UsageError(`'${text}' is not a number of seconds`)
+}
+
+function parseSort(text: string): 'spool' {
+  if (text === 'spool') return text
+  throw new UsageError(`'${text}' is not a way to sort: spool is the only one`)
+}
+
+function parseParts(text: string): number {
+  if (/^\d{1,4}$/.test(text)) return Number(text)
+  throw new UsageError(`'${text}' is not a number of leading parts`)
 }
 
 function parseBytes(text: string): number {

@@ -6,6 +6,7 @@ import { setJobs } from '../native/job.js'
 import { deltaFile, patchFile, signatureFile } from '../native/rdiff-files.js'
 import type { SignatureOptions, StrongSum, WeakSum } from '../native/signature.js'
 import { writeWhole } from '../native/whole-file.js'
+import { encodePath, printPath } from '../path.js'
 import { Exit, UsageError } from './exit.js'
 
 /** What `setJobs` takes. */
@@ -170,8 +171,8 @@ async function withInputs(paths: readonly string[], use: (fds: readonly number[]
     for (const path of paths) {
       if (path === '-') fds.push(0)
       else {
-        const file = await open(path).catch(cause => {
-          throw new BackupError('IBT_READ_FAILED', `Cannot open ${path}`, { path, cause })
+        const file = await open(encodePath(path)).catch(cause => {
+          throw new BackupError('IBT_READ_FAILED', `Cannot open ${printPath(path)}`, { path, cause })
         })
         files.push(file)
         fds.push(file.fd)
@@ -185,15 +186,15 @@ async function withInputs(paths: readonly string[], use: (fds: readonly number[]
 
 async function withOutput(path: string, force: boolean, use: (fd: number) => Promise<unknown>): Promise<void> {
   if (path === '-') return void (await use(1))
-  const existing = await stat(path).catch(() => undefined)
+  const existing = await stat(encodePath(path)).catch(() => undefined)
   if (existing !== undefined && !existing.isFile()) return withSpecial(path, use)
-  if (existing !== undefined && !force) throw new UsageError(`${path} exists: --force replaces it`)
+  if (existing !== undefined && !force) throw new UsageError(`${printPath(path)} exists: --force replaces it`)
   await writeWhole(path, use)
 }
 
 /** A device or a pipe is written as it is. */
 async function withSpecial(path: string, use: (fd: number) => Promise<unknown>): Promise<void> {
-  const file = await open(path, 'w')
+  const file = await open(encodePath(path), 'w')
   try {
     await use(file.fd)
   } finally {

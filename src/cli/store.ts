@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { parseArtifactName } from '../format/names.js'
 import { printPath } from '../path.js'
 import { storePath, temporaryStorePath, toStore } from '../pipelines/places.js'
+import { checkText } from './arguments.js'
 import { UsageError } from './exit.js'
 
 const KEYS_SHOWN = 5
@@ -20,7 +21,7 @@ export function chooseStore({ store, temporary = false }: StoreValues): string {
   if (store === undefined && !named) {
     throw new UsageError('No store: give --store DIR or set IBT_STORE (or --temporary, for a try)')
   }
-  return named!
+  return checkText('the store', named!)
 }
 
 /** Whether the directory is there that a command names as its store. */

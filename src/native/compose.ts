@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { BackupError } from '../errors.js'
-import { printPath } from '../path.js'
+import { encodePath, printPath } from '../path.js'
 import { addon } from './addon.js'
 import { runJob } from './job.js'
 import type { JobStats } from './rdiff-files.js'
@@ -29,7 +29,7 @@ export async function composeDeltas(
   const files: FileHandle[] = []
   try {
     for (const path of deltas) {
-      const file = await open(path).catch(cause => {
+      const file = await open(encodePath(path)).catch(cause => {
         throw new BackupError('IBT_READ_FAILED', `Cannot open ${printPath(path)}`, { path, cause })
       })
       files.push(file)

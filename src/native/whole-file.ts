@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BackupError } from '../errors.js'
-import { printPath } from '../path.js'
+import { encodePath, printPath } from '../path.js'
 import { syncDescriptor } from './sync.js'
 
 /**
@@ -13,11 +13,12 @@ import { syncDescriptor } from './sync.js'
  */
 export async function writeWhole<T>(path: string, use: (fd: number) => Promise<T>): Promise<T> {
   // Without the file's own name, which may be as long as a name can be.
-  const temporary = join(dirname(path), `.ibt-${randomBytes(8).toString('hex')}.tmp`)
+  const temporary = encodePath(join(dirname(path), `.ibt-${randomBytes(8).toString('hex')}.tmp`))
+  const target = encodePath(path)
   const writeFailed = (cause: unknown) => {
     throw new BackupError('IBT_WRITE_FAILED', `Cannot write ${printPath(path)}`, { path, cause })
   }
-  const replaced = await stat(path).catch(() => undefined)
+  const replaced = await stat(target).catch(() => undefined)
   const file = await open(temporary, 'wx', replaced === undefined ? undefined : 0o600).catch(writeFailed)
   try {
     let result: T
@@ -28,7 +29,7 @@ export async function writeWhole<T>(path: string, use: (fd: number) => Promise<T
     } finally {
       await file.close().catch(writeFailed)
     }
-    await rename(temporary, path).catch(writeFailed)
+    await rename(temporary, target).catch(writeFailed)
     return result
   } catch (error) {
     await unlink(temporary).catch(() => {})

@@ -91,14 +91,18 @@ export function openPlaces(options: PlaceOptions): Places {
  * @throws RangeError if it is one of them.
  */
 export async function placesInside({ store, cache }: Places, root: string): Promise<string[]> {
-  const realRoot = await realpath(encodePath(root), 'buffer').then(decodePath, () => root)
+  const realRoot = await realPath(root)
   const inside: string[] = []
   for (const path of [...(store.places ?? []), ...(cache?.places ?? [])]) {
-    const below = relative(realRoot, await realpath(path).catch(() => path))
+    const below = relative(realRoot, await realPath(path))
     if (below === '')
       throw new RangeError(`${path} is where backups or their cache are kept: it is no source and no destination`)
     const isOutside = below === '..' || below.startsWith(`..${sep}`) || isAbsolute(below)
     if (!isOutside) inside.push(below)
   }
   return inside
+}
+
+function realPath(path: string): Promise<string> {
+  return realpath(encodePath(path), 'buffer').then(decodePath, () => path)
 }

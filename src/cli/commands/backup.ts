@@ -8,6 +8,7 @@ import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { readNames } from '../names.js'
 import { type BackupValues, toBackupOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
+import { closeStdin, isTarSource, TAR_SOURCE_ID, tarOnStdin } from '../tar-source.js'
 
 const RUN = { full: fullBackup, incremental: incrementalBackup, backup: autoBackup }
 
@@ -19,18 +20,22 @@ export async function runBackup(
   signal: AbortSignal
 ): Promise<number> {
   const reporter = new Reporter(values)
+  const isTar = isTarSource(source, values)
   const options = toBackupOptions(values, signal)
   if (values.temporary) reporter.warn(`Backups go to ${options.store}, which a restart may empty`)
   const rules = { ...options.rules, files: filesOf(values) }
   try {
     reporter.expect(await newestBytes(source, values, signal))
     const { onProgress, onError } = reporter
-    const report = await RUN[name](source, { ...options, rules, onProgress, onError })
+    const { sourceId = TAR_SOURCE_ID } = values
+    const tar = isTar ? { sourceId, stages: { walk: tarOnStdin(values) } } : {}
+    const report = await RUN[name](source, { ...options, ...tar, rules, onProgress, onError })
     for (const path of report.leftOut) reporter.warn(`Left out ${path}: it holds the backups or their cache`)
     if (report.movedFiles > 0) reporter.warn(movedNotice(report.movedFiles))
     const code = report.skippedEntries > 0 ? Exit.partial : Exit.done
     return reporter.report(report, describe(report, reporter.elapsedMs, values), code)
   } finally {
+    if (isTar) closeStdin()
     reporter.end()
   }
 }
@@ -76,7 +81,7 @@ function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchang
   lines.push(`  ${changes}`)
   if (unreadable + dirty > 0) lines.push(`  ${unreadable} unreadable, ${dirty} changed while they were read`)
   if (report.madeDirectories > 0)
-    lines.push(`  ${report.madeDirectories} directories made that the source did not name`)
+    lines.push(`  ${formatCount(report.madeDirectories, 'directory', 'directories')} made that the source did not name`)
   if (report.missingFiles > 0) lines.push(`  ${report.missingFiles} named and not there`)
   for (const { name, sizeBytes } of files) lines.push(`  ${formatBytes(sizeBytes).padStart(9)}  ${name}`)
   const what = report.isStored
