@@ -75,7 +75,7 @@ test('a worker thread that waits for a pipe can be terminated', oracle('mkfifo')
 })
 
 const runNode = (script: string) =>
-  spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20_000, killSignal: 'SIGKILL' })
+  spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 120_000, killSignal: 'SIGKILL' })
 
 test('a process that exits while jobs run ends cleanly', () => {
   for (const delay of [0, 20, 50]) {

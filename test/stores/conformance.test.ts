@@ -7,7 +7,10 @@ import { memoryStore } from '../../src/stores/memory.js'
 import type { Store } from '../../src/types.js'
 
 /** Titles of the checks that a store fails. */
-async function failures(change: (store: ReturnType<typeof memoryStore>) => Partial<Store>): Promise<string[]> {
+async function failures(
+  change: (store: ReturnType<typeof memoryStore>) => Partial<Store>,
+  timeoutMs = 1000
+): Promise<string[]> {
   const bodies: [string, () => Promise<void>][] = []
   const makeStore = () => {
     const store = memoryStore()
@@ -19,15 +22,15 @@ async function failures(change: (store: ReturnType<typeof memoryStore>) => Parti
       }
     })
   }
-  storeConformance('x', makeStore, { test: (title, body) => bodies.push([title, body]), timeoutMs: 1000 })
+  storeConformance('x', makeStore, { test: (title, body) => bodies.push([title, body]), timeoutMs })
   const failed: string[] = []
   for (const [title, body] of bodies) await body().catch(() => failed.push(title))
   return failed
 }
 
 test('a store that keeps its promises passes', async () => {
-  assert.deepEqual(await failures(() => ({})), [])
-  assert.deepEqual(await failures(() => ({ create: undefined as never })), [])
+  assert.deepEqual(await failures(() => ({}), 60_000), [])
+  assert.deepEqual(await failures(() => ({ create: undefined as never }), 60_000), [])
 })
 
 test('a store that shows half a content is found out', async () => {
