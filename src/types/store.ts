@@ -35,21 +35,38 @@ export interface StoreOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Where artifacts live: four calls, and a fifth where it can be had. The conformance suite says what each promises. */
+/**
+ * Where artifacts live: four calls, and more where they can be had. docs/stores.md says how a run calls them, and the
+ * conformance suite tests what each promises.
+ *
+ * A rejected call means "unknown": the work may have been done. Certain are two things: a `put` whose source failed has
+ * published nothing, and a call that was aborted before it began has done nothing. A missing name is IBT_NOT_FOUND, every
+ * other error IBT_STORE_FAILED; nothing is called again because it failed, so a store tries transient errors again itself.
+ * A call that is aborted rejects with the signal's reason, when it has stopped.
+ */
 export interface Store {
-  /** Tells this store from others, for the cache. */
+  /** Tells this store from others, for the cache: the same at every run. */
   readonly id: string
-  /** Absolute paths of directories on this machine that belong to the store: no backup reads them, no restore touches them. */
+  /**
+   * Absolute paths of directories on this machine that belong to the store: no backup reads them, no restore touches
+   * them. A store that wraps another one keeps its places.
+   */
   readonly places?: readonly string[] | undefined
-  /** Publishes the bytes under the name, replacing what was there: atomically or, if it fails or is aborted, not at all. */
+  /**
+   * Publishes the bytes under the name, in place of what was there: as a whole when the source has ended, or not at all.
+   * Rejects with the error of the source if that fails. At least five run at a time, each at its own pace.
+   */
   put(name: string, source: Source<Uint8Array>, options?: StoreOptions): Promise<void>
-  /** The bytes of a name, or of a part of it. @throws BackupError IBT_NOT_FOUND, IBT_STORE_FAILED */
+  /**
+   * The bytes of a name, or of a part of it, in memory of the caller's. A range may end behind the end.
+   * @throws BackupError IBT_NOT_FOUND, IBT_STORE_FAILED
+   */
   get(name: string, range?: ByteRange, options?: StoreOptions): AsyncIterable<Uint8Array>
-  /** Names that begin with the prefix, with their sizes, in bytewise order. */
+  /** Names that begin with the prefix, with their sizes, in bytewise order: those whose `put` has resolved. */
   list(prefix?: string, options?: StoreOptions): AsyncIterable<StoredName>
-  /** Removes a name. One that is not there is no error. */
+  /** Removes a name. A missing one is not an error. When it has resolved, `list` does not show the name. */
   delete(name: string, options?: StoreOptions): Promise<void>
-  /** Publishes only if the name is free: true if it was. */
+  /** Publishes only if the name is free: true if it was. Of many calls at a time, one is told so. */
   create?(name: string, bytes: Uint8Array, options?: StoreOptions): Promise<boolean>
   /**
    * Removes what interrupted puts of a key have left beside what is listed, and resolves to how many there were. Called
