@@ -8,10 +8,12 @@ import { pack as tarStream } from 'tar-stream'
 import { PART_BYTES } from '../../src/constants.js'
 import {
   type Content,
+  compose,
   type Entry,
   fullBackup,
   incrementalBackup,
   pipe,
+  type RestoreStages,
   restoreBackup,
   verifyBackup
 } from '../../src/index.js'
@@ -208,6 +210,17 @@ test('a transform that fails leaves its file unreadable, and the run goes on', a
   assert.deepEqual([report.skippedEntries, report.totals.unreadable], [1, 1])
   await restoreBackup('k', join(base, 'out'), options)
   assert.deepEqual(readdirSync(join(base, 'out')).sort(), ['a.gz', 'large'])
+})
+
+test('a restore can change contents back, into a directory and into a tar', async t => {
+  const { base, source, options } = makeSource(t)
+  const change = (make: () => Transform) => mapContents(({ path }) => (path === 'a.gz' ? undefined : make))
+  await fullBackup(source, { ...options, stages: { filter: change(createGzip) } })
+  const back = (defaults: RestoreStages) => ({ patch: compose(defaults.patch, change(createGunzip)) })
+  const report = await restoreBackup('k', join(base, 'out'), { ...options, stages: back })
+  assert.deepEqual([report.files, report.skippedEntries], [3, 0])
+  for (const name of ['a.gz', 'large', 'plain'])
+    assert.ok(readFileSync(join(base, 'out', name)).equals(readFileSync(join(source, name))), name)
 })
 
 test('walk and a transform make a tar without a backup', async t => {
