@@ -1,6 +1,6 @@
 import { BackupError } from '../errors.js'
 import { checkPath, comparePaths, encodePath, printPath, ROOT_PATH } from '../path.js'
-import type { EntryType, StateEntry } from '../types.js'
+import type { EntryType, Metadata, StateEntry } from '../types.js'
 import { DirectoryStack } from './directory-stack.js'
 
 const MODE_MAX = 0o7777
@@ -20,6 +20,9 @@ const INT64_MAX = 2n ** 63n - 1n
 const INT64_MIN = -(2n ** 63n)
 const UINT64_MAX = 2n ** 64n - 1n
 const SHA256 = /^[0-9a-f]{64}$/
+
+/** What a state says of an entry, apart from where its content is stored. */
+export type Values = Metadata & Pick<StateEntry, 'sha256'>
 
 /** An entry as far as its place in the tree goes. */
 export type Placed = Pick<StateEntry, 'path' | 'type'>
@@ -89,6 +92,19 @@ function noDirectory(path: string): BackupError {
 
 /** @throws BackupError IBT_UNSAFE_PATH, IBT_NAME_INVALID, IBT_STATE_INVALID for an entry that no state can hold */
 export function checkEntry(entry: StateEntry): void {
+  checkValues(entry)
+  const { path, type, sizeBytes } = entry
+  if (entry.mapped !== undefined) checkText(path, 'mapped', entry.mapped)
+  if (type === 'file' && entry.places === undefined && sizeBytes !== undefined && sizeBytes > 0)
+    throw refused(path, `nothing was stored of its ${sizeBytes} bytes`)
+}
+
+/**
+ * Checks each value of an entry by itself, wherever the entry comes from.
+ *
+ * @throws BackupError IBT_UNSAFE_PATH, IBT_NAME_INVALID, IBT_STATE_INVALID
+ */
+export function checkValues(entry: Values): void {
   const { path, type, linkname, sizeBytes, uname, gname, xattrs, sha256, link } = entry
   if (typeof path !== 'string') throw new BackupError('IBT_STATE_INVALID', 'An entry has no path')
   checkPath(path)
@@ -107,12 +123,9 @@ export function checkEntry(entry: StateEntry): void {
   if (uname !== undefined) checkText(path, 'uname', entry.uname)
   if (gname !== undefined) checkText(path, 'gname', entry.gname)
   if (linkname !== undefined) checkText(path, 'linkname', entry.linkname)
-  if (entry.mapped !== undefined) checkText(path, 'mapped', entry.mapped)
   if (linkname === '' || (linkname === undefined && type === 'symlink')) throw refused(path, 'it has no link target')
   if (xattrs !== undefined) checkXattrs(path, xattrs)
   if (sha256 !== undefined && !SHA256.test(sha256)) throw refused(path, 'its sha256 is not 64 hexadecimal digits')
-  if (type === 'file' && entry.places === undefined && sizeBytes !== undefined && sizeBytes > 0)
-    throw refused(path, `nothing was stored of its ${sizeBytes} bytes`)
 }
 
 function checkWhole(path: string, field: string, value: unknown, max: number): void {
@@ -125,7 +138,7 @@ function checkTime(path: string, field: string, value: unknown): void {
   throw refused(path, `its ${field} is ${String(value)}, not a bigint of 64 bits`)
 }
 
-function checkInode({ path, ino }: StateEntry): void {
+function checkInode({ path, ino }: Values): void {
   if (typeof ino === 'bigint' && ino >= 0n && ino <= UINT64_MAX) return
   throw refused(path, `its ino is ${String(ino)}, not a bigint of 64 bits`)
 }

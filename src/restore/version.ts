@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { constants, type FileHandle, open, unlink } from 'node:fs/promises'
 import { PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { decodePath, encodePath, printPath } from '../path.js'
@@ -39,10 +39,18 @@ export class Version {
   }
 }
 
-/** A file that no crash leaves behind: its name is gone before it is used. */
+/** Linux's flag for a file that never has a name; not in Node's constants. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY
+
+/** A file that neither a crash nor an abort leaves behind. */
 async function unnamedFile(directory: string | Uint8Array): Promise<FileHandle> {
-  const name = `/.ibt-spool-${randomBytes(8).toString('hex')}`
-  const path = Buffer.concat([typeof directory === 'string' ? encodePath(directory) : directory, Buffer.from(name)])
+  const bytes = typeof directory === 'string' ? encodePath(directory) : Buffer.from(directory)
+  if (process.platform === 'linux') {
+    // Not every file system has such files, and network file systems say so in several ways.
+    const file = await open(bytes, O_TMPFILE | constants.O_RDWR, 0o600).catch(() => undefined)
+    if (file !== undefined) return file
+  }
+  const path = Buffer.concat([bytes, Buffer.from(`/.ibt-spool-${randomBytes(8).toString('hex')}`)])
   const file = await open(path, 'wx+', 0o600)
   await unlink(path)
   return file

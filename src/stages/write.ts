@@ -1,4 +1,5 @@
 import type { BackupError } from '../errors.js'
+import { checkValues } from '../format/entry-check.js'
 import { Operation } from '../native.js'
 import { printPath } from '../path.js'
 import { Destination } from '../restore/destination.js'
@@ -67,7 +68,8 @@ export interface WriteOptions {
  * Memory: four batches of small files or two chunks, the listings of the open directories if they were there before, their
  * symlinks, and one table entry for each hard-link group.
  *
- * @throws BackupError IBT_NOT_EMPTY, IBT_UNSAFE_PATH; IBT_WRITE_FAILED if no write can succeed (a full disk); what a
+ * @throws BackupError IBT_NOT_EMPTY, IBT_UNSAFE_PATH, IBT_STATE_INVALID (an impossible owner, mode, time or size);
+ * IBT_WRITE_FAILED if no write can succeed (a full disk); what a
  * content throws.
  * @throws RangeError if the destination is one of the places that `protect` names.
  * @throws TypeError at the call for an option that makes no sense.
@@ -105,6 +107,7 @@ export function write(destination: string | Uint8Array, options: WriteOptions = 
 }
 
 async function writeEntry(writer: TreeWriter, entry: Restorable, tally: Tally): Promise<void> {
+  checkValues(entry)
   const { type } = entry
   if (type === 'directory') return writer.directory(entry)
   if (type === 'symlink') return writer.symlink(entry)

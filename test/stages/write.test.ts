@@ -298,3 +298,13 @@ test('a content that is longer than it says is not held without end', async t =>
   await assert.rejects(pipe([directory('.', own), liar], write(target)), code('IBT_FILE_CHANGED'))
   assert.ok(taken <= PART_BYTES / (1 << 20) + 2, `${taken} MiB`)
 })
+
+for (const wrong of [{ uid: 2 ** 32 }, { gid: -1 }, { mode: 0o10644 }, { mtimeNs: 2n ** 63n }, { sizeBytes: 0.5 }]) {
+  const [name] = Object.keys(wrong)
+  test(`an impossible ${name} is refused and not taken for another`, async t => {
+    const to = join(temporaryDirectory(t), 'to')
+    const tree = [directory('.', own), file('f', 'x', { ...own, ...wrong })]
+    await assert.rejects(pipe(tree, write(to)), code('IBT_STATE_INVALID'))
+    assert.deepEqual(readdirSync(to), [])
+  })
+}
