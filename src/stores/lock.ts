@@ -48,13 +48,16 @@ export async function acquireLock(store: Store, key: string, options: LockOption
   signal?.throwIfAborted()
   const name = lockName(key)
   const holder = await thisProcess()
-  await takeWithin(waitMs, () => take(store, name, holder, { signal }), signal)
   const lock = new HeldLock(store, name, holder)
-  if (signal?.aborted) {
-    await lock.release()
-    throw signal.reason
+  try {
+    await takeWithin(waitMs, () => take(store, name, holder, { signal }), signal)
+    signal?.throwIfAborted()
+    return lock
+  } catch (error) {
+    // A call that was rejected or aborted may have stored the lock.
+    await lock.release().catch(() => {})
+    throw error
   }
-  return lock
 }
 
 /** Releases a lock at the end of a run. A release that fails changes nothing about what the run came to: it is reported. */

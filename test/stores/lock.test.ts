@@ -8,6 +8,7 @@ import { after, test } from 'node:test'
 import { directoryStore } from '../../src/stores/directory.js'
 import { acquireLock, cleanTakeOvers, type Lock } from '../../src/stores/lock.js'
 import { memoryStore } from '../../src/stores/memory.js'
+import { wrapStore } from '../../src/stores/wrap-store.js'
 import type { Store } from '../../src/types.js'
 import { collect } from '../helpers/entries.js'
 
@@ -196,4 +197,23 @@ test('a lock that its process could not release is taken over when that was kill
 
 test('a key that no name can hold is refused', async () => {
   await assert.rejects(acquireLock(memoryStore(), 'a/b'), { code: 'IBT_NAME_INVALID' })
+})
+
+test('a call that stored the lock and then failed, or was aborted meanwhile, leaves no lock', async () => {
+  for (const call of ['create', 'put'] as const) {
+    const memory = memoryStore()
+    const controller = new AbortController()
+    for (const fails of [() => Promise.reject(new Error('No answer')), () => controller.abort(new Error('Enough'))]) {
+      const store = wrapStore(memory, {
+        create: undefined,
+        [call]: async (...args: never[]) => {
+          await (memory[call] as (...args: never[]) => Promise<unknown>)(...args)
+          await fails()
+          controller.signal.throwIfAborted()
+        }
+      })
+      await assert.rejects(acquireLock(store, 'key', { signal: controller.signal }), /No answer|Enough/)
+      assert.deepEqual(await names(memory), [])
+    }
+  }
 })
