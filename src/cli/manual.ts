@@ -2,7 +2,7 @@
 export const MANUAL = {
   full: `Reads the whole of SOURCE once and begins a new chain: an archive with everything, signatures for the deltas to come, and the state, which says where each content is. What cannot be read is reported, and the run ends with 3. The backup exists when its state is stored, last of all: until then nothing has happened.`,
   incremental: `Compares SOURCE with the newest backup of its key and stores what has changed: new files whole, changed ones as librsync deltas where these are smaller. A file is opened only if its size, a time or its inode differ. What cannot be read stays as it was in the last backup, and is looked at again in the next.`,
-  backup: `A full if the key has no backup yet, else an incremental: what a timer runs every day. 'ibt help full' and 'ibt help incremental' say what these do.`,
+  backup: `A full if the key has no backup yet, else an incremental: what a timer runs every day. With - for SOURCE the source is a tar on stdin, which needs --key; tar --sort=name writes one in the right order, and --sort spool takes any. 'ibt help full' and 'ibt help incremental' say what these do.`,
   restore: `Writes the tree as it was at a date into DEST. Every content is proven by its SHA-256 before its name appears, and nothing is written outside DEST. With - for DEST it is a tar on stdout. Root restores owners by name, or by number; others own what they restore.`,
   list: `Lists the backups of a key, or of all keys, oldest first: key, date, kind, files, their bytes, bytes stored, and the backup that it is built on.`,
   ls: `Lists what a backup holds, in path order, out of its state alone: no archive is read. Names with control characters or bytes that are not UTF-8 are quoted and escaped; --json has them whole.`,

@@ -51,7 +51,7 @@ export function addCommonOptions(command: Command): Command {
       'local copies of states and signatures (default: IBT_CACHE, else the user cache directory)'
     )
     .option('--no-cache', 'do without them')
-    .option('--json', 'lines of JSON on stdout: what is listed, or events and a final report')
+    .option('--json', 'lines of JSON on stdout: what is listed, or events and a final line with the exit code')
     .option('--quiet', 'no report, no warnings')
     .option('--no-progress', 'no progress line')
     .option('--jobs <n>', 'threads that read, hash and sign', parseCount)

@@ -85,6 +85,8 @@ Examples:
   ibt ${name} ~/photos --store /mnt/backups
   ibt ${name} ~/project --ignore-file .gitignore --exclude '*.o'
   ibt ${name} /srv --key server --skip-unchanged --json
+  ssh server tar --sort=name -cf - -C /srv . | ibt ${name} - --key server
+    (with 'set -o pipefail', so that a tar that failed is seen)
 
 Exit codes: 0 done, 3 done but something could not be read, 5 refused, 1 failed.
 See also: ibt help patterns, formats, environment, exit-codes.`

@@ -23,6 +23,8 @@ export class Reporter {
   readonly #output: NodeJS.WritableStream
   #errors = 0
   #toldAt = 0
+  #count: ((signal: AbortSignal) => Promise<number>) | undefined
+  readonly #counting = new AbortController()
 
   constructor(
     readonly options: ReporterOptions,
@@ -43,16 +45,33 @@ export class Reporter {
     if (this.#line !== undefined) this.#line.totalBytes = totalBytes
   }
 
+  /** How the bytes to come are counted where a run does not know, and somebody looks. */
+  countBy(count: (signal: AbortSignal) => Promise<number>): void {
+    this.#count = count
+  }
+
   /** Undefined where nobody looks: to watch every entry has a price. */
   get onProgress(): ((progress: Progress) => void) | undefined {
     return this.#line === undefined && !this.options.json ? undefined : this.#tell
   }
 
   readonly #tell = (progress: Progress): void => {
+    if (progress.total !== undefined) this.expect(progress.total.sizeBytes)
+    else if (this.#line !== undefined) this.#startCounting()
     this.#line?.update(progress)
     if (!this.options.json || Date.now() - this.#toldAt < JSON_PROGRESS_MS) return
     this.#toldAt = Date.now()
     this.#output.write(toJsonLine({ event: 'progress', ...progress }))
+  }
+
+  #startCounting(): void {
+    const count = this.#count
+    this.#count = undefined
+    // What cannot be counted has no total: the run itself says what is wrong.
+    count?.(this.#counting.signal).then(
+      bytes => this.expect(bytes),
+      () => {}
+    )
   }
 
   readonly onError = (error: BackupError): void => {
@@ -85,6 +104,7 @@ export class Reporter {
 
   /** Takes the progress away, whatever comes next. */
   end(): void {
+    this.#counting.abort()
     this.#line?.clear()
   }
 }

@@ -61,7 +61,9 @@ UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
 130   cancelled (SIGINT)
 143   cancelled (SIGTERM)
 
-A run that did not come to its end never exits with 0.`
+A run that did not come to its end never exits with 0. One that did does not
+fail because nobody reads its output, or because that is full. The last line of
+--json has the exit code: docs/errors.md.`
   },
   formats: {
     summary: 'what is stored, and how plain tools read it',

@@ -101,6 +101,10 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   const { parent, before } = await findParent(chain, kind, source, options)
   const leftOut = await placesInside(places, root)
   const watcher = new Watcher(options)
+  if (before !== undefined) {
+    const { entries, files, sizeBytes } = before
+    watcher.total = { entries, files, sizeBytes }
+  }
   const { exclude = [], files } = options.rules ?? {}
   const typed = { exclude: await anchorPatterns(exclude, root), files: files && (await relativeNames(files, root)) }
   const excludePaths = [...(options.rules?.excludePaths ?? []), ...leftOut]

@@ -24,6 +24,8 @@ export interface Progress {
   readonly sizeBytes: number
   /** Bytes written, before compression. */
   readonly storedBytes: number
+  /** What the newest backup counted: about what is to come. Undefined where there is none. */
+  readonly total?: Pick<Totals, 'entries' | 'files' | 'sizeBytes'> | undefined
 }
 
 /** Options of a run, whatever its pipeline. */

@@ -3,7 +3,7 @@ import { isKept, isStoredRuns, type RunCounts } from '../change/runs.js'
 import { BackupError } from '../errors.js'
 import { printPath } from '../path.js'
 import { isPacked, type Packed, type Piece } from '../types.js'
-import type { RunOptions } from './options.js'
+import type { Progress, RunOptions } from './options.js'
 
 /** Sees every entry that passes, and tells the caller's observers. */
 export class Watcher {
@@ -13,6 +13,8 @@ export class Watcher {
   missingFiles = 0
   /** Directories that did not come from the source. */
   madeDirectories = 0
+  /** What the newest backup counted. */
+  total: Progress['total']
   #entries = 0
   #files = 0
   #sizeBytes = 0
@@ -43,7 +45,8 @@ export class Watcher {
       entries: this.#entries,
       files: this.#files,
       sizeBytes: this.#sizeBytes,
-      storedBytes: this.#storedBytes
+      storedBytes: this.#storedBytes,
+      ...(this.total && { total: this.total })
     })
   }
 

@@ -1,8 +1,6 @@
-import { resolve } from 'node:path'
-import { keyFromPath } from '../../format/names.js'
 import { autoBackup, fullBackup, incrementalBackup } from '../../pipelines/backup.js'
-import { newestBackup } from '../../pipelines/catalog.js'
 import type { BackupReport } from '../../pipelines/options.js'
+import { countBytes } from '../count-ahead.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { readNames } from '../names.js'
@@ -25,7 +23,7 @@ export async function runBackup(
   if (values.temporary) reporter.warn(`Backups go to ${options.store}, which a restart may empty`)
   const rules = { ...options.rules, files: filesOf(values) }
   try {
-    reporter.expect(await newestBytes(source, values, signal))
+    if (!isTar) reporter.countBy(signal => countBytes(source, rules, signal))
     const { onProgress, onError } = reporter
     const { sourceId = TAR_SOURCE_ID } = values
     const tar = isTar ? { sourceId, stages: { walk: tarOnStdin(values) } } : {}
@@ -52,19 +50,6 @@ function filesOf({ filesFrom, null: isNull = false, allowEmptyFilesFrom }: Backu
 
 function movedNotice(count: number): string {
   return `${formatCount(count, 'file')} read, and the same: only ctime or inode differed, as in a copied source`
-}
-
-/** Bytes of the files of the newest backup: about what is to come. */
-async function newestBytes(source: string, values: BackupValues, signal: AbortSignal): Promise<number> {
-  if (!process.stderr.isTTY) return 0
-  const { store, cache } = toBackupOptions(values, signal)
-  try {
-    const newest = await newestBackup(values.key ?? keyFromPath(resolve(source)), { store, cache, signal })
-    return newest?.totals.sizeBytes ?? 0
-  } catch {
-    // The run itself says what is wrong with the store.
-    return 0
-  }
 }
 
 function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchanged }: BackupValues): string[] {

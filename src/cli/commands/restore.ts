@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs'
 import { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
 import { newestBackup } from '../../pipelines/catalog.js'
@@ -36,7 +37,8 @@ export async function runRestore(
 ): Promise<number> {
   const toTar = dest === '-'
   const overwrite = checkOverwrite(values, toTar)
-  const reporter = new Reporter({ ...values, output: toTar ? process.stderr : process.stdout })
+  const progress = values.progress !== false && !(toTar && mayShareTerminal())
+  const reporter = new Reporter({ ...values, progress, output: toTar ? process.stderr : process.stdout })
   const { onProgress, onError } = reporter
   const options = { ...toPlaceOptions(values, signal), at: values.at, paths: values.path, onProgress, onError }
   try {
@@ -104,6 +106,11 @@ function checkOverwrite({ overwrite, delete: deletes, numericOwner }: RestoreVal
 
 function isOverwrite(text: string): text is Overwrite {
   return text === 'always' || text === 'if-changed' || text === 'never'
+}
+
+/** Whoever reads the tar may write to the same terminal: `ibt restore KEY - | tar -tv`. */
+function mayShareTerminal(): boolean {
+  return !fstatSync(process.stdout.fd).isFile()
 }
 
 /** Elsewhere a reader that has seen enough is no failure; a tar that is cut off is one. */

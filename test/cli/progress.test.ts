@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { countBytes } from '../../src/cli/count-ahead.js'
+import { fullBackup, incrementalBackup, type Progress } from '../../src/index.js'
+import { BIN, Desk } from '../helpers/desk.js'
+import { oracle } from '../helpers/oracle.js'
+import { createRandom } from '../helpers/random.js'
+
+function makeDesk(t: TestContext): Desk {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src/sub'), { recursive: true })
+  for (let i = 0; i < 6; i++) {
+    writeFileSync(
+      desk.at('src/sub', `file ${i}`),
+      createRandom(i)
+        .bytes(1 << 20)
+        .toString('hex')
+    )
+  }
+  writeFileSync(desk.at('src/left-out'), 'x'.repeat(1000))
+  return desk
+}
+
+test('what a first full will read is counted ahead, as its rules have it', async t => {
+  const desk = makeDesk(t)
+  const never = new AbortController().signal
+  for (const rules of [{}, { exclude: [desk.at('src/left-out'), './sub/file 1'] }, { files: [desk.at('src/sub')] }]) {
+    const { totals } = await fullBackup(desk.at('src'), { store: desk.at('store'), cache: false, rules, dryRun: true })
+    assert.equal(await countBytes(desk.at('src'), rules, never), totals.sizeBytes)
+  }
+  await assert.rejects(countBytes(desk.at('src'), {}, AbortSignal.abort(new Error('stop'))), /stop/)
+})
+
+test('a run tells what the newest backup counted as the total to come', async t => {
+  const desk = makeDesk(t)
+  const seen: Progress[] = []
+  const options = {
+    store: desk.at('store'),
+    cache: false,
+    onProgress: (progress: Progress) => seen.push(progress)
+  } as const
+  const first = await fullBackup(desk.at('src'), options)
+  assert.ok(seen.length > 0 && seen.every(({ total }) => total === undefined))
+  const { entries, files, sizeBytes } = first.totals
+  for (const run of [incrementalBackup, fullBackup]) {
+    seen.length = 0
+    await run(desk.at('src'), options)
+    assert.ok(seen.length > 0)
+    for (const { total } of seen) assert.deepEqual(total, { entries, files, sizeBytes })
+  }
+})
+
+test(
+  'on a terminal a full and an incremental say how far they are, a tar on stdout is left alone',
+  oracle('script'),
+  t => {
+    const desk = makeDesk(t)
+    const drawn = (command: string) => {
+      const line = `stty cols 80; ${command.replace('ibt', `'${process.execPath}' '${BIN}'`)}`
+      const { stdout } = spawnSync('script', ['-qec', line, '/dev/null'], { cwd: desk.path, env: desk.env })
+      return stdout.toString()
+    }
+    assert.match(drawn('ibt full src --compress zstd:12'), /\d+ % {2}.* left/)
+    assert.match(drawn('ibt backup src'), /\d+ % {2}/)
+    const piped = drawn('ibt restore src - | cat > tar')
+    assert.ok(piped.includes('as a tar') && !piped.includes('\x1b[K'), piped)
+    assert.ok(drawn('ibt restore src - > tar').includes('\x1b[K'))
+  }
+)
