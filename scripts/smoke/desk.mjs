@@ -14,11 +14,15 @@ export class Desk {
   failures = 0
   #env = {
     ...Object.fromEntries(
-      Object.entries(process.env).filter(([name]) => !/^(npm_|IBT_|NODE_OPTIONS|NODE_PATH|INIT_CWD)/i.test(name))
+      Object.entries(process.env).filter(
+        ([name]) => !/^(npm_|yarn_|pnpm_|bun_|xdg_|IBT_|NODE_OPTIONS|NODE_PATH|INIT_CWD)/i.test(name)
+      )
     ),
     HOME: join(this.path, 'home'),
     npm_config_audit: 'false',
     npm_config_fund: 'false',
+    // Yarn 1 of root has its cache elsewhere, with the binary of the last time under the same version.
+    YARN_CACHE_FOLDER: join(this.path, 'home/yarn-cache'),
     YARN_ENABLE_TELEMETRY: '0',
     CI: '1'
   }
