@@ -187,11 +187,11 @@ test('a backup of changed contents restores them, and reads nothing again that h
   assert.deepEqual(gunzipSync(readFileSync(join(base, 'out/large'))), readFileSync(join(source, 'large')))
   const unchanged = () => incrementalBackup(source, { ...options, stages: stages() })
   assert.equal(await readsOf(unchanged), 0)
-  writeFileSync(join(source, 'a.gz'), gzipSync('repack'))
-  assert.equal(await readsOf(unchanged), 1)
   const other = () => incrementalBackup(source, { ...options, stages: stages('2') })
   assert.equal(await readsOf(other), 2, 'another version reads all again')
   assert.equal(await readsOf(other), 0)
+  writeFileSync(join(source, 'a.gz'), gzipSync('repack'))
+  assert.equal(await readsOf(other), 1)
 })
 
 test('without the stage, what it changed is stored as it is', async t => {
