@@ -95,8 +95,9 @@ function toEntry({ change, previous: _, basis: __, carried: ___, ...entry }: Cha
   return change === 'deleted' ? undefined : entry
 }
 
-function toChange(entry: Entry, previous: StateEntry | undefined, options: DiffOptions): Change {
-  if (previous === undefined) return { change: 'created', ...entry }
+function toChange(found: Entry, previous: StateEntry | undefined, options: DiffOptions): Change {
+  if (previous === undefined) return { change: 'created', ...found }
+  const entry = withPreviousXattrs(found, previous)
   const change = compareEntry(entry, previous, options)
   const { signature } = previous
   const { signature: read } = options
@@ -104,6 +105,11 @@ function toChange(entry: Entry, previous: StateEntry | undefined, options: DiffO
     return { change, previous, ...entry }
   }
   return { change, previous, basis: () => read(signature), ...entry }
+}
+
+/** Attributes that could not be read are as they were. */
+function withPreviousXattrs(entry: Entry, { xattrs }: StateEntry): Entry {
+  return entry.error === undefined || entry.xattrs !== undefined ? entry : { ...entry, xattrs }
 }
 
 /** The previous entry goes on as it was; only the error is new. */

@@ -162,13 +162,16 @@ test('what an increment cannot read is as it was, and the next run heals it', LI
     tree.file(`${name}/file`, 10)
     tree.file(`${name}/added`, 10)
   }
-  for (let run = 0; run < 2; run++) {
+  for (let runs = 0; runs < 2; runs++) {
     const { report, errors } = backupWithFaults(chain, 'incremental')
     assert.deepEqual([...errors].sort(), ERRORS)
     const { totals } = report
     assert.deepEqual([totals.unreadable, totals.deleted], [UNREADABLE_ENTRIES, 0])
     assert.equal(totals.carried, Object.keys(UNREADABLE).length + UNREADABLE_DIRECTORIES.length * 4)
     assert.equal(await judge(chain, chain.copy(date)), 0)
+    await chain.restore('attributes', { cache: false, paths: ['small#xget'], overwrite: 'always' })
+    const path = join(chain.base, 'attributes/small#xget')
+    assert.equal(String(run('getfattr', ['--only-values', '--absolute-names', '-n', 'user.x', path])), 'value')
   }
   await heal(chain)
 })
