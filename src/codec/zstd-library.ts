@@ -62,7 +62,7 @@ function load(): ZstdLibrary {
 
 /** Node's own zstd; undefined where it has none. */
 export function zstdOf(zlib: object): ZstdLibrary | undefined {
-  if (!('zstdCompress' in zlib)) return undefined
+  if (typeof (zlib as Partial<ZlibWithZstd>).zstdCompress !== 'function') return undefined
   const { constants, zstdCompress, zstdDecompress } = zlib as ZlibWithZstd
   return {
     compress: (bytes, level) =>
