@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import type { FileHandle } from 'node:fs/promises'
 import { CHUNK_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import type { Source } from '../types.js'
+import { unnamedFile } from './unnamed-file.js'
 
 /** Bytes of a spool: from an offset on, so many. */
 export interface SpooledRange {
@@ -99,11 +98,4 @@ export class Spool {
   #error(code: 'IBT_READ_FAILED' | 'IBT_WRITE_FAILED', what: string, cause?: unknown): BackupError {
     return new BackupError(code, `${what} ${this.directory}`, { path: this.directory, cause })
   }
-}
-
-async function unnamedFile(directory: string): Promise<FileHandle> {
-  const path = join(directory, `.ibt-spool-${randomBytes(8).toString('hex')}`)
-  const file = await open(path, 'wx+', 0o600)
-  await unlink(path)
-  return file
 }
