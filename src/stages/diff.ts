@@ -109,7 +109,8 @@ function toChange(found: Entry, previous: StateEntry | undefined, options: DiffO
 
 /** Attributes that could not be read are as they were. */
 function withPreviousXattrs(entry: Entry, { xattrs }: StateEntry): Entry {
-  return entry.error === undefined || entry.xattrs !== undefined ? entry : { ...entry, xattrs }
+  const isUnread = entry.error?.code === 'IBT_READ_FAILED' && entry.xattrs === undefined
+  return isUnread ? { ...entry, xattrs } : entry
 }
 
 /** The previous entry goes on as it was; only the error is new. */

@@ -225,3 +225,15 @@ test('many deleted entries leave the event loop free', { timeout: 60_000 }, asyn
   clearInterval(timer)
   assert.ok(ticks > 10, `${ticks} ticks`)
 })
+
+test('attributes stay as they were only where they could not be read', async () => {
+  const xattrs = new Map([['user.a', new Uint8Array(1)]])
+  const state = [stateEntry('a', { xattrs, places: [{ date: '', in: 'full', offset: 0 }] })]
+  for (const [error, expected] of [
+    [new BackupError('IBT_READ_FAILED', 'no attributes'), xattrs],
+    [new BackupError('IBT_UNSUPPORTED_TYPE', 'an ACL is left out'), undefined]
+  ] as const) {
+    const [change] = await collect(diff(state)([entry('a', { error })]))
+    assert.deepEqual(change!.xattrs, expected)
+  }
+})
