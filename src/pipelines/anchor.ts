@@ -68,7 +68,7 @@ async function checkInside(glob: string, path: string, root: string): Promise<st
 }
 
 async function realPath(path: string): Promise<string | undefined> {
-  const found = await realpath(encodePath(path), { encoding: 'buffer' }).catch(() => undefined)
+  const found = await realpath(encodePath(path), { encoding: 'buffer' }).then(Buffer.from, () => undefined)
   return found && decodePath(found)
 }
 

@@ -104,5 +104,9 @@ export async function placesInside({ store, cache }: Places, root: string): Prom
 }
 
 function realPath(path: string): Promise<string> {
-  return realpath(encodePath(path), 'buffer').then(decodePath, () => path)
+  // Yarn's Plug'n'Play gives a string all the same.
+  return realpath(encodePath(path), 'buffer').then(
+    real => decodePath(Buffer.from(real)),
+    () => path
+  )
 }

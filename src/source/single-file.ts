@@ -19,7 +19,8 @@ export async function* singleFile(
   rules: Rules,
   signal?: AbortSignal
 ): AsyncGenerator<Entry, void, undefined> {
-  const real = decodePath(await realpath(encodePath(path), 'buffer'))
+  // Yarn's Plug'n'Play gives a string all the same.
+  const real = decodePath(Buffer.from(await realpath(encodePath(path), 'buffer')))
   const slash = real.lastIndexOf('/')
   const root = encodePath(real.slice(0, slash) || '/')
   const name = real.slice(slash + 1)
