@@ -66,6 +66,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
 
   set<ibt::create_line_matcher>(exports, "createLineMatcher");
   set<ibt::match_lines>(exports, "matchLines");
+  set<ibt::compare_lines>(exports, "compareLines");
   set<ibt::used_by_lines>(exports, "usedByLines");
   set<ibt::create_run_writer>(exports, "createRunWriter");
   set<ibt::plan_headers>(exports, "planHeaders");

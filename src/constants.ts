@@ -40,8 +40,8 @@ export const LISTINGS_AHEAD = 16
 export const LISTING_JOBS = 4
 /** Entries that one job lists, about: then no directory below is listed any more. */
 export const LISTED_BELOW_ENTRIES = 2048
-/** Entries of one run, at most: it is looked at without a pause. */
-export const RUN_ENTRIES = 2048
+/** Entries of one batch, at most: it is looked at without a pause. */
+export const BATCH_ENTRIES = 2048
 /** Paths of one kind that the report of a restore lists, at most: it counts the others. */
 export const REPORTED_PATHS = 100
 /** Archives that a restore keeps open at once, at most. */

@@ -20,7 +20,7 @@ export { composeBytes, composeDeltas } from './native/compose.js'
 export { deltaBytes, type HeldDelta } from './native/delta-bytes.js'
 export { dataExtents } from './native/extents.js'
 export { returnFreedMemory, type SystemError, setJobs, systemError } from './native/job.js'
-export { LineMatcher, type ListedColumns, UsedKind } from './native/line-matcher.js'
+export { type ComparedLines, LineCode, LineMatcher, type ListedColumns, UsedKind } from './native/line-matcher.js'
 export { FileType, type Listing, type ListOptions, listDirectories, listDirectory } from './native/listing.js'
 export { allocateBytes } from './native/memory.js'
 export { type OpenFile, openFile } from './native/open-file.js'
@@ -40,7 +40,6 @@ export {
 } from './native/operate.js'
 export { createPatcher, type Patcher, patchBytes } from './native/patcher.js'
 export { deltaFile, type JobStats, patchFile, signatureFile } from './native/rdiff-files.js'
-export { type PlacedRun, type RunPlaces, RunWriter } from './native/run-writer.js'
 export { createScanner, type Scanner, type ScanOptions, type ScanResult } from './native/scanner.js'
 export {
   type LoadedSignature,
@@ -49,5 +48,6 @@ export {
   type StrongSum,
   type WeakSum
 } from './native/signature.js'
+export { type PlacedSpan, type PreviousLines, type SpanPlaces, SpanWriter, Treatment } from './native/span-writer.js'
 export { groupId, groupName, userId, userName } from './native/users.js'
 export { encodeXattrs, type Xattrs } from './native/xattrs.js'

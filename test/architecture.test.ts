@@ -35,6 +35,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   index: [
     ...GROUND,
     'path',
+    'flow',
     'change',
     'rules',
     'native',

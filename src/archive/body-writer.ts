@@ -4,13 +4,15 @@ import type { ArchiveWriter } from '../format/archive-writer.js'
 import { encodeSparseMap } from '../format/sparse-map.js'
 import { toTarHeader } from '../format/tar-header.js'
 import { printPath } from '../path.js'
-import type { ArchiveKind, Body, Entry, Place, Signed } from '../types.js'
+import type { ArchiveKind, Batch, Body, Entry, Place, Signed } from '../types.js'
 import { DataFilter } from './sparse.js'
+
+type BodyLease = Pick<Batch<Uint8Array>, 'release' | 'keep'>
 
 /** Puts the parts of one body into an archive. */
 export interface BodyWriter {
   readonly archive: ArchiveWriter
-  part(bytes: Uint8Array): void
+  part(bytes: Uint8Array, lease?: BodyLease): void
   /** Where the body is; undefined if it turned out that nothing is to be stored. */
   end(): Place | undefined
   /** Of the body in the archive, after its end. */
@@ -45,10 +47,10 @@ export class WholeWriter implements BodyWriter {
     archive.body(map)
   }
 
-  part(bytes: Uint8Array): void {
+  part(bytes: Uint8Array, lease?: BodyLease): void {
     this.#left -= bytes.length
     if (this.#left < 0) throw this.#wrongSize('more')
-    if (this.#data === undefined) this.archive.body(bytes)
+    if (this.#data === undefined) this.archive.body(bytes, lease)
     else for (const data of this.#data.take(bytes)) this.archive.body(data)
   }
 

@@ -1,4 +1,4 @@
-import type { ChangeKind, Metadata, StateEntry } from '../types.js'
+import type { ChangeKind, EntryType, Metadata, StateEntry } from '../types.js'
 
 /**
  * Which facts prove that a content has not changed: all of them, but for those that are false.
@@ -17,33 +17,59 @@ export interface ChangeDetection {
   readonly checksum?: boolean | undefined
 }
 
+/** What an entry says otherwise than the previous state, as bits; native/state/line_matcher.h finds them in columns. */
+export const Difference = { size: 1, mtime: 2, ctime: 4, inode: 8, linkname: 16, metadata: 32 } as const
+
 /**
  * What an entry is against the same path in the previous state, as far as metadata tell.
  * A file is `updated` here if its content has to be looked at; `settleChange` has the last word.
  */
 export function compareEntry(entry: Metadata, previous: StateEntry, detection: ChangeDetection = {}): ChangeKind {
   if (entry.type !== previous.type) return 'created'
-  if (entry.type === 'file' && !isContentProven(entry, previous, detection)) return 'updated'
-  if (entry.linkname !== previous.linkname) return 'updated'
   if (entry.devMajor !== previous.devMajor || entry.devMinor !== previous.devMinor) return 'updated'
-  return sameMetadata(entry, previous) ? 'unchanged' : 'touched'
+  const isInDoubt = previous.dirty || previous.racy || previous.places === undefined || entry.mapped !== previous.mapped
+  if (entry.type === 'file' && isInDoubt) return 'updated'
+  return kindOf(entry.type, differencesOf(entry, previous), detection)
+}
+
+/** The kind of a change between entries of one type, of which the content of a file is not in doubt. */
+export function kindOf(type: EntryType, differences: number, detection: ChangeDetection): ChangeKind {
+  if (type === 'file' && (detection.checksum || differences & contentDifferences(detection))) return 'updated'
+  return differences & Difference.linkname ? 'updated' : kindOfSame(differences)
 }
 
 /** What a file that was looked at is, its digest known. */
 export function settleChange(entry: Metadata, previous: StateEntry, sha256: string): ChangeKind {
   if (entry.type !== previous.type) return 'created'
   if (sha256 !== previous.sha256) return 'updated'
-  return sameMetadata(entry, previous) ? 'unchanged' : 'touched'
+  return entry.mtimeNs === previous.mtimeNs && sameMetadata(entry, previous) ? 'unchanged' : 'touched'
 }
 
-function isContentProven(entry: Metadata, previous: StateEntry, detection: ChangeDetection): boolean {
-  const { size = true, mtime = true, ctime = true, inode = true, checksum = false } = detection
-  if (checksum || previous.dirty || previous.racy || previous.places === undefined) return false
-  if (entry.mapped !== previous.mapped) return false
-  // That of the source is a part of what was compared already.
-  if (size && entry.mapped === undefined && entry.sizeBytes !== previous.sizeBytes) return false
-  if (mtime && entry.mtimeNs !== previous.mtimeNs) return false
-  return !(ctime && differ(entry.ctimeNs, previous.ctimeNs)) && !(inode && differ(entry.ino, previous.ino))
+/** The kind of a change of an entry whose content is that of before. */
+export function kindOfSame(differences: number): ChangeKind {
+  return differences & (Difference.mtime | Difference.metadata) ? 'touched' : 'unchanged'
+}
+
+/** The facts that disprove that a content is the same. */
+function contentDifferences({ size = true, mtime = true, ctime = true, inode = true }: ChangeDetection): number {
+  return (
+    (size ? Difference.size : 0) |
+    (mtime ? Difference.mtime : 0) |
+    (ctime ? Difference.ctime : 0) |
+    (inode ? Difference.inode : 0)
+  )
+}
+
+function differencesOf(entry: Metadata, previous: StateEntry): number {
+  return (
+    // That of the source is a part of what maps a content.
+    (entry.mapped !== undefined || entry.sizeBytes === previous.sizeBytes ? 0 : Difference.size) |
+    (entry.mtimeNs === previous.mtimeNs ? 0 : Difference.mtime) |
+    (differ(entry.ctimeNs, previous.ctimeNs) ? Difference.ctime : 0) |
+    (differ(entry.ino, previous.ino) ? Difference.inode : 0) |
+    (entry.linkname === previous.linkname ? 0 : Difference.linkname) |
+    (sameMetadata(entry, previous) ? 0 : Difference.metadata)
+  )
 }
 
 /** Whether a file that is unchanged had to be read for nothing but its ctime or inode, as in a copied source. */
@@ -63,7 +89,6 @@ function sameMetadata(a: Metadata, b: Metadata): boolean {
     a.mode === b.mode &&
     a.uid === b.uid &&
     a.gid === b.gid &&
-    a.mtimeNs === b.mtimeNs &&
     a.uname === b.uname &&
     a.gname === b.gname &&
     sameXattrs(a.xattrs, b.xattrs)

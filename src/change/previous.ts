@@ -1,12 +1,14 @@
 import { BackupError } from '../errors.js'
+import { hasBatches } from '../flow/batches.js'
 import { createBreather } from '../flow/breathe.js'
-import { Cursor, isGrouped } from '../flow/cursor.js'
+import { Cursor } from '../flow/cursor.js'
 import { WindowEntries } from '../format/state-entries.js'
 import { comparePaths, printPath } from '../path.js'
-import type { ListedRun } from '../source/listed.js'
-import type { Change, Source, StateEntry } from '../types.js'
+import type { ListedSpan } from '../source/listed.js'
+import type { Source, StateEntry } from '../types.js'
 import type { ChangeDetection } from './compare.js'
-import { KeptLines } from './kept.js'
+import { type ComparedSpan, SpanComparer, type ToChange } from './compared.js'
+import { UnchangedLines, type UnchangedSpan } from './unchanged.js'
 
 /** @throws BackupError IBT_OUT_OF_ORDER */
 export function checkOrder(last: string | undefined, path: string, what: string): void {
@@ -18,28 +20,40 @@ export function checkOrder(last: string | undefined, path: string, what: string)
 /** The previous state with a view of its next entry. Not touched before the first look; its order is checked. */
 export class Previous {
   readonly cursor: Cursor<StateEntry>
-  /** Groups come from a reader of states, which has checked their order. */
+  /** Batches come from a reader of states, which has checked their order. */
   readonly isOrdered: boolean
   readonly #breather = createBreather()
-  readonly #kept = new KeptLines()
+  readonly #unchanged = new UnchangedLines()
+  readonly #comparer: SpanComparer
   #next: StateEntry | undefined
   #last: string | undefined
+  #pending: Promise<StateEntry | undefined> | undefined
   #isDone = false
 
   constructor(
     source: Source<StateEntry>,
-    readonly options: ChangeDetection
+    readonly options: ChangeDetection,
+    toChange: ToChange
   ) {
-    this.isOrdered = isGrouped(source)
+    this.isOrdered = hasBatches(source)
     this.cursor = new Cursor(source)
+    this.#comparer = new SpanComparer(options, toChange)
   }
 
   /** A promise only where it has to be waited for. */
   peek(): StateEntry | undefined | Promise<StateEntry | undefined> {
     if (this.#next !== undefined || this.#isDone) return this.#next
-    if (this.#breather.due()) return this.#breather.pause().then(() => this.peek())
-    const pulled = this.cursor.next()
-    return pulled instanceof Promise ? pulled.then(next => this.#keep(next)) : this.#keep(pulled)
+    return this.#pending ?? this.#pull()
+  }
+
+  #pull(): StateEntry | undefined | Promise<StateEntry | undefined> {
+    const pulled = this.#breather.due() ? this.#breather.pause().then(() => this.cursor.next()) : this.cursor.next()
+    if (!(pulled instanceof Promise)) return this.#accept(pulled)
+    const accepted = pulled.then(next => {
+      this.#pending = undefined
+      return this.#accept(next)
+    })
+    return (this.#pending = accepted)
   }
 
   advance(): void {
@@ -54,20 +68,35 @@ export class Previous {
     return entry
   }
 
-  /** Passes over the next entries of the state that say just what those of the run are, from `begin` on: how many. */
-  keep(run: ListedRun, begin: number): number {
-    const { group } = this.cursor
-    const mayKeep = this.#next === undefined && group instanceof WindowEntries && !this.options.checksum
-    return mayKeep ? this.#kept.pass(group, run, begin) : 0
+  /** Passes over the next entries of the state that say just what those of the span are, from `begin` on: how many. */
+  pass(span: ListedSpan, begin: number): number {
+    const lines = this.#lines
+    return lines === undefined || this.options.checksum ? 0 : this.#unchanged.pass(lines, span, begin)
   }
 
-  /** What was passed over since the last call, if anything: to the stages behind one of the items that they let pass. */
-  *takeKept(): Generator<Change, void, undefined> {
-    const kept = this.#kept.take()
-    if (kept !== undefined) yield kept as object as Change
+  /** What was passed over since the last call. */
+  takeUnchanged(): UnchangedSpan | undefined {
+    return this.#unchanged.take()
   }
 
-  #keep({ value, done }: IteratorResult<StateEntry>): StateEntry | undefined {
+  /** Entries of the span, from `begin` on, that can be compared where they are; undefined if the next one cannot. */
+  compare(span: ListedSpan, begin: number): ComparedSpan | undefined {
+    const lines = this.#lines
+    if (lines !== undefined) return this.#comparer.compare(lines, span, begin)
+    const next = this.#next
+    if (next === undefined && !this.#isDone) return undefined
+    let end = begin
+    while (end < span.end && (next === undefined || comparePaths(span.directory.pathOf(end), next.path) < 0)) end++
+    return end > begin ? this.#comparer.created(span, begin, end) : undefined
+  }
+
+  /** The lines that come next, if no entry was read of them ahead. */
+  get #lines(): WindowEntries | undefined {
+    const { batch } = this.cursor
+    return this.#next === undefined && batch instanceof WindowEntries ? batch : undefined
+  }
+
+  #accept({ value, done }: IteratorResult<StateEntry>): StateEntry | undefined {
     if (done) {
       this.#isDone = true
       return undefined

@@ -1,19 +1,20 @@
 import { BATCH_BYTES, BATCH_FILES, BATCHED_FILE_BYTES, SLOT_ENTRIES, SLOTS } from '../constants.js'
-import { RunWriter } from '../native.js'
-import type { DiskContent } from '../source/disk.js'
-import type { ListedRun } from '../source/listed.js'
-import type { Entry } from '../types.js'
-import { type BatchResult, readBatch } from './batch.js'
-import { type PlannedRun, partsOfRun, type ReadRuns, RunBatch } from './run-batch.js'
-import { keptBytes } from './runs.js'
+import { toBatch } from '../flow/batches.js'
+import { SpanWriter } from '../native.js'
+import type { ListedSpan } from '../source/listed.js'
+import type { Batch, Entry } from '../types.js'
+import type { ComparedSpan } from './compared.js'
+import { type DiskFile, type ReadResult, readBatch } from './read-batch.js'
+import { SpanBatch } from './span-batch.js'
+import { type PlannedSpan, planSpan } from './span-plan.js'
 import type { SignContext } from './stream-body.js'
 
 /** Consecutive items: those to be read are one job, the others keep their places between them. */
 class Slot<T> {
-  readonly files: Entry[] = []
+  readonly files: DiskFile[] = []
   bytes = 0
   readonly #items: (T | { readonly file: number })[] = []
-  #job: Promise<BatchResult[]> | undefined
+  #job: Promise<Batch<ReadResult>> | undefined
 
   /** `isShared`: of small files; a larger one is alone. */
   constructor(
@@ -36,7 +37,7 @@ class Slot<T> {
     this.bytes += bytes
   }
 
-  addFile(file: Entry): void {
+  addFile(file: DiskFile): void {
     this.#items.push({ file: this.files.push(file) - 1 })
     this.bytes += file.sizeBytes ?? 0
   }
@@ -47,9 +48,13 @@ class Slot<T> {
     this.#job.catch(() => {})
   }
 
-  async results(): Promise<(T | BatchResult)[]> {
-    const results = (await this.#job) ?? []
-    return this.#items.map(item => (isFile(item) ? results[item.file]! : item))
+  async results(): Promise<Batch<T | ReadResult>> {
+    const batch = await this.#job
+    const results = batch === undefined ? [] : [...batch]
+    return toBatch(
+      this.#items.map(item => (isFile(item) ? results[item.file]! : item)),
+      batch
+    )
   }
 }
 
@@ -57,10 +62,10 @@ function isFile(item: unknown): item is { readonly file: number } {
   return typeof item === 'object' && item !== null && 'file' in item
 }
 
-/** Items in order, of which some are files, or runs with files, that are being read in batches. */
+/** Items in order, of which some are files, or spans with files, that are being read in batches. */
 export class ReadQueue<T extends object> {
-  readonly #slots: (Slot<T> | RunBatch)[] = []
-  #writer: RunWriter | undefined
+  readonly #slots: (Slot<T> | SpanBatch)[] = []
+  #writer: SpanWriter | undefined
   #bytes = 0
 
   constructor(
@@ -79,14 +84,14 @@ export class ReadQueue<T extends object> {
   push(item: T): void {
     const last = this.#slots.at(-1)
     const slot = last instanceof Slot && !last.isFull ? last : this.#open(undefined, false)
-    const bytes = keptBytes(item)
+    const bytes = heldBytes(item)
     slot.add(item, bytes)
     this.#bytes += bytes
   }
 
-  /** Takes a file whose content is a `DiskContent`. */
-  read(file: Entry): void {
-    const { root } = file.content as DiskContent
+  /** Takes a file on disk. */
+  read(file: DiskFile): void {
+    const { root } = file.content
     const last = this.#slots.at(-1)
     const slot =
       last instanceof Slot && last.takes(file, root)
@@ -98,21 +103,21 @@ export class ReadQueue<T extends object> {
   }
 
   /**
-   * Takes a run, a part at each pull, so that a queue that is full can be emptied between: what cannot be read in runs
+   * Takes a span, a part at each pull, so that a queue that is full can be emptied between: what cannot be read in spans
    * comes out as entries.
    */
-  *readRun(run: ListedRun): Generator<Entry | undefined, void, undefined> {
-    this.#writer ??= new RunWriter()
-    for (const part of partsOfRun(run, this.#writer)) {
+  *readSpan(span: ListedSpan | ComparedSpan): Generator<Entry | undefined, void, undefined> {
+    this.#writer ??= new SpanWriter()
+    for (const part of planSpan(span, this.#writer, this.context)) {
       if ('path' in part) yield part
-      else yield* this.#addRun(part, this.#writer)
+      else yield* this.#addPlan(part, this.#writer)
     }
   }
 
-  *#addRun(run: PlannedRun, writer: RunWriter): Generator<undefined, void, undefined> {
-    for (let rest: PlannedRun | undefined = run; rest !== undefined; yield) {
+  *#addPlan(plan: PlannedSpan, writer: SpanWriter): Generator<undefined, void, undefined> {
+    for (let rest: PlannedSpan | undefined = plan; rest !== undefined; yield) {
       const last = this.#slots.at(-1)
-      const batch = last instanceof RunBatch && !last.isStarted ? last : this.#append(new RunBatch(writer))
+      const batch = last instanceof SpanBatch && !last.isStarted ? last : this.#append(new SpanBatch(writer))
       const before = batch.bytes
       rest = batch.add(rest)
       this.#bytes += batch.bytes - before
@@ -121,7 +126,7 @@ export class ReadQueue<T extends object> {
   }
 
   /** The oldest items, when all of them have been read. */
-  async shift(): Promise<readonly (T | BatchResult | ReadRuns)[]> {
+  async shift(): Promise<Batch<T | ReadResult>> {
     const slot = this.#slots.shift()!
     slot.start(this.context)
     const results = await slot.results()
@@ -133,9 +138,14 @@ export class ReadQueue<T extends object> {
     return this.#append(new Slot<T>(root, isShared))
   }
 
-  #append<S extends Slot<T> | RunBatch>(slot: S): S {
+  #append<S extends Slot<T> | SpanBatch>(slot: S): S {
     this.#slots.at(-1)?.start(this.context)
     this.#slots.push(slot)
     return slot
   }
+}
+
+/** Memory that the lines of a batch take: a part of a state, as bytes and as text. */
+export function heldBytes(item: object): number {
+  return (item as { readonly heldBytes?: number }).heldBytes ?? 0
 }

@@ -1,31 +1,28 @@
 import { CHUNKS_AHEAD, PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
-import type { Memory } from '../flow/memory.js'
+import { batchesOf, isBatch, toBatch, toBatchSource } from '../flow/batches.js'
+import type { Pool } from '../flow/memory.js'
 import { prefetch } from '../flow/prefetch.js'
 import { isHole } from '../format/sparse-map.js'
 import { createScanner, type LoadedSignature, type Scanner } from '../native.js'
 import { printPath } from '../path.js'
-import type { Body, Change, Extent, Source, Summary } from '../types.js'
+import type { Batch, Batched, Body, Change, Extent, Look, Source, Summary } from '../types.js'
+import type { DecideContext } from './decide-body.js'
 import { type Policy, sigvaultBlockLen } from './policy.js'
-import type { SettleContext } from './settle.js'
 
 /** What all contents of one run are signed with. */
-export interface SignContext extends SettleContext {
-  /** Where chunks come from, if not from fresh memory. */
-  readonly memory?: Memory | undefined
-}
-
-/** What a second look at a file says of the bytes that were read between. */
-export interface Look {
-  readonly dirty: boolean
-  readonly racy: boolean
+export interface SignContext extends DecideContext {
+  /** Where memory to read into comes from. */
+  readonly pool: Pool
 }
 
 /** A content on its way, and what is known of it beside its bytes. */
 export interface Input {
   readonly chunks: Source<Uint8Array>
   /** Looks at the file again. */
-  readonly look?: () => Promise<Look>
+  readonly look?: (() => Promise<Look>) | undefined
+  /** It is a file, of which the second look tells whether there is more than its size. */
+  readonly isWhole?: boolean | undefined
   readonly extents?: readonly Extent[] | undefined
 }
 
@@ -35,12 +32,17 @@ export function scanOptions(sizeBytes: number | undefined, policy: Policy) {
   return { sizeBytes, sign, blockLen: sigvaultBlockLen(sizeBytes, policy), strongLen: policy.strongLen }
 }
 
+interface LeasedBytes {
+  readonly bytes: Uint8Array
+  readonly lease: Batch<Uint8Array> | undefined
+}
+
 /** A content on its way from where it is read into an archive; never whole in memory. */
 export class StreamBody implements Body {
   readonly form: Body['form']
   readonly sizeBytes: number | undefined
   readonly extents: readonly Extent[] | undefined
-  readonly parts: AsyncGenerator<Uint8Array>
+  readonly parts: Source<Uint8Array>
   readonly #scanner: Scanner
   #summary: Summary | undefined
   #error: BackupError | undefined
@@ -58,8 +60,8 @@ export class StreamBody implements Body {
     this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, context.policy), basis })
     const parts = basis === undefined ? this.#whole() : this.#delta()
     // A source that is no file may never answer: who is done with it must not wait for what was pulled ahead.
-    const isAhead = basis === undefined && input.look !== undefined
-    this.parts = isAhead ? prefetch(parts, CHUNKS_AHEAD) : parts
+    const isAhead = basis === undefined && input.isWhole === true
+    this.parts = toBatchSource(() => (isAhead ? prefetch(parts, CHUNKS_AHEAD) : parts))
   }
 
   get isBroken(): boolean {
@@ -71,12 +73,12 @@ export class StreamBody implements Body {
     return this.#summary
   }
 
-  async *#whole(): AsyncGenerator<Uint8Array> {
+  async *#whole(): AsyncGenerator<Batched<Uint8Array>, void, undefined> {
     let left = this.sizeBytes!
-    for await (const chunk of this.#read()) {
-      left -= chunk.length
-      await this.#scan(chunk)
-      yield chunk
+    for await (const { bytes, lease } of this.#read()) {
+      left -= bytes.length
+      await this.#scan(bytes)
+      yield lease === undefined ? bytes : toBatch([bytes], lease)
     }
     if (left > 0) this.#isCut = true
     while (left > 0) {
@@ -88,12 +90,12 @@ export class StreamBody implements Body {
     await this.#finish()
   }
 
-  async *#delta(): AsyncGenerator<Uint8Array> {
+  async *#delta(): AsyncGenerator<Batched<Uint8Array>, void, undefined> {
     let part: Buffer[] = []
     let partBytes = 0
-    for await (const chunk of this.#read()) {
-      let delta = await this.#scan(chunk)
-      this.context.memory?.done(chunk)
+    for await (const { bytes, lease } of this.#read()) {
+      let delta = await this.#scan(bytes)
+      lease?.release?.()
       while (partBytes + delta.length >= PART_BYTES) {
         const room = PART_BYTES - partBytes
         yield Buffer.concat([...part, delta.subarray(0, room)])
@@ -115,18 +117,21 @@ export class StreamBody implements Body {
   }
 
   /**
-   * The chunks up to the declared size. An error ends them and is kept: the archive must go on. Whether there is more
+   * The chunks up to the declared size, each with its lease if it is alone in it. An error ends them and is kept: the archive must go on. Whether there is more
    * tells the second look at a file; what is no file is asked for it.
    */
-  async *#read(): AsyncGenerator<Uint8Array> {
+  async *#read(): AsyncGenerator<LeasedBytes, void, undefined> {
     let left = this.sizeBytes ?? Infinity
     try {
-      for await (const chunk of this.input.chunks) {
-        const taken = chunk.length > left ? chunk.subarray(0, left) : chunk
-        left -= taken.length
-        if (taken.length > 0) yield taken
-        if (taken.length < chunk.length) this.#isCut = true
-        if (this.#isCut || (left === 0 && this.input.look !== undefined)) return
+      for await (const item of batchesOf(this.input.chunks)) {
+        const lease = isBatch(item) ? item : undefined
+        for (const chunk of isBatch(item) ? item : [item]) {
+          const bytes = chunk.length > left ? chunk.subarray(0, left) : chunk
+          left -= bytes.length
+          if (bytes.length > 0) yield { bytes, lease }
+          if (bytes.length < chunk.length) this.#isCut = true
+          if (this.#isCut || (left === 0 && this.input.isWhole)) return
+        }
       }
     } catch (cause) {
       if (this.context.signal?.aborted) throw cause

@@ -1,20 +1,20 @@
 import { fstat } from 'node:fs'
 import { promisify } from 'node:util'
-import { PART_BYTES, RACY_MS } from '../constants.js'
+import { PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
 import { measured } from '../flow/known-size.js'
 import { EXTENTS_MAX } from '../format/sparse-map.js'
 import { createScanner, dataExtents, FileType, type OpenFile } from '../native.js'
 import { printPath } from '../path.js'
-import { closeFile, DiskContent, isNotFound, noFile, readFailed } from '../source/disk.js'
+import { closeFile, DiskContent, isNotFound, isNow, noFile, readFailed } from '../source/disk.js'
 import { readAhead, readsOf, readsToEnd } from '../source/read-ahead.js'
 import { SecondLook } from '../source/second-look.js'
-import type { Change, Entry, Extent, Signed } from '../types.js'
-import { Failed } from './batch.js'
+import type { Change, Entry, Extent, Look, Signed } from '../types.js'
+import { asChange, basesOf, decideBody, loadBasis, withStat } from './decide-body.js'
 import { mayPay } from './policy.js'
-import { asChange, basesOf, loadBasis, settleHeld, withStat } from './settle.js'
-import { type Input, type Look, type SignContext, StreamBody, scanOptions } from './stream-body.js'
+import { Failed } from './read-batch.js'
+import { type Input, type SignContext, StreamBody, scanOptions } from './stream-body.js'
 
 const statFile = promisify(fstat)
 
@@ -45,15 +45,15 @@ async function* signFile(entry: Entry, file: OpenFile, context: SignContext): As
       return
     }
     const item = withStat(entry, file.stat, 0)
-    const look = () => changedSince(file, item)
-    const { memory, signal } = context
+    const look = () => changedSince(file)
+    const { pool, signal } = context
     const extents = item.sparse ? await findData(file.fd, item, signal) : undefined
     if (extents instanceof Failed) {
       yield extents
       return
     }
-    const reads = extents === undefined ? readsToEnd(file.fd, memory) : readsOf(file.fd, extents, item.sizeBytes ?? 0)
-    yield await withBody(item, { chunks: readAhead(reads), look, extents }, context)
+    const reads = extents === undefined ? readsToEnd(file.fd, pool) : readsOf(file.fd, extents, item.sizeBytes ?? 0)
+    yield await withBody(item, { chunks: readAhead(reads), look, isWhole: true, extents }, context)
   } finally {
     // What was only read takes no harm from a close that fails.
     await closeFile(file.fd).catch(() => {})
@@ -67,24 +67,14 @@ async function findData(fd: number, item: Change, signal?: AbortSignal): Promise
   })
 }
 
-async function changedSince({ fd, isSettled }: OpenFile, item: Change): Promise<Look> {
-  const stat = await statFile(fd, { bigint: true })
-  const { mtimeNs, ctimeNs, ino } = stat
-  const dirty =
-    !isSettled ||
-    mtimeNs !== item.mtimeNs ||
-    ctimeNs !== item.ctimeNs ||
-    ino !== item.ino ||
-    Number(stat.size) !== item.sizeBytes
-  return { dirty, racy: isNow(mtimeNs) || isNow(ctimeNs) }
+async function changedSince({ fd, isSettled, stat: was }: OpenFile): Promise<Look> {
+  const { mtimeNs, ctimeNs, ino, size } = await statFile(fd, { bigint: true })
+  const isSame =
+    mtimeNs === was.mtimesNs[0] && ctimeNs === was.ctimesNs[0] && ino === was.inos[0] && Number(size) === was.sizes[0]
+  return { dirty: !isSettled || !isSame, racy: isNow(mtimeNs) || isNow(ctimeNs) }
 }
 
-/** A time far in the future is no more in doubt than an old one. */
-function isNow(ns: bigint): boolean {
-  return Math.abs(Date.now() - Number(ns / 1_000_000n)) <= RACY_MS
-}
-
-/** A content that can only be read once, now: held up to one part, streamed beyond. */
+/** A content of another origin, read once, now: in memory up to one part, streamed beyond. */
 async function* signSequential(entry: Entry, context: SignContext): AsyncGenerator<Signed | Failed> {
   const { signal } = context
   const item = await measured(asChange(entry), signal).catch(error => {
@@ -104,10 +94,25 @@ async function* signSequential(entry: Entry, context: SignContext): AsyncGenerat
     if (held instanceof Failed) yield held
     else if (held.isWhole) {
       const bytes = held.chunks.length === 1 ? held.chunks[0]! : Buffer.concat(held.chunks)
-      yield await settleBytes({ ...item, sizeBytes: bytes.length }, bytes, context)
-    } else yield await withBody(item, { chunks: resume(held.chunks, chunks) }, context)
+      const look = await lookAgain(entry, context)
+      if (look instanceof Failed) yield look
+      else yield await decideBytes({ ...item, sizeBytes: bytes.length }, { bytes, look }, context)
+    } else {
+      const { look } = entry.content!
+      yield await withBody(item, { chunks: resume(held.chunks, chunks), look }, context)
+    }
   } finally {
     await chunks.return()
+  }
+}
+
+/** What has become of the file that a content is made of, if it is made of one. */
+async function lookAgain(entry: Entry, { signal }: SignContext): Promise<Look | Failed | undefined> {
+  try {
+    return await entry.content?.look?.()
+  } catch (error) {
+    if (signal?.aborted) throw error
+    return new Failed(entry, isBackupError(error) ? error : readFailed(entry, error))
   }
 }
 
@@ -135,7 +140,11 @@ async function* resume(held: Uint8Array[], rest: AsyncIterator<Uint8Array>): Asy
   }
 }
 
-async function settleBytes(item: Change, bytes: Uint8Array, context: SignContext): Promise<Signed> {
+async function decideBytes(
+  item: Change,
+  { bytes, look }: { readonly bytes: Uint8Array; readonly look: Look | undefined },
+  context: SignContext
+): Promise<Signed> {
   const { policy, signal } = context
   const scanner = createScanner(scanOptions(bytes.length, policy))
   await scanner.update(bytes, signal)
@@ -144,9 +153,11 @@ async function settleBytes(item: Change, bytes: Uint8Array, context: SignContext
     sizeBytes: bytes.length,
     sha256: sha256.toString('hex'),
     signature: signature.length === 0 ? undefined : signature,
-    copies: 0
+    copies: 0,
+    dirty: look?.dirty || undefined,
+    racy: look?.racy || undefined
   }
-  return settleHeld(item, { bytes, summary }, context)
+  return decideBody(item, { bytes, summary }, context)
 }
 
 async function withBody(item: Change, input: Input, context: SignContext): Promise<Signed> {

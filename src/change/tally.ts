@@ -1,5 +1,5 @@
 import type { ChangeKind, Packed, Totals } from '../types.js'
-import type { RunCounts } from './runs.js'
+import type { SpanCounts } from './unchanged.js'
 
 /** Counts entries as they pass. */
 export class Tally {
@@ -23,9 +23,9 @@ export class Tally {
     this.#sizeBytes += state.sizeBytes ?? 0
   }
 
-  addRun(change: ChangeKind, { entries, files, sizeBytes }: RunCounts): void {
-    this.#changes[change] += entries
-    this.#entries += entries
+  addSpan(changes: Partial<Record<ChangeKind, number>>, { length, files, sizeBytes }: SpanCounts): void {
+    for (const [kind, count] of Object.entries(changes)) this.#changes[kind as ChangeKind] += count
+    this.#entries += length
     this.#files += files
     this.#sizeBytes += sizeBytes
   }

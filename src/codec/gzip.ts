@@ -29,6 +29,7 @@ export function gzip(options: GzipOptions = {}): Codec {
   return {
     name: 'gzip',
     suffix: '.gz',
+    copies: true,
     async encode(frame) {
       checkFrame('gzip', frame)
       return frameMember(await compress(frame, { level }))

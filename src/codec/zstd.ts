@@ -31,6 +31,7 @@ export function zstd(options: ZstdOptions = {}): Codec {
   return {
     name: 'zstd',
     suffix: '.zst',
+    copies: true,
     async encode(frame) {
       checkFrame('zstd', frame)
       if (isIncompressible(frame)) return storeZstdFrame(frame)

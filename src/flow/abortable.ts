@@ -1,4 +1,5 @@
-import type { Source } from '../types.js'
+import { type Batched, batches, type Source } from '../types.js'
+import { hasBatches, toBatchSource } from './batches.js'
 import { createBreather } from './breathe.js'
 import { Cursor } from './cursor.js'
 import { onAbort } from './on-abort.js'
@@ -14,13 +15,19 @@ export function untilAbort<T>(promise: Promise<T>, signal: AbortSignal | undefin
 
 /**
  * A source that an abort ends at once, even while it is parked; one that serves from memory lets timers run meanwhile.
+ * It gives batches where its source does.
  *
  * Items and order as they are. No look-ahead. One listener for the whole source.
  * Of a source that is parked when the abort comes, `return()` is called, but not waited for.
  *
  * @throws the signal's reason.
  */
-export async function* abortable<T>(
+export function abortable<T>(source: Source<T>, signal: AbortSignal | undefined): AsyncGenerator<T, void, undefined> {
+  if (!hasBatches(source)) return abortableItems(source, signal)
+  return toBatchSource<T>(() => abortableItems<Batched<T>>(source[batches](), signal))
+}
+
+async function* abortableItems<T>(
   source: Source<T>,
   signal: AbortSignal | undefined
 ): AsyncGenerator<T, void, undefined> {

@@ -1,35 +1,11 @@
-import type { Source } from '../types.js'
-
-const GROUPS = Symbol('groups')
-
-/** Items, several at hand at a time: only a new group costs a promise. A group is drained before the next is pulled. */
-export type Groups<T> = AsyncGenerator<Iterable<T>, void, undefined>
-
-interface GroupedSource<T> extends AsyncIterable<T> {
-  [GROUPS](): Groups<T>
-}
-
-/** A source of the items of groups, which a `Cursor` pulls group by group. Nothing is opened before the first pull. */
-export function grouped<T>(open: () => Groups<T>): AsyncIterable<T> {
-  const source: GroupedSource<T> = {
-    [GROUPS]: open,
-    async *[Symbol.asyncIterator]() {
-      for await (const group of open()) yield* group
-    }
-  }
-  return source
-}
-
-/** Whether a source was made of groups. */
-export function isGrouped<T>(source: Source<T>): source is GroupedSource<T> {
-  return GROUPS in source
-}
+import { type Batched, batches, type Source } from '../types.js'
+import { hasBatches, isBatch } from './batches.js'
 
 /**
  * Pulls a source item by item, for loops that a `for await` cannot express: merges, and pulls that can be broken off.
  *
- * Nothing is touched before the first pull, and nothing is read ahead. A synchronous source costs no promise, and a
- * grouped one a promise for each group.
+ * Nothing is touched before the first pull, and nothing is read ahead. A synchronous source costs no promise, and one
+ * that gives batches a promise for each batch: a batch is drained before the next is pulled.
  * A pull that is broken off leaves the source parked: `close` calls its `return()` then, but does not wait for it. A
  * Node or streamx stream is destroyed and not waited for, either: what it reads ahead may be parked. A web stream is
  * cancelled.
@@ -37,8 +13,8 @@ export function isGrouped<T>(source: Source<T>): source is GroupedSource<T> {
 export class Cursor<T> {
   readonly #source: Source<T>
   #iterator: AsyncIterator<T> | Iterator<T> | undefined
-  #groups: Groups<T> | undefined
-  #group: Iterator<T> | undefined
+  #batches: AsyncGenerator<Batched<T>, void, undefined> | undefined
+  #batch: Iterator<T> | undefined
   #isAsync = false
   #isParked = false
   #isDone = false
@@ -52,11 +28,11 @@ export class Cursor<T> {
   /** The next item: a promise only where the source is asynchronous. One pull at a time. */
   next(): IteratorResult<T> | Promise<IteratorResult<T>> {
     if (this.#broken !== undefined) throw this.#broken.error
-    if (this.#group !== undefined) {
-      const next = this.#nextOfGroup(this.#group)
+    if (this.#batch !== undefined) {
+      const next = this.#nextOfBatch(this.#batch)
       if (!next.done) return next
     }
-    if (isGrouped(this.#source)) return this.#nextGroup((this.#groups ??= this.#source[GROUPS]()))
+    if (hasBatches(this.#source)) return this.#nextBatch((this.#batches ??= this.#source[batches]()))
     this.#iterator ??= this.#open()
     if (this.#isAsync) return this.#pull(this.#iterator as AsyncIterator<T>)
     try {
@@ -69,9 +45,9 @@ export class Cursor<T> {
     }
   }
 
-  /** The group that the last item came out of. */
-  get group(): Iterator<T> | undefined {
-    return this.#group
+  /** The rest of the batch that the last item came out of. */
+  get batch(): Iterator<T> | undefined {
+    return this.#batch
   }
 
   /** Breaks off the pull under way: it rejects with the error, and so does every later one. The first error counts. */
@@ -82,7 +58,7 @@ export class Cursor<T> {
 
   /** Closes the source, unless it is at its end or was never opened. Waits for that, unless the source is parked. */
   async close(): Promise<void> {
-    const iterator = this.#groups ?? this.#iterator
+    const iterator = this.#batches ?? this.#iterator
     if (this.#isDone || iterator === undefined) return
     this.#isDone = true
     const closed = iterator.return?.()
@@ -100,19 +76,20 @@ export class Cursor<T> {
     return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
   }
 
-  #nextOfGroup(group: Iterator<T>): IteratorResult<T> {
+  #nextOfBatch(batch: Iterator<T>): IteratorResult<T> {
     try {
-      return group.next()
+      return batch.next()
     } catch (error) {
       this.break(error)
       throw error
     }
   }
 
-  async #nextGroup(groups: Groups<T>): Promise<IteratorResult<T>> {
-    const { value, done } = await this.#pull(groups)
+  async #nextBatch(source: AsyncGenerator<Batched<T>, void, undefined>): Promise<IteratorResult<T>> {
+    const { value, done } = await this.#pull(source)
     if (done) return { done, value: undefined }
-    this.#group = value[Symbol.iterator]()
+    if (!isBatch(value as Batched<T>)) return { done: false, value: value as T }
+    this.#batch = (value as Iterable<T>)[Symbol.iterator]()
     return this.next()
   }
 

@@ -1,6 +1,7 @@
 import { FRAME_BYTES } from '../constants.js'
-import type { Memory } from '../flow/memory.js'
-import type { Kind, Piece } from '../types.js'
+import { toBatch } from '../flow/batches.js'
+import { type Lease, Pool } from '../flow/memory.js'
+import type { Batch, Batched, Kind, Piece } from '../types.js'
 import { END_OF_ARCHIVE, encodeEntry, padding, type TarHeader } from './tar-encode.js'
 
 /**
@@ -8,15 +9,15 @@ import { END_OF_ARCHIVE, encodeEntry, padding, type TarHeader } from './tar-enco
  * Frames that are full wait until they are taken. Memory: one frame, and those not taken.
  */
 export class ArchiveWriter {
-  #pieces: Piece[] = []
-  #frame: Uint8Array | undefined
+  #pieces: Batched<Piece>[] = []
+  #frame: Lease | undefined
   #used = 0
   #flushed = 0
 
   constructor(
     readonly kind: Kind,
-    /** Where frames come from. Bytes of a body that were copied are given back to it. */
-    readonly memory?: Memory | undefined
+    /** Where frames come from. */
+    readonly pool = new Pool()
   ) {}
 
   /** Offset of the next entry in the uncompressed tar. */
@@ -29,8 +30,8 @@ export class ArchiveWriter {
     return this.#flushed
   }
 
-  /** The frames that are full. */
-  takePieces(): readonly Piece[] {
+  /** The frames that are full, leased where their memory may be used again. */
+  takePieces(): readonly Batched<Piece>[] {
     const pieces = this.#pieces
     if (pieces.length > 0) this.#pieces = []
     return pieces
@@ -47,22 +48,21 @@ export class ArchiveWriter {
     return offset
   }
 
-  /** Takes bytes over: those of a whole frame become one as they are. */
-  body(bytes: Uint8Array): void {
-    if (this.#used === 0 && bytes.length === FRAME_BYTES) {
-      this.#push(bytes)
-      return
+  /** Takes bytes over: those of a whole frame become one as they are, and with them their lease. */
+  body(bytes: Uint8Array, lease?: LeaseOf): void {
+    if (this.#used === 0 && bytes.length === FRAME_BYTES) this.#push(bytes, lease)
+    else {
+      this.#append(bytes)
+      lease?.release?.()
     }
-    this.#append(bytes)
-    this.memory?.done(bytes)
   }
 
   /** Takes over whole entries, with headers and padding, at most a frame of them. Returns the offset of the first. */
-  entries(tar: Uint8Array): number {
+  entries(tar: Uint8Array, lease?: LeaseOf): number {
     if (tar.length > FRAME_BYTES / 2 || this.#used + tar.length > FRAME_BYTES) this.flush()
     const { offset } = this
-    if (tar.length > FRAME_BYTES / 2) this.#push(tar)
-    else this.body(tar)
+    if (tar.length > FRAME_BYTES / 2) this.#push(tar, lease)
+    else this.body(tar, lease)
     return offset
   }
 
@@ -79,32 +79,30 @@ export class ArchiveWriter {
 
   flush(): void {
     if (this.#used === 0) return
-    const frame = this.#frame!.subarray(0, this.#used)
+    const lease = this.#frame!
+    const frame = lease.bytes.subarray(0, this.#used)
     this.#used = 0
     this.#frame = undefined
-    this.#push(frame)
+    this.#push(frame, lease)
   }
 
-  #push(frame: Uint8Array): void {
+  #push(frame: Uint8Array, lease: LeaseOf | undefined): void {
     this.#flushed += frame.length
-    this.#pieces.push({ kind: this.kind, frame })
-  }
-
-  #newFrame(): Uint8Array {
-    if (this.memory === undefined) return Buffer.allocUnsafeSlow(FRAME_BYTES)
-    const frame = this.memory.take(FRAME_BYTES)
-    this.memory.lend(frame, 1)
-    return frame.subarray(0, FRAME_BYTES)
+    const piece = { item: 'piece', kind: this.kind, frame } as const
+    this.#pieces.push(lease === undefined ? piece : toBatch([piece], lease))
   }
 
   #append(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
-      this.#frame ??= this.#newFrame()
+      this.#frame ??= this.pool.lease(FRAME_BYTES)
       const taken = Math.min(bytes.length - at, FRAME_BYTES - this.#used)
-      this.#frame.set(bytes.subarray(at, at + taken), this.#used)
+      this.#frame.bytes.set(bytes.subarray(at, at + taken), this.#used)
       this.#used += taken
       at += taken
       if (this.#used === FRAME_BYTES) this.flush()
     }
   }
 }
+
+/** What gives memory back, or keeps it. */
+type LeaseOf = Pick<Batch<unknown>, 'release' | 'keep'>

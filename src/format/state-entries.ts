@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BackupError } from '../errors.js'
 import { comparePaths, printPath } from '../path.js'
-import type { ChainLink, StateClosing, StateEntry, StateHeader } from '../types.js'
+import { type Batch, batchOf, type ChainLink, type StateClosing, type StateEntry, type StateHeader } from '../types.js'
 import { invalid } from './fields.js'
 import { CLOSING_START, decodeStateClosing, decodeStateEntry } from './state-decode.js'
 import type { Window } from './state-lines.js'
@@ -93,7 +93,8 @@ export class Lines {
 }
 
 /** The entries of one window: each is read when its turn comes, or passed over with others by who knows what it is. */
-export class WindowEntries implements IterableIterator<StateEntry> {
+export class WindowEntries implements IterableIterator<StateEntry>, Batch<StateEntry> {
+  readonly [batchOf] = 'window'
   #at: number
   #linesEnd: number
   #isOver = false
@@ -107,6 +108,14 @@ export class WindowEntries implements IterableIterator<StateEntry> {
     this.#linesEnd = lines.isClosed ? 0 : window.bytes.length
   }
 
+  /** Lines that are left. */
+  get length(): number {
+    let lines = 0
+    for (let at = this.#at; at < this.window.bytes.length; at = this.window.bytes.indexOf(NEWLINE, at) + 1) lines++
+    return lines
+  }
+
+  /** The rest: what was taken or passed over does not come again. */
   [Symbol.iterator](): this {
     return this
   }

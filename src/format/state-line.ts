@@ -1,8 +1,9 @@
 import type { ChainLink, StateEntry } from '../types.js'
+import type { Window } from './state-lines.js'
 
 /** The bytes that an entry, or several in a row, were read from, without the comma and the line feed behind the last. */
 export interface StateLine {
-  readonly bytes: Buffer
+  readonly window: Window
   readonly start: number
   readonly end: number
   /** What the dates of its places are indexes into. */

@@ -1,6 +1,6 @@
 import { BackupError } from '../errors.js'
-import { createBreather } from '../flow/breathe.js'
-import type { Source, StateClosing, StateEntry, StateHeader } from '../types.js'
+import { toBatchSource } from '../flow/batches.js'
+import type { Batched, BatchSource, Source, StateClosing, StateEntry, StateHeader } from '../types.js'
 import { decodeStateHeader } from './state-decode.js'
 import { Lines, truncated, WindowEntries } from './state-entries.js'
 import { stateLines, type Window } from './state-lines.js'
@@ -10,10 +10,8 @@ export interface StateReader {
   readonly header: StateHeader
   /** Where the line of the entry that came last begins, before compression. */
   readonly offset: number
-  /** The entries in path order, once. To stop early ends the source, too. */
-  entries(): AsyncGenerator<StateEntry, void, undefined>
-  /** As `entries`, a group of lines at a time: an entry is read when its turn in the group comes. */
-  groups(): AsyncGenerator<Iterable<StateEntry>, void, undefined>
+  /** The entries in path order, once; a batch of lines at a time for whoever asks. To stop early ends the source, too. */
+  entries(): BatchSource<StateEntry>
   /** The last line. @throws BackupError IBT_STATE_INVALID before all entries were read */
   closing(): StateClosing
   /** Ends a reading whose entries are not wanted. */
@@ -61,17 +59,11 @@ class Reader implements StateReader {
     return this.#lines.offset
   }
 
-  async *entries(): AsyncGenerator<StateEntry, void, undefined> {
-    const breather = createBreather()
-    for await (const group of this.groups()) {
-      for (const entry of group) {
-        yield entry
-        if (breather.due()) await breather.pause()
-      }
-    }
+  entries(): BatchSource<StateEntry> {
+    return toBatchSource(() => this.#windows())
   }
 
-  async *groups(): AsyncGenerator<Iterable<StateEntry>, void, undefined> {
+  async *#windows(): AsyncGenerator<Batched<StateEntry>, void, undefined> {
     if (!this.#isOpen) throw new BackupError('IBT_STATE_INVALID', 'The entries of a state can be read once')
     this.#isOpen = false
     const lines = this.#lines

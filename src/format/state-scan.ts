@@ -109,7 +109,7 @@ export class StateScanner {
       isRead && this.#lastBytes !== undefined && isBehind(window.bytes, path, this.#lastBytes, this.#lastPath)
     this.#lastBytes = isRead ? window.bytes : undefined
     this.#lastPath = path
-    return isRead ? rememberLine(entry, { bytes: window.bytes, start, end: last, chain: this.chain }) : undefined
+    return isRead ? rememberLine(entry, { window, start, end: last, chain: this.chain }) : undefined
   }
 
   /** The line at `start` was found to be in order, and not read. */
@@ -157,6 +157,7 @@ export class StateScanner {
       devMajor: undefined,
       devMinor: undefined,
       xattrs: undefined,
+      mapped: undefined,
       sha256: this.#has(SHA256) ? this.#sha256() : undefined,
       places: this.#has(CONTENT) ? this.#places() : undefined,
       signature: this.#has(SIGNATURE) ? this.#signature() : undefined,

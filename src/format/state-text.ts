@@ -76,7 +76,7 @@ export class StateText {
     this.length += text.length
   }
 
-  #copy({ bytes, start, end }: StateLine): void {
+  #copy({ window: { bytes }, start, end }: StateLine): void {
     if (this.#run?.bytes === bytes && this.#run.end + SEPARATOR.length === start) {
       this.length += end - this.#run.end
       this.#run.end = end

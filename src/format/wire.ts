@@ -83,10 +83,10 @@ export async function* decodeWire(source: Source<Uint8Array>): AsyncGenerator<Wi
       const head = decodeHead(await take(reader, headBytes))
       if (kind === FRAMES.chunk) {
         if (bodyBytes === 0) throw corrupt('a chunk is empty')
-        yield { ...artifactOf(head), bytes: await take(reader, bodyBytes) }
+        yield { item: 'chunk', ...artifactOf(head), bytes: await take(reader, bodyBytes) }
       } else if (kind === FRAMES.sealed) {
-        yield { ...artifactOf(head), sizeBytes: count(head, 'sizeBytes'), sha256: digest(head) }
-      } else if (kind === FRAMES.counted) yield { totals: totalsOf(head) }
+        yield { item: 'sealed', ...artifactOf(head), sizeBytes: count(head, 'sizeBytes'), sha256: digest(head) }
+      } else if (kind === FRAMES.counted) yield { item: 'counted', totals: totalsOf(head) }
       else throw corrupt(`a frame has the unknown kind ${kind}`)
     }
   } finally {

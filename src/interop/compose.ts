@@ -13,7 +13,7 @@ import type { Compose } from './wiring.js'
 export const compose = ((...steps: unknown[]): Stage<unknown, unknown> => {
   if (steps.length === 0) throw new TypeError('compose: at least one stage is expected')
   const stages = steps.map(toStage)
-  // What the last stage returns goes out as it is: it may be readable by batches.
+  // What the last stage returns goes out as it is: it may be readable in batches.
   return function composedStage(source, context) {
     let items: Source<unknown> = source
     for (const stage of stages) items = checkItems(stage(items, context))

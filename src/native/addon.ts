@@ -157,6 +157,23 @@ export interface Addon {
     matcher: Handle<'matcher'>,
     ...rest: [...DirectoryArguments, begin: number, end: number, lines: Uint8Array, start: number, found: Float64Array]
   ): number
+  compareLines(
+    matcher: Handle<'matcher'>,
+    ...rest: [
+      ...DirectoryArguments,
+      begin: number,
+      end: number,
+      lines: Uint8Array,
+      start: number,
+      sameMax: number,
+      codes: Uint8Array,
+      differences: Uint8Array,
+      starts: Uint32Array,
+      ends: Uint32Array,
+      digests: Uint32Array,
+      found: Float64Array
+    ]
+  ): number
   usedByLines(matcher: Handle<'matcher'>): Uint8Array
   createRunWriter(): Handle<'run writer'>
   planHeaders(writer: Handle<'run writer'>, ...rest: [...DirectoryArguments, begin: number, end: number]): Uint32Array
@@ -170,7 +187,8 @@ export interface Addon {
       offsets: Float64Array,
       slab: Uint8Array,
       at: number,
-      places: Float64Array
+      places: Float64Array,
+      treatments: Uint8Array | undefined
     ]
   ): number
   writeLines(
@@ -186,7 +204,13 @@ export interface Addon {
       base: number,
       signatures: Float64Array,
       date: number,
-      kind: string
+      kind: string,
+      treatments?: Uint8Array,
+      lines?: Uint8Array,
+      starts?: Uint32Array,
+      ends?: Uint32Array,
+      digests?: Uint32Array,
+      matcher?: Handle<'matcher'>
     ]
   ): Buffer
 

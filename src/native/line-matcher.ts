@@ -4,6 +4,23 @@ import type { Listing } from './listing.js'
 /** Kinds of artifacts that a line refers to, as bits. */
 export const UsedKind = { full: 1, created: 2, updated: 4, sigvault: 8 } as const
 
+/** How an entry and the lines of a state stand to each other: it is as its line says, or otherwise, or has no line. */
+export const LineCode = { same: 0, different: 1, none: 2 } as const
+
+/** What was found of entries of a directory in a row, by entry, the first at 0. */
+export interface ComparedLines {
+  /** `LineCode`s. */
+  readonly codes: Uint8Array
+  /** What the line says otherwise, as bits: `Difference` in src/change/compare.ts. */
+  readonly differences: Uint8Array
+  /** Where its line begins, where that ends, without the comma, and where the digits of its SHA-256 begin. */
+  readonly starts: Uint32Array
+  readonly ends: Uint32Array
+  readonly digests: Uint32Array
+  /** Entries that were compared; the lines end where the matcher says. */
+  readonly count: number
+}
+
 /** A listed directory, and the bytes of its path: none for the root. */
 export interface ListedColumns {
   readonly pathBytes: Uint8Array
@@ -23,21 +40,41 @@ export function directoryArguments({ pathBytes, listing }: ListedColumns): Direc
  * Source: native/state/line_matcher.h.
  */
 export class LineMatcher {
-  readonly #handle: Handle<'matcher'>
+  readonly handle: Handle<'matcher'>
   readonly #found = new Float64Array(3)
 
   /** `chainLength`: how many dates the places of the lines can have. */
   constructor(chainLength: number) {
-    this.#handle = addon().createLineMatcher(chainLength)
+    this.handle = addon().createLineMatcher(chainLength)
   }
 
   /** How many entries from `begin` up to `end` match the lines from `start` on. */
   match(directory: ListedColumns, begin: number, end: number, lines: Uint8Array, start: number): number {
     const columns = directoryArguments(directory)
-    return addon().matchLines(this.#handle, ...columns, begin, end, lines, start, this.#found)
+    return addon().matchLines(this.handle, ...columns, begin, end, lines, start, this.#found)
   }
 
-  /** Where the lines end that matched last. */
+  /**
+   * Compares entries from `begin` up to `end` with the lines from `start` on, in path order. Stops before a line that is of
+   * none of them, or that is not written exactly as ours are, and behind `sameMax` entries in a row that are the same.
+   */
+  compare(
+    directory: ListedColumns,
+    { begin, end }: { readonly begin: number; readonly end: number },
+    { lines, start }: { readonly lines: Uint8Array; readonly start: number },
+    sameMax: number
+  ): ComparedLines {
+    const room = end - begin
+    const codes = new Uint8Array(room)
+    const differences = new Uint8Array(room)
+    const [starts, ends, digests] = [new Uint32Array(room), new Uint32Array(room), new Uint32Array(room)]
+    const columns = directoryArguments(directory)
+    const found = [codes, differences, starts, ends, digests, this.#found] as const
+    const count = addon().compareLines(this.handle, ...columns, begin, end, lines, start, sameMax, ...found)
+    return { codes, differences, starts, ends, digests, count }
+  }
+
+  /** Where the lines end that matched, or were compared, last. */
   get end(): number {
     return this.#found[0]!
   }
@@ -54,6 +91,6 @@ export class LineMatcher {
 
   /** The kinds of artifacts that the lines refer to that matched since the last call: `UsedKind`s by index in the chain. */
   takeUsed(): Uint8Array {
-    return addon().usedByLines(this.#handle)
+    return addon().usedByLines(this.handle)
   }
 }

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
 import type { ChangeDetection } from '../change/compare.js'
 import { BackupError } from '../errors.js'
-import { grouped } from '../flow/cursor.js'
 import { nextDate } from '../format/dates.js'
 import { printPath } from '../path.js'
 import type { Rules } from '../rules.js'
@@ -88,13 +87,14 @@ export async function openParent(chain: Chain, { date }: StoredBackup): Promise<
 function entriesOf(chain: Chain, date: string, { artifacts }: StateClosing): AsyncIterable<StateEntry> {
   const sigvaults = artifacts.filter(({ kind }) => kind === 'sigvault')
   const lost = new Set(sigvaults.map(sigvault => sigvault.date).filter(date => !chain.has(date, 'sigvault')))
-  return grouped(async function* () {
-    for await (const group of chain.groups(date)) yield lost.size === 0 ? group : withoutLost(group, lost)
-  })
+  return lost.size === 0 ? chain.entries(date) : withoutLost(chain.entries(date), lost)
 }
 
-function* withoutLost(group: Iterable<StateEntry>, lost: ReadonlySet<string>): Generator<StateEntry, void, undefined> {
-  for (const entry of group) {
+async function* withoutLost(
+  entries: AsyncIterable<StateEntry>,
+  lost: ReadonlySet<string>
+): AsyncGenerator<StateEntry, void, undefined> {
+  for await (const entry of entries) {
     const isLost = entry.signature !== undefined && lost.has(entry.signature.date)
     yield isLost ? { ...entry, signature: undefined } : entry
   }

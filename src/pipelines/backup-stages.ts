@@ -1,4 +1,3 @@
-import { Memory } from '../flow/memory.js'
 import { pipe } from '../interop/pipe.js'
 import { diff } from '../stages/diff.js'
 import { type EncodeStage, encode } from '../stages/encode.js'
@@ -7,7 +6,7 @@ import { pack } from '../stages/pack.js'
 import { type Published, publish } from '../stages/publish.js'
 import { sign } from '../stages/sign.js'
 import { stateEmit } from '../stages/state-emit.js'
-import { walk, walkRuns } from '../stages/walk.js'
+import { walk } from '../stages/walk.js'
 import type {
   Change,
   Chunk,
@@ -43,26 +42,24 @@ export interface IncrementalStages extends FullStages {
   readonly diff: Stage<Entry, Change>
 }
 
-/** The stages of a run. `isOwn`: none will be replaced, so that entries may pass in runs and memory be used again. */
+/** The stages of a run. */
 export function backupStages(
   { root, rules, codec, header, store, detection, commits, signal }: BackupSettings,
-  parent: Parent | undefined,
-  { isOwn = false }: { readonly isOwn?: boolean } = {}
+  parent: Parent | undefined
 ): IncrementalStages {
-  const memory = isOwn ? new Memory() : undefined
   const archives =
     parent === undefined ? ({ whole: 'full' } as const) : ({ whole: 'created', delta: 'updated' } as const)
   return {
-    walk: isOwn ? (walkRuns(root, rules, { signal }) as AsyncGenerator<Entry>) : walk(root, rules, { signal }),
+    walk: walk(root, rules, { signal }),
     filter: filter(rules),
     // To `sign`, an entry that was not compared is a new one.
     diff:
       parent === undefined
         ? (passAll as Stage<Entry, Entry> as Stage<Entry, Change>)
         : diff(parent.entries(), { ...detection, signature: parent.signature }),
-    sign: sign({ memory, origins: parent?.origins }),
-    pack: pack({ ...archives, memory }),
-    encode: encode(codec, header, { memory }),
+    sign: sign({ origins: parent?.origins }),
+    pack: pack(archives),
+    encode: encode(codec, header),
     stateEmit: stateEmit(header, { inherited: () => parent?.artifacts ?? [] }),
     encodeState: encode(codec, header),
     publish: publish(store, { commits })

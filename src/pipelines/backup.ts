@@ -1,5 +1,5 @@
 import { filter } from '../stages/filter.js'
-import { backupStages, type IncrementalStages, runStages } from './backup-stages.js'
+import { type IncrementalStages, runStages } from './backup-stages.js'
 import { chooseStages } from './choose-stages.js'
 import { openRun, type RunKind } from './open-run.js'
 import type { BackupOptions, BackupReport } from './options.js'
@@ -35,10 +35,7 @@ async function backup(
 ): Promise<BackupReport> {
   const run = await openRun(source, { ...options, kind })
   try {
-    const chosen =
-      stages === undefined
-        ? backupStages(run, run.parent, { isOwn: true })
-        : chooseStages(run.stages, stages, filter(run.rules))
+    const chosen = chooseStages(run.stages, stages, filter(run.rules))
     return await run.report(await runStages(chosen, run, run.context))
   } finally {
     await run.close()

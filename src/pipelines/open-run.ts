@@ -5,7 +5,6 @@ import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
 import { decodePath } from '../path.js'
 import { createRules } from '../rules.js'
 import { addParents } from '../stages/add-parents.js'
-import { observe } from '../stages/observe.js'
 import type { Published } from '../stages/publish.js'
 import { Chain, listStored } from '../stores/chain.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
@@ -128,7 +127,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     parent,
     stages: backupStages(settings, parent),
     addParents: addParents({ onMade: watcher.make }),
-    watch: observe(watcher.see),
+    watch: watcher.stage,
     context: { signal, origins: parent?.origins },
     async report(published) {
       const report = makeReport(settings, parent, published, watcher)

@@ -1,7 +1,7 @@
 import type { ChangeDetection } from '../change/compare.js'
 import type { BackupError } from '../errors.js'
 import type { RulesOptions } from '../rules.js'
-import type { Codec, Sealed, Store, Totals } from '../types.js'
+import type { Codec, SealedArtifact, Store, Totals } from '../types.js'
 import type { StagesOption } from './choose-stages.js'
 
 /** Where the backups of a key are. */
@@ -75,7 +75,7 @@ export interface BackupReport {
   readonly kind: 'full' | 'incremental'
   /** Date of the backup that this one builds on. */
   readonly parent?: string | undefined
-  readonly files: readonly Sealed[]
+  readonly files: readonly SealedArtifact[]
   readonly storedBytes: number
   readonly totals: Totals
   /** Of the `files` that the rules name, those that are not there. */

@@ -5,7 +5,7 @@ import { createSelection, type Selection } from '../rules.js'
 import { filter } from '../stages/filter.js'
 import { observe } from '../stages/observe.js'
 import { patch } from '../stages/patch.js'
-import { unpackGroups } from '../stages/unpack.js'
+import { unpack } from '../stages/unpack.js'
 import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
 import type { Entry, Layered, Sink, Source, Stage } from '../types.js'
@@ -110,7 +110,7 @@ export async function selectEntries(
   return {
     date,
     selection,
-    unpack: unpackGroups(() => chain.groups(date), chain.openArchive),
+    unpack: unpack(chain.entries(date), chain.openArchive),
     filter: selection === undefined ? passAll : filter(selection)
   }
 }

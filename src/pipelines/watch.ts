@@ -1,8 +1,9 @@
+import { isStoredSpans, isUnchangedLines, type StoredSpans, type UnchangedLines } from '../archive/store-spans.js'
 import { isMoved } from '../change/compare.js'
-import { isKept, isStoredRuns, type RunCounts } from '../change/runs.js'
 import { BackupError } from '../errors.js'
+import { batchStage, isBatch } from '../flow/batches.js'
 import { printPath } from '../path.js'
-import { isPacked, type Packed, type Piece } from '../types.js'
+import { type Batched, isPacked, type Packed, type Piece, type Stage } from '../types.js'
 import type { Progress, RunOptions } from './options.js'
 
 /** Sees every entry that passes, and tells the caller's observers. */
@@ -20,23 +21,40 @@ export class Watcher {
   #sizeBytes = 0
   #storedBytes = 0
 
-  constructor(readonly options: Pick<RunOptions, 'onProgress' | 'onError' | 'detection' | 'rules'>) {}
+  constructor(readonly options: Pick<RunOptions, 'onProgress' | 'onError' | 'detection' | 'rules'>) {
+    const see = (item: Batched<Packed | Piece>) => this.#seeItem(item)
+    this.stage = batchStage<Packed | Piece>(async function* watchStage(source) {
+      for await (const item of source) {
+        see(item)
+        yield item
+      }
+    })
+  }
 
-  readonly see = (item: Packed | Piece): void => {
-    if (isKept(item) || isStoredRuns(item)) {
-      const { entries, files, sizeBytes, lastPath } = item as RunCounts
-      this.#entries += entries
-      this.#files += files
-      this.#sizeBytes += sizeBytes
-      if (isStoredRuns(item)) this.#storedBytes += sizeBytes
-      this.#report(lastPath())
-    } else if (isPacked(item)) {
-      const { onError } = this.options
-      this.#count(item)
-      if (item.error !== undefined) onError?.(item.error)
-      if (item.state?.dirty) onError?.(changedWhileRead(item.path))
-      this.#report(item.path)
-    }
+  /** Lets everything pass; what travels in columns is counted there. */
+  readonly stage: Stage<Packed | Piece>
+
+  #seeItem(item: Batched<Packed | Piece>): void {
+    if (isStoredSpans(item) || isUnchangedLines(item)) this.#seeSpan(item)
+    else for (const single of isBatch(item) ? item : [item]) this.#see(single)
+  }
+
+  #seeSpan(span: StoredSpans | UnchangedLines): void {
+    this.#entries += span.length
+    this.#files += span.files
+    this.#sizeBytes += span.sizeBytes
+    this.#storedBytes += span.storedBytes
+    if (isStoredSpans(span) && !this.options.detection?.checksum) this.movedFiles += span.movedFiles
+    if (this.options.onProgress !== undefined) this.#report(span.lastPath())
+  }
+
+  #see(item: Packed | Piece): void {
+    if (!isPacked(item)) return
+    const { onError } = this.options
+    this.#count(item)
+    if (item.error !== undefined) onError?.(item.error)
+    if (item.state?.dirty) onError?.(changedWhileRead(item.path))
+    this.#report(item.path)
   }
 
   #report(path: string): void {

@@ -1,25 +1,43 @@
 import { close, read } from 'node:fs'
 import { promisify } from 'node:util'
-import { CHUNK_BYTES } from '../constants.js'
+import { CHUNK_BYTES, RACY_MS } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { readBuffer } from '../flow/memory.js'
-import { type OpenFile, openFile } from '../native.js'
+import { type OpenFile, openFile, type StatColumns } from '../native.js'
 import { encodePath, printPath } from '../path.js'
-import type { Content, Entry } from '../types.js'
+import type { Content, Entry, Look } from '../types.js'
 
 export const closeFile = promisify(close)
 const readFile = promisify(read)
 
+/** What a file was when it was listed: a row of columns. */
+export interface StatRow {
+  readonly stat: StatColumns
+  readonly index: number
+}
+
 /**
- * The content of a file below a root. `sign` knows it and reads small ones in batches.
+ * The content of a file below a root: it says where it is, whatever the path of the entry that has it. `sign` knows it
+ * and reads small ones in batches.
  * Opened beneath the root without following links. Memory: one chunk of `CHUNK_BYTES`.
  */
 export class DiskContent implements Content {
   constructor(
     /** Bytes of the root's absolute path. */
     readonly root: Uint8Array,
-    readonly path: string
+    readonly path: string,
+    readonly listed?: StatRow
   ) {}
+
+  get isRepeatable(): boolean {
+    return true
+  }
+
+  /** For a content that stands in the place of this one. */
+  get look(): (() => Promise<Look>) | undefined {
+    const { listed } = this
+    return listed && (() => this.#lookAgain(listed))
+  }
 
   /** @throws BackupError IBT_READ_FAILED */
   async *open(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -36,6 +54,17 @@ export class DiskContent implements Content {
     return readChunk(fd, position).catch(cause => {
       throw readFailed(this, cause)
     })
+  }
+
+  async #lookAgain({ stat: was, index }: StatRow): Promise<Look> {
+    const { fd, stat, isSettled } = await this.openFile()
+    await closeFile(fd)
+    const isSame =
+      stat.inos[0] === was.inos[index] &&
+      stat.sizes[0] === was.sizes[index] &&
+      stat.mtimesNs[0] === was.mtimesNs[index] &&
+      stat.ctimesNs[0] === was.ctimesNs[index]
+    return { dirty: !isSettled || !isSame, racy: isNow(stat.mtimesNs[0]!) || isNow(stat.ctimesNs[0]!) }
   }
 
   openFile(signal?: AbortSignal): Promise<OpenFile> {
@@ -56,6 +85,11 @@ export async function readInto(fd: number, position: number, buffer: Uint8Array)
     filled += bytesRead
   }
   return buffer
+}
+
+/** Whether a time proves nothing of what changes now. One far in the future is no more in doubt than an old one. */
+export function isNow(ns: bigint): boolean {
+  return Math.abs(Date.now() - Number(ns / 1_000_000n)) <= RACY_MS
 }
 
 export function readFailed({ path }: Pick<Entry, 'path'>, cause: unknown): BackupError {

@@ -1,7 +1,10 @@
 import { BackupError } from '../errors.js'
+import { isBatch } from '../flow/batches.js'
+import { type JoinableBatch, stamp } from '../flow/gather.js'
 import { FileType, groupName, type Listing, systemError, userName } from '../native.js'
 import { decodePath, encodePath, joinPath, printPath, ROOT_PATH } from '../path.js'
-import type { Entry, EntryType } from '../types.js'
+import type { Rules } from '../rules.js'
+import { type Batched, batchOf, type Entry, type EntryType } from '../types.js'
 import { DiskContent } from './disk.js'
 
 /** What a listing's types are; undefined for a type that no backup knows. */
@@ -44,7 +47,9 @@ export class ListedDirectory {
     /** Bytes of the root's absolute path. */
     readonly root: Uint8Array,
     readonly path: string,
-    readonly listing: Listing
+    readonly listing: Listing,
+    /** What it was listed by, if by rules: nothing that they exclude is in a span. */
+    readonly rules?: Rules
   ) {
     this.names = splitNames(listing.names)
     this.pathBytes = path === ROOT_PATH ? Buffer.alloc(0) : encodePath(path)
@@ -52,6 +57,11 @@ export class ListedDirectory {
 
   pathOf(i: number): string {
     return joinPath(this.path, this.names[i]!)
+  }
+
+  /** An entry's place in the tree, and what it is. */
+  placed(i: number): { readonly path: string; readonly type: EntryType } {
+    return { path: this.pathOf(i), type: this.typeOf(i)! }
   }
 
   /** Undefined for a type that no backup knows. */
@@ -89,34 +99,80 @@ export class ListedDirectory {
       ino: listing.inos[i]!,
       sizeBytes: type === 'file' ? listing.sizes[i]! : undefined,
       sparse: listing.sparse[i] === 1 || undefined,
-      linkname: type === 'symlink' ? this.#linkname(i) : undefined,
+      linkname: type === 'symlink' ? this.linknameOf(i) : undefined,
       link,
       devMajor: isDevice ? listing.devMajors[i] : undefined,
       devMinor: isDevice ? listing.devMinors[i] : undefined,
       xattrs: listing.xattrs.get(i),
       error: captureError(path, listing.captureErrnos.get(i)) ?? xattrError(path, listing.xattrErrnos.get(i)),
-      content: type === 'file' ? new DiskContent(this.root, path) : undefined
+      content: type === 'file' ? new DiskContent(this.root, path, { stat: listing, index: i }) : undefined
     }
   }
 
-  #linkname(i: number): string {
+  linknameOf(i: number): string {
     this.#linknames ??= splitNames(this.listing.linknames)
     return this.#linknames[i]!
   }
 }
 
 /**
- * Plain entries of one directory in a row, from `begin` up to `end`: objects are made only of those that are looked at.
- * Runs are for stages that stand side by side and know them: a stage of a caller's own is given entries.
+ * Plain entries of one directory in a row, from `begin` up to `end`, as they were listed: an object is made only of one
+ * that somebody looks at. Memory: the listing.
  */
-export class ListedRun {
+export class ListedSpan implements JoinableBatch<Entry> {
+  readonly [batchOf] = 'listed'
+
   constructor(
     readonly directory: ListedDirectory,
     readonly begin: number,
     readonly end: number
   ) {}
 
-  *entries(): Generator<Entry, void, undefined> {
-    for (let i = this.begin; i < this.end; i++) yield this.directory.entry(i)
+  get length(): number {
+    return this.end - this.begin
   }
+
+  *[Symbol.iterator](): Generator<Entry, void, undefined> {
+    for (let i = this.begin; i < this.end; i++) yield stamp(this.directory.entry(i), this, i)
+  }
+
+  says(i: number, entry: Entry): boolean {
+    const { directory } = this
+    const { listing } = directory
+    const isFile = listing.types[i] === FileType.file
+    return (
+      entry.type === directory.typeOf(i) &&
+      entry.mode === (listing.modes[i]! & 0o7777) &&
+      entry.uid === listing.uids[i] &&
+      entry.gid === listing.gids[i] &&
+      entry.uname === userName(entry.uid) &&
+      entry.gname === groupName(entry.gid) &&
+      entry.mtimeNs === listing.mtimesNs[i] &&
+      entry.ctimeNs === listing.ctimesNs[i] &&
+      entry.ino === listing.inos[i] &&
+      entry.sizeBytes === (isFile ? listing.sizes[i] : undefined) &&
+      entry.sparse === (listing.sparse[i] === 1 || undefined) &&
+      (isFile ? isContentOf(entry.content, directory, i) : entry.content === undefined) &&
+      (entry.type !== 'symlink' || entry.linkname === directory.linknameOf(i)) &&
+      entry.link === undefined &&
+      entry.xattrs === undefined &&
+      entry.error === undefined &&
+      entry.mapped === undefined &&
+      !('change' in entry) &&
+      entry.path === directory.pathOf(i)
+    )
+  }
+
+  slice(begin: number, end: number): ListedSpan {
+    return new ListedSpan(this.directory, begin, end)
+  }
+}
+
+/** Tells a `ListedSpan` from other batches, and from items. */
+export function isListedSpan(item: Batched<object>): item is ListedSpan {
+  return isBatch(item) && item[batchOf] === 'listed'
+}
+
+function isContentOf(content: Entry['content'], { listing }: ListedDirectory, i: number): boolean {
+  return content instanceof DiskContent && content.listed?.stat === listing && content.listed.index === i
 }

@@ -1,8 +1,9 @@
+import { batchStage, isBatch } from '../flow/batches.js'
 import { DirectoryStack } from '../format/directory-stack.js'
 import { checkPathOrder } from '../format/entry-check.js'
 import { groupName, userName } from '../native.js'
 import { checkPath } from '../path.js'
-import { ListedRun } from '../source/listed.js'
+import { isListedSpan } from '../source/listed.js'
 import { type Entry, isEntry, type Stage } from '../types.js'
 
 /** Options of `addParents`. */
@@ -26,38 +27,51 @@ const MADE_MODE = 0o755
  * @throws BackupError IBT_OUT_OF_ORDER, also for a path that comes twice; IBT_UNSAFE_PATH.
  */
 export function addParents(options: AddParentsOptions = {}): Stage<Entry> {
-  return async function* addParentsStage(source) {
-    const directories = new DirectoryStack()
-    let last: string | undefined
+  return batchStage<Entry>(async function* addParentsStage(source) {
+    const parents = new Parents(options)
     for await (const item of source) {
-      const span = spanOf(item)
-      if (span === undefined) {
+      if (isListedSpan(item)) {
+        // Entries of one directory, in order.
+        yield* parents.before(item.directory.entry(item.begin))
+        parents.pass(item.directory.placed(item.end - 1))
         yield item
         continue
       }
-      const { first, end } = span
-      checkPath(first.path)
-      if (last !== undefined) checkPathOrder(last, first.path)
-      directories.leaveFor(first.path)
-      for (let path: string | undefined; (path = directories.nextMissing(first.path)) !== undefined; ) {
-        const made = makeDirectory(path, first)
-        options.onMade?.(made)
-        yield made
-        directories.push(path)
+      for (const single of isBatch(item) ? item : [item]) {
+        if (isEntry(single)) {
+          yield* parents.before(single)
+          parents.pass(single)
+        }
+        yield single
       }
-      if (end.type === 'directory') directories.push(end.path)
-      last = end.path
-      yield item
     }
-  }
+  })
 }
 
-/** What comes first and last in an item: of a run, entries that are in one directory and in order. */
-function spanOf(item: Entry): { readonly first: Entry; readonly end: Entry } | undefined {
-  if (!(item instanceof ListedRun)) return isEntry(item) ? { first: item, end: item } : undefined
-  const { directory, begin, end } = item
-  const first = directory.entry(begin)
-  return { first, end: end - begin === 1 ? first : directory.entry(end - 1) }
+/** The directories that the next entry may be in. */
+class Parents {
+  readonly #directories = new DirectoryStack()
+  #last: string | undefined
+
+  constructor(readonly options: AddParentsOptions) {}
+
+  /** Those that are missing. */
+  *before(entry: Entry): Generator<Entry, void, undefined> {
+    checkPath(entry.path)
+    if (this.#last !== undefined) checkPathOrder(this.#last, entry.path)
+    this.#directories.leaveFor(entry.path)
+    for (let path: string | undefined; (path = this.#directories.nextMissing(entry.path)) !== undefined; ) {
+      const made = makeDirectory(path, entry)
+      this.options.onMade?.(made)
+      yield made
+      this.#directories.push(path)
+    }
+  }
+
+  pass({ path, type }: Pick<Entry, 'path' | 'type'>): void {
+    if (type === 'directory') this.#directories.push(path)
+    this.#last = path
+  }
 }
 
 function makeDirectory(path: string, { mtimeNs }: Entry): Entry {

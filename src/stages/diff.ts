@@ -1,12 +1,14 @@
 import { type ChangeDetection, compareEntry } from '../change/compare.js'
 import { checkOrder, Previous } from '../change/previous.js'
-import { isKept } from '../change/runs.js'
+import { batchStage, isBatch } from '../flow/batches.js'
 import { createBreather } from '../flow/breathe.js'
 import { onAbort } from '../flow/on-abort.js'
 import { comparePaths, isBelow } from '../path.js'
-import { ListedRun } from '../source/listed.js'
+import { isListedSpan, type ListedSpan } from '../source/listed.js'
 import {
+  type Batched,
   type Change,
+  type ChangeKind,
   type Entry,
   isEntry,
   type SignaturePlace,
@@ -27,66 +29,131 @@ export interface DiffOptions extends ChangeDetection {
  * Consumes `Entry`; yields `Change`, and a `deleted` one for each entry of the state that is gone. Other items pass on.
  * A `Change` is compared anew: what an earlier `diff` said of it goes.
  * Path order, checked. Reads no content: a file whose metadata differ is `updated` until `sign` has read it.
- * What is `unreadable` keeps its previous entry, a directory its whole previous subtree, flagged `carried`.
+ * If an entry cannot be read, its entry of the previous state is kept and flagged `carried`; of a directory, the whole
+ * previous subtree.
  * Memory: constant. Look-ahead: one entry of the state.
  *
  * @throws BackupError IBT_OUT_OF_ORDER; whatever the sources throw.
  */
 export function diff(state: Source<StateEntry>, options: DiffOptions = {}): Stage<Entry, Change> {
-  return async function* diffStage(source, { signal } = {}) {
-    const previous = new Previous(state, options)
+  return batchStage<Entry, Change>(async function* diffStage(source, { signal }) {
+    const toPaired = (entry: Entry, previous: StateEntry, change: ChangeKind) =>
+      toChange(entry, previous, change, options)
+    const previous = new Previous(state, options, toPaired)
     const stopListening = onAbort(signal, reason => previous.cursor.break(reason))
     const breather = createBreather()
-    let last: string | undefined
+    const merge = new Merge(previous, options)
     try {
       for await (const item of source) {
-        for (const part of partsOf(item, previous)) {
-          if (breather.due()) await breather.pause()
-          if (!isEntry(part)) {
-            last = lastPathOf(part) ?? last
-            yield part
-            continue
+        if (breather.due()) await breather.pause()
+        if (isListedSpan(item)) yield* merge.span(item)
+        else {
+          yield* merge.unchanged()
+          for (const single of isBatch(item) ? item : [item]) {
+            if (breather.due()) await breather.pause()
+            if (!isEntry(single)) yield single
+            else {
+              const change = merge.match(single)
+              if (change === undefined) yield* merge.single(single)
+              else yield change
+            }
           }
-          const entry = 'change' in part ? toEntry(part as Change) : part
-          if (entry === undefined) continue
-          const peeked = previous.peek()
-          const next = peeked instanceof Promise ? await peeked : peeked
-          // The next of the state is behind the last entry: one of the same path is, too.
-          if (next?.path !== entry.path) {
-            checkOrder(last, entry.path, 'Entry')
-            yield* deletedBefore(previous, entry.path)
-          }
-          last = entry.path
-          const match = previous.take(entry.path)
-          if (entry.type === 'unreadable' && match !== undefined && match.type !== 'unreadable') {
-            yield carry(entry, match)
-            if (match.type === 'directory') yield* carriedBelow(previous, match.path)
-          } else yield toChange(entry, match, options)
         }
       }
-      yield* previous.takeKept()
-      yield* deletedBefore(previous, undefined)
+      yield* merge.unchanged()
+      yield* merge.deletedBefore(undefined)
     } finally {
       stopListening()
       await previous.cursor.close()
     }
-  }
+  })
 }
 
-function lastPathOf(item: object): string | undefined {
-  return isKept(item) ? item.lastPath() : undefined
-}
+/** The lock-step merge. What is unchanged waits, so that it goes on together. */
+class Merge {
+  #last: (() => string) | undefined
 
-/** The entries of a run, but for those that are as the state says: these come together. */
-function* partsOf(item: Entry, previous: Previous): Generator<Entry, void, undefined> {
-  if (!(item instanceof ListedRun)) {
-    yield* previous.takeKept()
-    yield item
-    return
+  constructor(
+    readonly previous: Previous,
+    readonly options: DiffOptions
+  ) {}
+
+  /** Entries as they were listed: by their columns, as far as these tell, else one by one. */
+  async *span(span: ListedSpan): AsyncGenerator<Batched<Change>, void, undefined> {
+    const { previous } = this
+    const { directory } = span
+    checkOrder(this.#last?.(), directory.pathOf(span.begin), 'Entry')
+    for (let i = span.begin; i < span.end; ) {
+      const passed = previous.pass(span, i)
+      if (passed > 0) {
+        const end = (i += passed)
+        this.#last = () => directory.pathOf(end - 1)
+        continue
+      }
+      yield* this.unchanged()
+      const compared = previous.compare(span, i)
+      if (compared === undefined) yield* this.single(directory.entry(i++))
+      else {
+        i = compared.end
+        this.#last = () => directory.pathOf(compared.end - 1)
+        yield compared
+      }
+    }
   }
-  for (let i = item.begin; (i += previous.keep(item, i)) < item.end; i++) {
-    yield* previous.takeKept()
-    yield item.directory.entry(i)
+
+  /** What was passed over, together. */
+  *unchanged(): Generator<Batched<Change>, void, undefined> {
+    const span = this.previous.takeUnchanged()
+    if (span !== undefined) yield span
+  }
+
+  /** The change of an entry that has the next line of the state, if that is at hand. */
+  match(item: Entry): Change | undefined {
+    if ('change' in item || item.type === 'unreadable') return undefined
+    const next = this.previous.peek()
+    if (next === undefined || next instanceof Promise || next.path !== item.path) return undefined
+    this.#last = () => item.path
+    this.previous.advance()
+    return compared(item, next, this.options)
+  }
+
+  async *single(item: Entry): AsyncGenerator<Change, void, undefined> {
+    const { previous, options } = this
+    const entry = 'change' in item ? toEntry(item as Change) : item
+    if (entry === undefined) return
+    const peeked = previous.peek()
+    const next = peeked instanceof Promise ? await peeked : peeked
+    // State entries are ordered, so an entry whose path equals the next state entry needs no order check.
+    if (next?.path !== entry.path) {
+      checkOrder(this.#last?.(), entry.path, 'Entry')
+      yield* this.deletedBefore(entry.path)
+    }
+    this.#last = () => entry.path
+    const match = previous.take(entry.path)
+    if (entry.type === 'unreadable' && match !== undefined && match.type !== 'unreadable') {
+      yield carry(entry, match)
+      if (match.type === 'directory') yield* this.#carriedBelow(match.path)
+    } else if (match === undefined) yield { change: 'created', ...entry }
+    else yield compared(entry, match, options)
+  }
+
+  async *deletedBefore(path: string | undefined): AsyncGenerator<Change, void, undefined> {
+    const { previous } = this
+    let entry: StateEntry | undefined
+    while ((entry = await previous.peek()) !== undefined) {
+      if (path !== undefined && comparePaths(entry.path, path) >= 0) return
+      previous.advance()
+      yield { change: 'deleted', previous: entry, ...entry }
+    }
+  }
+
+  async *#carriedBelow(directory: string): AsyncGenerator<Change, void, undefined> {
+    const { previous } = this
+    let entry: StateEntry | undefined
+    while ((entry = await previous.peek()) !== undefined && isBelow(entry.path, directory)) {
+      previous.advance()
+      yield { change: 'unchanged', previous: entry, ...entry, carried: true }
+    }
   }
 }
 
@@ -95,10 +162,13 @@ function toEntry({ change, previous: _, basis: __, carried: ___, ...entry }: Cha
   return change === 'deleted' ? undefined : entry
 }
 
-function toChange(found: Entry, previous: StateEntry | undefined, options: DiffOptions): Change {
-  if (previous === undefined) return { change: 'created', ...found }
+/** What a single entry is, compared with the entry of the state that has its path. */
+function compared(found: Entry, previous: StateEntry, options: DiffOptions): Change {
   const entry = withPreviousXattrs(found, previous)
-  const change = compareEntry(entry, previous, options)
+  return toChange(entry, previous, compareEntry(entry, previous, options), options)
+}
+
+function toChange(entry: Entry, previous: StateEntry, change: ChangeKind, options: DiffOptions): Change {
   const { signature } = previous
   const { signature: read } = options
   if (change !== 'updated' || entry.type !== 'file' || signature === undefined || read === undefined) {
@@ -116,21 +186,4 @@ function withPreviousXattrs(entry: Entry, { xattrs }: StateEntry): Entry {
 /** The previous entry goes on as it was; only the error is new. */
 function carry(entry: Entry, previous: StateEntry): Change {
   return { ...previous, error: entry.error, change: 'unchanged', previous, carried: true }
-}
-
-async function* deletedBefore(previous: Previous, path: string | undefined): AsyncGenerator<Change> {
-  let entry: StateEntry | undefined
-  while ((entry = await previous.peek()) !== undefined) {
-    if (path !== undefined && comparePaths(entry.path, path) >= 0) return
-    previous.advance()
-    yield { change: 'deleted', previous: entry, ...entry }
-  }
-}
-
-async function* carriedBelow(previous: Previous, directory: string): AsyncGenerator<Change> {
-  let entry: StateEntry | undefined
-  while ((entry = await previous.peek()) !== undefined && isBelow(entry.path, directory)) {
-    previous.advance()
-    yield { change: 'unchanged', previous: entry, ...entry, carried: true }
-  }
 }

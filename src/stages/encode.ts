@@ -1,10 +1,13 @@
 import { FRAMES_IN_FLIGHT } from '../constants.js'
-import type { Memory } from '../flow/memory.js'
+import { batchStage, isBatch } from '../flow/batches.js'
 import { artifactName } from '../format/names.js'
 import { createScanner } from '../native.js'
 import {
   type ArtifactEncoder,
   type BackupId,
+  type Batch,
+  type Batched,
+  batchOf,
   type Chunk,
   type Codec,
   type FrameSize,
@@ -20,8 +23,6 @@ import {
 export interface EncodeOptions {
   /** Frames that are compressed at the same time. Default: `FRAMES_IN_FLIGHT`. */
   readonly concurrency?: number | undefined
-  /** Takes frames back that are compressed. Shared with the `pack` that comes directly before. */
-  readonly memory?: Memory | undefined
 }
 
 /** Every `Piece` becomes chunks; whatever else there is stays what it is. */
@@ -40,29 +41,53 @@ export type EncodeStage = <T extends object>(
  * @throws RangeError at the call for a concurrency that is no positive integer.
  */
 export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = {}): EncodeStage {
-  const { concurrency = FRAMES_IN_FLIGHT, memory } = options
+  const { concurrency = FRAMES_IN_FLIGHT } = options
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new RangeError('encode: concurrency is a positive integer')
-  return async function* encodeStage<T extends object>(source: Source<T>) {
+  return batchStage<object, object>(async function* encodeStage(source) {
     const artifacts = new Map<Kind, Artifact>()
-    const queue: (Exclude<T, Piece> | InFlight)[] = []
+    const queue: Batched<object | InFlight>[] = []
     let inFlight = 0
     for await (const item of source) {
-      if (isPiece(item)) {
-        queue.push(new InFlight(artifactOf(artifacts, item.kind, codec, backup), item.frame))
-        inFlight++
-      } else if (queue.length === 0) yield item as Exclude<T, Piece>
-      else queue.push(item as Exclude<T, Piece>)
+      for (const part of partsOf(item)) {
+        if (part.piece === undefined) queue.push(part.item)
+        else {
+          queue.push(new InFlight(artifactOf(artifacts, part.piece.kind, codec, backup), part, codec))
+          inFlight++
+        }
+      }
       while (queue.length > 0 && (inFlight >= concurrency || isReady(queue[0]!))) {
         const head = queue.shift()!
         if (head instanceof InFlight) {
           inFlight--
-          yield await head.chunk(memory)
+          yield await head.chunk()
         } else yield head
       }
     }
-    for (const item of queue) yield item instanceof InFlight ? await item.chunk(memory) : item
+    for (const item of queue) yield item instanceof InFlight ? await item.chunk() : item
     for (const artifact of artifacts.values()) yield* artifact.seal()
+  }) as EncodeStage
+}
+
+interface Part {
+  readonly item: Batched<object>
+  /** If it is one, and what its memory is leased with. */
+  readonly piece?: Piece
+  readonly lease?: Batch<object> | undefined
+}
+
+/** Pieces one by one. A batch that holds none passes as it is. */
+function* partsOf(item: Batched<object>): Generator<Part, void, undefined> {
+  if (!isBatch(item)) yield isPiece(item) ? { item, piece: item } : { item }
+  else if (item[batchOf] !== 'items') yield { item }
+  else {
+    const lease = item.length === 1 ? item : undefined
+    for (const single of item) {
+      if (isPiece(single)) {
+        if (lease === undefined) item.keep?.()
+        yield { item: single, piece: single, lease }
+      } else yield { item: single }
+    }
   }
 }
 
@@ -73,18 +98,22 @@ class InFlight {
 
   constructor(
     readonly artifact: Artifact,
-    readonly frame: Uint8Array
+    readonly part: Part,
+    readonly codec: Codec
   ) {
     const done = () => {
       this.isDone = true
     }
+    const { frame } = part.piece!
     this.#chunk = artifact.chunk(artifact.encoder.encode(frame), frame.length)
     this.#chunk.then(done, done)
   }
 
-  async chunk(memory: Memory | undefined): Promise<Chunk> {
+  async chunk(): Promise<Chunk> {
     const chunk = await this.#chunk
-    if (chunk.bytes.buffer !== this.frame.buffer) memory?.done(this.frame)
+    const { lease } = this.part
+    if (this.codec.copies) lease?.release?.()
+    else lease?.keep?.()
     return chunk
   }
 }
@@ -133,7 +162,7 @@ class Artifact {
     if (table.length > 0) yield await this.#add(async () => table)
     const { name, kind } = this
     const { sha256 } = await this.#scanner.finish()
-    yield { name, kind, sizeBytes: this.#sizeBytes, sha256: sha256.toString('hex') }
+    yield { item: 'sealed', name, kind, sizeBytes: this.#sizeBytes, sha256: sha256.toString('hex') }
   }
 
   #add(take: () => Promise<Uint8Array>): Promise<Chunk> {
@@ -143,7 +172,7 @@ class Artifact {
       const bytes = await take()
       await this.#scanner.update(bytes)
       this.#sizeBytes += bytes.length
-      return { name: this.name, kind: this.kind, bytes }
+      return { item: 'chunk', name: this.name, kind: this.kind, bytes } as const
     }
     const chunk = added()
     this.#last = chunk

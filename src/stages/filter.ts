@@ -1,6 +1,8 @@
+import { batchStage, isBatch, toBatch } from '../flow/batches.js'
 import { isBelow, parentPath, ROOT_PATH } from '../path.js'
 import type { Rules, Scope, Selection } from '../rules.js'
-import { type Entry, isEntry, type Stage } from '../types.js'
+import { isListedSpan, type ListedSpan } from '../source/listed.js'
+import { type Batch, type Entry, isEntry, type Stage } from '../types.js'
 
 /**
  * Drops the entries that the rules exclude, with all that lies below them; or all that a selection does not select,
@@ -16,12 +18,34 @@ import { type Entry, isEntry, type Stage } from '../types.js'
 export function filter<E extends Entry = Entry>(rules: Rules | Selection): Stage<E> {
   if (isSelection(rules)) return select(rules)
   if (typeof rules?.root !== 'function') throw new TypeError('filter: rules or a selection are expected')
-  return async function* filterStage(source) {
+  return batchStage<E>(async function* filterStage(source) {
     const scope = rules.root(new Map())
     const tree = new Tree(scope)
     for await (const item of source) {
-      if (scope.isIdle || !isEntry(item) || !tree.excludes(item)) yield item
+      // What was listed by the same rules has been asked for before.
+      if (scope.isIdle || (isListedSpan(item) && item.directory.rules === rules)) yield item
+      else if (isListedSpan(item)) yield* allowedParts<E>(item, tree)
+      else if (isBatch(item)) yield* allowed<E>(item, single => !isEntry(single) || !tree.excludes(single))
+      else if (!isEntry(item) || !tree.excludes(item)) yield item
     }
+  })
+}
+
+/** The items of a batch that stay. */
+function* allowed<E>(batch: Batch<E>, isAllowed: (item: E) => boolean): Generator<Batch<E>, void, undefined> {
+  const items = [...batch].filter(isAllowed)
+  if (items.length > 0) yield toBatch(items, batch)
+  else batch.release?.()
+}
+
+/** What stays of a listing. */
+function* allowedParts<E>(span: ListedSpan, tree: Tree): Generator<Batch<E>, void, undefined> {
+  const { directory, begin, end } = span
+  let from = begin
+  for (let i = begin; i <= end; i++) {
+    if (i < end && !tree.excludes(directory.entry(i))) continue
+    if (from < i) yield span.slice(from, i) as Batch<object> as Batch<E>
+    from = i + 1
   }
 }
 
@@ -52,18 +76,20 @@ class Tree {
 }
 
 function select<E extends Entry>(selection: Selection): Stage<E> {
-  return async function* filterStage(source) {
+  return batchStage<E>(async function* filterStage(source) {
     const waiting: E[] = []
     for await (const item of source) {
-      if (!isEntry(item)) {
-        yield item
-        continue
+      const selected: E[] = []
+      for (const single of isBatch(item) ? item : [item]) {
+        if (!isEntry(single)) {
+          selected.push(single)
+          continue
+        }
+        while (waiting.length > 0 && !isBelow(single.path, waiting.at(-1)!.path)) waiting.pop()
+        if (selection.selects(single.path, single.type)) selected.push(...waiting.splice(0), single)
+        else if (single.type === 'directory') waiting.push(single)
       }
-      while (waiting.length > 0 && !isBelow(item.path, waiting.at(-1)!.path)) waiting.pop()
-      if (selection.selects(item.path, item.type)) {
-        yield* waiting.splice(0)
-        yield item
-      } else if (item.type === 'directory') waiting.push(item)
+      if (selected.length > 0) yield toBatch(selected, isBatch(item) ? item : undefined)
     }
-  }
+  })
 }

@@ -1,4 +1,3 @@
-export { Memory } from '../flow/memory.js'
 export { type AddParentsOptions, addParents } from './add-parents.js'
 export { type DiffOptions, diff } from './diff.js'
 export { type EncodeOptions, type EncodeStage, encode } from './encode.js'

@@ -1,3 +1,4 @@
+import { batchStage, isBatch } from '../flow/batches.js'
 import type { Stage } from '../types.js'
 
 /**
@@ -9,10 +10,13 @@ import type { Stage } from '../types.js'
  */
 export function observe<T>(callback: (item: T) => void): Stage<T> {
   if (typeof callback !== 'function') throw new TypeError('observe takes a function')
-  return async function* observeStage(source) {
+  return batchStage<T>(async function* observeStage(source) {
     for await (const item of source) {
-      callback(item)
+      if (isBatch(item)) {
+        item.keep?.()
+        for (const single of item) callback(single)
+      } else callback(item)
       yield item
     }
-  }
+  })
 }

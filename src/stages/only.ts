@@ -1,4 +1,5 @@
-import { isChunk, isPiece, type Kind, type Stage } from '../types.js'
+import { batchStage, isBatch } from '../flow/batches.js'
+import { batchOf, isChunk, isPiece, type Kind, type Stage } from '../types.js'
 
 const KINDS: ReadonlySet<Kind> = new Set(['full', 'created', 'updated', 'sigvault', 'state'])
 
@@ -12,10 +13,15 @@ const KINDS: ReadonlySet<Kind> = new Set(['full', 'created', 'updated', 'sigvaul
  */
 export function only(kind: Kind): Stage<object, Uint8Array> {
   if (!KINDS.has(kind)) throw new TypeError(`only: a kind of artifact is expected: ${[...KINDS].join(', ')}`)
-  return async function* onlyStage(source) {
+  return batchStage<object, Uint8Array>(async function* onlyStage(source) {
     for await (const item of source) {
-      if (isPiece(item) && item.kind === kind) yield item.frame
-      else if (isChunk(item) && item.kind === kind) yield item.bytes
+      if (isBatch(item) && item[batchOf] !== 'items') continue
+      for (const single of isBatch(item) ? item : [item]) {
+        if (isPiece(single) && single.kind === kind) {
+          if (isBatch(item)) item.keep?.()
+          yield single.frame
+        } else if (isChunk(single) && single.kind === kind) yield single.bytes
+      }
     }
-  }
+  })
 }

@@ -1,21 +1,32 @@
 import { type BodyWriter, DeltaWriter, sizeUnknown, WholeWriter } from '../archive/body-writer.js'
-import { HeldBack } from '../archive/held-back.js'
 import { LinkGroups } from '../archive/link-groups.js'
-import { storeRuns } from '../archive/store-runs.js'
+import { PendingItems } from '../archive/pending-items.js'
 import { storeSignature } from '../archive/store-signature.js'
+import { type StoredSpans, storeSpans, UnchangedLines } from '../archive/store-spans.js'
 import { settleChange } from '../change/compare.js'
+import { asChange, toUnreadable } from '../change/decide-body.js'
 import { recordKept, recordLink, recordStored } from '../change/record.js'
-import { isReadRuns } from '../change/run-batch.js'
-import { asChange, toUnreadable } from '../change/settle.js'
+import { isReadSpans } from '../change/span-batch.js'
+import { isUnchangedSpan } from '../change/unchanged.js'
 import { BackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
+import { batchesOf, batchStage, isBatch } from '../flow/batches.js'
 import { withKnownSize } from '../flow/known-size.js'
-import type { Memory } from '../flow/memory.js'
+import { Pool } from '../flow/memory.js'
 import { ArchiveWriter } from '../format/archive-writer.js'
 import { toTarHeader } from '../format/tar-header.js'
 import { printPath } from '../path.js'
-import type { ArchiveKind, Body, Entry, Packed, Piece, Signed, Stage } from '../types.js'
-import { isEntry } from '../types.js'
+import {
+  type ArchiveKind,
+  type Batched,
+  type Body,
+  type Entry,
+  isEntry,
+  type Packed,
+  type Piece,
+  type Signed,
+  type Stage
+} from '../types.js'
 
 /** Options of `pack`. */
 export interface PackOptions {
@@ -23,8 +34,6 @@ export interface PackOptions {
   readonly whole: ArchiveKind
   /** The archive for deltas. */
   readonly delta?: ArchiveKind | undefined
-  /** Shared with the `sign` that comes directly before and the `encode` directly behind. */
-  readonly memory?: Memory | undefined
 }
 
 /**
@@ -42,26 +51,34 @@ export interface PackOptions {
  */
 export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
   if (options?.whole === undefined) throw new TypeError('pack: whole names the archive for whole contents')
-  return async function* packStage(source, { signal } = {}) {
+  return batchStage<Entry, Packed | Piece>(async function* packStage(source, { signal }) {
     const packer = new Packer(options)
-    const held = new HeldBack<Packed>(packer.writers)
+    const pending = new PendingItems<Packed | StoredSpans | UnchangedLines>(packer.writers)
     for await (const item of source) {
-      if (isReadRuns(item)) held.push(storeRuns(item, options.whole, packer) as object as Packed)
-      else if (!isEntry(item)) held.push(item)
+      if (isReadSpans(item)) pending.push(storeSpans(item, options.whole, packer))
+      else if (isUnchangedSpan(item)) pending.push(new UnchangedLines(item))
       else {
-        const linked = packer.linked(asChange(item) as Signed)
-        const signed = needsSize(linked) ? await withKnownSize(linked, signal) : linked
-        const body = packer.bodyOf(signed)
-        if (body === undefined) held.push(packer.keep(signed))
-        else if (Array.isArray(body.parts)) held.push(packer.storeHeld(signed, body, body.parts))
-        else held.push(yield* packer.store(signed, body, signal))
+        for (const single of isBatch(item) ? item : [item]) {
+          const packed = packer.add(needsSize(single) ? await withKnownSize(single, signal) : single)
+          pending.push(packed instanceof OpenBody ? yield* packer.store(packed, signal) : packed)
+        }
+        // Bodies in memory were copied, or have a lease of their own.
+        if (isBatch(item)) item.release?.()
       }
-      if (held.isFull) packer.flush()
-      for (const ready of held.take()) yield ready
+      if (pending.isFull) packer.flush()
+      yield* pending.take()
     }
     packer.end()
-    for (const ready of held.take()) yield ready
-  }
+    yield* pending.take()
+  })
+}
+
+/** A body that comes part by part. */
+class OpenBody {
+  constructor(
+    readonly item: Signed,
+    readonly body: Body
+  ) {}
 }
 
 class Packer {
@@ -72,10 +89,11 @@ class Packer {
   readonly #groups = new LinkGroups()
 
   constructor(readonly options: PackOptions) {
-    const { whole, delta, memory } = options
-    this.whole = new ArchiveWriter(whole, memory)
-    this.delta = delta === undefined ? undefined : new ArchiveWriter(delta, memory)
-    this.sigvault = new ArchiveWriter('sigvault', memory)
+    const { whole, delta } = options
+    const pool = new Pool()
+    this.whole = new ArchiveWriter(whole, pool)
+    this.delta = delta === undefined ? undefined : new ArchiveWriter(delta, pool)
+    this.sigvault = new ArchiveWriter('sigvault', pool)
     this.writers = [this.whole, ...(this.delta === undefined ? [] : [this.delta]), this.sigvault]
   }
 
@@ -87,8 +105,17 @@ class Packer {
     for (const writer of this.writers) if (writer.offset > 0) writer.end()
   }
 
+  /** Takes an item; one whose body is not in memory is to be stored part by part. Other items pass. */
+  add(item: Entry): Packed | OpenBody {
+    if (!isEntry(item)) return item
+    const signed = this.#linked(asChange(item) as Signed)
+    const body = this.#bodyOf(signed)
+    if (body === undefined) return this.keep(signed)
+    return Array.isArray(body.parts) ? this.#storeInMemory(signed, body, body.parts) : new OpenBody(signed, body)
+  }
+
   /** A further member of a hard-link group that `sign` has not seen. */
-  linked(item: Signed): Signed {
+  #linked(item: Signed): Signed {
     if (item.type !== 'file' || item.link === undefined || item.body !== undefined || item.linkTo !== undefined)
       return item
     const first = item.change === 'created' ? this.#groups.find(item) : undefined
@@ -96,7 +123,7 @@ class Packer {
   }
 
   /** The body of an item; for a file that `sign` has not seen, its content. */
-  bodyOf(item: Signed): Body | undefined {
+  #bodyOf(item: Signed): Body | undefined {
     if (item.type !== 'file' || item.linkTo !== undefined) return undefined
     if (item.body !== undefined) return item.body
     if (item.origin !== undefined || (item.change !== 'created' && item.change !== 'updated')) return undefined
@@ -106,11 +133,11 @@ class Packer {
 
   /** Takes an item that has no body. */
   keep(item: Signed): Packed {
-    if (item.change === 'deleted') return { state: undefined, storedBytes: 0, ...item }
+    if (item.change === 'deleted') return { item: 'packed', state: undefined, storedBytes: 0, ...item }
     if (item.linkTo !== undefined) return this.#keepLink(item, item.linkTo)
     const isNew = item.origin === undefined && (item.change === 'created' || item.change === 'updated')
     if (isNew && item.type !== 'unreadable' && item.type !== 'socket') this.whole.header(toTarHeader(item))
-    return { state: this.#groups.add(item, recordKept(item)), storedBytes: 0, ...item }
+    return { item: 'packed', state: this.#groups.add(item, recordKept(item)), storedBytes: 0, ...item }
   }
 
   #keepLink(item: Signed, linkTo: string): Packed {
@@ -122,21 +149,22 @@ class Packer {
     const { change, state } = recordLink(item, first.state)
     const isNew = change === 'created' || change === 'updated'
     if (isNew && first.isInArchive) this.whole.header(toTarHeader(state, { type: 'link', linkname: first.state.path }))
-    return { state, storedBytes: 0, ...item, change }
+    return { item: 'packed', state, storedBytes: 0, ...item, change }
   }
 
   /** Takes an item with a body that is in memory. */
-  storeHeld(item: Signed, body: Body, parts: readonly Uint8Array[]): Packed {
+  #storeInMemory(item: Signed, body: Body, parts: readonly Uint8Array[]): Packed {
     const writer = this.#writer(item, body)
     for (const part of parts) writer.part(part)
     return this.#stored(item, body, writer)
   }
 
   /** Takes an item with a body, part by part. */
-  async *store(item: Signed, body: Body, signal?: AbortSignal): AsyncGenerator<Piece, Packed, undefined> {
+  async *store({ item, body }: OpenBody, signal?: AbortSignal): AsyncGenerator<Batched<Piece>, Packed, undefined> {
     const writer = this.#writer(item, body)
-    for await (const part of abortable(body.parts, signal)) {
-      writer.part(part)
+    for await (const parts of batchesOf(abortable(body.parts, signal))) {
+      if (!isBatch(parts)) writer.part(parts)
+      else for (const part of parts) writer.part(part, parts)
       yield* writer.archive.takePieces()
     }
     return this.#stored(item, body, writer)
@@ -163,14 +191,14 @@ class Packer {
     }
     const signature = storeSignature(this.sigvault, item, summary)
     const state = this.#groups.add(item, recordStored(item, summary, { place, signature }), body.form === 'whole')
-    // Nobody may keep the parts: their memory is used again.
-    const packed = { state, storedBytes: writer.storedBytes, ...item, change, body: undefined }
+    // Nobody may keep the parts: their memory may be used again.
+    const packed = { item: 'packed', state, storedBytes: writer.storedBytes, ...item, change, body: undefined } as const
     return packed
   }
 }
 
 /** Whether a content that no stage has signed is stored, of which nobody knows the size. */
-function needsSize({ type, sizeBytes, content, body, linkTo, origin, change }: Signed): boolean {
+function needsSize({ type, sizeBytes, content, body, linkTo, origin, change = 'created' }: Partial<Signed>): boolean {
   if (type !== 'file' || sizeBytes !== undefined || content === undefined || body !== undefined) return false
   return linkTo === undefined && origin === undefined && (change === 'created' || change === 'updated')
 }

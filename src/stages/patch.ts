@@ -1,4 +1,5 @@
 import { tmpdir } from 'node:os'
+import { batchStage, isBatch, toBatch } from '../flow/batches.js'
 import { PatchedContent } from '../restore/patched.js'
 import type { Entry, Layered, Stage } from '../types.js'
 
@@ -22,10 +23,12 @@ export interface PatchOptions {
  */
 export function patch(options: PatchOptions = {}): Stage<Layered, Entry> {
   const { spoolDirectory = tmpdir() } = options
-  return async function* patchStage(source) {
-    for await (const item of source) {
-      if (item.layers === undefined) yield item
-      else yield { ...item, content: new PatchedContent(item, item.layers, spoolDirectory), layers: undefined }
-    }
+  const patched = (item: Layered): Entry => {
+    if (item.layers === undefined) return item
+    const content = new PatchedContent(item, item.layers, spoolDirectory)
+    return { ...item, content, layers: undefined } as Entry
   }
+  return batchStage<Layered, Entry>(async function* patchStage(source) {
+    for await (const item of source) yield isBatch(item) ? toBatch(Array.from(item, patched), item) : patched(item)
+  })
 }

@@ -12,6 +12,7 @@ import {
   isSealed,
   type Packed,
   type Sealed,
+  type SealedArtifact,
   type Sink,
   type Store,
   type Totals
@@ -25,7 +26,7 @@ export interface PublishOptions {
 
 /** What a pipeline has stored. */
 export interface Published {
-  readonly artifacts: readonly Sealed[]
+  readonly artifacts: readonly SealedArtifact[]
   /** All zero if no `stateEmit` was in the pipeline. */
   readonly totals: Totals
   /** False if `commits` said so: nothing is stored then. */
@@ -53,14 +54,15 @@ export function publish(
 ): Sink<Packed | Chunk | Sealed | Counted, Published> {
   return async function publishSink(source, { signal } = {}) {
     const puts = new Puts(store)
-    const artifacts: Sealed[] = []
+    const artifacts: SealedArtifact[] = []
     let { totals } = new Tally()
     const stopListening = onAbort(signal, reason => puts.fail(reason))
     try {
       for await (const item of source) {
         if (isChunk(item)) await puts.push(item)
         else if (isSealed(item)) {
-          artifacts.push(item)
+          const { name, kind, sizeBytes, sha256 } = item
+          artifacts.push({ name, kind, sizeBytes, sha256 })
           puts.seal(item)
         } else if (isCounted(item)) totals = item.totals
       }

@@ -1,16 +1,29 @@
-import { type BatchResult, Deferred, Failed } from '../change/batch.js'
+import { isComparedSpan } from '../change/compared.js'
+import { asChange, toUnreadable, toVanished } from '../change/decide-body.js'
 import { checkPolicy, type SignPolicy } from '../change/policy.js'
+import { Deferred, type DiskFile, Failed, type ReadResult } from '../change/read-batch.js'
 import { ReadQueue } from '../change/read-queue.js'
-import { isReadRuns, type ReadRuns } from '../change/run-batch.js'
-import { asChange, toUnreadable, toVanished } from '../change/settle.js'
+import { isReadSpans } from '../change/span-batch.js'
 import { signStream } from '../change/stream.js'
 import { isBroken, type SignContext } from '../change/stream-body.js'
+import { isUnchangedSpan } from '../change/unchanged.js'
 import { IN_FLIGHT_BYTES, PART_BYTES, SPARSE_HELD_BYTES } from '../constants.js'
+import { batchStage, isBatch, toBatch } from '../flow/batches.js'
 import { type Breather, createBreather } from '../flow/breathe.js'
-import type { Memory } from '../flow/memory.js'
+import { Pool } from '../flow/memory.js'
+import { allocateBytes } from '../native.js'
 import { DiskContent } from '../source/disk.js'
-import { ListedRun } from '../source/listed.js'
-import { type Change, type Entry, isEntry, type Origins, type Signed, type Stage } from '../types.js'
+import { isListedSpan } from '../source/listed.js'
+import {
+  type Batch,
+  type Batched,
+  type Change,
+  type Entry,
+  isEntry,
+  type Origins,
+  type Signed,
+  type Stage
+} from '../types.js'
 
 /** Options of `sign`. */
 export interface SignOptions extends SignPolicy {
@@ -18,8 +31,6 @@ export interface SignOptions extends SignPolicy {
   readonly inFlightBytes?: number | undefined
   /** Finds contents of the previous state: a file that has one is stored without any, or as a delta on it. Default: the pipeline's. */
   readonly origins?: Origins | undefined
-  /** Shared with the `pack` that comes directly behind. Default: fresh memory for all that is read. */
-  readonly memory?: Memory | undefined
 }
 
 /**
@@ -42,58 +53,124 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
   const policy = checkPolicy(options)
   const { inFlightBytes = IN_FLIGHT_BYTES } = options
   if (!(inFlightBytes > 0)) throw new RangeError('sign: inFlightBytes is positive')
-  return async function* signStage(source, { signal, origins } = {}) {
-    const context = { policy, memory: options.memory, origins: options.origins ?? origins, signal }
-    const queue = new ReadQueue<Signed | Deferred>(inFlightBytes, context)
-    const links = new Links()
-    const breather = createBreather()
+  return batchStage<Entry, Signed>(async function* signStage(source, { signal, origins }) {
+    const context = { policy, pool: new Pool(allocateBytes), origins: options.origins ?? origins, signal }
+    const signer = new Signer(inFlightBytes, context)
     for await (const item of source) {
-      const entries = item instanceof ListedRun ? queue.readRun(item) : [item]
-      for (const entry of entries) {
-        if (entry === undefined) {
-          while (queue.isFull) yield* settle(await queue.shift(), links, breather, context)
-          continue
+      if (isListedSpan(item) || isComparedSpan(item)) {
+        for (const entry of signer.parts(item)) {
+          const passed = entry && signer.add(entry)
+          if (passed !== undefined) yield passed
+          if (signer.isDue) yield* signer.take()
         }
-        const linkTo = isEntry(entry) ? links.find(entry) : undefined
-        const isRead = isEntry(entry) && linkTo === undefined && needsRead(entry)
-        if (!isRead) {
-          const passed = linkTo === undefined ? toSigned(entry) : { linkTo, ...asChange(entry) }
-          if (queue.isEmpty && linkTo === undefined) {
-            yield passed
-            continue
-          }
-          queue.push(passed)
-        } else if (isBatchable(entry)) queue.read(entry)
-        else queue.push(new Deferred(entry))
-        const drains = isRead && !isBatchable(entry)
-        while (queue.isFull || (drains && !queue.isEmpty)) yield* settle(await queue.shift(), links, breather, context)
+        continue
+      }
+      for (const single of isUnchangedSpan(item) || !isBatch(item) ? [item as Batched<Signed>] : item) {
+        const passed = signer.add(single)
+        if (passed !== undefined) yield passed
+        if (signer.isDue) yield* signer.take()
       }
     }
-    while (!queue.isEmpty) yield* settle(await queue.shift(), links, breather, context)
-  }
+    yield* signer.drain()
+  })
 }
 
-async function* settle(
-  results: readonly (BatchResult | ReadRuns)[],
-  links: Links,
-  breather: Breather,
-  context: SignContext
-): AsyncGenerator<Signed, void, undefined> {
-  for (const result of results) {
-    if (breather.due()) await breather.pause()
-    // To the stages behind it is one of the items that they let pass.
-    if (isReadRuns(result)) yield result as object as Signed
-    else if (result instanceof Failed) yield* fail(result, links)
-    else if (result instanceof Deferred || links.isBroken(result)) {
-      const entry = result instanceof Deferred ? result.entry : { ...result, linkTo: undefined }
-      for await (const signed of signStream(entry, context)) {
-        if (signed instanceof Failed) yield* fail(signed, links)
-        else {
-          yield signed
-          if (isBroken(signed.body)) links.break(signed)
-        }
+type Span = Parameters<ReadQueue<Batched<Signed> | Deferred>['readSpan']>[0]
+type Results = AsyncGenerator<Batched<Signed>, void, undefined>
+
+/** What is to be read is read ahead; everything comes out in order. */
+class Signer {
+  readonly #queue: ReadQueue<Batched<Signed> | Deferred>
+  readonly #links = new Links()
+  readonly #breather: Breather = createBreather()
+  #drains = false
+
+  constructor(
+    inFlightBytes: number,
+    readonly context: SignContext
+  ) {
+    this.#queue = new ReadQueue(inFlightBytes, context)
+  }
+
+  /** Takes a span; the entries of it that cannot be read with others come out, and where room may be needed, nothing. */
+  parts(span: Span): Iterable<Entry | undefined> {
+    return this.#queue.readSpan(span)
+  }
+
+  /** Takes an item, or gives it back if it is its turn. */
+  add(item: Batched<Signed | Entry>): Batched<Signed> | undefined {
+    if (isBatch(item) || !isEntry(item)) return this.#pass(item as Batched<Signed>)
+    const linkTo = this.#links.find(item)
+    if (linkTo !== undefined) return this.#pass({ linkTo, ...asChange(item) }, false)
+    if (!needsRead(item)) return this.#pass(asChange(item))
+    if (isBatchable(item)) this.#queue.read(item)
+    else {
+      this.#queue.push(new Deferred(item))
+      // A content that dies at the next pull cannot wait.
+      this.#drains = true
+    }
+    return undefined
+  }
+
+  #pass(item: Batched<Signed>, mayGo = true): Batched<Signed> | undefined {
+    if (this.#queue.isEmpty && mayGo) return item
+    this.#queue.push(item)
+    return undefined
+  }
+
+  /** Whether results have to be taken before more comes. */
+  get isDue(): boolean {
+    return this.#queue.isFull || this.#drains
+  }
+
+  /** Results, until there is room. */
+  async *take(): Results {
+    while (this.#queue.isFull || (this.#drains && !this.#queue.isEmpty)) yield* this.#results(await this.#queue.shift())
+    this.#drains = false
+  }
+
+  async *drain(): Results {
+    while (!this.#queue.isEmpty) yield* this.#results(await this.#queue.shift())
+  }
+
+  /** Results of one batch: those in a row that are signed go on together. */
+  async *#results(batch: Batch<Batched<Signed> | ReadResult>): Results {
+    if (isReadSpans(batch)) {
+      yield batch
+      return
+    }
+    let signed: Signed[] = []
+    let isOpen = true
+    const take = () => {
+      const taken = signed
+      signed = []
+      return taken
+    }
+    for (const result of batch) {
+      if (this.#breather.due()) await this.#breather.pause()
+      if (result instanceof Failed) signed.push(...fail(result, this.#links))
+      else if (result instanceof Deferred || isBatch(result) || this.#links.isBroken(result)) {
+        // The memory of what comes before may be looked at until the whole batch is through.
+        if (isOpen) batch.keep?.()
+        isOpen = false
+        if (signed.length > 0) yield toBatch(take())
+        if (isBatch(result)) yield result
+        else yield* this.#stream(result)
+      } else signed.push(result)
+    }
+    if (signed.length > 0) yield toBatch(take(), batch)
+    else batch.release?.()
+  }
+
+  async *#stream(result: Deferred | Signed): Results {
+    const entry = result instanceof Deferred ? result.entry : { ...result, linkTo: undefined }
+    for await (const signed of signStream(entry, this.context)) {
+      if (signed instanceof Failed) yield* fail(signed, this.#links)
+      else {
+        yield signed
+        if (isBroken(signed.body)) this.#links.break(signed)
       }
-    } else yield result
+    }
   }
 }
 
@@ -103,16 +180,12 @@ function* fail({ entry, error }: Failed, links: Links): Generator<Signed> {
   if (kept !== undefined) yield kept
 }
 
-function toSigned(item: Entry): Signed {
-  return isEntry(item) ? asChange(item) : item
-}
-
 function needsRead(item: Entry & Partial<Change>): boolean {
   if (item.content === undefined) return false
   return item.change === undefined || item.change === 'created' || item.change === 'updated'
 }
 
-function isBatchable(item: Entry): boolean {
+function isBatchable(item: Entry): item is DiskFile {
   if (!(item.content instanceof DiskContent)) return false
   const { sizeBytes = Infinity } = item
   return sizeBytes <= (item.sparse ? SPARSE_HELD_BYTES : PART_BYTES)

@@ -1,13 +1,15 @@
 import { createHash, type Hash } from 'node:crypto'
-import { isKept, isStoredRuns, type Kept, type StoredRun } from '../change/runs.js'
+import { isStoredSpans, isUnchangedLines, type StoredSpans, type UnchangedLines } from '../archive/store-spans.js'
 import { Tally } from '../change/tally.js'
 import { FRAME_BYTES } from '../constants.js'
+import { batchStage, isBatch } from '../flow/batches.js'
 import { EntryCheck } from '../format/entry-check.js'
 import { encodeStateClosing } from '../format/state-encode.js'
 import { checkLine, StateText } from '../format/state-text.js'
-import { RunWriter, UsedKind } from '../native.js'
+import { LineMatcher, SpanWriter, UsedKind } from '../native.js'
 import {
   type Artifact,
+  type ChainLink,
   type Chunk,
   type Counted,
   isPacked,
@@ -49,57 +51,86 @@ export function stateEmit(
   header: StateHeader,
   options: StateEmitOptions = {}
 ): Stage<Item, Chunk | Sealed | Piece | Counted> {
-  return async function* stateEmitStage(source) {
-    const text = new StateText(header)
-    const check = new EntryCheck()
-    const needed = new NeededArtifacts(header.date)
-    const tally = new Tally()
-    const hash = createHash('sha256')
+  return batchStage<Item, Chunk | Sealed | Piece | Counted>(async function* stateEmitStage(source) {
+    const lines = new StateLines(header)
     for await (const item of source) {
-      if (isKept(item)) {
-        check.addSpan(item.first().path, item.last())
-        tally.addRun('unchanged', item)
-        needed.addUsed(item)
-        text.addLines(item.kept)
-      } else if (isStoredRuns(item)) {
-        tally.addRun('created', item)
-        for (const run of item.stored) {
-          const { directory, begin, end } = run
-          check.addSpan(directory.pathOf(begin), { path: directory.pathOf(end - 1), type: directory.typeOf(end - 1)! })
-          text.addBytes(writeLines(run, header))
+      if (isStoredSpans(item) || isUnchangedLines(item)) lines.add(item)
+      else {
+        for (const single of isBatch(item) ? item : [item]) {
+          if (isPacked(single)) lines.add(single)
+          else {
+            if (isSealed(single)) lines.needed.seal(single)
+            yield single
+          }
         }
-      } else if (isPacked(item)) {
-        tally.add(item)
-        if (item.state === undefined) continue
-        check.add(item.state)
-        needed.add(item.state)
-        text.add(item.state)
-      } else {
-        if (isSealed(item)) needed.seal(item)
-        yield item
-        continue
       }
-      if (text.length >= TEXT_CHARACTERS) yield* toPieces(hashed(text.take(), hash))
+      yield* lines.pieces()
     }
-    text.end()
-    const { totals } = tally
-    const artifacts = needed.artifacts(options.inherited?.() ?? [])
-    const lines = hashed(text.take(), hash)
+    yield* lines.end(options.inherited?.() ?? [])
+    yield { item: 'counted', totals: lines.tally.totals }
+  })
+}
+
+/** Gathers what the state says of the entries, until it is enough for a piece. */
+class StateLines {
+  readonly tally = new Tally()
+  readonly needed: NeededArtifacts
+  readonly #text: StateText
+  readonly #check = new EntryCheck()
+  readonly #hash = createHash('sha256')
+  #writer: SpanWriter | undefined
+  #used: LineMatcher | undefined
+
+  constructor(readonly header: StateHeader) {
+    this.#text = new StateText(header)
+    this.needed = new NeededArtifacts(header.date)
+  }
+
+  add(item: Packed | StoredSpans | UnchangedLines): void {
+    if (isUnchangedLines(item)) {
+      const { lines, used } = item.span
+      this.#check.addSpan(item.span.first().path, item.span.last())
+      this.tally.addSpan({ unchanged: item.length }, item)
+      this.needed.addUsed(used, lines.chain)
+      this.#text.addLines(lines)
+    } else if (isStoredSpans(item)) this.#addStored(item)
+    else {
+      this.tally.add(item)
+      if (item.state === undefined) return
+      this.#check.add(item.state)
+      this.needed.add(item.state)
+      this.#text.add(item.state)
+    }
+  }
+
+  #addStored(spans: StoredSpans): void {
+    const { chain } = this.header
+    this.#writer ??= new SpanWriter()
+    this.#used ??= new LineMatcher(chain.length)
+    for (const { directory, begin, end } of spans.listed()) {
+      this.#check.addSpan(directory.pathOf(begin), directory.placed(end - 1))
+    }
+    this.tally.addSpan(spans.changes, spans)
+    // What is stored now is of the last backup of the chain.
+    for (const lines of spans.lines(this.#writer, chain.length - 1, this.#used)) this.#text.addBytes(lines)
+  }
+
+  *pieces(): Generator<Piece, void, undefined> {
+    if (this.#text.length >= TEXT_CHARACTERS) yield* toPieces(hashed(this.#text.take(), this.#hash))
+  }
+
+  *end(inherited: readonly Artifact[]): Generator<Piece, void, undefined> {
+    this.#text.end()
+    if (this.#used !== undefined) this.needed.addUsed(this.#used.takeUsed(), this.header.chain)
+    const { totals } = this.tally
+    const artifacts = this.needed.artifacts(inherited)
+    const lines = hashed(this.#text.take(), this.#hash)
     const closing = checkLine(
-      encodeStateClosing({ totals, artifacts, linesSha256: hash.digest('hex') }),
+      encodeStateClosing({ totals, artifacts, linesSha256: this.#hash.digest('hex') }),
       'closing line'
     )
     yield* toPieces(Buffer.concat([lines, Buffer.from(`${closing}\n`)]))
-    yield { totals }
   }
-}
-
-let writer: RunWriter | undefined
-
-/** What a run stored is of the backup that is being made, the last of the chain. */
-function writeLines(run: StoredRun, { chain }: StateHeader): Buffer {
-  writer ??= new RunWriter()
-  return writer.lines(run, { ...run, date: chain.length - 1 })
 }
 
 function hashed(bytes: Buffer, hash: Hash): Buffer {
@@ -109,7 +140,7 @@ function hashed(bytes: Buffer, hash: Hash): Buffer {
 
 function* toPieces(bytes: Buffer): Generator<Piece, void, undefined> {
   for (let at = 0; at < bytes.length; at += FRAME_BYTES)
-    yield { kind: 'state', frame: bytes.subarray(at, at + FRAME_BYTES) }
+    yield { item: 'piece', kind: 'state', frame: bytes.subarray(at, at + FRAME_BYTES) }
 }
 
 /** Which artifacts the entries refer to. All that this backup seals are kept: they were paid for. */
@@ -129,8 +160,8 @@ class NeededArtifacts {
     if (signature !== undefined) this.#use(signature.date, 'sigvault')
   }
 
-  addUsed({ used, kept }: Kept): void {
-    for (const [i, { date }] of kept.chain.entries()) {
+  addUsed(used: Uint8Array, chain: readonly ChainLink[]): void {
+    for (const [i, { date }] of chain.entries()) {
       if (used[i] === 0) continue
       for (const kind of USED_KINDS) if (used[i]! & UsedKind[kind]) this.#use(date, kind)
     }

@@ -1,7 +1,7 @@
+import { batchesOf, isBatch, toBatch, toBatchSource } from '../flow/batches.js'
 import { createBreather } from '../flow/breathe.js'
-import { type Groups, grouped } from '../flow/cursor.js'
 import { StoredLayer } from '../restore/stored-layer.js'
-import type { Layer, Layered, OpenArchive, Place, Source, StateEntry } from '../types.js'
+import type { BatchSource, Layer, Layered, OpenArchive, Place, Source, StateEntry } from '../types.js'
 
 /**
  * Joins the state of a date with the archives that it names.
@@ -13,26 +13,15 @@ import type { Layer, Layered, OpenArchive, Place, Source, StateEntry } from '../
  * @throws whatever `state` and `archives` throw; when a body is opened, BackupError IBT_ARCHIVE_CORRUPT or
  * IBT_ARCHIVE_TRUNCATED.
  */
-export async function* unpack(
-  state: Source<StateEntry>,
-  archives: OpenArchive
-): AsyncGenerator<Layered, void, undefined> {
-  const breather = createBreather()
-  for await (const entry of state) {
-    if (breather.due()) await breather.pause()
-    yield toLayered(entry, archives)
-  }
-}
-
-/** As `unpack`, of entries that come several at a time. */
-export function unpackGroups(state: () => Groups<StateEntry>, archives: OpenArchive): AsyncIterable<Layered> {
-  return grouped(async function* () {
-    for await (const group of state()) yield unpackGroup(group, archives)
+export function unpack(state: Source<StateEntry>, archives: OpenArchive): BatchSource<Layered> {
+  return toBatchSource(async function* () {
+    const breather = createBreather()
+    for await (const item of batchesOf(state)) {
+      if (breather.due()) await breather.pause()
+      if (isBatch(item)) yield toBatch(Array.from(item, entry => toLayered(entry, archives)))
+      else yield toLayered(item, archives)
+    }
   })
-}
-
-function* unpackGroup(group: Iterable<StateEntry>, archives: OpenArchive): Generator<Layered, void, undefined> {
-  for (const entry of group) yield toLayered(entry, archives)
 }
 
 /** Everything that a state says of an entry but where it is stored. */

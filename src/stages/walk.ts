@@ -1,17 +1,18 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { LISTINGS_AHEAD, RUN_ENTRIES } from '../constants.js'
+import { BATCH_ENTRIES, LISTINGS_AHEAD } from '../constants.js'
 import { BackupError } from '../errors.js'
+import { toBatchSource } from '../flow/batches.js'
 import { createBreather } from '../flow/breathe.js'
 import { boundXattrs } from '../format/xattr-bound.js'
 import { FileType, groupName, type Listing, systemError, userName } from '../native.js'
 import { decodePath, encodePath, printPath, ROOT_PATH } from '../path.js'
 import { createRules, type Rules, type Scope } from '../rules.js'
-import { ListedDirectory, ListedRun, xattrError } from '../source/listed.js'
+import { ListedDirectory, ListedSpan, xattrError } from '../source/listed.js'
 import { Listings, ListingsBelow, type ListingsOptions } from '../source/listings.js'
 import { SecondLook } from '../source/second-look.js'
 import { singleFile } from '../source/single-file.js'
-import type { Entry } from '../types.js'
+import type { Batched, BatchSource, Entry } from '../types.js'
 
 /** Options of `walk`. */
 export interface WalkOptions {
@@ -38,28 +39,11 @@ export function walk(
   root: string | Uint8Array,
   rules: Rules = createRules(),
   options: WalkOptions = {}
-): AsyncGenerator<Entry, void, undefined> {
+): BatchSource<Entry> {
   const { concurrency = LISTINGS_AHEAD } = options
   if (!Number.isInteger(concurrency) || concurrency < 1) throw new RangeError('walk: concurrency is a positive integer')
   const rootPath = typeof root === 'string' ? resolve(root) : decodePath(root)
-  const walker = new Walker(rootPath, rules, { concurrency, signal: options.signal, inRuns: false })
-  return walker.walk() as AsyncGenerator<Entry, void, undefined>
-}
-
-/**
- * As `walk`, but that plain entries come in runs of up to `RUN_ENTRIES`. For a `diff` or a `sign` directly behind, but
- * for a `filter` of the same rules.
- */
-export function walkRuns(
-  root: string,
-  rules: Rules,
-  { signal }: Pick<WalkOptions, 'signal'> = {}
-): AsyncGenerator<Entry | ListedRun, void, undefined> {
-  return new Walker(resolve(root), rules, { concurrency: LISTINGS_AHEAD, signal, inRuns: true }).walk()
-}
-
-interface WalkerOptions extends ListingsOptions {
-  readonly inRuns: boolean
+  return toBatchSource(() => new Walker(rootPath, rules, { concurrency, signal: options.signal }).walk())
 }
 
 /** A listed directory that is being served. */
@@ -78,13 +62,13 @@ class Walker {
   constructor(
     readonly rootPath: string,
     readonly rules: Rules,
-    readonly options: WalkerOptions
+    readonly options: ListingsOptions
   ) {
     this.#root = encodePath(rootPath)
     this.#listings = new Listings(this.#root, rules, options)
   }
 
-  async *walk(): AsyncGenerator<Entry | ListedRun, void, undefined> {
+  async *walk(): AsyncGenerator<Batched<Entry>, void, undefined> {
     const breather = createBreather()
     const root = await this.#rootEntry()
     if (root === undefined) {
@@ -99,25 +83,25 @@ class Walker {
     while ((level = stack.at(-1)) !== undefined) {
       if (breather.due()) await breather.pause()
       const { directory, next: begin } = level
-      const index = this.#runEnd(level)
-      if (index - begin === RUN_ENTRIES) {
+      const index = this.#spanEnd(level)
+      if (index - begin === BATCH_ENTRIES) {
         level.next = index
-        yield new ListedRun(directory, begin, index)
+        yield new ListedSpan(directory, begin, index)
         continue
       }
       level.next = index + 1
       const entry = index < directory.listing.count ? this.#entry(level, index) : undefined
       const listing = entry?.type === 'directory' ? await level.below.get(index) : undefined
       const isListed = listing !== undefined && !(listing instanceof BackupError)
-      // A directory ends the run that it is in: what is below it comes next.
-      const endsRun = isListed && this.options.inRuns && directory.isPlain(index)
-      const end = endsRun ? index + 1 : index
-      if (begin < end) yield new ListedRun(directory, begin, end)
+      // A directory ends the span that it is in: what is below it comes next.
+      const endsSpan = isListed && directory.isPlain(index)
+      const end = endsSpan ? index + 1 : index
+      if (begin < end) yield new ListedSpan(directory, begin, end)
       if (index >= directory.listing.count) stack.pop()
       else if (entry === undefined) continue
       else if (listing instanceof BackupError) {
         if (!(await this.#isGone(entry.path, listing))) yield { ...entry, type: 'unreadable', error: listing }
-      } else if (!endsRun) yield entry
+      } else if (!endsSpan) yield entry
       if (isListed) stack.push(this.#level(entry!.path, listing, level.scope))
     }
   }
@@ -148,7 +132,7 @@ class Walker {
   }
 
   #level(path: string, listing: Listing, parent: Scope | undefined): Level {
-    const directory = new ListedDirectory(this.#root, path, listing)
+    const directory = new ListedDirectory(this.#root, path, listing, this.rules)
     const { names } = directory
     const captured = new Map<string, Uint8Array>()
     for (const [i, bytes] of listing.captured.entries()) {
@@ -158,12 +142,11 @@ class Walker {
     return { directory, scope, below: new ListingsBelow(this.#listings, directory, scope), next: 0 }
   }
 
-  /** Where the plain entries end that can be served in one run: at once, if they are to be served one by one. */
-  #runEnd({ directory, scope, next }: Level): number {
+  /** Where the plain entries end that can be served in one span. */
+  #spanEnd({ directory, scope, next }: Level): number {
     const { types, sizes } = directory.listing
-    const most = Math.min(directory.listing.count, next + RUN_ENTRIES)
+    const most = Math.min(directory.listing.count, next + BATCH_ENTRIES)
     let end = next
-    if (!this.options.inRuns) return end
     for (; end < most; end++) {
       if (!directory.isPlain(end) || types[end] === FileType.directory) break
       if (!scope.isIdle && scope.excludes(directory.pathOf(end), directory.typeOf(end)!, sizes[end])) break

@@ -1,4 +1,5 @@
 import type { BackupError } from '../errors.js'
+import { batchesOf, isBatch } from '../flow/batches.js'
 import { checkValues } from '../format/entry-check.js'
 import { Operation } from '../native.js'
 import { printPath } from '../path.js'
@@ -93,7 +94,9 @@ export function write(destination: string | Uint8Array, options: WriteOptions = 
       const settings = { owners, overwrite, existing, deletes: isDeleted, isLeading, places, tally, signal }
       const writer = new TreeWriter(opened.root, settings)
       try {
-        for await (const entry of source) if (isEntry(entry)) await writeEntry(writer, entry, tally)
+        for await (const item of batchesOf(source)) {
+          for (const entry of isBatch(item) ? item : [item]) if (isEntry(entry)) await writeEntry(writer, entry, tally)
+        }
         await writer.end()
       } finally {
         // After an error, jobs that run go on writing until they have stopped.

@@ -6,12 +6,13 @@ import { readBody } from '../codec/tar-body.js'
 import { OPEN_ARCHIVES, SIGNATURE_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
-import { grouped } from '../flow/cursor.js'
+import { batchesOf, toBatchSource } from '../flow/batches.js'
 import { parseDate } from '../format/dates.js'
 import { decodeStateClosing, decodeStateHeader } from '../format/state-decode.js'
 import { openState, type StateReader } from '../format/state-reader.js'
 import type {
   Archive,
+  BatchSource,
   Codec,
   Kind,
   OpenArchive,
@@ -102,14 +103,11 @@ export class Chain {
   }
 
   /** The entries of a date in path order. Nothing is opened before the first pull. @throws what `state` throws */
-  entries(date: string): AsyncIterable<StateEntry> {
-    return grouped(() => this.groups(date))
-  }
-
-  /** As `entries`, as `StateReader.groups` gives them. */
-  async *groups(date: string): AsyncGenerator<Iterable<StateEntry>, void, undefined> {
-    const state = await this.state(date)
-    yield* state.groups()
+  entries(date: string): BatchSource<StateEntry> {
+    const open = async function* (this: Chain) {
+      yield* batchesOf((await this.state(date)).entries())
+    }
+    return toBatchSource(open.bind(this))
   }
 
   /** First and last line of the state of a date, without what is between. */

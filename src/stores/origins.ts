@@ -1,4 +1,5 @@
 import { BackupError } from '../errors.js'
+import { batchesOf, isBatch } from '../flow/batches.js'
 import { decodeStateEntry } from '../format/state-decode.js'
 import { parentPath } from '../path.js'
 import type { ChainLink, Origin, Origins, StateEntry } from '../types.js'
@@ -80,8 +81,8 @@ async function makeIndex(chain: Chain, date: string): Promise<Index> {
     inodes: new KeyIndex(LOOKS),
     families: new KeyIndex(LOOKS)
   }
-  for await (const group of state.groups()) {
-    for (const entry of group) {
+  for await (const batch of batchesOf(state.entries())) {
+    for (const entry of isBatch(batch) ? batch : [batch]) {
       const { type, sizeBytes = 0, sha256, ino, signature, path } = entry
       if (type !== 'file' || sizeBytes === 0 || sha256 === undefined) continue
       index.contents.add(contentKey(sha256), state.offset)

@@ -5,6 +5,8 @@ export interface Codec {
   readonly name: string
   /** What the names of artifacts end in: `.zst`; empty for none. */
   readonly suffix: string
+  /** What `encode` gives shares no memory with the frame, which is used again. Default: false. */
+  readonly copies?: boolean | undefined
   /** Compresses one frame to bytes that decode by themselves. */
   encode(frame: Uint8Array): Promise<Uint8Array>
   /** Decodes one stored frame to exactly `sizeBytes`. @throws BackupError IBT_ARCHIVE_CORRUPT */

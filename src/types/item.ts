@@ -1,7 +1,9 @@
 import type { BackupError } from '../errors.js'
-import type { Change, Entry } from './entry.js'
+import type { Kind, SealedArtifact } from './artifact.js'
+import type { Change } from './change.js'
+import type { Entry } from './entry.js'
 import type { Source } from './source.js'
-import type { Kind, StateEntry, Totals } from './state.js'
+import type { StateEntry, Totals } from './state.js'
 
 /** What one pass over a content found. */
 export interface Summary {
@@ -70,6 +72,7 @@ export interface Layered extends Entry {
 
 /** A change whose bytes have gone ahead of it. */
 export interface Packed extends Change {
+  readonly item: 'packed'
   /** What the state is to say of it; undefined for a deleted one. */
   readonly state: StateEntry | undefined
   /** Bytes that were stored of it, before compression. */
@@ -78,51 +81,58 @@ export interface Packed extends Change {
 
 /** At most `FRAME_BYTES` of one artifact, cut at an entry border where it can be. */
 export interface Piece {
+  readonly item: 'piece'
   readonly kind: Kind
   readonly frame: Uint8Array
 }
 
 /** Bytes of one artifact as they are stored. */
 export interface Chunk {
+  readonly item: 'chunk'
   readonly name: string
   readonly kind: Kind
   readonly bytes: Uint8Array
 }
 
-/** An artifact is complete. `sha256` (hex) and `sizeBytes` are of the bytes as stored. */
-export interface Sealed {
-  readonly name: string
-  readonly kind: Kind
-  readonly sizeBytes: number
-  readonly sha256: string
+/** An artifact is complete. */
+export interface Sealed extends SealedArtifact {
+  readonly item: 'sealed'
 }
 
 /** Says that a backup's entries are counted; the last item before the state is sealed. */
 export interface Counted {
+  readonly item: 'counted'
   readonly totals: Totals
 }
 
+/**
+ * What flows through a pipeline beside entries carries its name in `item`, which a copy keeps. An entry is whatever has a
+ * path and no other name: a plain object of a caller's own is one.
+ */
+type Item = Partial<Packed | Piece | Chunk | Sealed | Counted>
+
 /** Tells a `Piece` from other items. */
 export function isPiece(item: object): item is Piece {
-  return 'frame' in item
+  return (item as Item).item === 'piece'
 }
 /** Tells a `Chunk` from other items. */
 export function isChunk(item: object): item is Chunk {
-  return 'bytes' in item
+  return (item as Item).item === 'chunk'
 }
 /** Tells a `Sealed` from other items. */
 export function isSealed(item: object): item is Sealed {
-  return 'sha256' in item && !('path' in item)
+  return (item as Item).item === 'sealed'
 }
 /** Tells a `Counted` from other items. */
 export function isCounted(item: object): item is Counted {
-  return 'totals' in item
-}
-/** Tells an `Entry`, and all that is made of one, from other items. */
-export function isEntry(item: object): item is Entry {
-  return 'path' in item
+  return (item as Item).item === 'counted'
 }
 /** Tells a `Packed` from other items. */
 export function isPacked(item: object): item is Packed {
-  return 'state' in item
+  return (item as Item).item === 'packed'
+}
+/** Tells an `Entry`, and all that is made of one, from other items. */
+export function isEntry(item: object): item is Entry {
+  const { item: name, path } = item as { readonly item?: unknown; readonly path?: unknown }
+  return typeof path === 'string' && (name === undefined || name === 'packed')
 }

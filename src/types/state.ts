@@ -1,10 +1,5 @@
-import type { Metadata } from './entry.js'
-import type { Sealed } from './item.js'
-
-/** Kinds of artifact. A full backup has full, sigvault, state; an incremental created, updated, sigvault, state. */
-export type Kind = 'full' | 'created' | 'updated' | 'sigvault' | 'state'
-/** Kinds of artifact that hold contents. */
-export type ArchiveKind = 'full' | 'created' | 'updated'
+import type { ArchiveKind, SealedArtifact } from './artifact.js'
+import type { Metadata } from './metadata.js'
 
 /** Where a body is: an entry of an archive. */
 export interface Place {
@@ -37,7 +32,7 @@ export interface StateEntry extends Metadata {
 }
 
 /** An artifact that a state needs. */
-export interface Artifact extends Sealed {
+export interface Artifact extends SealedArtifact {
   readonly date: string
 }
 

@@ -1,5 +1,5 @@
+import type { Kind } from './artifact.js'
 import type { Source } from './source.js'
-import type { Kind } from './state.js'
 
 /** Random access to the bytes of an archive before compression. */
 export interface Archive {

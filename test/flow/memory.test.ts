@@ -2,48 +2,73 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Memory } from '../../src/flow/memory.js'
+import { isBatch } from '../../src/flow/batches.js'
+import { Pool } from '../../src/flow/memory.js'
 import { pack } from '../../src/stages/pack.js'
 import { sign } from '../../src/stages/sign.js'
 import { walk } from '../../src/stages/walk.js'
-import { isPiece } from '../../src/types.js'
+import { batches, isPiece } from '../../src/types.js'
 import { temporaryDirectory } from '../native/tree.js'
 
-test('a buffer is used again when its last user is done with it, and not before', () => {
-  const memory = new Memory()
-  const first = memory.take(1000)
-  memory.lend(first, 2)
-  memory.done(first.subarray(10, 20))
-  assert.notEqual(memory.take(1000).buffer, first.buffer)
-  memory.done(first)
-  memory.done(first)
-  assert.equal(memory.take(900).buffer, first.buffer)
-  assert.notEqual(memory.take(900).buffer, first.buffer)
+test('memory is used again when it is released, once, and not before', () => {
+  const pool = new Pool()
+  const first = pool.lease(1000)
+  assert.notEqual(pool.lease(1000).bytes.buffer, first.bytes.buffer)
+  first.release()
+  first.release()
+  assert.equal(pool.lease(900).bytes.buffer, first.bytes.buffer)
+  assert.notEqual(pool.lease(900).bytes.buffer, first.bytes.buffer)
 })
 
-test('the smallest buffer that fits is taken, and none that is far too large', () => {
-  const memory = new Memory()
-  const [small, large] = [memory.take(1000), memory.take(3000)]
-  for (const buffer of [large, small]) memory.lend(buffer, 0)
-  assert.equal(memory.take(10).buffer === small.buffer, false)
-  assert.equal(memory.take(500).buffer, small.buffer)
-  assert.equal(memory.take(1001).buffer, large.buffer)
+test('memory that somebody keeps is never used again', () => {
+  const pool = new Pool()
+  const kept = pool.lease(1000)
+  kept.keep()
+  kept.release()
+  assert.notEqual(pool.lease(1000).bytes.buffer, kept.bytes.buffer)
 })
 
-test('bytes of others are not taken', () => {
-  const memory = new Memory()
-  const foreign = Buffer.alloc(100)
-  memory.done(foreign)
-  assert.notEqual(memory.take(100).buffer, foreign.buffer)
+test('the smallest memory that fits is taken, and none that is far too large', () => {
+  const pool = new Pool()
+  const [small, large] = [pool.lease(1000), pool.lease(3000)]
+  for (const lease of [large, small]) lease.release()
+  assert.equal(pool.lease(10).bytes.buffer === small.bytes.buffer, false)
+  assert.equal(pool.lease(500).bytes.buffer, small.bytes.buffer)
+  assert.equal(pool.lease(1001).bytes.buffer, large.bytes.buffer)
 })
 
-test('stages that share no memory never use bytes again', async t => {
+for (const inBatches of [false, true]) {
+  const how = inBatches ? 'that are taken out of batches and kept' : 'that come one by one'
+  test(`bytes of pieces ${how} are never written to again`, async t => {
+    const root = temporaryDirectory(t)
+    for (let i = 0; i < 600; i++) writeFileSync(join(root, String(i)), String(i).repeat(2000))
+    const frames: { frame: Uint8Array; copy: Uint8Array }[] = []
+    const packed = pack({ whole: 'full' })(sign()(walk(root)))
+    for await (const item of inBatches ? (packed as never as { [batches](): typeof packed })[batches]() : packed) {
+      if (isBatch(item)) item.keep?.()
+      for (const single of isBatch(item) ? [...item] : [item]) {
+        if (isPiece(single)) frames.push({ frame: single.frame, copy: Uint8Array.from(single.frame) })
+      }
+    }
+    assert.ok(frames.length > 1)
+    for (const { frame, copy } of frames) assert.ok(Buffer.compare(frame, copy) === 0)
+  })
+}
+
+test('memory of pieces that are given back is used again', async t => {
   const root = temporaryDirectory(t)
   for (let i = 0; i < 600; i++) writeFileSync(join(root, String(i)), String(i).repeat(2000))
-  const frames: { frame: Uint8Array; copy: Uint8Array }[] = []
-  for await (const item of pack({ whole: 'full' })(sign()(walk(root)))) {
-    if (isPiece(item)) frames.push({ frame: item.frame, copy: Uint8Array.from(item.frame) })
+  const packed = pack({ whole: 'full' })(sign()(walk(root))) as never as { [batches](): AsyncGenerator<object> }
+  const buffers = new Set<ArrayBufferLike>()
+  let pieces = 0
+  for await (const item of packed[batches]()) {
+    if (!isBatch(item)) continue
+    for (const single of item as Iterable<object>) {
+      if (!isPiece(single)) continue
+      pieces++
+      buffers.add(single.frame.buffer)
+    }
+    item.release?.()
   }
-  assert.ok(frames.length > 1)
-  for (const { frame, copy } of frames) assert.ok(Buffer.compare(frame, copy) === 0)
+  assert.ok(buffers.size < pieces, `${buffers.size} buffers for ${pieces} pieces`)
 })

@@ -204,8 +204,8 @@ function isRare(path: string): boolean {
 
 test('an entry remembers its line; a copy does not', () => {
   const entry = scan(LINE)!
-  const { bytes, start, end } = lineOf(entry)!
-  assert.equal(bytes.toString('utf8', start, end), LINE)
+  const { window, start, end } = lineOf(entry)!
+  assert.equal(window.bytes.toString('utf8', start, end), LINE)
   assert.equal(lineOf({ ...entry }), undefined)
   assert.equal(Object.getPrototypeOf(entry), Object.prototype)
 })

@@ -1,5 +1,6 @@
-import type { Kept } from '../../src/change/runs.js'
+import { UnchangedSpan } from '../../src/change/unchanged.js'
 import { isBackupError } from '../../src/errors.js'
+import { Window } from '../../src/format/state-lines.js'
 import type { Archive, Content, Entry, Source, StateEntry } from '../../src/types.js'
 
 /** An entry with plain metadata. */
@@ -61,9 +62,9 @@ export function parkedContent(bytes: number, onPark: () => void): Content {
   }
 }
 
-/** Lines of unchanged entries that pass as one item, without a content: only what they take in memory counts. */
-export function keptLines(sizeBytes: number): Kept {
-  const last = () => ({ path: 'z', type: 'fifo' as const })
-  const kept = { bytes: Buffer.alloc(sizeBytes), start: 0, end: sizeBytes, chain: [] }
-  return { kept, used: Buffer.alloc(0), entries: 1, files: 0, sizeBytes: 0, first: last, last, lastPath: () => 'z' }
+/** Lines of an unchanged entry, without a content: only what they take in memory counts. */
+export function unchangedLines(sizeBytes: number): UnchangedSpan {
+  const place = () => ({ path: 'z', type: 'fifo' as const })
+  const lines = { window: new Window(Buffer.alloc(sizeBytes)), start: 0, end: sizeBytes, chain: [] }
+  return new UnchangedSpan(lines, 1, 0, 0, Buffer.alloc(0), place, place)
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { batchesOf, isBatch, toBatch, toBatchSource } from '../../src/flow/batches.js'
 import { pipe } from '../../src/interop/pipe.js'
-import type { Source, Stage } from '../../src/types.js'
+import type { Batched, Source, Stage } from '../../src/types.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: the contract holds for stages of whatever items
 export type AnyStage = Stage<any, any>
@@ -179,6 +180,52 @@ export async function yieldsNothingForNothing({ makeStage, emitsAtEnd = false }:
   assert.equal(outputs > 0, emitsAtEnd)
 }
 
+/** Of items in batches as of single ones, whether it is read in batches or one by one. */
+export async function givesTheSameForAnyCut(subject: Subject): Promise<void> {
+  const expected = (await collect(subject.makeStage()(withMarks(subject).items))).map(describe)
+  for (const cut of [1, 2, 7, Infinity]) {
+    for (const inBatches of [false, true]) {
+      const source = toBatchSource(() => cutIntoBatches(withMarks(subject).items, cut))
+      const outputs = await collect(subject.makeStage()(source), inBatches)
+      assert.deepEqual(outputs.map(describe), expected, `batches of ${cut}, read ${inBatches ? 'so' : 'one by one'}`)
+    }
+  }
+}
+
+async function* cutIntoBatches(items: readonly object[], count: number): AsyncGenerator<Batched<object>> {
+  for (let at = 0; at < items.length; ) {
+    const end = Math.min(items.length, at + count)
+    // A batch of one is no special case, nor is one item without a batch.
+    yield end - at === 1 && at % 2 === 0 ? items[at]! : toBatch(items.slice(at, end))
+    at = end
+  }
+}
+
+async function collect(source: Source<object>, inBatches = false): Promise<object[]> {
+  const outputs: object[] = []
+  for await (const item of inBatches ? batchesOf<object>(source) : source) {
+    if (isBatch(item)) outputs.push(...(item as Iterable<object>))
+    else outputs.push(item)
+  }
+  return outputs
+}
+
+/** What can be compared of an output: not the functions that read it. */
+function describe(output: object): unknown {
+  const seen = new Set<unknown>()
+  return JSON.parse(
+    JSON.stringify(output, (_, value) => {
+      if (typeof value === 'bigint') return `${value}n`
+      if (ArrayBuffer.isView(value))
+        return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
+      if (typeof value !== 'object' || value === null) return value
+      if (seen.has(value)) return 'seen'
+      seen.add(value)
+      return value
+    }) ?? 'null'
+  )
+}
+
 /** Items are counted between two ticks of a timer: no clock is asked. */
 export async function leavesTheEventLoopFree(subject: Subject): Promise<void> {
   const { makeStage, makeMark = unknownMark, makeMany = makeMark } = subject
@@ -216,6 +263,7 @@ export const CHECKS = {
   'never mutates its input': neverMutatesItsInput,
   'never reuses bytes that left it': neverReusesBytes,
   'yields for an empty source what it says': yieldsNothingForNothing,
+  'gives the same for any cut into batches': givesTheSameForAnyCut,
   'leaves the event loop free over many buffered items': leavesTheEventLoopFree
 }
 

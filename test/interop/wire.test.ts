@@ -34,17 +34,23 @@ const totals = {
 
 function seal(name: string, kind: Sealed['kind'], ...parts: readonly Buffer[]): Sealed {
   const bytes = Buffer.concat(parts)
-  return { name, kind, sizeBytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
+  return {
+    item: 'sealed',
+    name,
+    kind,
+    sizeBytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex')
+  }
 }
 
 const LARGE = createRandom(3).bytes(2_500_000)
 const SMALL = Buffer.from('state')
 const ITEMS: readonly (Chunk | Sealed | Counted)[] = [
-  { name: FULL, kind: 'full', bytes: LARGE },
-  { name: STATE, kind: 'state', bytes: SMALL },
-  { name: FULL, kind: 'full', bytes: SMALL },
+  { item: 'chunk', name: FULL, kind: 'full', bytes: LARGE },
+  { item: 'chunk', name: STATE, kind: 'state', bytes: SMALL },
+  { item: 'chunk', name: FULL, kind: 'full', bytes: SMALL },
   seal(FULL, 'full', LARGE, SMALL),
-  { totals },
+  { item: 'counted', totals },
   seal(STATE, 'state', SMALL)
 ]
 
@@ -75,7 +81,7 @@ test('chunks, seals and counts come back, however the bytes are cut', async () =
 })
 
 test('a stream that is cut off anywhere is known to be', async () => {
-  const bytes = await wire([ITEMS[1]!, { totals }, seal(STATE, 'state', SMALL)])
+  const bytes = await wire([ITEMS[1]!, { item: 'counted', totals }, seal(STATE, 'state', SMALL)])
   for (let length = 0; length < bytes.length; length++) {
     await assert.rejects(unwire([bytes.subarray(0, length)]), { code: 'IBT_ARCHIVE_TRUNCATED' }, `${length}`)
   }
@@ -83,7 +89,7 @@ test('a stream that is cut off anywhere is known to be', async () => {
 })
 
 test('whatever is changed in a stream is refused with a code, or is not seen in what comes out', async () => {
-  const small = [ITEMS[1]!, { totals }, seal(STATE, 'state', SMALL)]
+  const small = [ITEMS[1]!, { item: 'counted', totals } as const, seal(STATE, 'state', SMALL)]
   const bytes = await wire(small)
   const random = createRandom(Number(process.env.SEED ?? 5))
   for (let round = 0; round < 3000; round++) {
@@ -144,7 +150,7 @@ test('a stream says what is wrong with it', async () => {
 test('entries and pieces are refused on their way into a wire', async () => {
   for (const item of [
     { path: 'a', type: 'file' },
-    { kind: 'full', frame: SMALL }
+    { item: 'piece', kind: 'full', frame: SMALL }
   ]) {
     await assert.rejects(wire([item as never]), TypeError)
   }

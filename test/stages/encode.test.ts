@@ -12,7 +12,7 @@ import { stageContract, WatchedSource } from '../helpers/stage-contract.js'
 import { randomBytes } from '../native/tree.js'
 
 const BACKUP = { key: 'k', date: '20261101T000000.000Z' }
-const piece = (kind: Kind, frame: Uint8Array): Piece => ({ kind, frame })
+const piece = (kind: Kind, frame: Uint8Array): Piece => ({ item: 'piece', kind, frame })
 const makeItems = () => [piece('full', Buffer.from('a')), entry('a'), piece('sigvault', Buffer.from('b'))]
 
 stageContract('encode', () => encode(none(), BACKUP, { concurrency: 2 }), makeItems, { lookAhead: 4 })

@@ -9,11 +9,11 @@ const KINDS: readonly Kind[] = ['full', 'created', 'updated', 'sigvault', 'state
 
 function items(): object[] {
   return KINDS.flatMap(kind => [
-    { kind, frame: Buffer.from(`frame of ${kind}`) },
-    { name: `a.${kind}`, kind, bytes: Buffer.from(`bytes of ${kind}`) },
-    { name: `a.${kind}`, kind, sizeBytes: 1, sha256: '' },
+    { item: 'piece', kind, frame: Buffer.from(`frame of ${kind}`) },
+    { item: 'chunk', name: `a.${kind}`, kind, bytes: Buffer.from(`bytes of ${kind}`) },
+    { item: 'sealed', name: `a.${kind}`, kind, sizeBytes: 1, sha256: '' },
     file('a', 'content'),
-    { totals: {} }
+    { item: 'counted', totals: {} }
   ])
 }
 
@@ -25,7 +25,7 @@ for (const kind of KINDS) {
 }
 
 test('bytes are handed on, not copied', async () => {
-  const piece = { kind: 'full', frame: Buffer.from('frame') }
+  const piece = { item: 'piece', kind: 'full', frame: Buffer.from('frame') }
   const [bytes] = await collect(only('full')([piece]))
   assert.equal(bytes, piece.frame)
 })
@@ -37,6 +37,6 @@ test('what is no kind of artifact is refused at the call', () => {
 
 /** The contract's marks are pieces: every item that is unknown to this stage is dropped. */
 stageContract('only', () => only('full'), items, {
-  makeMark: () => ({ kind: 'full', frame: Buffer.from('mark') }),
+  makeMark: () => ({ item: 'piece', kind: 'full', frame: Buffer.from('mark') }),
   markOutput: mark => (mark as { frame: Uint8Array }).frame
 })

@@ -23,8 +23,8 @@ import {
   directory,
   entry,
   file,
-  keptLines,
-  parkedContent
+  parkedContent,
+  unchangedLines
 } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
 import { stageContract } from '../helpers/stage-contract.js'
@@ -249,7 +249,7 @@ test('unchanged entries wait for the bytes before them up to a limit of memory',
   let pulled = 0
   function* many() {
     yield file('a', 'a')
-    for (; pulled < 1000; pulled++) yield keptLines(FRAME_BYTES) as object as Entry
+    for (; pulled < 1000; pulled++) yield unchangedLines(FRAME_BYTES) as object as Entry
   }
   for await (const item of pack({ whole: 'full' })(many())) {
     if (isPacked(item)) break

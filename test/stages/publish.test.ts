@@ -13,15 +13,20 @@ import { sinkContract } from '../helpers/source-contract.js'
 import { WatchedSource } from '../helpers/stage-contract.js'
 
 const KINDS: readonly Kind[] = ['full', 'sigvault', 'state']
-const chunk = (kind: Kind, text: string): Chunk => ({ name: `k.${kind}`, kind, bytes: Buffer.from(text) })
-const seal = (kind: Kind): Sealed => ({ name: `k.${kind}`, kind, sizeBytes: 1, sha256: 'x' })
+const chunk = (kind: Kind, text: string): Chunk => ({
+  item: 'chunk',
+  name: `k.${kind}`,
+  kind,
+  bytes: Buffer.from(text)
+})
+const seal = (kind: Kind): Sealed => ({ item: 'sealed', name: `k.${kind}`, kind, sizeBytes: 1, sha256: 'x' })
 const totals = { entries: 5 } as Totals
 const backup = () => [
   ...KINDS.map(kind => chunk(kind, `1 ${kind}`)),
   ...KINDS.map(kind => chunk(kind, `2 ${kind}`)),
   seal('full'),
   seal('sigvault'),
-  { totals },
+  { item: 'counted', totals } as const,
   seal('state')
 ]
 

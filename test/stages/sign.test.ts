@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { FRAME_BYTES, IN_FLIGHT_BYTES, PART_BYTES } from '../../src/constants.js'
 import { BackupError } from '../../src/errors.js'
+import { batchesOf } from '../../src/flow/batches.js'
 import { pipe } from '../../src/interop/pipe.js'
 import { createScanner, patchBytes } from '../../src/native.js'
 import { pack } from '../../src/stages/pack.js'
@@ -21,8 +22,8 @@ import {
   directory,
   entry,
   file,
-  keptLines,
-  parkedContent
+  parkedContent,
+  unchangedLines
 } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
 import { stageContract } from '../helpers/stage-contract.js'
@@ -444,9 +445,9 @@ test('unchanged entries behind a file that is sought wait up to a limit of memor
   }
   function* many() {
     yield { ...a!, change: 'created' as const }
-    for (; pulled < 1000; pulled++) yield keptLines(FRAME_BYTES) as object as Entry
+    for (; pulled < 1000; pulled++) yield unchangedLines(FRAME_BYTES) as object as Entry
   }
-  for await (const _ of sign({ origins })(many())) seen++
+  for await (const _ of batchesOf(sign({ origins })(many()))) seen++
   const mostBytes = IN_FLIGHT_BYTES + 4 * FRAME_BYTES
   assert.ok(pulledMeanwhile > 1 && pulledMeanwhile * 2 * FRAME_BYTES <= mostBytes, `${pulledMeanwhile} items`)
   assert.equal(seen, 1001)

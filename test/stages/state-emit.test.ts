@@ -23,9 +23,15 @@ const header: StateHeader = {
 const packed = (path: string, rest: Partial<Packed> = {}): Packed => {
   const item = path === '.' ? directory(path) : entry(path, { sizeBytes: 3 })
   const places = path === '.' ? undefined : [{ date: '', in: 'created', offset: 0 } as const]
-  return { ...item, change: 'created', state: { ...item, places }, storedBytes: 0, ...rest }
+  return { item: 'packed', ...item, change: 'created', state: { ...item, places }, storedBytes: 0, ...rest }
 }
-const sealed: Sealed = { name: `k.created.${DATE}.tar`, kind: 'created', sizeBytes: 10, sha256: 'b'.repeat(64) }
+const sealed: Sealed = {
+  item: 'sealed',
+  name: `k.created.${DATE}.tar`,
+  kind: 'created',
+  sizeBytes: 10,
+  sha256: 'b'.repeat(64)
+}
 const inherited: Artifact[] = (['full', 'sigvault', 'updated'] as const).map(kind => ({
   name: `k.${kind}.${OLD}.tar`,
   kind,
@@ -62,7 +68,7 @@ test('the state holds every entry and is what JSON.parse and jq read', oracle('j
 })
 
 test('entries are swallowed, all else passes on, and the counts come last', async () => {
-  const chunk = { name: 'n', kind: 'full', bytes: Buffer.from('a') } as const
+  const chunk = { item: 'chunk', name: 'n', kind: 'full', bytes: Buffer.from('a') } as const
   const { found } = await emitted([packed('.'), chunk, sealed])
   assert.deepEqual(found.slice(0, 2), [chunk, sealed])
   assert.ok(isCounted(found.at(-1)!))

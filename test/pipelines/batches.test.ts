@@ -3,8 +3,9 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { RACY_MS, RUN_ENTRIES } from '../../src/constants.js'
+import { BATCH_ENTRIES, RACY_MS } from '../../src/constants.js'
 import { type BackupReport, fullBackup, incrementalBackup, none, type RulesOptions } from '../../src/index.js'
+import type { Entry, Source } from '../../src/types.js'
 import { EDITS, Playground } from '../helpers/playground.js'
 import { createRandom } from '../helpers/random.js'
 import { temporaryDirectory } from '../native/tree.js'
@@ -45,7 +46,7 @@ async function makeSource(source: string, seed: number): Promise<Playground> {
   const ground = new Playground(source)
   edit(ground, ['create'], CREATIONS, seed)
   mkdirSync(join(source, 'many'))
-  for (let i = 0; i < RUN_ENTRIES + 1; i++) writeFileSync(join(source, 'many', String(i)), String(i))
+  for (let i = 0; i < BATCH_ENTRIES + 1; i++) writeFileSync(join(source, 'many', String(i)), String(i))
   writeFileSync(join(source, 'stages', '.skip'), 'w*\n')
   await setTimeout(RACY_MS + 100)
   return ground
@@ -57,28 +58,36 @@ async function withSeeds(t: TestContext, run: (seed: number, base: string) => Pr
   await Promise.all(seeds.map(seed => t.test(`with seed ${seed}`, t => run(seed, temporaryDirectory(t)))))
 }
 
-// Stages of a caller's own, even if there are none, are given entries and no runs.
-test('a full stores the same bytes whether entries pass in runs or one by one', { concurrency: SEEDS }, t =>
+/** A stage of a caller's own that copies every entry: nothing of what it yields can be joined to a batch again. */
+const oneByOne = async function* (source: Source<Entry>) {
+  for await (const entry of source) yield { ...entry }
+}
+/** One that passes every entry on as it is. */
+const passed = async function* (source: Source<Entry>) {
+  yield* source as AsyncIterable<Entry>
+}
+
+test('a full stores the same bytes whether entries pass in batches or one by one', { concurrency: SEEDS }, t =>
   withSeeds(t, async (seed, base) => {
     const source = join(base, 'source')
     await makeSource(source, seed)
     const options = { key: 'key', codec: none(), rules: RULES[seed % RULES.length], cache: false as const }
     const [one, other] = [join(base, 'one'), join(base, 'other')]
-    const inRuns = await fullBackup(source, { ...options, store: one })
-    const byEntry = await fullBackup(source, { ...options, store: other, stages: {} })
-    assert.deepEqual(inRuns.totals, byEntry.totals)
-    assert.deepEqual(stateOf(one, inRuns).lines, stateOf(other, byEntry).lines)
+    const inBatches = await fullBackup(source, { ...options, store: one })
+    const byEntry = await fullBackup(source, { ...options, store: other, stages: { filter: oneByOne } })
+    assert.deepEqual(inBatches.totals, byEntry.totals)
+    assert.deepEqual(stateOf(one, inBatches).lines, stateOf(other, byEntry).lines)
     const tars = (store: string, { files }: BackupReport) =>
       files
         .filter(({ kind }) => kind !== 'state')
         .map(({ kind, name }) => ({ kind, tar: readFileSync(join(store, name)) }))
     for (const [i, { kind, tar }] of tars(other, byEntry).entries()) {
-      assert.ok(tars(one, inRuns)[i]?.tar.equals(tar), `the ${kind} differs`)
+      assert.ok(tars(one, inBatches)[i]?.tar.equals(tar), `the ${kind} differs`)
     }
   })
 )
 
-test('an incremental says the same whether entries pass in runs or one by one', { concurrency: SEEDS }, t =>
+test('an incremental says the same whether entries pass in batches or one by one', { concurrency: SEEDS }, t =>
   withSeeds(t, async (seed, base) => {
     const source = join(base, 'source')
     const ground = await makeSource(source, seed)
@@ -91,28 +100,34 @@ test('an incremental says the same whether entries pass in runs or one by one', 
       await setTimeout(RACY_MS + 100)
       rmSync(other, { recursive: true, force: true })
       cpSync(one, other, { recursive: true })
-      const inRuns = await incrementalBackup(source, { ...options, store: one })
-      const byEntry = await incrementalBackup(source, { ...options, store: other, stages: {} })
-      assert.deepEqual(inRuns.totals, byEntry.totals)
-      assert.deepEqual(stateOf(one, inRuns), stateOf(other, byEntry))
-      assert.ok(inRuns.totals.unchanged > 0)
+      const inBatches = await incrementalBackup(source, { ...options, store: one })
+      const byEntry = await incrementalBackup(source, { ...options, store: other, stages: { filter: oneByOne } })
+      assert.deepEqual(inBatches.totals, byEntry.totals)
+      assert.deepEqual(stateOf(one, inBatches), stateOf(other, byEntry))
+      assert.ok(inBatches.totals.unchanged > 0)
     }
     assert.equal(readdirSync(one).length, readdirSync(other).length)
   })
 )
 
-test('in a chain of backups that stored nothing entries still pass in runs', async t => {
-  const base = temporaryDirectory(t)
-  const source = join(base, 'source')
-  cpSync('src', source, { recursive: true })
-  await setTimeout(RACY_MS + 100)
-  const options = { key: 'key', store: join(base, 'store'), cache: false as const }
-  await fullBackup(source, options)
-  for (let i = 0; i < 3; i++) {
-    let calls = 0
-    const onProgress = () => calls++
-    const { totals } = await incrementalBackup(source, { ...options, onProgress })
-    assert.equal(totals.unchanged, totals.entries)
-    assert.ok(calls < totals.entries / 4, `${calls} items for ${totals.entries} entries`)
-  }
-})
+for (const [what, stages] of [
+  ['as they are', undefined],
+  ['with no stage replaced', {}],
+  ['behind a stage that passes them on', { filter: passed }]
+] as const) {
+  test(`in a chain of backups that stored nothing entries pass in batches ${what}`, async t => {
+    const base = temporaryDirectory(t)
+    const source = join(base, 'source')
+    cpSync('src', source, { recursive: true })
+    await setTimeout(RACY_MS + 100)
+    const options = { key: 'key', store: join(base, 'store'), cache: false as const, stages }
+    await fullBackup(source, options)
+    for (let i = 0; i < 3; i++) {
+      let calls = 0
+      const onProgress = () => calls++
+      const { totals } = await incrementalBackup(source, { ...options, onProgress })
+      assert.equal(totals.unchanged, totals.entries)
+      assert.ok(calls < totals.entries / 4, `${calls} items for ${totals.entries} entries`)
+    }
+  })
+}

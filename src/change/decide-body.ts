@@ -1,28 +1,29 @@
 import { type BackupError, isBackupError } from '../errors.js'
 import { untilAbort } from '../flow/abortable.js'
-import { deltaBytes, groupName, type LoadedSignature, loadSignature, type StatColumns, userName } from '../native.js'
+import { deltaBytes, type LoadedSignature, loadSignature, type StatColumns } from '../native.js'
+import { freshMetadata } from '../source/fresh.js'
 import type { Body, Change, Entry, Metadata, Origin, Origins, Signed, Summary } from '../types.js'
 import { settleChange } from './compare.js'
 import { mayPay, type Policy, pays } from './policy.js'
 
-/** A content that is held in memory, and what is known of it. */
-export interface Held {
+/** A content in memory, and what is known of it. */
+export interface InMemory {
   readonly bytes: Uint8Array
   readonly summary: Summary
 }
 
 /** How contents become bodies. */
-export interface SettleContext {
+export interface DecideContext {
   readonly policy: Policy
   readonly origins?: Origins | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /** Decides between whole, delta and nothing for a content in memory. */
-export async function settleHeld(item: Change, held: Held, context: SettleContext): Promise<Signed> {
+export async function decideBody(item: Change, content: InMemory, context: DecideContext): Promise<Signed> {
   const { origins, signal } = context
   const { previous } = item
-  const { dirty, racy, sha256, sizeBytes } = held.summary
+  const { dirty, racy, sha256, sizeBytes } = content.summary
   if (item.change === 'updated' && previous !== undefined) {
     const change = settleChange(item, previous, sha256)
     if (change !== 'updated') return { ...item, change, dirty, racy }
@@ -31,18 +32,18 @@ export async function settleHeld(item: Change, held: Held, context: SettleContex
   const same = sought && (await untilAbort(sought, signal))
   if (same !== undefined) return { ...item, dirty, racy, origin: same.entry }
   for await (const origin of basesOf(item, context)) {
-    const delta = await heldDelta(origin, held, context)
+    const delta = await deltaOf(origin, content, context)
     if (delta !== undefined) {
       return { ...item, dirty, racy, origin: origin.entry === previous ? undefined : origin.entry, body: delta }
     }
   }
-  return { ...item, dirty, racy, body: wholeBody(held) }
+  return { ...item, dirty, racy, body: wholeBody(content) }
 }
 
 /** What a content may begin with, the likeliest first: what had its inode, was under its path, had a similar name. */
 export async function* basesOf(
   item: Change,
-  { origins, policy, signal }: SettleContext
+  { origins, policy, signal }: DecideContext
 ): AsyncGenerator<Origin, void, undefined> {
   const { previous, basis, sizeBytes = Infinity, ino } = item
   const own = previous && { entry: previous, basis }
@@ -57,10 +58,10 @@ export async function* basesOf(
   if (rotated !== undefined) yield rotated
 }
 
-async function heldDelta(
+async function deltaOf(
   origin: Origin,
-  { bytes, summary }: Held,
-  { policy, signal }: SettleContext
+  { bytes, summary }: InMemory,
+  { policy, signal }: DecideContext
 ): Promise<Body | undefined> {
   if (!mayPay(origin.entry, bytes.length, policy)) return undefined
   const made = await withBasis(origin, signal, signature => deltaBytes(signature, bytes, signal))
@@ -70,7 +71,7 @@ async function heldDelta(
   return { form: 'delta', parts: [delta], result: () => ({ ...summary, copies }) }
 }
 
-export function wholeBody({ bytes, summary }: Held): Body {
+export function wholeBody({ bytes, summary }: InMemory): Body {
   const parts = bytes.length === 0 ? [] : [bytes]
   return { form: 'whole', sizeBytes: bytes.length, parts, result: () => summary }
 }
@@ -150,23 +151,6 @@ export function withStat(
   i: number,
   found: Pick<Signed, 'body' | 'dirty' | 'racy'> = {}
 ): Signed {
-  const uid = stat.uids[i]!
-  const gid = stat.gids[i]!
-  return {
-    change: 'created',
-    dirty: found.dirty,
-    racy: found.racy,
-    body: found.body,
-    ...entry,
-    mode: stat.modes[i]! & 0o7777,
-    uid,
-    gid,
-    uname: userName(uid),
-    gname: groupName(gid),
-    mtimeNs: stat.mtimesNs[i]!,
-    ctimeNs: stat.ctimesNs[i]!,
-    ino: stat.inos[i]!,
-    sizeBytes: stat.sizes[i]!,
-    sparse: stat.sparse[i] === 1 || undefined
-  }
+  const { body, dirty, racy } = found
+  return { change: 'created', dirty, racy, body, ...entry, ...freshMetadata(entry, stat, i) }
 }

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { encodeStateEntry } from '../../src/format/state-encode.js'
 import { encodeEntry } from '../../src/format/tar-encode.js'
 import { toTarHeader } from '../../src/format/tar-header.js'
-import { listDirectory, RunWriter, readFiles } from '../../src/native.js'
+import { listDirectory, readFiles, SpanWriter } from '../../src/native.js'
 import { encodePath } from '../../src/path.js'
 import { ListedDirectory } from '../../src/source/listed.js'
 import { CHAIN_INDEX, DATES, ODD_NAMES } from '../helpers/state-samples.js'
@@ -20,7 +20,7 @@ async function listed(root: string, path: string): Promise<ListedDirectory> {
 
 /** Headers, contents and padding of all that is plain, and the lines, each by itself: what is written, and what is expected. */
 async function* written(directory: ListedDirectory) {
-  const writer = new RunWriter()
+  const writer = new SpanWriter()
   const { count } = directory.listing
   const headers = writer.plan(directory, 0, count)
   for (let i = 0; i < count; i++) {
@@ -35,7 +35,7 @@ async function* written(directory: ListedDirectory) {
     const gaps = Uint32Array.from(isFile ? [headers[i]!] : [])
     const names = terminated(isFile ? [encodePath(entry.path)] : [])
     const batch = await readFiles(directory.root, names, gaps.length, slab, { ...OPTIONS, gaps })
-    const run = { directory, begin: i, end: i + 1, batch, first: 0 }
+    const run = { directory, begin: i, end: i + 1, batch, first: 0, previous: undefined }
     const places = new Float64Array(1)
     const end = writer.headers(run, slab, 0, places)
     const signatures = Float64Array.of(isFile && i % 2 === 0 ? 1024 : -1)
@@ -102,7 +102,7 @@ test('contents that do not stand behind their headers are noticed', async t => {
   const root = temporaryDirectory(t)
   for (const name of ['a', 'b']) writeFileSync(join(root, name), name)
   const directory = await listed(root, '.')
-  const writer = new RunWriter()
+  const writer = new SpanWriter()
   const [first, second] = writer.plan(directory, 0, 2)
   for (const gaps of [
     [first! + 1, second!],
@@ -112,7 +112,7 @@ test('contents that do not stand behind their headers are noticed', async t => {
     const slab = Buffer.alloc(8192)
     const options = { ...OPTIONS, gaps: Uint32Array.from(gaps) }
     const batch = await readFiles(directory.root, terminated(['a', 'b']), 2, slab, options)
-    const run = { directory, begin: 0, end: 2, batch, first: 0 }
+    const run = { directory, begin: 0, end: 2, batch, first: 0, previous: undefined }
     assert.equal(writer.headers(run, slab, 0, new Float64Array(2)), undefined)
   }
 })
@@ -121,9 +121,9 @@ test('wrong arguments are refused', async t => {
   const root = temporaryDirectory(t)
   writeFileSync(join(root, 'a'), 'a')
   const directory = await listed(root, '.')
-  const writer = new RunWriter()
+  const writer = new SpanWriter()
   const batch = await readFiles(directory.root, terminated(['a']), 1, Buffer.alloc(4096), OPTIONS)
-  const run = { directory, begin: 0, end: 1, batch, first: 0 }
+  const run = { directory, begin: 0, end: 1, batch, first: 0, previous: undefined }
   const places = new Float64Array(1)
   const at = { places, base: 0, signatures: places, date: 0, kind: 'full' }
   assert.throws(() => writer.plan(directory, 0, 2), RangeError)

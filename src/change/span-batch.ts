@@ -1,0 +1,300 @@
+import { BATCH_FILES, FRAME_BYTES } from '../constants.js'
+import { isBatch, toBatch } from '../flow/batches.js'
+import type { Lease } from '../flow/memory.js'
+import {
+  FILE_RACY,
+  type FileBatch,
+  type PlacedSpan,
+  type PreviousLines,
+  readFiles,
+  type SpanWriter,
+  Treatment
+} from '../native.js'
+import { encodePath } from '../path.js'
+import { type Batch, type Batched, batchOf, type Change, type Signed } from '../types.js'
+import { kindOfSame } from './compare.js'
+import { asChange, decideBody, wholeBody, withStat } from './decide-body.js'
+import { batchOptions } from './policy.js'
+import { type DiskFile, digestOf, type ReadResult, readBatch, summaryOf } from './read-batch.js'
+import type { PlannedSpan } from './span-plan.js'
+import type { SignContext } from './stream-body.js'
+
+/** Entries of one batch, at most: those that are not read take no room among the files. */
+const ENTRIES_MAX = 4 * BATCH_FILES
+const NUL = Buffer.alloc(1)
+
+/** A part of `ReadSpans`, and how far behind the start of the tar the header of each stored entry is. */
+export interface ReadPart extends PlacedSpan {
+  readonly plan: PlannedSpan
+  readonly places: Float64Array
+}
+
+/**
+ * Consecutive plain entries, those that are to be stored as a part of a tar: headers, contents and padding; and what is
+ * known of their files. Memory: the tar, which is leased, and the columns.
+ */
+export class ReadSpans implements Batch<Signed> {
+  readonly [batchOf] = 'read'
+
+  constructor(
+    readonly parts: readonly ReadPart[],
+    readonly tar: Uint8Array,
+    readonly batch: FileBatch,
+    readonly lease: Lease
+  ) {}
+
+  get length(): number {
+    return this.parts.reduce((sum, { begin, end }) => sum + end - begin, 0)
+  }
+
+  release(): void {
+    this.lease.release()
+  }
+
+  keep(): void {
+    this.lease.keep()
+  }
+
+  *[Symbol.iterator](): Generator<Signed, void, undefined> {
+    for (const { plan, begin, end, first } of this.parts) {
+      let file = first
+      for (let i = begin; i < end; i++) {
+        const item = plan.item(i)
+        if (!plan.isRead(i)) yield asChange(item)
+        else if (plan.treatment(i) === Treatment.same) {
+          yield { ...withStat(item, this.batch, file, readFlags(this.batch, file++)), change: plan.kind(i) }
+        } else yield readItem(item, this.batch, file++, this.tar)
+      }
+    }
+  }
+}
+
+/** Tells `ReadSpans` from other batches, and from items. */
+export function isReadSpans(item: Batched<object>): item is ReadSpans {
+  return isBatch(item) && item[batchOf] === 'read'
+}
+
+function readItem(item: Change | DiskFile | object, batch: FileBatch, file: number, slab: Uint8Array): Signed {
+  const { summary, bytes } = contentOf(batch, file, slab)
+  const { dirty, racy } = summary
+  return withStat(item as DiskFile, batch, file, { dirty, racy, body: wholeBody({ bytes, summary }) })
+}
+
+function readFlags(batch: FileBatch, file: number): Pick<Signed, 'dirty' | 'racy'> {
+  const { dirty, racy } = summaryOf(batch, file)
+  return { dirty, racy }
+}
+
+function contentOf(batch: FileBatch, file: number, slab: Uint8Array) {
+  const start = batch.offsets[file]!
+  const summary = summaryOf(batch, file)
+  return { summary, bytes: slab.subarray(start, start + summary.sizeBytes) }
+}
+
+/** Spans that are read in one job into one frame of a tar. Memory: the frame. */
+export class SpanBatch {
+  readonly #plans: PlannedSpan[] = []
+  readonly #names: Uint8Array[] = []
+  readonly #gaps: number[] = []
+  /** Headers since the last content. */
+  #gap = 0
+  #entries = 0
+  #bytes = 0
+  #job: Promise<Batch<ReadResult>> | undefined
+
+  constructor(readonly writer: SpanWriter) {}
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get isStarted(): boolean {
+    return this.#job !== undefined
+  }
+
+  /** Takes as many entries of the span as there is room for; undefined if all, else the rest. */
+  add(plan: PlannedSpan): PlannedSpan | undefined {
+    const { directory, begin, end, headers, span } = plan
+    let at = begin
+    for (; at < end; at++) {
+      const isStored = plan.treatment(at) === Treatment.stored
+      const header = isStored ? headers[at - span.begin]! : 0
+      const isRead = plan.isRead(at)
+      const sizeBytes = header + (isRead ? Math.ceil(directory.listing.sizes[at]! / 512) * 512 : 0)
+      if (!this.#hasRoom(sizeBytes)) break
+      this.#entries++
+      this.#bytes += sizeBytes
+      this.#gap += header
+      if (!isRead) continue
+      this.#names.push(encodePath(directory.pathOf(at)), NUL)
+      this.#gaps.push(this.#gap)
+      this.#gap = 0
+    }
+    if (begin < at) this.#plans.push(plan.slice(begin, at))
+    return at === end ? undefined : plan.slice(at, end)
+  }
+
+  #hasRoom(sizeBytes: number): boolean {
+    const isEmpty = this.#entries === 0
+    const isFull = this.#gaps.length >= BATCH_FILES || this.#entries >= ENTRIES_MAX
+    return isEmpty || (!isFull && this.#bytes + sizeBytes <= FRAME_BYTES)
+  }
+
+  start(context: SignContext): void {
+    if (this.#job !== undefined) return
+    this.#job = this.#read(context)
+    this.#job.catch(() => {})
+  }
+
+  /** What was read: together if it is stored as it was listed, else by itself. */
+  results(): Promise<Batch<ReadResult>> {
+    return this.#job!
+  }
+
+  async #read(context: SignContext): Promise<Batch<ReadResult>> {
+    const { policy, pool, signal } = context
+    const { root } = this.#plans[0]!.directory
+    const lease = pool.lease(FRAME_BYTES)
+    const options = { ...batchOptions(policy), gaps: Uint32Array.from(this.#gaps) }
+    const names = Buffer.concat(this.#names)
+    const slab = lease.bytes.subarray(0, FRAME_BYTES)
+    const batch = await readFiles(root, names, this.#gaps.length, slab, options, signal)
+    if (!isAsListed(batch)) {
+      lease.release()
+      return this.#readAgain(context)
+    }
+    if (this.#hasOrigin(batch, context)) return this.#decide(batch, lease, context)
+    this.#findSame(batch)
+    return this.#toTar(batch, lease) ?? this.#decide(batch, lease, context)
+  }
+
+  *#files(): Generator<readonly [plan: PlannedSpan, index: number, file: number], void, undefined> {
+    let file = 0
+    for (const plan of this.#plans) {
+      for (let i = plan.begin; i < plan.end; i++) if (plan.isRead(i)) yield [plan, i, file++]
+    }
+  }
+
+  /** Whether a content is, or may be, that of another entry of the previous state: each is decided by itself then. */
+  #hasOrigin(batch: FileBatch, { origins }: SignContext): boolean {
+    if (origins === undefined) return false
+    for (const [plan, i, file] of this.#files()) {
+      if (batch.sizes[file] === 0 || (plan.compared && hasDigest(plan.compared, i, batch, file))) continue
+      if (origins.ofContent(digestOf(batch, file), batch.sizes[file]!) !== undefined) return true
+    }
+    return false
+  }
+
+  /** Files whose content is that of before, under the same path, are not stored. */
+  #findSame(batch: FileBatch): void {
+    for (const [plan, i, file] of this.#files()) {
+      const { compared } = plan
+      if (compared === undefined || !hasDigest(compared, i, batch, file)) continue
+      plan.setSame(i, kindOfSame(compared.lines.differences[i - compared.begin]!))
+    }
+  }
+
+  #toTar(batch: FileBatch, lease: Lease): ReadSpans | undefined {
+    const parts: ReadPart[] = []
+    let at = 0
+    let first = 0
+    for (const plan of this.#plans) {
+      const { directory, begin, end } = plan
+      const places = new Float64Array(end - begin)
+      const part = { plan, directory, begin, end, batch, first, places, previous: linesOf(plan) }
+      if (plan.kinds !== undefined) closeGaps(part, lease.bytes, at)
+      const next = this.writer.headers(part, lease.bytes, at, places)
+      if (next === undefined) return undefined
+      at = next
+      for (let i = begin; i < end; i++) if (plan.isRead(i)) first++
+      parts.push(part)
+    }
+    return new ReadSpans(parts, lease.bytes.subarray(0, at), batch, lease)
+  }
+
+  /** Decides for each content by itself. */
+  async #decide(batch: FileBatch, lease: Lease, context: SignContext): Promise<Batch<ReadResult>> {
+    const results: ReadResult[] = []
+    let file = 0
+    for (const plan of this.#plans) {
+      for (let i = plan.begin; i < plan.end; i++) {
+        const item = plan.item(i)
+        if (!plan.isRead(i)) results.push(asChange(item))
+        else {
+          const content = contentOf(batch, file, lease.bytes)
+          results.push(await decideBody(withStat(item, batch, file++), content, context))
+        }
+      }
+    }
+    return toBatch(results, lease)
+  }
+
+  async #readAgain(context: SignContext): Promise<Batch<ReadResult>> {
+    const isRead = this.#plans.flatMap(plan => range(plan).map(i => plan.isRead(i)))
+    const items = this.#plans.flatMap(plan => range(plan).map(i => plan.item(i)))
+    const files = items.filter((_, at) => isRead[at]) as DiskFile[]
+    const batch = await readBatch(this.#plans[0]!.directory.root, files, context)
+    const results = batch[Symbol.iterator]()
+    return toBatch(
+      items.map((item, at) => (isRead[at] ? (results.next().value as ReadResult) : asChange(item))),
+      batch
+    )
+  }
+}
+
+function range({ begin, end }: PlannedSpan): number[] {
+  return Array.from({ length: end - begin }, (_, at) => begin + at)
+}
+
+/** Whether every file was read, and was at rest. */
+function isAsListed({ errnos, flags }: FileBatch): boolean {
+  return errnos.every(errno => errno === 0) && flags.every(flag => (flag & ~FILE_RACY) === 0)
+}
+
+/** Moves contents to where they stand without those that are not stored; never to behind where they were. */
+function closeGaps({ plan, begin, end, batch, first }: ReadPart, slab: Uint8Array, start: number): void {
+  let at = start
+  let file = first
+  for (let i = begin; i < end; i++) {
+    const isStored = plan.treatment(i) === Treatment.stored
+    if (isStored) at += plan.headers[i - plan.span.begin]!
+    if (!plan.isRead(i)) continue
+    const from = batch.offsets[file]!
+    const sizeBytes = batch.sizes[file]!
+    if (isStored) {
+      const bodyEnd = at + sizeBytes
+      if (from !== at) {
+        slab.copyWithin(at, from, from + sizeBytes)
+        slab.fill(0, bodyEnd, at + Math.ceil(sizeBytes / 512) * 512)
+        batch.offsets[file] = at
+      }
+      at += Math.ceil(sizeBytes / 512) * 512
+    }
+    file++
+  }
+}
+
+/** Whether the content has the digest that the entry's line says. */
+function hasDigest(
+  { lines, begin }: { lines: { digests: Uint32Array; window: { bytes: Buffer } }; begin: number },
+  i: number,
+  batch: FileBatch,
+  file: number
+): boolean {
+  const at = lines.digests[i - begin]!
+  return at > 0 && lines.window.bytes.toString('latin1', at, at + 64) === digestOf(batch, file)
+}
+
+function linesOf(plan: PlannedSpan): PreviousLines | undefined {
+  const { compared, begin, end, treatments, span } = plan
+  if (compared === undefined || treatments === undefined) return undefined
+  const [from, to] = [begin - span.begin, end - span.begin]
+  const { starts, ends, digests, window } = compared.lines
+  return {
+    treatments: treatments.subarray(from, to),
+    lines: window.bytes,
+    starts: starts.subarray(from, to),
+    ends: ends.subarray(from, to),
+    digests: digests.subarray(from, to)
+  }
+}
