@@ -5,7 +5,7 @@
 #include "jobs/errors.h"
 #include "jobs/fs_jobs.h"
 #include "jobs/memory.h"
-#include "jobs/run_writer.h"
+#include "jobs/span_writer.h"
 #include "jobs/runtime.h"
 #include "jobs/state_lines.h"
 
@@ -68,7 +68,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   set<ibt::match_lines>(exports, "matchLines");
   set<ibt::compare_lines>(exports, "compareLines");
   set<ibt::used_by_lines>(exports, "usedByLines");
-  set<ibt::create_run_writer>(exports, "createRunWriter");
+  set<ibt::create_span_writer>(exports, "createSpanWriter");
   set<ibt::plan_headers>(exports, "planHeaders");
   set<ibt::write_headers>(exports, "writeHeaders");
   set<ibt::write_lines>(exports, "writeLines");

@@ -1,4 +1,4 @@
-import type { Change, Metadata, Place, SignaturePlace, Signed, StateEntry, Summary } from '../types.js'
+import type { Change, EveryField, Metadata, Place, SignaturePlace, Signed, StateEntry, Summary } from '../types.js'
 import { settleChange } from './compare.js'
 import { metadataOf } from './decide-body.js'
 
@@ -62,11 +62,11 @@ function isRecorded(item: Signed, previous: StateEntry): boolean {
   )
 }
 
-/** One literal, for every file of every run: see `metadataOf`. */
+/** One literal, for every file: see `metadataOf`. */
 function stateOf(
   entry: Metadata,
   content: Omit<StateEntry, keyof Metadata> & Pick<StateEntry, 'sizeBytes'>
-): StateEntry {
+): EveryField<StateEntry> {
   return {
     path: entry.path,
     type: entry.type,
@@ -90,6 +90,7 @@ function stateOf(
     places: content.places,
     signature: content.signature,
     dirty: content.dirty,
+    carried: undefined,
     racy: content.racy
   }
 }

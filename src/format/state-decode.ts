@@ -6,6 +6,7 @@ import type {
   Artifact,
   ChainLink,
   EntryType,
+  EveryField,
   Kind,
   Place,
   StateClosing,
@@ -106,7 +107,7 @@ function decodeLink(fields: Fields): ChainLink {
 }
 
 /** Decodes the line of an entry. `chain`: that of the header. @throws BackupError IBT_STATE_INVALID, IBT_UNSAFE_PATH */
-export function decodeStateEntry(line: string, chain: readonly ChainLink[]): StateEntry {
+export function decodeStateEntry(line: string, chain: readonly ChainLink[]): EveryField<StateEntry> {
   const text = line.trimEnd()
   const fields = parseLine(text.endsWith(',') ? text.slice(0, -1) : text, line)
   const path = fields.bytesText('path')

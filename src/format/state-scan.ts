@@ -1,5 +1,5 @@
 import { ROOT_PATH } from '../path.js'
-import type { ArchiveKind, ChainLink, EntryType, Place, SignaturePlace, StateEntry } from '../types.js'
+import type { ArchiveKind, ChainLink, EntryType, EveryField, Place, SignaturePlace, StateEntry } from '../types.js'
 import { rememberLine } from './state-line.js'
 import { Window } from './state-lines.js'
 
@@ -118,7 +118,7 @@ export class StateScanner {
     this.#lastPath = start + PATH.length
   }
 
-  #entry(): StateEntry {
+  #entry(): EveryField<StateEntry> {
     this.#expect(PATH)
     const path = this.#path()
     this.#expect(TYPE)

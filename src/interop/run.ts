@@ -1,6 +1,7 @@
+import { batchesOf } from '../flow/batches.js'
 import { discard } from '../flow/cursor.js'
 import { onAbort } from '../flow/on-abort.js'
-import type { Source } from '../types.js'
+import { type Batched, type BatchSource, batches, type Source } from '../types.js'
 
 /**
  * One run of a pipeline: what its steps share, and its one listener on the caller's signal.
@@ -73,7 +74,7 @@ async function closeInput(input: Source<unknown>, run: Run): Promise<void> {
  * The items of a pipeline that has no sink. Unlike a generator, it can be left while a pull is under way: a parked
  * source is woken then. Nothing happens before the first pull.
  */
-export class Items<T> implements AsyncGenerator<T, void, undefined> {
+export class Items<T> implements BatchSource<T> {
   readonly #items: AsyncGenerator<T, void, undefined>
   readonly #run: Run
   #pulls = 0
@@ -82,6 +83,11 @@ export class Items<T> implements AsyncGenerator<T, void, undefined> {
   constructor(items: AsyncGenerator<T, void, undefined>, run: Run) {
     this.#items = items
     this.#run = run
+  }
+
+  /** The same items, in batches where the last stage gives such. */
+  [batches](): AsyncGenerator<Batched<T>, void, undefined> {
+    return new Items(batchesOf(this.#items) as AsyncGenerator<Batched<T>, void, undefined>, this.#run)
   }
 
   next(): Promise<IteratorResult<T, void>> {

@@ -79,7 +79,7 @@ export type DirectoryArguments = readonly [
   linknameOffsets: Uint32Array
 ]
 
-/** Columns of files that were read, how many they are, and which is the first of a run. */
+/** Columns of files that were read, how many they are, and which is the first of a span. */
 export type FileArguments = readonly [columns: Uint8Array, count: number, first: number]
 
 /** The directory that a job works below: a name, or a descriptor. */
@@ -175,10 +175,10 @@ export interface Addon {
     ]
   ): number
   usedByLines(matcher: Handle<'matcher'>): Uint8Array
-  createRunWriter(): Handle<'run writer'>
-  planHeaders(writer: Handle<'run writer'>, ...rest: [...DirectoryArguments, begin: number, end: number]): Uint32Array
+  createSpanWriter(): Handle<'span writer'>
+  planHeaders(writer: Handle<'span writer'>, ...rest: [...DirectoryArguments, begin: number, end: number]): Uint32Array
   writeHeaders(
-    writer: Handle<'run writer'>,
+    writer: Handle<'span writer'>,
     ...rest: [
       ...DirectoryArguments,
       ...FileArguments,
@@ -192,7 +192,7 @@ export interface Addon {
     ]
   ): number
   writeLines(
-    writer: Handle<'run writer'>,
+    writer: Handle<'span writer'>,
     ...rest: [
       ...DirectoryArguments,
       ...FileArguments,

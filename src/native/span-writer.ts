@@ -46,10 +46,10 @@ export interface SpanPlaces {
  * Writes what an archive and a state say of listed entries, without an object for any of them: byte by byte what
  * `encodeEntry` and `encodeStateEntry` write. For plain entries only: files, directories and symlinks whose names and
  * numbers fit into a tar header and need no escape in JSON.
- * Source: native/tar/header.h, native/state/run_lines.h.
+ * Source: native/tar/header.h, native/state/span_lines.h.
  */
 export class SpanWriter {
-  readonly #handle: Handle<'run writer'> = addon().createRunWriter()
+  readonly #handle: Handle<'span writer'> = addon().createSpanWriter()
 
   /** Bytes of the tar header of each entry from `begin` up to `end`; 0 for one that is not plain. */
   plan(directory: ListedColumns, begin: number, end: number): Uint32Array {

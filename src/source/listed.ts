@@ -4,7 +4,7 @@ import { type JoinableBatch, stamp } from '../flow/gather.js'
 import { FileType, groupName, type Listing, systemError, userName } from '../native.js'
 import { decodePath, encodePath, joinPath, printPath, ROOT_PATH } from '../path.js'
 import type { Rules } from '../rules.js'
-import { type Batched, batchOf, type Entry, type EntryType } from '../types.js'
+import { type Batched, batchOf, type Entry, type EntryType, type EveryField } from '../types.js'
 import { DiskContent } from './disk.js'
 
 /** What a listing's types are; undefined for a type that no backup knows. */
@@ -79,7 +79,7 @@ export class ListedDirectory {
   }
 
   /** An entry that could be looked at. `link`: the ordinal of its hard-link group. */
-  entry(i: number, link?: number): Entry {
+  entry(i: number, link?: number): EveryField<Entry> {
     const { listing } = this
     const path = this.pathOf(i)
     const type = this.typeOf(i)!
@@ -104,6 +104,7 @@ export class ListedDirectory {
       devMajor: isDevice ? listing.devMajors[i] : undefined,
       devMinor: isDevice ? listing.devMinors[i] : undefined,
       xattrs: listing.xattrs.get(i),
+      mapped: undefined,
       error: captureError(path, listing.captureErrnos.get(i)) ?? xattrError(path, listing.xattrErrnos.get(i)),
       content: type === 'file' ? new DiskContent(this.root, path, { stat: listing, index: i }) : undefined
     }

@@ -40,3 +40,6 @@ export interface Metadata {
   /** Of a content that was changed on its way: what changed it, and the size that it has in the source. */
   readonly mapped?: string | undefined
 }
+
+/** Every field of a type, none left out: what copies metadata field by field misses none that is added. */
+export type EveryField<T> = { readonly [Name in keyof T]-?: T[Name] }

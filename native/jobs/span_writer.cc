@@ -1,7 +1,7 @@
-#include "run_writer.h"
+#include "span_writer.h"
 
 #include "../fs/stat.h"
-#include "../state/run_lines.h"
+#include "../state/span_lines.h"
 #include "../tar/header.h"
 #include "arguments.h"
 #include "listed_columns.h"
@@ -14,18 +14,18 @@ namespace {
 
 constexpr size_t SHA256_BYTES = 32;
 
-struct RunWriter {
+struct SpanWriter {
   static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x72756e0000000001};
   OwnerNames owners;
 };
 
-std::shared_ptr<RunWriter> writer(const Napi::CallbackInfo& info) {
-  return Wrapped<RunWriter>::get(info.Env(), info[0], "run writer");
+std::shared_ptr<SpanWriter> writer(const Napi::CallbackInfo& info) {
+  return Wrapped<SpanWriter>::get(info.Env(), info[0], "span writer");
 }
 
 bool is_file(const ListedDirectory& directory, size_t entry) { return directory.stats.types[entry] == TYPE_FILE; }
 
-// Files that were read, of which those of the run come one behind the other.
+// Files that were read, of which those of the span come one behind the other.
 struct ReadFiles {
   size_t count;
   size_t first;
@@ -63,14 +63,14 @@ ReadFiles read_files(const Napi::CallbackInfo& info, size_t index, const ListedD
   for (size_t i = range.begin; i < range.end; i++) {
     files += is_file(directory, i) && is_read(treated, i - range.begin) ? 1 : 0;
   }
-  if (files > count - first) throw Napi::RangeError::New(info.Env(), "fewer files were read than the run has");
+  if (files > count - first) throw Napi::RangeError::New(info.Env(), "fewer files were read than the span has");
   return {count, first, stat_columns(info, index, count)};
 }
 
 }  // namespace
 
-Napi::Value create_run_writer(const Napi::CallbackInfo& info) {
-  return Wrapped<RunWriter>::make(info.Env(), std::make_shared<RunWriter>(), sizeof(RunWriter));
+Napi::Value create_span_writer(const Napi::CallbackInfo& info) {
+  return Wrapped<SpanWriter>::make(info.Env(), std::make_shared<SpanWriter>(), sizeof(SpanWriter));
 }
 
 // (writer, directory…, begin, end): bytes of each header, 0 for an entry that is not plain
@@ -89,7 +89,7 @@ Napi::Value plan_headers(const Napi::CallbackInfo& info) {
   return to_uint32_array(info.Env(), sizes);
 }
 
-// (writer, directory…, columns, count, first, begin, end, offsets, slab, at, places, treatments): where the run ends in the slab, or
+// (writer, directory…, columns, count, first, begin, end, offsets, slab, at, places, treatments): where the span ends in the slab, or
 // -1 if the contents do not stand where headers leave them
 Napi::Value write_headers(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -171,7 +171,7 @@ Napi::Value write_lines(const Napi::CallbackInfo& info) {
     }
   }
   LineMatcher* const used = matcher == nullptr ? nullptr : &matcher->lines;
-  if (!write_run_lines(lines, directory, range.begin, range.end, stored, previous, used, run->owners)) {
+  if (!write_span_lines(lines, directory, range.begin, range.end, stored, previous, used, run->owners)) {
     throw Napi::TypeError::New(env, "an entry is not plain");
   }
   return Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<const uint8_t*>(lines.data()), lines.size());

@@ -19,7 +19,7 @@ enum Treatment : uint8_t {
   TREAT_SAME = 3
 };
 
-// The lines that the previous state has of entries of the run, by entry; no treatments: all entries were stored.
+// The lines that the previous state has of entries of the span, by entry; no treatments: all entries were stored.
 struct PreviousLines {
   const uint8_t* treatments;
   std::string_view lines;
@@ -33,7 +33,7 @@ struct StoredFiles {
   size_t first;
   const uint8_t* flags;
   const uint8_t* sha256;
-  // By entry of the run, before `base` is added: where its header is; and where the signature is, -1 for none.
+  // By entry of the span, before `base` is added: where its header is; and where the signature is, -1 for none.
   const double* places;
   const double* signatures;
   double base;
@@ -43,7 +43,7 @@ struct StoredFiles {
 
 // A comma and a line feed between lines, none behind the last. What lines of before refer to is noted in `used`. False if
 // an entry, or a line of before, is not plain.
-bool write_run_lines(std::string& out, const ListedDirectory& directory, size_t begin, size_t end,
+bool write_span_lines(std::string& out, const ListedDirectory& directory, size_t begin, size_t end,
                      const StoredFiles& files, const PreviousLines& previous, LineMatcher* used, OwnerNames& owners);
 
 }  // namespace ibt

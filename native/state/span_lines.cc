@@ -1,4 +1,4 @@
-#include "run_lines.h"
+#include "span_lines.h"
 
 #include "../fs/files.h"
 #include "../fs/stat.h"
@@ -43,13 +43,13 @@ void append_content(std::string& out, const StoredFiles& files, size_t file, siz
 
 }  // namespace
 
-bool write_run_lines(std::string& out, const ListedDirectory& directory, size_t begin, size_t end,
+bool write_span_lines(std::string& out, const ListedDirectory& directory, size_t begin, size_t end,
                      const StoredFiles& files, const PreviousLines& previous, LineMatcher* used, OwnerNames& owners) {
   size_t file = files.first;
   for (size_t i = begin; i < end; i++) {
     if (i > begin) out += ",\n";
     const size_t at = i - begin;
-    const uint8_t treatment = previous.treatments == nullptr ? TREAT_STORED : previous.treatments[at];
+    const uint8_t treatment = previous.treatments == nullptr ? static_cast<uint8_t>(TREAT_STORED) : previous.treatments[at];
     const bool is_file = directory.stats.types[i] == TYPE_FILE;
     if (treatment == TREAT_STORED) {
       const StatColumns& stats = is_file ? files.stats : directory.stats;

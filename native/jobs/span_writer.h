@@ -4,7 +4,7 @@
 
 namespace ibt {
 
-Napi::Value create_run_writer(const Napi::CallbackInfo& info);
+Napi::Value create_span_writer(const Napi::CallbackInfo& info);
 Napi::Value plan_headers(const Napi::CallbackInfo& info);
 Napi::Value write_headers(const Napi::CallbackInfo& info);
 Napi::Value write_lines(const Napi::CallbackInfo& info);
