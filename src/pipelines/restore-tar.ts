@@ -1,6 +1,6 @@
 import type { ForeignSink } from '../interop/foreign.js'
 import { pipe } from '../interop/pipe.js'
-import { whyNotRestored } from '../restore/unrestorable.js'
+import { isPassedOver, whyNotRestored } from '../restore/unrestorable.js'
 import { observe } from '../stages/observe.js'
 import { only } from '../stages/only.js'
 import { pack } from '../stages/pack.js'
@@ -32,7 +32,7 @@ export interface TarReport {
   readonly files: number
   /** Of the contents. */
   readonly sizeBytes: number
-  /** Entries that are not in the tar: they are not in the backup, or a tar cannot hold them. */
+  /** Entries that are not in the tar: their contents could not be read when they were backed up. */
   readonly skippedEntries: number
 }
 
@@ -60,6 +60,7 @@ export async function restoreTar(
   const stages = chooseStages(defaults, options.stages, selected.filter)
   const counts = { entries: 0, files: 0, sizeBytes: 0, skippedEntries: 0 }
   const count = (entry: Entry) => {
+    if (isPassedOver(entry)) return
     const error = whyNotRestored(entry)
     if (error === undefined) {
       counts.entries++

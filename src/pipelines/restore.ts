@@ -1,6 +1,7 @@
 import type { BackupError } from '../errors.js'
 import { pipe } from '../interop/pipe.js'
 import { decodePath } from '../path.js'
+import { Dropped } from '../restore/dropped.js'
 import { createSelection, type Selection } from '../rules.js'
 import { filter } from '../stages/filter.js'
 import { observe } from '../stages/observe.js'
@@ -8,7 +9,7 @@ import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
 import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
-import type { Entry, Layered, Sink, Source, Stage } from '../types.js'
+import type { Entry, EntryType, Layered, Sink, Source, Stage } from '../types.js'
 import { parseAt } from './at.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import type { PlaceOptions, Progress } from './options.js'
@@ -42,7 +43,7 @@ export interface RestoreOptions extends SelectOptions {
   readonly overwrite?: Overwrite | undefined
   /**
    * Deletes what is in the directories of the backup and is not in the backup; with `paths`, in the selected directories
-   * only. The store and the cache stay where they are, as in every restore. Requires `overwrite`.
+   * only. What a stage of your own drops is in the backup, so it is not deleted. The store and the cache stay where they are, as in every restore. Requires `overwrite`.
    */
   readonly delete?: boolean | undefined
   /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
@@ -75,18 +76,24 @@ export async function restoreBackup(
   const places = openPlaces(options)
   const selected = await selectEntries(key, places, options)
   const { selection } = selected
-  const deletes = options.delete && selection !== undefined ? selection.selects.bind(selection) : options.delete
+  const dropped = options.delete && options.stages !== undefined ? new Dropped() : undefined
+  const deletes = (path: string, type: EntryType) =>
+    options.delete === true && selection?.selects(path, type) !== false && dropped?.has(path) !== true
   const protect = [...(places.store.places ?? []), ...(places.cache?.places ?? [])]
   const isLeading = ({ path }: Entry) => selection?.selects(path, 'directory') === false
+  const deleted = options.delete && deletes
+  const writes = write(destination, { owners, overwrite, delete: deleted, protect, isLeading, onError })
   const defaults: RestoreStages = {
     unpack: selected.unpack,
     filter: selected.filter,
     patch: patch({ spoolDirectory: destination }),
-    write: write(destination, { owners, overwrite, delete: deletes, protect, isLeading, onError })
+    write: dropped === undefined ? writes : (source, context) => writes(dropped.after(source), context)
   }
   const stages = chooseStages(defaults, options.stages, selected.filter)
+  const unpacked =
+    dropped === undefined ? stages.unpack : dropped.before(pipe(stages.unpack, selected.filter, { signal }))
   const watch: Stage<Entry> = options.onProgress === undefined ? passAll : observe(progress(options))
-  const written = await pipe(stages.unpack, stages.filter, stages.patch, watch, stages.write, { signal })
+  const written = await pipe(unpacked, stages.filter, stages.patch, watch, stages.write, { signal })
   return { key, date: selected.date, destination: path, ...written }
 }
 

@@ -2,12 +2,13 @@ import { BackupError } from '../errors.js'
 import { printPath } from '../path.js'
 import type { Entry } from '../types.js'
 
+/** Whether an entry has nothing to restore: the process that listens on a socket makes it anew. */
+export function isPassedOver({ type }: Entry): boolean {
+  return type === 'socket'
+}
+
 /** Why an entry of a backup cannot be restored anywhere; undefined if it can. */
 export function whyNotRestored({ path, type }: Entry): BackupError | undefined {
-  if (type === 'unreadable') {
-    const message = `${printPath(path)} was unreadable and is not in this backup`
-    return new BackupError('IBT_READ_FAILED', message, { path })
-  }
-  if (type !== 'socket') return undefined
-  return new BackupError('IBT_UNSUPPORTED_TYPE', `${printPath(path)} is a socket, which is not restored`, { path })
+  if (type !== 'unreadable') return undefined
+  return new BackupError('IBT_READ_FAILED', `${printPath(path)} was unreadable and is not in this backup`, { path })
 }

@@ -8,7 +8,7 @@ import { ProtectedPlaces } from '../restore/protected-places.js'
 import type { Restorable } from '../restore/restored.js'
 import { Tally, type Written } from '../restore/tally.js'
 import { TreeWriter } from '../restore/tree-writer.js'
-import { whyNotRestored } from '../restore/unrestorable.js'
+import { isPassedOver, whyNotRestored } from '../restore/unrestorable.js'
 import { type Entry, type EntryType, isEntry, type Sink } from '../types.js'
 
 export type { Written } from '../restore/tally.js'
@@ -64,7 +64,7 @@ export interface WriteOptions {
  * written: done again, it writes nothing.
  * Nothing is deleted or replaced at or behind a mount point below the destination, nor what `protect` names.
  * Metadata that a destination cannot hold cost only themselves. To set owners other than one's own and to make devices
- * takes root. Sockets are not made.
+ * takes root. Sockets are passed over.
  * When the promise settles, also after an error or an abort, nothing is written any more.
  * Memory: four batches of small files or two chunks, the listings of the open directories if they were there before, their
  * symlinks, and one table entry for each hard-link group.
@@ -115,6 +115,7 @@ async function writeEntry(writer: TreeWriter, entry: Restorable, tally: Tally): 
   if (type === 'directory') return writer.directory(entry)
   if (type === 'symlink') return writer.symlink(entry)
   if (type === 'file') return writer.file(entry)
+  if (isPassedOver(entry)) return writer.pass(entry)
   const error = whyNotRestored(entry)
   if (error === undefined) return writer.node(entry, NODES[type as keyof typeof NODES])
   tally.skipped(error)

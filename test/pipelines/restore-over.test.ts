@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type BackupReport, fullBackup, restoreBackup } from '../../src/index.js'
+import { type BackupReport, compose, fullBackup, type RestoreStages, restoreBackup } from '../../src/index.js'
 import { directoryStore } from '../../src/stores/index.js'
-import type { Store } from '../../src/types.js'
+import type { Entry, Layered, Source, StageContext, Store } from '../../src/types.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { assertSameAttributes, copyTree, run } from '../helpers/judges.js'
 import { oracle } from '../helpers/oracle.js'
@@ -171,3 +171,46 @@ test('store and cache in the destination are not deleted, nor written over', asy
   await restoreBackup('key', base, { ...options, ...OVER })
   await assert.rejects(restoreBackup('key', options.store, { ...options, ...OVER }), RangeError)
 })
+
+/** Passes on what a caller wants, in another way each. */
+const FILTERS = {
+  'a filter of its own': (isWanted: (path: string) => boolean) => ({ filter: dropOthers(isWanted) }),
+  'a filter behind the default one': (isWanted: (path: string) => boolean) => (d: RestoreStages) => ({
+    filter: compose(d.filter, dropOthers<Layered>(isWanted))
+  }),
+  'a stage in front of write': (isWanted: (path: string) => boolean) => (d: RestoreStages) => ({
+    write: (source: Source<Entry>, context?: StageContext) => d.write(dropOthers<Entry>(isWanted)(source), context)
+  })
+}
+
+function dropOthers<T extends Entry>(isWanted: (path: string) => boolean) {
+  return async function* (source: Source<T>) {
+    for await (const entry of source) if (isWanted(entry.path)) yield entry
+  }
+}
+
+for (const [name, stages] of Object.entries(FILTERS)) {
+  test(`with delete, what is in the backup and dropped by ${name} stays`, async t => {
+    const base = temporaryDirectory(t)
+    const [source, destination] = [join(base, 'source'), join(base, 'destination')]
+    const options = { store: join(base, 'store'), cache: false } as const
+    for (const directory of ['dropped/deep', 'kept']) mkdirSync(join(source, directory), { recursive: true })
+    for (const file of ['a', 'b', 'dropped/deep/x', 'kept/a', 'kept/b', 'kept/z', 'z']) {
+      writeFileSync(join(source, file), file)
+    }
+    await fullBackup(source, { ...options, key: 'key' })
+    copyTree(source, destination)
+    for (const file of ['b', 'kept/b', 'z', 'dropped/deep/x']) writeFileSync(join(destination, file), 'mine')
+    for (const file of ['0', 'kept/c', 'zz', 'dropped/own']) writeFileSync(join(destination, file), 'added')
+    const isWanted = (path: string) => !/(^|\/)[bz]$|^dropped/.test(path)
+    const { deletedEntries } = await restoreBackup('key', destination, {
+      ...options,
+      ...{ overwrite: 'always', delete: true, stages: stages(isWanted) }
+    })
+    assert.equal(deletedEntries, 3)
+    const mine = ['b', 'kept/b', 'z', 'dropped/deep/x'].map(file => readFileSync(join(destination, file), 'utf8'))
+    assert.deepEqual(mine, ['mine', 'mine', 'mine', 'mine'])
+    assert.deepEqual(readdirSync(destination).sort(), ['a', 'b', 'dropped', 'kept', 'z'])
+    assert.deepEqual(readdirSync(join(destination, 'kept')).sort(), ['a', 'b', 'z'])
+  })
+}
