@@ -39,6 +39,7 @@ XDG_CACHE_HOME       the default cache is incremental-backups-tools in it,
                      or in ~/.cache
 TMPDIR, TMP          backups go there with --temporary
 IBT_ADDON            the native addon, if not the one that was installed
+IBT_POISON           1: for tests, memory that was given back is overwritten
 IBT_SIMD             portable, avx2, avx512, neon: no wider vector instructions
 UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
                      at least 4)`

@@ -1,5 +1,6 @@
 import assert, { AssertionError } from 'node:assert/strict'
 import { test } from 'node:test'
+import { batchesOf, isBatch } from '../../src/flow/batches.js'
 import type { Source } from '../../src/types.js'
 import { type AnyStage, CHECKS, type ContractOptions, stageContract } from './stage-contract.js'
 import { drain } from './watched.js'
@@ -118,6 +119,14 @@ const bad: readonly Bad[] = [
     async *stage(source) {
       yield* source
       yield { n: 0 }
+    }
+  },
+  {
+    promise: 'gives the same for any cut into batches',
+    what: 'takes the first item of a batch only',
+    async *stage(source) {
+      for await (const item of batchesOf<object>(source))
+        yield isBatch(item) ? [...(item as Iterable<object>)][0] : item
     }
   },
   {
