@@ -62,7 +62,7 @@ double number(const Napi::CallbackInfo& info, size_t index, const char* name) {
 double integer(const Napi::CallbackInfo& info, size_t index, const char* name, double min, double max) {
   const double value = number(info, index, name);
   if (value != std::trunc(value) || value < min || value > max) {
-    throw Napi::RangeError::New(info.Env(), std::string(name) + " is no integer from " +
+    throw Napi::RangeError::New(info.Env(), std::string(name) + " is not an integer from " +
                                                 std::to_string(static_cast<int64_t>(min)) + " to " +
                                                 std::to_string(static_cast<int64_t>(max)));
   }

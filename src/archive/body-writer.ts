@@ -62,7 +62,7 @@ export class WholeWriter implements BodyWriter {
 
   #wrongSize(how: string): BackupError {
     const { path } = this.item
-    const message = `${printPath(path)} has ${how} bytes than the ${this.#sizeBytes} it says`
+    const message = `${printPath(path)} has ${how} bytes than the ${this.#sizeBytes} that its entry says`
     return new BackupError('IBT_FILE_CHANGED', message, { path })
   }
 }

@@ -35,7 +35,7 @@ export class DataFilter {
 
   #checkHole(bytes: Uint8Array, start: number, end: number): void {
     if (start >= end || isZeros(bytes.subarray(start, end))) return
-    const message = `${printPath(this.path)} has data where it says that it has a hole`
+    const message = `${printPath(this.path)} has data where its entry says that there is a hole`
     throw new BackupError('IBT_FILE_CHANGED', message, { path: this.path })
   }
 }

@@ -18,7 +18,7 @@ export function typedArguments(args: readonly string[], commandLine = COMMAND_LI
     if (!isDoubtful(arg)) return arg
     const bytes = typed[i]
     if (bytes?.toString() === arg) return decodePath(bytes)
-    throw new UsageError(`Argument ${i + 1} is not UTF-8, and this system does not tell its bytes: ${arg}`)
+    throw new UsageError(`Argument ${i + 1} is not UTF-8, and this system does not give its bytes: ${arg}`)
   })
 }
 

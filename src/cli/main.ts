@@ -19,7 +19,7 @@ export async function main(args: readonly string[], listen: Listen): Promise<voi
   // A promise that never settles drains the loop: without this, Node would exit with 0 and say nothing.
   let code: number | undefined
   process.on('beforeExit', () => {
-    code ??= talk.fail(new Error('ended before it was done'), Exit.failed)
+    code ??= talk.fail(new Error('The run ended before it was done'), Exit.failed)
     // Not by itself: a signal that comes while Node takes itself apart would change the exit code.
     process.exit(code)
   })

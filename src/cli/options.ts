@@ -45,22 +45,22 @@ export interface BackupValues extends CommonValues {
 export function addCommonOptions(command: Command): Command {
   return command
     .option('--store <dir>', 'directory that holds the backups (default: IBT_STORE)')
-    .option('--temporary', 'keep them in the directory for temporary files, which a restart may empty')
+    .option('--temporary', 'store the backups in the directory for temporary files, which a restart may empty')
     .option(
       '--cache <dir>',
       'local copies of states and signatures (default: IBT_CACHE, else the user cache directory)'
     )
-    .option('--no-cache', 'do without them')
-    .option('--json', 'lines of JSON on stdout: what is listed, or events and a final line with the exit code')
-    .option('--quiet', 'no report, no warnings')
-    .option('--no-progress', 'no progress line')
-    .option('--jobs <n>', 'threads that read, hash and sign', parseCount)
+    .option('--no-cache', 'do not use the cache')
+    .option('--json', 'JSON on stdout, one object a line: the listing, or events and a last line with the exit code')
+    .option('--quiet', 'print neither report nor warnings')
+    .option('--no-progress', 'print no progress line')
+    .option('--jobs <n>', 'number of threads that read, hash and sign', parseCount)
 }
 
 export function addBackupOptions(command: Command): Command {
   return addCommonOptions(command)
-    .option('--key <key>', "names the chain (default: the source's base name)")
-    .option('--exclude <pattern>', 'leave out what matches, as in an ignore file; may be repeated', collect)
+    .option('--key <key>', "name of the chain (default: the source's base name)")
+    .option('--exclude <pattern>', 'exclude entries that match, as in an ignore file; may be repeated', collect)
     .option(
       '--ignore-file <name>',
       'name of ignore files in the source, like .gitignore; may be repeated (default: .exclude)',
@@ -68,34 +68,30 @@ export function addBackupOptions(command: Command): Command {
     )
     .option(
       '--exclude-if-present <name>',
-      'leave out the contents of directories that hold such an entry, but for itself; may be repeated',
+      'exclude everything else in directories with an entry of this name; may be repeated',
       collect
     )
-    .option('--exclude-caches', 'leave out the contents of directories with a valid CACHEDIR.TAG, but for the tag')
-    .option('--exclude-larger-than <size>', 'leave out larger files: 500M, 2G', parseBytes)
+    .option('--exclude-caches', 'exclude everything else in directories with a valid CACHEDIR.TAG')
+    .option('--exclude-larger-than <size>', 'exclude files that are larger: 500M, 2G', parseBytes)
     .option(
       '--files-from <file>',
-      'only what the lines of a file name, with all below (- for stdin; ibt help patterns)'
+      'back up only the paths in this file, with everything below them (-: stdin; see ibt help patterns)'
     )
     .option('-0, --null', 'the names of --files-from end in NUL bytes, as find -print0 writes them')
-    .option('--allow-empty-files-from', 'go on if --files-from names nothing: back up the root alone')
+    .option('--allow-empty-files-from', 'accept an empty --files-from: back up the root alone')
     .option('--one-file-system', 'do not enter other file systems')
     .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
-    .option('--compare <facts>', `what tells that a file may have changed, of ${FACTS} (default: all)`, parseFacts)
-    .option('--checksum', 'read and compare every file, whatever its times say')
-    .option('--dry-run', 'do all but store')
+    .option('--compare <facts>', `facts that tell whether a file is read again, of ${FACTS} (default: all)`, parseFacts)
+    .option('--checksum', 'read every file, even if no fact differs')
+    .option('--dry-run', 'do everything but store nothing')
     .option('--skip-unchanged', 'store nothing if nothing has changed')
-    .option('--allow-source-mismatch', 'go on if the backups of the key are of another directory or host')
-    .option('--allow-shrink', 'go on if the source is all but empty and was not at the last backup')
-    .option('--source-id <id>', 'names the source where its path and host change')
-    .option('--init', 'begin anew if the cache knows backups of the key and the store has none')
-    .option('--lock-wait <seconds>', 'wait so long for another run on the same key', parseSeconds)
-    .option(
-      '--sort <how>',
-      'of a tar on stdin that is not in path order: spool, which needs disk for its contents',
-      parseSort
-    )
-    .option('--strip-components <n>', 'of a tar on stdin: leave out so many leading parts of each name', parseParts)
+    .option('--allow-source-mismatch', 'accept that the backups of the key are of another directory or host')
+    .option('--allow-shrink', 'accept a source that is suddenly all but empty')
+    .option('--source-id <id>', 'name of the source, if its path or host change')
+    .option('--init', 'begin anew if the store has lost the backups that the cache knows')
+    .option('--lock-wait <seconds>', 'wait at most this long for another run on the same key', parseSeconds)
+    .option('--sort <how>', 'spool: sort a tar on stdin; its contents need disk space', parseSort)
+    .option('--strip-components <n>', 'remove this many leading parts from each name in a tar on stdin', parseParts)
     .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
 }
 
@@ -108,7 +104,7 @@ export function toPlaceOptions(values: CommonValues, signal: AbortSignal): Place
 
 /** @throws UsageError */
 export function toBackupOptions(values: BackupValues, signal: AbortSignal): BackupOptions<object> {
-  if (values.null && values.filesFrom === undefined) throw new UsageError('--null is about the names of --files-from')
+  if (values.null && values.filesFrom === undefined) throw new UsageError('--null requires --files-from')
   return {
     ...toPlaceOptions(values, signal),
     key: values.key,
@@ -148,14 +144,14 @@ function toDetection({ compare = FACTS, checksum }: BackupValues): BackupOptions
 function parseFacts(text: string): readonly Fact[] {
   const facts = text.split(',')
   const unknown = facts.find(fact => !FACTS.some(known => known === fact))
-  if (unknown !== undefined) throw new UsageError(`'${unknown}' is nothing to compare: give some of ${FACTS}`)
+  if (unknown !== undefined) throw new UsageError(`'${unknown}' cannot be compared: give some of ${FACTS}`)
   return facts as Fact[]
 }
 
 function parseCount(text: string): number {
   const count = Number(text)
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count
-  throw new UsageError(`'${text}' is no number of threads: 1 to 256`)
+  throw new UsageError(`'${text}' is not a number of threads: give 1 to 256`)
 }
 
 function parseSeconds(text: string): number {
@@ -176,7 +172,7 @@ function parseParts(text: string): number {
 
 function parseBytes(text: string): number {
   const bytes = parseSize(text)
-  if (bytes === undefined) throw new UsageError(`'${text}' is no size: give bytes, or 500K, 20M, 2G`)
+  if (bytes === undefined) throw new UsageError(`'${text}' is not a size: give bytes, or 500K, 20M, 2G`)
   return bytes
 }
 
@@ -184,7 +180,7 @@ const CODECS = { zstd, gzip, none }
 
 function parseCodec(text: string): Codec {
   const [name, level] = text.split(':', 2)
-  if (!Object.hasOwn(CODECS, name!)) throw new UsageError(`'${name}' is no codec: zstd, gzip or none`)
-  if (level !== undefined && !/^-?\d+$/.test(level)) throw new UsageError(`'${level}' is no level`)
+  if (!Object.hasOwn(CODECS, name!)) throw new UsageError(`'${name}' is not a codec: give zstd, gzip or none`)
+  if (level !== undefined && !/^-?\d+$/.test(level)) throw new UsageError(`'${level}' is not a compression level`)
   return CODECS[name as 'zstd'](level === undefined ? {} : { level: Number(level) })
 }

@@ -57,23 +57,23 @@ function buildProgram(signal: AbortSignal, answer: (code: number) => void): Comm
   addRdiff(program)
   program
     .command('build-addon')
-    .summary('compile the addon, where there is no binary for this platform')
+    .summary('compile the addon, if there is no binary for this platform')
     .description(MANUAL['build-addon'])
-    .option('--output <file>', 'where to (default: into the package)')
+    .option('--output <file>', 'where to write it (default: into the package)')
     .action(async values => {
       const { runBuildAddon } = await import('./commands/build-addon.js')
       answer(await runBuildAddon(values))
     })
   program
     .command('help [topic]')
-    .description('what a command does, or a page on a topic')
+    .description('explain a command or a topic')
     .action(topic => printHelp(program, topic))
   return program.addHelpText('after', () => topicList() + EXAMPLES)
 }
 
 const BACKUPS = [
   ['full', 'back up everything'],
-  ['incremental', 'back up what has changed since the newest backup'],
+  ['incremental', 'back up the changes since the newest backup'],
   ['backup', 'a full if there is none yet, else an incremental']
 ] as const
 
@@ -86,9 +86,9 @@ Examples:
   ibt ${name} ~/project --ignore-file .gitignore --exclude '*.o'
   ibt ${name} /srv --key server --skip-unchanged --json
   ssh server tar --sort=name -cf - -C /srv . | ibt ${name} - --key server
-    (with 'set -o pipefail', so that a tar that failed is seen)
+    (use 'set -o pipefail', so that a failed tar is noticed)
 
-Exit codes: 0 done, 3 done but something could not be read, 5 refused, 1 failed.
+Exit codes: 0 done, 3 done but some files could not be read, 5 refused, 1 failed
 See also: ibt help patterns, formats, environment, exit-codes.`
   )
 }
@@ -100,38 +100,38 @@ function addReaders(program: Command, signal: AbortSignal, answer: (code: number
   }
   reader('restore <key> <dest>', 'restore into a directory, or as a tar to stdout (-)')
     .option('--at <date>', AT)
-    .option('--path <glob>', 'only what matches, with all below; may be repeated', collect)
-    .option('--numeric-owner', 'owners by number, not by name')
+    .option('--path <glob>', 'restore only matching entries, with everything below; may be repeated', collect)
+    .option('--numeric-owner', 'restore owners by number, not by name')
     .option(
       '--overwrite <when>',
-      'restore over what is there; of a file there, compare size and time, then SHA-256 (if-changed), or SHA-256 (always), or leave it (never)'
+      'allow a destination that is not empty; leave a file as it is if its size and time or its SHA-256 are right (if-changed), only if its SHA-256 is right (always), or in any case (never)'
     )
-    .option('--delete', 'with --overwrite: remove what the backup does not have, excluded files too')
+    .option('--delete', 'with --overwrite: delete what the backup does not have, also files that were excluded from it')
     .addHelpText('after', RESTORE_HELP)
     .action(async (key, dest, values) => {
       const { runRestore } = await import('./commands/restore.js')
       answer(await runRestore(key, dest, values, signal))
     })
-  reader('list [key]', 'backups: date, kind, files, bytes, parent').action(async (key, values) => {
+  reader('list [key]', 'list backups: date, kind, files, bytes, parent').action(async (key, values) => {
     const { runList } = await import('./commands/list.js')
     answer(await runList(key, values, signal))
   })
-  reader('ls <key>', 'entries of a backup')
+  reader('ls <key>', 'list the entries of a backup')
     .option('--at <date>', AT)
     .action(async (key, values) => {
       const { runLs } = await import('./commands/list.js')
       answer(await runLs(key, values, signal))
     })
-  reader('diff <key>', 'what differs between two backups: + created, - deleted, M updated, m only metadata')
-    .option('--from <date>', 'the older one (default: the backup before the newer)')
-    .option('--to <date>', 'the newer one (default: the newest)')
+  reader('diff <key>', 'compare two backups: + created, - deleted, M updated, m only metadata')
+    .option('--from <date>', 'the older backup (default: the one before --to)')
+    .option('--to <date>', 'the newer backup (default: the newest)')
     .action(async (key, values) => {
       const { runDiff } = await import('./commands/list.js')
       answer(await runDiff(key, values, signal))
     })
-  reader('verify <key>', 'prove that a backup is complete')
+  reader('verify <key>', 'check that a backup can be restored')
     .option('--at <date>', AT)
-    .option('--read-data', 'read every artifact, and make and prove every file')
+    .option('--read-data', 'read every artifact, and check the SHA-256 of every file')
     .action(async (key, values) => {
       const { runVerify } = await import('./commands/verify.js')
       answer(await runVerify(key, values, signal))
@@ -139,10 +139,10 @@ function addReaders(program: Command, signal: AbortSignal, answer: (code: number
 }
 
 const RESTORE_HELP = `
-Without --overwrite the directory has to be empty or new. With it only what
-differs is written, each file under a temporary name until it is complete.
---delete stays within the directories of the backup; with --path, within the
-selected ones. It never removes the store or the cache.
+Without --overwrite the directory has to be empty or new. With it, only entries
+that differ are written, each file under a temporary name until it is complete.
+--delete deletes only in the directories of the backup, with --path only in the
+selected ones. It never deletes the store, the cache or anything on a mount.
 
 Examples:
   ibt restore photos /tmp/photos --store /mnt/backups
@@ -155,13 +155,13 @@ function addRdiff(program: Command): void {
   program.command('signature <basis> <signature>').description("librsync signature of a file, as rdiff's")
   program.command('delta <signature> <new> <delta>').description("librsync delta against a signature, as rdiff's")
   program.command('patch <basis> <delta> <out>').description("apply a delta, as rdiff's")
-  program.command('compose <deltas-out...>').description('one delta of several that follow each other')
+  program.command('compose <deltas-out...>').description('make one delta of several consecutive ones')
 }
 
 const EXAMPLES = `
 Examples:
   ibt backup ~/photos --store /mnt/backups      a full, later incrementals
-  ibt list --store /mnt/backups                 what there is
+  ibt list --store /mnt/backups                 all backups
   ibt restore photos /tmp/photos --store /mnt/backups --at '3 days ago'
   ibt verify photos --store /mnt/backups --read-data
 

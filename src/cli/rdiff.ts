@@ -81,7 +81,7 @@ export async function runRdiff([name, ...rest]: readonly string[], signal: Abort
   const output = positionals.at(-1)!
   const inputs = positionals.slice(0, -1)
   if (command === 'patch' && inputs[0] === '-')
-    throw new UsageError('The basis of a patch is read at any place: give a file')
+    throw new UsageError('The basis of a patch is read at random offsets: give a file')
   const jobs = parseNumber('--jobs', values.jobs, 1, JOBS_MAX)
   if (jobs !== undefined) setJobs(jobs)
   if (command === 'compose') return compose(inputs, output, values.force ?? false, signal)
@@ -105,7 +105,7 @@ function checkCount(command: Name, count: number): void {
 }
 
 async function compose(deltas: readonly string[], output: string, force: boolean, signal: AbortSignal) {
-  if (deltas.includes('-')) throw new UsageError('Deltas are read at any place: give files')
+  if (deltas.includes('-')) throw new UsageError('Deltas are read at random offsets: give files')
   const { composeDeltas } = await import('../native/compose.js')
   await withOutput(output, force, fd => composeDeltas(deltas, fd, signal))
   return Exit.done
@@ -147,8 +147,9 @@ function joinNegative(args: readonly string[]): string[] {
 
 function signatureOptions(values: ReturnType<typeof parse>['values']): SignatureOptions {
   const { strong = 'blake2', weak = 'rabinkarp' } = values
-  if (!['blake2', 'md4'].includes(strong)) throw new UsageError(`'${strong}' is no strong sum: blake2 or md4`)
-  if (!['rabinkarp', 'rollsum'].includes(weak)) throw new UsageError(`'${weak}' is no weak sum: rabinkarp or rollsum`)
+  if (!['blake2', 'md4'].includes(strong)) throw new UsageError(`'${strong}' is not a strong sum: give blake2 or md4`)
+  if (!['rabinkarp', 'rollsum'].includes(weak))
+    throw new UsageError(`'${weak}' is not a weak sum: give rabinkarp or rollsum`)
   return {
     blockLen: parseNumber('--block-len', values['block-len'], 1),
     strongLen: parseNumber('--strong-len', values['strong-len'], -1),

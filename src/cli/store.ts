@@ -19,7 +19,7 @@ export function chooseStore({ store, temporary = false }: StoreValues): string {
   if (temporary) return temporaryStorePath()
   const named = store ?? process.env.IBT_STORE
   if (store === undefined && !named) {
-    throw new UsageError('No store: give --store DIR or set IBT_STORE (or --temporary, for a try)')
+    throw new UsageError('No store: give --store DIR or set IBT_STORE (or --temporary, to try it out)')
   }
   return checkText('the store', named!)
 }

@@ -18,7 +18,7 @@ const OF_DIRECTORIES = {
 export function isTarSource(source: string, values: BackupValues): boolean {
   if (source !== '-') {
     if (values.sort !== undefined || values.stripComponents !== undefined) {
-      throw new UsageError('--sort and --strip-components are about a tar on stdin: give - as the source')
+      throw new UsageError('--sort and --strip-components apply to a tar on stdin: give - as the source')
     }
     return false
   }

@@ -20,41 +20,41 @@ const PATTERN_ROWS = PATTERNS.map(
 /** Pages that are about no single command. Lines of at most 80 columns. */
 export const TOPICS: Readonly<Record<string, { readonly summary: string; readonly text?: string }>> = {
   dates: {
-    summary: 'what --at, --from and --to take',
+    summary: 'the values of --at, --from and --to',
     text: `A backup is named by the time at which it began, in UTC:
 
   20261123T045748.792Z   the newest backup made at or before that time
-  2026-11-23             ISO; the newest up to that day's first moment, UTC
-  2026-11-23T12:00       local time; with Z or +01:00 at its end, as it says
+  2026-11-23             ISO; midnight at the start of that day, UTC
+  2026-11-23T12:00       local time; UTC with Z, another zone with +01:00
   '3 days ago'           words, in English: yesterday, last friday at 18:00
   latest                 the newest
 
-'ibt list' shows what there is.`
+'ibt list' shows the dates of all backups.`
   },
   environment: {
-    summary: 'variables that are looked at',
-    text: `IBT_STORE            where backups are, without --store
-IBT_CACHE            where local copies are, without --cache
+    summary: 'variables that ibt reads',
+    text: `IBT_STORE            directory of the backups, if --store is not given
+IBT_CACHE            directory of the cache, if --cache is not given
 XDG_CACHE_HOME       the default cache is incremental-backups-tools in it,
                      or in ~/.cache
-TMPDIR, TMP          backups go there with --temporary
-IBT_ADDON            the native addon, if not the one that was installed
+TMPDIR, TMP          directory of the backups with --temporary
+IBT_ADDON            file of the native addon, instead of the installed one
 IBT_POISON           1: for tests, memory that was given back is overwritten
 IBT_SIMD             portable, avx2, avx512, neon: no wider vector instructions
 UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
                      at least 4)`
   },
   errors: {
-    summary: 'every error code; ibt help IBT_LOCKED tells of one'
+    summary: 'every error code; ibt help IBT_LOCKED explains one'
   },
   'exit-codes': {
-    summary: 'what scripts can rely on',
+    summary: 'exit codes, for scripts',
     text: `  0   done
   1   failed
-  2   usage: something was typed wrong
+  2   usage: an argument is wrong or missing
   3   done, but some entries could not be read or written, or changed while
       they were read
-  4   integrity: what is stored is not what was stored
+  4   integrity: stored bytes are damaged or missing
   5   refused: locked, another source under this key, an unknown version,
       a source that is all but empty, a clock that is off, a destination that
       is not empty
@@ -62,12 +62,12 @@ UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
 130   cancelled (SIGINT)
 143   cancelled (SIGTERM)
 
-A run that did not come to its end never exits with 0. One that did does not
-fail because nobody reads its output, or because that is full. The last line of
+An unfinished run never exits with 0. A finished run does not fail because
+nobody reads its output or because a disk for it is full. The last line of
 --json has the exit code: docs/errors.md.`
   },
   formats: {
-    summary: 'what is stored, and how plain tools read it',
+    summary: 'the files in a store, and how plain tools read them',
     text: `A backup is a few files in the store, KEY.KIND.DATE.tar.zst or .json.zst:
 
   full       tar of everything          (a full)
@@ -79,36 +79,36 @@ fail because nobody reads its output, or because that is full. The last line of
   zstd -dc KEY.full.DATE.tar.zst | tar -xf -
   zstd -dc KEY.state.DATE.json.zst | jq .entries[].path
 
-docs/format.md of the package says everything; docs/restore-by-hand.md has a
-script that restores any date with tar, jq and rdiff.`
+docs/format.md of the package describes every field; docs/restore-by-hand.md has
+a script that restores any date with tar, jq and rdiff.`
   },
   patterns: {
-    summary: 'what --exclude, ignore files and --path take',
-    text: `Patterns are gitignore(5)'s, one a line in ignore files (${IGNORE_FILE}, or those
-of --ignore-file), one each in --exclude. Case matters.
+    summary: 'patterns of --exclude, ignore files and --path',
+    text: `Patterns are those of gitignore(5): one a line in ignore files (${IGNORE_FILE}, or
+the names of --ignore-file), one in each --exclude. Case matters.
 
-  pattern    leaves out   but not
+  pattern    excludes     but not
 ${PATTERN_ROWS}
 
-The last pattern that matches decides; '!' in front takes back. Nothing below
-a directory that is left out comes back: it is never looked at. A deeper ignore
-file is stronger than one above it, and --exclude is stronger than both.
+The last pattern that matches decides; '!' in front includes again. Nothing
+below an excluded directory can be included again, because the directory is
+never read. A deeper ignore file overrides one above it, and --exclude overrides
+both.
 
-On the command line, an absolute path in the source and a path that begins with
-'./' are understood: both are anchored at the source. A path that is plainly
-outside the source is refused.
+On the command line, an absolute path inside the source and a path that begins
+with './' are anchored at the source. A path outside the source is refused.
 
-A directory with an entry of --exclude-if-present, or with a CACHEDIR.TAG and
---exclude-caches, is kept with that entry alone.
+Of a directory with an entry named by --exclude-if-present, or with a valid
+CACHEDIR.TAG and --exclude-caches, only that entry is backed up.
 
---files-from names what is backed up, and no patterns: paths below the source,
-one a line as find prints them, or with -0 one before each NUL. A directory
-stands for all in it. What is left out stays so. What is not there is reported,
-and the run ends with 3. A list without any name is refused:
+--files-from takes paths and not patterns: paths below the source, one a line as
+find prints them, or with -0 each ended by a NUL. A directory includes all that
+is in it. Excluded entries stay excluded. A path that is not there is reported,
+and the exit code is 3. An empty list is refused:
 
   cd ~/photos && find . -name '*.raw' -print0 | ibt backup . --files-from - -0
 
---path of a restore takes the same patterns, and selects what they match with
-all that lies below; '!' takes out of it. A plain path is itself.`
+--path of a restore takes the same patterns. It selects the entries that match
+and everything below them; '!' excludes again. A plain path selects itself.`
   }
 }

@@ -206,7 +206,7 @@ class FramedArchive implements ArchiveReader {
 
   #check(offset: number, length: number): void {
     const isRange = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0
-    if (!isRange) throw new RangeError(`No range of an archive: offset ${offset}, length ${length}`)
+    if (!isRange) throw new RangeError(`Not a range of an archive: offset ${offset}, length ${length}`)
     if (offset + length > this.sizeBytes) {
       throw truncated(this.name, `${length} bytes at ${offset} are wanted, it holds ${this.sizeBytes}`)
     }

@@ -14,7 +14,7 @@ export function corrupt(name: string, found: string, cause?: unknown): BackupErr
 }
 
 export function truncated(name: string, found: string): BackupError {
-  return new BackupError('IBT_ARCHIVE_TRUNCATED', `Archive ${name} is cut: ${found}`, { path: name })
+  return new BackupError('IBT_ARCHIVE_TRUNCATED', `Archive ${name} is cut off: ${found}`, { path: name })
 }
 
 /** An error of one frame, before a reader that knows the artifact's name says it. */

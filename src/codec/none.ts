@@ -20,7 +20,7 @@ export function none(): Codec {
 
 async function* decodeAll(source: Source<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   if (source instanceof Uint8Array)
-    throw new TypeError('A source of chunks is wanted, not one chunk: put it into an array')
+    throw new TypeError('Expected a source of chunks, not one chunk: put it into an array')
   for await (const chunk of source) if (chunk.length > 0) yield chunk
 }
 

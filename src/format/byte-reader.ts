@@ -9,7 +9,7 @@ export class ByteReader {
   /** @throws TypeError for bare bytes, which would iterate as numbers. */
   constructor(source: Source<Uint8Array>) {
     if (source instanceof Uint8Array)
-      throw new TypeError('A source of chunks is wanted, not one chunk: put it into an array')
+      throw new TypeError('Expected a source of chunks, not one chunk: put it into an array')
     this.#iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
   }
 

@@ -7,7 +7,7 @@ const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z')
 
 /** Writes a time as `YYYYMMDDTHHMMSS.mmmZ`: such dates sort as text. @throws RangeError outside the years 0 to 9999 */
 export function formatDate(ms: number): string {
-  if (!(ms >= FIRST_MS && ms <= LAST_MS)) throw new RangeError(`A date lies in the years 0 to 9999, ${ms} ms do not`)
+  if (!(ms >= FIRST_MS && ms <= LAST_MS)) throw new RangeError(`A date has to be in the years 0 to 9999, not ${ms} ms`)
   return new Date(ms).toISOString().replace(/[-:]/g, '')
 }
 
@@ -15,7 +15,7 @@ export function formatDate(ms: number): string {
 export function parseDate(text: string): number {
   const ms = toMs(text)
   if (ms !== undefined) return ms
-  throw new BackupError('IBT_NAME_INVALID', `${JSON.stringify(text)} is no date of the form YYYYMMDDTHHMMSS.mmmZ`)
+  throw new BackupError('IBT_NAME_INVALID', `${JSON.stringify(text)} is not a date of the form YYYYMMDDTHHMMSS.mmmZ`)
 }
 
 export function isDate(text: string): boolean {
@@ -37,7 +37,7 @@ export function nextDate(nowMs: number, newest?: string | undefined): string {
   if (newest === undefined) return formatDate(nowMs)
   const newestMs = parseDate(newest)
   if (newestMs - nowMs > CLOCK_AHEAD_MS) {
-    const message = `The newest backup is of ${newest}, but the clock says ${formatDate(nowMs)}: one of them is wrong`
+    const message = `The newest backup is of ${newest}, but the clock shows ${formatDate(nowMs)}: one of them is wrong`
     throw new BackupError('IBT_CLOCK', message)
   }
   return formatDate(Math.max(nowMs, newestMs + 1))

@@ -152,11 +152,11 @@ function checkXattrs(path: string, xattrs: ReadonlyMap<string, Uint8Array>): voi
   for (const [name, value] of xattrs) {
     const isText = typeof name === 'string' && name !== '' && !name.includes('\0')
     if (!isText || !(value instanceof Uint8Array))
-      throw refused(path, `its attribute ${printPath(String(name))} is none`)
+      throw refused(path, `its attribute ${printPath(String(name))} is not a valid name or value`)
     encodePath(name)
   }
 }
 
 function refused(path: string, why: string): BackupError {
-  return new BackupError('IBT_STATE_INVALID', `No state can hold ${printPath(path)}: ${why}`, { path })
+  return new BackupError('IBT_STATE_INVALID', `A state cannot contain ${printPath(path)}: ${why}`, { path })
 }

@@ -26,7 +26,7 @@ const ARTIFACT = /^(.+)\.(full|created|updated|sigvault|state)\.(\d{8}T\d{6}\.\d
  */
 export function artifactName({ key, date }: BackupId, kind: Kind, suffix: string): string {
   checkKey(key)
-  if (!isDate(date)) throw new BackupError('IBT_NAME_INVALID', `${JSON.stringify(date)} is no date of a backup`)
+  if (!isDate(date)) throw new BackupError('IBT_NAME_INVALID', `${JSON.stringify(date)} is not a date of a backup`)
   if (!SUFFIX.test(suffix)) throw new TypeError(`A suffix is like .zst or .zst.age, not ${JSON.stringify(suffix)}`)
   return `${key}.${kind}.${date}.${extension(kind)}${suffix}`
 }

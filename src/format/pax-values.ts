@@ -55,7 +55,7 @@ function xattrName(latin1: string): string {
 /** Decimals beyond the ninth are cut. @throws BackupError IBT_ARCHIVE_CORRUPT */
 function decodeTime(text: string): bigint {
   const match = /^(-?)(\d{1,12})(?:\.(\d*))?$/.exec(text)
-  if (match === null) throw badRecord(`says mtime=${printPath(text.slice(0, 40))}, which is no time`)
+  if (match === null) throw badRecord(`has mtime=${printPath(text.slice(0, 40))}, which is not a time`)
   const [, sign, seconds, decimals = ''] = match
   const ns = BigInt(seconds!) * NS_PER_SECOND + BigInt(decimals.slice(0, 9).padEnd(9, '0'))
   return sign === '-' ? -ns : ns
@@ -65,5 +65,5 @@ function decodeTime(text: string): bigint {
 function decodeInteger(key: string, text: string, max: number): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
   if (value <= max) return value
-  throw badRecord(`says ${key}=${printPath(text.slice(0, 40))}, which is no whole number up to ${max}`)
+  throw badRecord(`has ${key}=${printPath(text.slice(0, 40))}, which is not a whole number up to ${max}`)
 }

@@ -64,7 +64,7 @@ class Reader implements StateReader {
   }
 
   async *#windows(): AsyncGenerator<Batched<StateEntry>, void, undefined> {
-    if (!this.#isOpen) throw new BackupError('IBT_STATE_INVALID', 'The entries of a state can be read once')
+    if (!this.#isOpen) throw new BackupError('IBT_STATE_INVALID', 'The entries of a state can be read only once')
     this.#isOpen = false
     const lines = this.#lines
     try {

@@ -98,7 +98,7 @@ export function paxRecords(header: TarHeader, { long }: HeaderNames): string {
   // The state has them, too: an entry whose attributes a tar cannot take is not lost for that.
   if (records.length + attributes.length <= RECORDS_BYTES) return records + attributes
   if (records.length <= RECORDS_BYTES) return records
-  const message = `${printPath(header.path)} has ${records.length} bytes of attributes, a tar takes ${RECORDS_BYTES}`
+  const message = `${printPath(header.path)} has ${records.length} bytes of attributes, more than the ${RECORDS_BYTES} of a tar`
   throw new BackupError('IBT_UNSUPPORTED_TYPE', message, { path: header.path })
 }
 

@@ -61,7 +61,7 @@ export function readNumber(block: Uint8Array, at: number, length: number, field:
   const found = Buffer.from(block.subarray(at, at + length)).toString('latin1')
   throw new BackupError(
     'IBT_ARCHIVE_CORRUPT',
-    `A tar header has ${JSON.stringify(found)} as its ${field}, which is no number`
+    `A tar header has ${JSON.stringify(found)} as its ${field}, which is not a number`
   )
 }
 

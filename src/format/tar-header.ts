@@ -17,7 +17,7 @@ export type HeaderOverrides = Partial<
 export function toTarHeader(entry: Metadata, overrides: HeaderOverrides = {}): TarHeader {
   const { path, type } = entry
   if (type === 'socket' || type === 'unreadable') {
-    throw new BackupError('IBT_UNSUPPORTED_TYPE', `A tar cannot hold ${printPath(path)}: it is ${type}`, { path })
+    throw new BackupError('IBT_UNSUPPORTED_TYPE', `A tar cannot contain ${printPath(path)}: it is ${type}`, { path })
   }
   // One literal: spreads take five times as long, for every entry of every run.
   return {

@@ -105,7 +105,7 @@ function checkPreamble(bytes: Uint8Array): void {
   if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw corrupt(`its first bytes are not ${MAGIC}`)
   const version = preamble.readUInt32BE(MAGIC.length)
   if (version === WIRE_VERSION) return
-  const message = `The stream of a backup has version ${version} of the wire format, and ${WIRE_VERSION} is known here`
+  const message = `The stream of a backup has version ${version} of the wire format; this version reads ${WIRE_VERSION}`
   throw new BackupError('IBT_STATE_VERSION', message)
 }
 

@@ -23,7 +23,7 @@ export function boundXattrs<T extends Entry>(entry: T): T {
   }
   if (fits.length === xattrs.size) return entry
   const count = xattrs.size - fits.length
-  const message = `${count} of the ${xattrs.size} extended attributes of ${printPath(path)} are left out: an entry has room for ${XATTRS_BYTES} bytes`
+  const message = `${count} of the ${xattrs.size} extended attributes of ${printPath(path)} are left out: a backup stores at most ${XATTRS_BYTES} bytes of them for an entry`
   const tooMany = new BackupError('IBT_UNSUPPORTED_TYPE', message, { path })
   return { ...entry, xattrs: fits.length === 0 ? undefined : new Map(fits), error: error ?? tooMany }
 }

@@ -59,7 +59,7 @@ function finish(result: unknown, input: Source<unknown>, run: Run): unknown {
 
 function checkSource(first: unknown): void {
   if (typeof first === 'string' || ArrayBuffer.isView(first)) {
-    throw new TypeError('Bytes or a string are no source: give an iterable of them')
+    throw new TypeError('Bytes or a string are not a source: give an iterable of them')
   }
   if (typeof first !== 'object' || first === null || !(Symbol.asyncIterator in first || Symbol.iterator in first)) {
     throw new TypeError('The source of a pipeline is an iterable or async iterable')

@@ -89,7 +89,7 @@ export class SequentialContent implements Content {
     try {
       return decodeSparseMap(Buffer.concat(blocks), sizeBytes)!.extents
     } catch (cause) {
-      throw this.#corrupt('has a map that is none', cause)
+      throw this.#corrupt('has an invalid map', cause)
     }
   }
 

@@ -20,7 +20,7 @@ export function toEntry(found: ForeignHeader, content: Content): TarEntry {
 function lossError({ header, losses }: ForeignHeader): BackupError | undefined {
   if (losses.length === 0) return undefined
   const { path } = header
-  const message = `Not all of ${printPath(path)} in the tar could be taken over: ${losses.join(', ')}`
+  const message = `${printPath(path)} in the tar is not backed up completely: ${losses.join(', ')}`
   return new BackupError('IBT_UNSUPPORTED_TYPE', message, { path })
 }
 

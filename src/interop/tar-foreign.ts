@@ -179,7 +179,7 @@ class Fields {
   }
 
   #lose(field: string, instead: number): number {
-    this.losses.push(`its ${field} is no number that an entry can have`)
+    this.losses.push(`its ${field} is not a possible number`)
     return instead
   }
 }

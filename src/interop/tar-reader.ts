@@ -71,7 +71,7 @@ async function nextHeader(headers: HeaderReader, count: number): Promise<Foreign
     return await headers.next()
   } catch (cause) {
     if (!isBackupError(cause) || cause.code !== 'IBT_ARCHIVE_CORRUPT') throw cause
-    const where = count === 0 ? 'The source is no tar, or compressed' : `The tar is damaged behind its entry ${count}`
+    const where = count === 0 ? 'The source is not a tar, or is compressed' : `The tar is damaged after entry ${count}`
     throw new BackupError(cause.code, `${where}: ${cause.message}`, { cause })
   }
 }

@@ -87,7 +87,7 @@ class TarIndex {
 }
 
 function dangling(path: string, linkTo: string): TarEntry {
-  const message = `${printPath(path)} in the tar is a hard link to ${printPath(linkTo)}, which is no file before it`
+  const message = `${printPath(path)} in the tar is a hard link to ${printPath(linkTo)}, which is not a file before it`
   const error = new BackupError('IBT_READ_FAILED', message, { path })
   return { path, type: 'unreadable', mode: 0, uid: 0, gid: 0, mtimeNs: 0n, error }
 }

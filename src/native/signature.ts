@@ -44,7 +44,7 @@ export async function loadSignature(bytes: Uint8Array, signal?: AbortSignal): Pr
 /** What the addon knows the signature by. @throws TypeError if `loadSignature` did not make it. */
 export function signatureHandle(signature: LoadedSignature): Handle<'signature'> {
   const handle = typeof signature === 'object' ? handles.get(signature) : undefined
-  if (handle === undefined) throw new TypeError('basis is no signature of loadSignature')
+  if (handle === undefined) throw new TypeError('basis is not a signature of loadSignature')
   return handle
 }
 

@@ -31,7 +31,7 @@ export async function relativeNames(names: readonly string[], root: string): Pro
 
 async function anchorGlob(glob: string, root: string): Promise<string> {
   if (glob.startsWith('~/')) {
-    throw new RangeError(`No shell has replaced ~ in the pattern ${printPath(glob)}: give a path, or './${glob}'`)
+    throw new RangeError(`The shell has not expanded ~ in the pattern ${printPath(glob)}: give a path, or './${glob}'`)
   }
   if (!glob.startsWith('/')) return glob
   const path = posix.normalize(glob)

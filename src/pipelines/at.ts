@@ -18,6 +18,6 @@ export async function parseAt(at: Date | string | undefined): Promise<number | u
 }
 
 function checked(ms: number, at: Date | string): number {
-  if (Number.isNaN(ms)) throw new RangeError(`'${at}' is no time: give an ISO date, or words such as '3 days ago'`)
+  if (Number.isNaN(ms)) throw new RangeError(`'${at}' is not a time: give an ISO date, or words such as '3 days ago'`)
   return ms
 }

@@ -17,7 +17,7 @@ export async function checkMounted({ store, cache }: Places, key: string, option
   signal?.throwIfAborted()
   if (await hasBackup(store, key, { signal })) return
   const where = store.places?.[0] ?? 'The store'
-  const message = `${where} has no backup of ${key}, and the cache knows some: is its disk mounted? To begin anew: --init`
+  const message = `${where} has no backup of ${key}, but the cache knows some: is its disk mounted? To begin anew: --init`
   throw new BackupError('IBT_STORE_EMPTY', message, { path: key })
 }
 

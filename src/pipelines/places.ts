@@ -36,7 +36,7 @@ export interface StorePathOptions {
 /** Where the store is that a caller or `IBT_STORE` names, or neither. @throws RangeError */
 export function storePath(store: string | undefined, { allowTemporary = true }: StorePathOptions = {}): string {
   if (store === undefined && !allowTemporary && !process.env.IBT_STORE)
-    throw new RangeError('No store is named: give --store DIR, set IBT_STORE, or use --temporary')
+    throw new RangeError('No store: give --store DIR, set IBT_STORE, or use --temporary')
   return resolve(checkLocal('store', store ?? defaultStorePath()))
 }
 
@@ -96,7 +96,7 @@ export async function placesInside({ store, cache }: Places, root: string): Prom
   for (const path of [...(store.places ?? []), ...(cache?.places ?? [])]) {
     const below = relative(realRoot, await realPath(path))
     if (below === '')
-      throw new RangeError(`${path} is where backups or their cache are kept: it is no source and no destination`)
+      throw new RangeError(`${path} contains backups or their cache: it cannot be a source or a destination`)
     const isOutside = below === '..' || below.startsWith(`..${sep}`) || isAbsolute(below)
     if (!isOutside) inside.push(below)
   }

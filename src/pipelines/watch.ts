@@ -75,7 +75,7 @@ export class Watcher {
   readonly miss = (path: string): void => {
     const { onError, rules } = this.options
     this.missingFiles++
-    onError?.(new BackupError('IBT_READ_FAILED', `${printPath(path)} was named and is not there`, { path }))
+    onError?.(new BackupError('IBT_READ_FAILED', `${printPath(path)} was named but does not exist`, { path }))
     rules?.onMissing?.(path)
   }
 

@@ -46,7 +46,7 @@ export class Destination {
       throw new BackupError('IBT_WRITE_FAILED', `Cannot list the directory ${printPath(path)}`, { path, cause })
     })
     if (count === 0) return
-    const message = `${printPath(path)} is not empty: restore into a new or an empty directory, or say with overwrite (--overwrite) what becomes of what is there`
+    const message = `${printPath(path)} is not empty: restore into a new or an empty directory, or choose with overwrite (--overwrite) what becomes of existing files`
     throw new BackupError('IBT_NOT_EMPTY', message, { path })
   }
 

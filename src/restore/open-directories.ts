@@ -97,7 +97,7 @@ export class OpenDirectories {
     }
     const restoration = new Restoration(entry)
     if (!directory.isClosed) return { restoration, directory, there: directory.listing?.find(baseName(path)) }
-    const message = `Cannot write ${printPath(path)}: its directory is not restored`
+    const message = `Cannot write ${printPath(path)}: its directory could not be restored`
     this.options.tally.failed(restoration, new BackupError('IBT_WRITE_FAILED', message, { path }))
     return undefined
   }

@@ -158,7 +158,7 @@ export class OperationQueue {
 function toBackupError(operation: PathOperation, cause: Error & { readonly code?: string }): BackupError {
   const path = operation.restoration?.entry.path ?? operation.path
   if (operation.code === Operation.removeOne && cause.code === 'ENOTEMPTY') {
-    const message = `Cannot write ${printPath(path)}: there is a directory in its place that is not empty; only delete (--delete) removes it`
+    const message = `Cannot write ${printPath(path)}: a directory that is not empty is in its place; only delete (--delete) removes it`
     return new BackupError('IBT_WRITE_FAILED', message, { path, cause })
   }
   const action = operation.restoration === undefined ? 'remove' : 'write'

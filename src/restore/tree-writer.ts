@@ -50,7 +50,7 @@ export class TreeWriter {
     const { restoration, there } = place
     if (there?.type === 'directory') return directories.openExisting(restoration, there)
     if (there !== undefined && overwrite === 'never') {
-      const message = `${printPath(entry.path)} is there and is not a directory`
+      const message = `${printPath(entry.path)} exists and is not a directory`
       directories.openClosed(restoration, new BackupError('IBT_WRITE_FAILED', message))
       return
     }
@@ -287,7 +287,7 @@ export class TreeWriter {
 }
 
 function refusal({ path }: Restorable, why: string): BackupError {
-  const message = `Cannot write ${printPath(path)}: what is in its place ${why}`
+  const message = `Cannot write ${printPath(path)}: the thing in its place ${why}`
   return new BackupError('IBT_WRITE_FAILED', message, { path })
 }
 
@@ -299,7 +299,7 @@ async function buffer({ path }: Restorable, chunks: AsyncIterable<Uint8Array>): 
     buffered.push(chunk)
     sizeBytes += chunk.length
     if (sizeBytes <= PART_BYTES) continue
-    throw new BackupError('IBT_FILE_CHANGED', `${printPath(path)} has more bytes than it says`, { path })
+    throw new BackupError('IBT_FILE_CHANGED', `${printPath(path)} has more bytes than its entry says`, { path })
   }
   return buffered.length === 1 ? buffered[0]! : Buffer.concat(buffered)
 }

@@ -76,7 +76,7 @@ export function mayHold(type: EntryType): boolean {
 function partsOf(name: string): string[] {
   const parts = name.split('/').filter(part => part !== '' && part !== '.')
   if (name === '' || name.startsWith('/') || name.includes('\0') || parts.includes('..')) {
-    throw new RangeError(`createRules: files are paths below the root, and ${JSON.stringify(name)} is none`)
+    throw new RangeError(`createRules: ${JSON.stringify(name)} in files is not a path below the root`)
   }
   return parts
 }

@@ -53,8 +53,7 @@ export function parseTyped(text: string): Pattern {
   const { negative, glob } = parsePattern(text)
   if (!/^\.{1,2}(?:\/|$)/.test(glob)) return { negative, glob }
   const path = posix.normalize(glob)
-  if (/^\.{1,2}(?:\/|$)/.test(path))
-    throw new RangeError(`The pattern '${glob}' is the source itself, or outside of it`)
+  if (/^\.{1,2}(?:\/|$)/.test(path)) throw new RangeError(`The pattern '${glob}' is the source itself, or outside it`)
   return { negative, glob: `/${path}` }
 }
 

@@ -101,6 +101,6 @@ export function isNotFound(error: BackupError | undefined): boolean {
 }
 
 export function noFile({ path }: Entry): BackupError {
-  const message = `${printPath(path)} was a regular file when it was listed and is none now`
+  const message = `${printPath(path)} was a regular file when it was listed and is not one now`
   return new BackupError('IBT_FILE_CHANGED', message, { path })
 }

@@ -32,7 +32,7 @@ export function xattrError(path: string, errno: number | undefined): BackupError
 
 function captureError(path: string, errno: number | undefined): BackupError | undefined {
   if (errno === undefined) return undefined
-  const message = `The ignore file ${printPath(path)} is a link to no file that can be read: its patterns do not count`
+  const message = `The ignore file ${printPath(path)} is a link that does not lead to a readable file: its patterns do not count`
   return new BackupError('IBT_READ_FAILED', message, { path, cause: systemError(errno, 'open', path) })
 }
 

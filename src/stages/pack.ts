@@ -143,7 +143,7 @@ class Packer {
   #keepLink(item: Signed, linkTo: string): Packed {
     const first = this.#groups.find(item)
     if (first === undefined) {
-      const message = `${printPath(item.path)} is a link to ${printPath(linkTo)}, whose content is not at hand`
+      const message = `${printPath(item.path)} is a link to ${printPath(linkTo)}, whose content is not available`
       return this.keep(toUnreadable(item, new BackupError('IBT_READ_FAILED', message, { path: item.path })))
     }
     const { change, state } = recordLink(item, first.state)

@@ -227,7 +227,7 @@ async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>):
 }
 
 function mayExist(name: string, cause: unknown): BackupError {
-  const message = `The backup may exist: nobody knows whether its state ${name} is stored, so its archives were left`
+  const message = `The backup may exist: it is not known whether its state ${name} is stored, so its archives were left`
   return new BackupError('IBT_OUTCOME_UNKNOWN', message, { path: name, cause })
 }
 

@@ -82,9 +82,11 @@ export class Chain {
     const found = this.backups.findLast(({ date }) => parseDate(date) <= atMs)
     if (found !== undefined) return found
     const { key, backups } = this
-    const oldest = backups[0] === undefined ? 'there is none' : `the oldest is of ${backups[0].date}`
+    const oldest = backups[0] === undefined ? 'there are none' : `the oldest is of ${backups[0].date}`
     const wanted =
-      atMs === Infinity ? `No backup of ${key}` : `No backup of ${key} as old as ${new Date(atMs).toISOString()}`
+      atMs === Infinity
+        ? `No backup of ${key}`
+        : `No backup of ${key} made at or before ${new Date(atMs).toISOString()}`
     throw new BackupError('IBT_NO_BACKUP', `${wanted}: ${oldest}`, { path: key })
   }
 
@@ -131,7 +133,7 @@ export class Chain {
   /** A state is believed only under its own name: two that were exchanged would restore the wrong files. */
   #checkOwn(name: string, date: string, header: StateHeader): void {
     if (header.key === this.key && header.date === date) return
-    const message = `${name} holds the state of ${header.key} of ${header.date}: it was renamed or replaced`
+    const message = `${name} is the state of ${header.key} of ${header.date}: it was renamed or replaced`
     throw new BackupError('IBT_STATE_INVALID', message, { path: name })
   }
 
@@ -211,7 +213,9 @@ async function lineOf(
     const line = pick(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
     if (line !== '') return line.trimEnd()
     if (length >= archive.sizeBytes) {
-      throw new BackupError('IBT_STATE_INVALID', `${archive.name} is no state: it has no lines`, { path: archive.name })
+      throw new BackupError('IBT_STATE_INVALID', `${archive.name} is not a state: it has no lines`, {
+        path: archive.name
+      })
     }
   }
 }

@@ -86,7 +86,7 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
     for (const [range, expected] of ranges) assert.equal(await read(store, 'name', range), expected)
   },
 
-  'refuses what is no range': async store => {
+  'refuses an invalid range': async store => {
     await store.put('name', [toBytes('abc')])
     for (const range of [{ start: -1 }, { start: 0.5 }, { start: 2, end: 1 }]) {
       await assert.rejects(read(store, 'name', range), RangeError)

@@ -110,7 +110,7 @@ class HeldLock implements Lock {
 
   async check({ signal }: StoreOptions = {}): Promise<void> {
     if (await this.#isOurs(signal)) return
-    const message = `${this.name} is not ours any more: it was deleted or taken over while this run stood still`
+    const message = `This run has lost its lock ${this.name}: it was deleted or taken over while the run was stopped`
     throw new BackupError('IBT_LOCKED', message, { path: this.name })
   }
 
@@ -248,6 +248,6 @@ async function isListed(store: Store, name: string, { signal }: StoreOptions = {
 
 function locked(name: string, holder: LockHolder | undefined): BackupError {
   const by = holder === undefined ? 'somebody whom its file does not name' : printHolder(holder)
-  const message = `${name} is held by ${by}; if that is gone for good, delete ${name} from the store`
+  const message = `${name} is held by ${by}; if that run is gone for good, delete ${name} from the store`
   return new BackupError('IBT_LOCKED', message, { path: name })
 }

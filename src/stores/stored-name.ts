@@ -20,7 +20,7 @@ export function checkStoredName(name: string): void {
     name.isWellFormed() &&
     Buffer.byteLength(name) <= NAME_BYTES_MAX
   if (isName) return
-  const message = `${JSON.stringify(name)} is no name in a store: 1 to ${NAME_BYTES_MAX} bytes, no '/', NUL or leading '.'`
+  const message = `${JSON.stringify(name)} is not a valid name in a store: 1 to ${NAME_BYTES_MAX} bytes, without '/', NUL or a leading '.'`
   throw new BackupError('IBT_NAME_INVALID', message, { path: name })
 }
 
@@ -28,13 +28,13 @@ export function checkStoredName(name: string): void {
 export function checkRange({ start, end = start }: ByteRange): void {
   if (Number.isSafeInteger(start) && start >= 0 && (end === Infinity || Number.isSafeInteger(end)) && end >= start)
     return
-  throw new RangeError(`No range of bytes: from ${start} to ${end}`)
+  throw new RangeError(`Not a range of bytes: from ${start} to ${end}`)
 }
 
 /** @throws TypeError for bytes instead of a source of them, which would iterate as numbers. */
 export function checkSource(source: unknown): void {
   if (source instanceof Uint8Array)
-    throw new TypeError('A source of chunks is wanted, not one chunk: put it into an array')
+    throw new TypeError('Expected a source of chunks, not one chunk: put it into an array')
 }
 
 /** @throws TypeError for a chunk that is not bytes. */

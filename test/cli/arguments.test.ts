@@ -50,7 +50,7 @@ test('a store in a source of any bytes is left out', { ...oracle('bash'), ...onL
   const line = String.raw`mkdir $'src\xff/store'; ln -s $'src\xff/store' here; ibt full $'src\xff' --store here`
   const { status, stderr } = inShell(desk, line)
   assert.equal(status, 0, stderr)
-  assert.match(stderr, /Left out store/)
+  assert.match(stderr, /Excluded store/)
 })
 
 test('a working directory of other bytes is refused: Node does not know its name', {

@@ -268,7 +268,7 @@ test('backups go nowhere unless a store is named', t => {
   assert.deepEqual(readdirSync(desk.at('tmp')), [])
   const { status, stderr } = desk.ibt('full', 'src', '--temporary')
   assert.equal(status, 0)
-  assert.match(stderr, /Backups go to .*tmp, which a restart may empty/)
+  assert.match(stderr, /Backups are stored in .*tmp, which a restart may empty/)
   assert.ok(readdirSync(desk.at('tmp')).some(name => name.startsWith('src.full.')))
   assert.equal(desk.ibt('verify', 'src', '--temporary').status, 0)
   assert.equal(desk.ibt('list', '--temporary', '--store', 'store').status, 2)

@@ -121,8 +121,8 @@ test('--files-from takes what find prints, and says what is not there', oracle('
   assert.match(from(names, '--null').stderr, /"e\/f\\n.*" was named/, 'a line feed may be a part of a name')
   const lines = from(names)
   assert.equal(lines.status, 3)
-  assert.match(lines.stderr, /no such was named and is not there/)
-  assert.match(lines.stdout, /1 named and not there/)
+  assert.match(lines.stderr, /no such was named but does not exist/)
+  assert.match(lines.stdout, /1 named but missing/)
   desk.ibt('restore', 'src', 'lines')
   assert.deepEqual(readdirSync(desk.at('lines'), { recursive: true }).sort(), [
     'd',
@@ -167,6 +167,6 @@ test('a copied source is said once, and --compare chooses what counts', oracle('
   copy()
   const told = desk.ibt('backup', 'src').stderr.trimEnd().split('\n')
   assert.equal(told.length, 1)
-  assert.match(told[0]!, new RegExp(`^ibt: ${NAMES.length} files read, and the same: only ctime or inode differed`))
+  assert.match(told[0]!, new RegExp(`^ibt: ${NAMES.length} files read but unchanged: only ctime or inode differed`))
   assert.equal(desk.ibt('backup', 'src', '--compare', 'size,colour').status, 2)
 })

@@ -20,7 +20,7 @@ export async function runBackup(
   const reporter = new Reporter(values)
   const isTar = isTarSource(source, values)
   const options = toBackupOptions(values, signal)
-  if (values.temporary) reporter.warn(`Backups go to ${options.store}, which a restart may empty`)
+  if (values.temporary) reporter.warn(`Backups are stored in ${options.store}, which a restart may empty`)
   const rules = { ...options.rules, files: filesOf(values) }
   try {
     if (!isTar) reporter.countBy(signal => countBytes(source, rules, signal))
@@ -28,7 +28,7 @@ export async function runBackup(
     const { sourceId = TAR_SOURCE_ID } = values
     const tar = isTar ? { sourceId, stages: { walk: tarOnStdin(values) } } : {}
     const report = await RUN[name](source, { ...options, ...tar, rules, onProgress, onError })
-    for (const path of report.leftOut) reporter.warn(`Left out ${path}: it holds the backups or their cache`)
+    for (const path of report.leftOut) reporter.warn(`Excluded ${path}: it contains the backups or their cache`)
     if (report.movedFiles > 0) reporter.warn(movedNotice(report.movedFiles))
     const code = report.skippedEntries > 0 ? Exit.partial : Exit.done
     return reporter.report(report, describe(report, reporter.elapsedMs, values), code)
@@ -49,7 +49,7 @@ function filesOf({ filesFrom, null: isNull = false, allowEmptyFilesFrom }: Backu
 }
 
 function movedNotice(count: number): string {
-  return `${formatCount(count, 'file')} read, and the same: only ctime or inode differed, as in a copied source`
+  return `${formatCount(count, 'file')} read but unchanged: only ctime or inode differed, as in a copied source`
 }
 
 function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchanged }: BackupValues): string[] {
@@ -66,8 +66,10 @@ function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchang
   lines.push(`  ${changes}`)
   if (unreadable + dirty > 0) lines.push(`  ${unreadable} unreadable, ${dirty} changed while they were read`)
   if (report.madeDirectories > 0)
-    lines.push(`  ${formatCount(report.madeDirectories, 'directory', 'directories')} made that the source did not name`)
-  if (report.missingFiles > 0) lines.push(`  ${report.missingFiles} named and not there`)
+    lines.push(
+      `  ${formatCount(report.madeDirectories, 'directory', 'directories')} added that the source did not have`
+    )
+  if (report.missingFiles > 0) lines.push(`  ${report.missingFiles} named but missing`)
   for (const { name, sizeBytes } of files) lines.push(`  ${formatBytes(sizeBytes).padStart(9)}  ${name}`)
   const what = report.isStored
     ? `${formatBytes(report.storedBytes)} stored`

@@ -93,15 +93,13 @@ function listPaths(paths: readonly string[], count: number): string {
 /** @throws UsageError */
 function checkOverwrite({ overwrite, delete: deletes, numericOwner }: RestoreValues, toTar: boolean) {
   if (toTar && (overwrite !== undefined || deletes || numericOwner)) {
-    throw new UsageError(
-      'A restore to stdout writes over nothing: --overwrite, --delete and --numeric-owner take a directory'
-    )
+    throw new UsageError('--overwrite, --delete and --numeric-owner need a directory as the destination, not stdout')
   }
-  if (toTar && process.stdout.isTTY)
-    throw new UsageError('A tar is nothing for a terminal: send it into a file or a pipe')
-  if (deletes && overwrite === undefined) throw new UsageError('--delete takes --overwrite always, if-changed or never')
+  if (toTar && process.stdout.isTTY) throw new UsageError('stdout is a terminal: send the tar into a file or a pipe')
+  if (deletes && overwrite === undefined)
+    throw new UsageError('--delete requires --overwrite always, if-changed or never')
   if (overwrite === undefined || isOverwrite(overwrite)) return overwrite
-  throw new UsageError(`'${overwrite}' is no answer to --overwrite: always, if-changed or never`)
+  throw new UsageError(`'${overwrite}' is not a value of --overwrite: give always, if-changed or never`)
 }
 
 function isOverwrite(text: string): text is Overwrite {

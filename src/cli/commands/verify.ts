@@ -17,7 +17,7 @@ export async function runVerify(
     const observers = { onProgress, onError, onLost }
     const report = await verifyBackup(key, { ...toPlaceOptions(values, signal), ...observers, at, readData })
     const { date, artifacts, entries, files, sizeBytes, problems } = report
-    const read = readData ? `, ${formatCount(files, 'file')} made and proven, ${formatBytes(sizeBytes)}` : ''
+    const read = readData ? `, ${formatCount(files, 'file')} made and checked, ${formatBytes(sizeBytes)}` : ''
     const verdict = problems.length === 0 ? 'is complete' : `has ${formatCount(problems.length, 'problem')}`
     const lines = [
       `Backup of ${key}, ${date}, ${verdict}`,
