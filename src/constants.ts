@@ -1,6 +1,6 @@
 /** Bytes of one artifact that are compressed as one frame, at most. */
 export const FRAME_BYTES = 1024 * 1024
-/** Bytes of one part: a content up to this size is held in memory; a longer delta is cut into parts of this size. */
+/** Bytes of one part: a content up to this size is buffered in memory; a longer delta is cut into parts of this size. */
 export const PART_BYTES = 8 * 1024 * 1024
 /** A sparse file up to this size is read, holes and all. */
 export const SPARSE_HELD_BYTES = 64 * 1024
@@ -20,7 +20,7 @@ export const SIGNED_MIN_BYTES = 16 * 1024
 export const SIGVAULT_BLOCK_LEN_MIN = 2048
 /** Bytes of a strong sum in a sigvault: 8 are safe against chance only, 16 against a forger (CVE-2014-8242). */
 export const SIGVAULT_STRONG_LEN = 16
-/** A delta larger than this share of the content is not kept. */
+/** A delta larger than this share of the content is not stored. */
 export const DELTA_MAX_SHARE = 0.75
 /** Milliseconds within which a timestamp cannot be trusted to have changed with the content. */
 export const RACY_MS = 2000
@@ -40,7 +40,7 @@ export const LISTINGS_AHEAD = 16
 export const LISTING_JOBS = 4
 /** Entries that one job lists, about: then no directory below is listed any more. */
 export const LISTED_BELOW_ENTRIES = 2048
-/** Entries of one batch, at most: it is looked at without a pause. */
+/** Entries of one batch, at most: a stage works on them without a pause. */
 export const BATCH_ENTRIES = 2048
 /** Paths of one kind that the report of a restore lists, at most: it counts the others. */
 export const REPORTED_PATHS = 100
@@ -74,7 +74,7 @@ export const WITHDRAW_MS = 5000
 export const HOLE_BYTES = 4096
 /** Milliseconds after which the holder of a lock says again that it lives. */
 export const LOCK_RENEW_MS = 60_000
-/** A lock that was not renewed for so many milliseconds is stale, where the process number of its holder tells nothing. */
+/** A lock that was not renewed for so many milliseconds is stale, if the process number of its holder proves nothing. */
 export const LOCK_STALE_MS = 10 * 60_000
 /** Milliseconds after which a lock that is waited for is tried again. */
 export const LOCK_POLL_MS = 500

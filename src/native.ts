@@ -17,7 +17,7 @@ export {
 } from './native/batch.js'
 export type { StatColumns } from './native/columns.js'
 export { composeBytes, composeDeltas } from './native/compose.js'
-export { deltaBytes, type HeldDelta } from './native/delta-bytes.js'
+export { type DeltaResult, deltaBytes } from './native/delta-bytes.js'
 export { dataExtents } from './native/extents.js'
 export { returnFreedMemory, type SystemError, setJobs, systemError } from './native/job.js'
 export { type ComparedLines, LineCode, LineMatcher, type ListedColumns, UsedKind } from './native/line-matcher.js'

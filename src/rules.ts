@@ -20,7 +20,7 @@ export type Captured = ReadonlyMap<string, Uint8Array>
 export interface Scope {
   /** Nothing is excluded here, whatever it is: there is no need to ask. */
   readonly isIdle?: boolean | undefined
-  /** The directory is kept without its contents, but for what marks it as such. */
+  /** The directory is backed up without its contents, but for what marks it as such. */
   readonly skipsContents: boolean
   /**
    * Whether an entry of this directory is left out; the path is the entry's, from the root.

@@ -5,14 +5,14 @@
 namespace ibt {
 namespace {
 
-struct HeldDelta {
+struct DeltaResult {
   Bytes delta;
   uint64_t copies;
 };
 
-HeldDelta delta_bytes(Span signature, Span content, const CancelToken& cancel) {
+DeltaResult delta_bytes(Span signature, Span content, const CancelToken& cancel) {
   DeltaEncoder encoder(load_signature(signature, cancel));
-  HeldDelta result;
+  DeltaResult result;
   for (size_t at = 0; at < content.size; at += STEP_BYTES) {
     cancel.check();
     encoder.update(content.data + at, std::min(STEP_BYTES, content.size - at), result.delta);
@@ -32,7 +32,7 @@ Napi::Value delta_bytes_job(const Napi::CallbackInfo& info) {
   return start(
       info.Env(), token(info, 2), std::move(held),
       [signature, content](const CancelToken& cancel) { return delta_bytes(signature, content, cancel); },
-      [](Napi::Env env, HeldDelta& result) -> Napi::Value {
+      [](Napi::Env env, DeltaResult& result) -> Napi::Value {
         Napi::Object js = Napi::Object::New(env);
         js.Set("delta", to_buffer(env, std::move(result.delta)));
         js.Set("copies", Napi::Number::New(env, static_cast<double>(result.copies)));

@@ -20,7 +20,7 @@ export const Exit = {
 
 /** A mistake in what was typed. */
 export class UsageError extends Error {
-  /** People have been told. */
+  /** The message has been printed. */
   readonly isSaid: boolean
 
   constructor(message: string, { isSaid = false }: { readonly isSaid?: boolean } = {}) {

@@ -26,7 +26,7 @@ export function formatSeconds(ms: number): string {
 
 const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i
 
-/** Bytes of `10M`, `1.5GiB`, `4096`; undefined if the text is no size. */
+/** Bytes of `10M`, `1.5GiB`, `4096`; undefined if the text is not a size. */
 export function parseSize(text: string): number | undefined {
   const match = SIZE.exec(text.trim())
   if (match === null) return undefined

@@ -21,7 +21,7 @@ export function printHelp(program: Command, topic: string | undefined): void {
   }
 }
 
-/** The topics that are no commands, for the list of commands. */
+/** The topics that are not commands, for the list of commands. */
 export function topicList(): string {
   const lines = Object.entries(TOPICS).map(([name, { summary }]) => `  ${name.padEnd(13)} ${summary}`)
   return `\nTopics (ibt help TOPIC):\n${lines.join('\n')}\n`

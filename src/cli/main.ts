@@ -29,7 +29,7 @@ export async function main(args: readonly string[], listen: Listen): Promise<voi
   try {
     code = await run(typedArguments(args), cancelled.signal)
     const lost = await outputFailure()
-    // What was done is done, whoever could be told.
+    // The work is done, even if nobody could read about it.
     if (lost !== undefined) say(`ibt: Cannot write to stdout: ${describeError(lost)}\n`)
   } catch (error) {
     code = talk.fail(error, cancelled.signal.aborted ? cancelled.code : exitCode(error))

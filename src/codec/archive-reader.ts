@@ -3,7 +3,7 @@ import { decodeNamed } from './frame-scan.js'
 import { truncated } from './limits.js'
 import { exactly } from './tail.js'
 
-/** Decoded frames that are kept. */
+/** Decoded frames that stay in memory. */
 const KEPT_FRAMES = 2
 /** Stored bytes that are fetched together by who reads frame after frame, unless one frame has more. */
 const FETCH_BYTES = 1024 * 1024

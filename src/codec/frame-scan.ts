@@ -109,7 +109,7 @@ function advance(
 
 /** Says in which frame of which artifact a scan or a decoder failed. */
 export function inFrame(error: unknown, name: string, index: number): BackupError {
-  // A codec that is missing is no damage.
+  // A codec that is missing is not damage.
   if (isBackupError(error) && (error.path !== undefined || error.code === 'IBT_NATIVE')) return error as BackupError
   const cause = isBackupError(error) && error.cause !== undefined ? error.cause : error
   return corrupt(name, `frame ${index}: ${error instanceof Error ? error.message : error}`, cause)

@@ -80,7 +80,7 @@ export async function smallTarBody(
  * A body of up to `TOGETHER_BYTES` that is at hand, as part of a larger block of memory: undefined if it is not, or not
  * as plain as nearly all are. Only its digest tells that it is the right one: of the header it looks at the size alone.
  */
-export function heldTarBody(archive: Archive, offset: number, sizeBytes: number): Uint8Array | undefined {
+export function bufferedTarBody(archive: Archive, offset: number, sizeBytes: number): Uint8Array | undefined {
   const length = Math.min(HEADER_BYTES + sizeBytes, archive.sizeBytes - offset)
   const bytes = length < 2 * BLOCK_BYTES ? undefined : archive.held?.(offset, length)
   if (bytes === undefined) return undefined

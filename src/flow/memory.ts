@@ -31,7 +31,7 @@ export class Lease {
     this.#pool = pool
   }
 
-  /** Nobody looks at the bytes any more. Once released or kept, further calls do nothing. */
+  /** Nobody needs the bytes any more. Once released or kept, further calls do nothing. */
   release(): void {
     const pool = this.#pool
     this.#pool = undefined
@@ -44,7 +44,7 @@ export class Lease {
   }
 }
 
-/** Memory of one stage. Memory: up to 32 MiB that nobody uses. What is kept is left to the garbage collector. */
+/** Memory of one stage. Memory: up to 32 MiB that nobody uses. Kept memory is left to the garbage collector. */
 export class Pool {
   readonly #free: Uint8Array[] = []
   #freeBytes = 0

@@ -61,7 +61,7 @@ function decodeTime(text: string): bigint {
   return sign === '-' ? -ns : ns
 }
 
-/** @throws BackupError IBT_ARCHIVE_CORRUPT for what is no whole number up to `max`. */
+/** @throws BackupError IBT_ARCHIVE_CORRUPT for anything that is not a whole number up to `max`. */
 function decodeInteger(key: string, text: string, max: number): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
   if (value <= max) return value

@@ -43,7 +43,7 @@ export function decodeRecords(bytes: Uint8Array): Map<string, Uint8Array> {
   return records
 }
 
-/** NaN if it is no number. */
+/** NaN if it is not a number. */
 function readLength(bytes: Uint8Array, at: number, end: number): number {
   if (end <= at || end - at > LENGTH_DIGITS) return Number.NaN
   let value = 0

@@ -32,7 +32,8 @@ export interface SparseMap {
 /**
  * Reads the map of a file of `sizeBytes`; undefined if it does not end within the bytes.
  *
- * @throws BackupError IBT_ARCHIVE_CORRUPT for what is no map, and for extents that are not in order within the file.
+ * @throws BackupError IBT_ARCHIVE_CORRUPT for anything that is not a map, and for extents that are not in order within
+ * the file.
  */
 export function decodeSparseMap(bytes: Uint8Array, sizeBytes: number): SparseMap | undefined {
   let at = 0

@@ -74,7 +74,7 @@ function bytesOf(text: string): Uint8Array {
 /**
  * Reads the lines of entries that are as `encodeStateEntry` writes them, ten times as fast as a parser of JSON.
  *
- * It is no second reading of the format: whatever is not exactly so (another order of fields, white space, escapes,
+ * It is not a second reading of the format: whatever is not exactly so (another order of fields, white space, escapes,
  * rare fields, numbers out of range, a path that is unsafe), it leaves to `decodeStateEntry`, which judges.
  * Texts are views of the window: an entry keeps it in memory, but for members of hard-link groups, which tables keep.
  */

@@ -22,7 +22,8 @@ const EXTENSIONS_MAX = 6
 /**
  * Decodes the entry that begins at the first of the bytes: PAX and GNU records, if it has any, and its header.
  *
- * @throws BackupError IBT_ARCHIVE_CORRUPT for what is no header, also for a block of zeros (`isEndBlock` tells it);
+ * @throws BackupError IBT_ARCHIVE_CORRUPT for anything that is not a header, also for a block of zeros (`isEndBlock`
+ * tells it);
  * IBT_UNSUPPORTED_TYPE for sparse files of other forms than GNU's 1.0, volumes and other special entries; IBT_UNSAFE_PATH.
  */
 export function decodeEntryAt(bytes: Uint8Array): DecodedEntry | NeedBytes {
@@ -62,7 +63,7 @@ export function isEndBlock(block: Uint8Array): boolean {
   return block.every(byte => byte === 0)
 }
 
-/** @throws BackupError IBT_ARCHIVE_CORRUPT for what is no header */
+/** @throws BackupError IBT_ARCHIVE_CORRUPT for anything that is not a header */
 export function checkSum(block: Uint8Array): void {
   let sum = 8 * 0x20
   for (let i = 0; i < Field.checksum; i++) sum += block[i]!

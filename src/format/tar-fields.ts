@@ -65,7 +65,7 @@ export function readNumber(block: Uint8Array, at: number, length: number, field:
   )
 }
 
-/** As `readNumber`, but NaN for what is no number, and a rounded number for one beyond 53 bits. */
+/** As `readNumber`, but NaN for anything that is not a number, and a rounded number for one beyond 53 bits. */
 export function parseNumber(block: Uint8Array, at: number, length: number): number {
   return block[at]! & 0x80 ? readBase256(block, at, length) : readOctal(block, at, length)
 }

@@ -41,7 +41,7 @@ export class Feed {
   #wake: (() => void) | undefined
   #reject: ((error: unknown) => void) | undefined
 
-  /** `onFail` is told of the first error at once: a stream may take for ever to be destroyed. */
+  /** `onFail` gets the first error at once: a stream may take for ever to be destroyed. */
   constructor(source: Source<unknown>, stream: NodeWritable, onFail?: (error: unknown) => void) {
     this.#cursor = new Cursor(source)
     this.#stream = stream as unknown as Stream

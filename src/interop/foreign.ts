@@ -43,7 +43,7 @@ export function checkItems(items: unknown): AsyncGenerator<unknown, void, undefi
   throw new TypeError('A step of a pipeline that is not the last returns an async generator: a sink comes last')
 }
 
-/** The last step as a sink, if it is a foreign one. A duplex that is no Transform is one there: a socket. */
+/** The last step as a sink, if it is a foreign one. A duplex that is not a Transform is one there: a socket. */
 export function toSink(step: unknown): Sink<unknown> | undefined {
   if (isWebWritable(step)) return toWebWritable(step)
   if (isNodeWritable(step) && !('_transform' in step)) return toNodeWritable(step)

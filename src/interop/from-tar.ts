@@ -32,7 +32,7 @@ export interface FromTarOptions extends TarReaderOptions, TarSortOptions {
  * Source: POSIX.1-2017 pax, GNU tar manual; judged by GNU tar and bsdtar.
  *
  * @throws BackupError IBT_ARCHIVE_TRUNCATED without a closing zero block; IBT_ARCHIVE_CORRUPT; IBT_UNSAFE_PATH for a name
- * with '..' and an empty one, unless `onError` is told of it; IBT_UNSUPPORTED_TYPE for sparse files of PAX form 0.0 and
+ * with '..' and an empty one, unless `onError` gets it; IBT_UNSUPPORTED_TYPE for sparse files of PAX form 0.0 and
  * entries of several volumes; IBT_OUT_OF_ORDER for a tar that is too large to be sorted; IBT_WRITE_FAILED where it cannot
  * be spooled; the signal's reason; whatever the source throws.
  * @throws RangeError or TypeError at the call for an option that makes no sense.

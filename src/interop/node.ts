@@ -35,7 +35,8 @@ function hasMethods(value: unknown, ...names: string[]): boolean {
  * On an error or abort of either side the stream is destroyed and the source closed; the error, or the signal's reason,
  * comes out unchanged. The process' own stdout and stderr are written to, but neither ended nor destroyed.
  *
- * @throws TypeError at the call for what is no writable; BackupError IBT_WRITE_FAILED if somebody else ends the stream.
+ * @throws TypeError at the call for anything that is not a writable; BackupError IBT_WRITE_FAILED if somebody else ends
+ * the stream.
  */
 export function toNodeWritable(stream: NodeWritable): Sink<unknown> {
   if (!isNodeWritable(stream)) throw new TypeError('toNodeWritable: a Node or streamx writable is expected')
@@ -57,7 +58,7 @@ export function toNodeWritable(stream: NodeWritable): Sink<unknown> {
  * Consumes what the stream takes, yields what it gives, in its order. Look-ahead and memory: its buffers; writes wait for
  * `drain`. On an error, an abort or a consumer that stops, the stream is destroyed and the source closed.
  *
- * @throws TypeError at the call for what is no such stream; what the stream or the source fails with.
+ * @throws TypeError at the call for anything else; what the stream or the source fails with.
  */
 export function fromNodeTransform<A = unknown, B = unknown>(stream: NodeDuplex): Stage<A, B> {
   if (!isNodeTransform(stream)) throw new TypeError('fromNodeTransform: a Node or streamx duplex is expected')

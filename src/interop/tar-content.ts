@@ -155,7 +155,7 @@ async function passPadding(bytes: ByteReader, { bodyBytes, header }: ForeignHead
   if ((await bytes.take(fill)).length < fill) throw truncated(header.path)
 }
 
-/** The number in the first line of a map, held to what a map may have. */
+/** The number in the first line of a map, checked against what a map may have. */
 function countOf(block: Uint8Array): number {
   const line = Buffer.from(block.subarray(0, Math.max(0, block.indexOf(NEWLINE)))).toString('latin1')
   return /^\d{1,16}$/.test(line) ? Math.min(Number(line), EXTENTS_MAX + 1) : 0

@@ -52,8 +52,8 @@ export interface ForeignFacts {
 
 /**
  * A header of a tar of any tool, read as GNU tar and bsdtar read it. A type that nobody knows is a file. A time beyond 64
- * bits of nanoseconds is the nearest within; a negative owner is that of 32 bits. What is no number at all is a loss: the
- * owner is the user who runs this, the time 1970.
+ * bits of nanoseconds is the nearest within; a negative owner is that of 32 bits. A value that is not a number is a
+ * loss: the owner is the user who runs this, the time 1970.
  *
  * @throws BackupError IBT_ARCHIVE_CORRUPT for a size that is none; IBT_UNSUPPORTED_TYPE for a part of several volumes.
  */
@@ -189,7 +189,7 @@ function leadingInteger(text: string): number {
   return Number.parseInt(/^[+-]?\d{1,15}(?!\d)/.exec(text)?.[0] ?? '', 10)
 }
 
-/** Seconds with decimals: those beyond the ninth, and what is no digit, are passed over. */
+/** Seconds with decimals: those beyond the ninth, and anything that is not a digit, are passed over. */
 function parseTime(text: string): bigint | undefined {
   const [match, sign, digits = '', decimals = ''] = /^([+-]?)(\d*)(?:\.(\d*))?/.exec(text)!
   if (match === '' || digits + decimals === '') return undefined

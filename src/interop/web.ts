@@ -25,7 +25,7 @@ export function isWebTransform(value: unknown): value is WebTransform {
  *
  * No look-ahead. Memory: the stream's queue. On an error or abort the stream is aborted with it, and the source closed.
  *
- * @throws TypeError at the call for what is no web writable; what the stream or the source fails with.
+ * @throws TypeError at the call for anything that is not a web writable; what the stream or the source fails with.
  */
 export function toWebWritable(stream: WritableStream): Sink<unknown> {
   if (!isWebWritable(stream)) throw new TypeError('toWebWritable: a WritableStream is expected')
@@ -46,7 +46,7 @@ export function toWebWritable(stream: WritableStream): Sink<unknown> {
  * Look-ahead and memory: its queues. On an error, an abort or a consumer that stops, both streams are given up and the
  * source is closed.
  *
- * @throws TypeError at the call for what is no such pair; what the stream or the source fails with.
+ * @throws TypeError at the call for anything else; what the stream or the source fails with.
  */
 export function fromWebTransform<A = unknown, B = unknown>(transform: WebTransform): Stage<A, B> {
   if (!isWebTransform(transform)) throw new TypeError('fromWebTransform: a TransformStream is expected')

@@ -1,7 +1,10 @@
 import type { Sink, Source, Stage, StageContext } from '../types.js'
 import type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
 
-/** The last argument of `pipe`, if it is not a step: what every step is told. A `signal` ends the pipeline with its reason. */
+/**
+ * The last argument of `pipe`, if it is not a step: the context of every step. A `signal` ends the pipeline with its
+ * reason.
+ */
 export interface PipeOptions extends StageContext {}
 
 // Short names, so that the overloads read as a table.

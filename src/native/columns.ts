@@ -1,6 +1,6 @@
 /** Metadata of many files, a column a field. Strings are bytes, one behind the other, each ended by NUL. */
 export interface StatColumns {
-  /** `FileType`; 0 if the file could not be looked at. */
+  /** `FileType`; 0 if stat failed. */
   readonly types: Uint8Array
   /** 1 for a regular file with holes. */
   readonly sparse: Uint8Array
@@ -16,7 +16,7 @@ export interface StatColumns {
   readonly ctimesNs: BigInt64Array
   readonly devMajors: Uint32Array
   readonly devMinors: Uint32Array
-  /** Why a file could not be looked at; 0 if it could. */
+  /** Why stat failed for a file; 0 if it did not. */
   readonly errnos: Int32Array
 }
 

@@ -12,8 +12,8 @@ import { writeWhole } from './whole-file.js'
  *
  * The deltas are files that can be read at any position; each is open until the end. `out` is a descriptor, or a path
  * that appears when the delta is whole; what is there is replaced when the delta is on disk, too.
- * Memory: 24 bytes a command of all lists that are held at once, of deltas and of what they make, which together may have
- * 2^24, that is 384 MiB; and 512 KiB for each of up to two threads.
+ * Memory: 24 bytes a command of all lists that are in memory at once, of deltas and of what they make, which together
+ * may have 2^24, that is 384 MiB; and 512 KiB for each of up to two threads.
  * @throws TypeError if there is no delta.
  * @throws BackupError with the delta's path: IBT_READ_FAILED, IBT_BAD_MAGIC, IBT_INPUT_ENDED, IBT_DELTA_CORRUPT (also if
  * it copies what the delta before it does not make, or there are too many commands); IBT_WRITE_FAILED
@@ -43,7 +43,7 @@ export async function composeDeltas(
 
 /**
  * Composes deltas in memory, as `composeDeltas`, in one job. They must not change until the promise settles.
- * @throws TypeError if there is no delta, or one is no Uint8Array.
+ * @throws TypeError if there is no delta, or one is not a Uint8Array.
  * @throws BackupError IBT_BAD_MAGIC, IBT_INPUT_ENDED, IBT_DELTA_CORRUPT: also if the result would exceed `maxBytes`.
  */
 export async function composeBytes(

@@ -113,7 +113,7 @@ export function returnFreedMemory(): void {
 
 /**
  * Sets how many threads run jobs, before the first job. Default: as many as cores, at most 8.
- * @throws RangeError if it is no integer from 1 to 256.
+ * @throws RangeError if it is not an integer from 1 to 256.
  * @throws BackupError IBT_NATIVE if another number of threads runs already.
  */
 export function setJobs(count: number): void {

@@ -28,7 +28,7 @@ export interface Listing extends StatColumns {
   /** Where each begins, and where the last ends; so for the linknames. */
   readonly nameOffsets: Uint32Array
   readonly linknameOffsets: Uint32Array
-  /** A target for every entry, empty for what is no symlink. */
+  /** A target for every entry, empty for any other type. */
   readonly linknames: Buffer
   /** Extended attributes of those entries that have some, by index; values are views. Linux only. */
   readonly xattrs: ReadonlyMap<number, Xattrs>
@@ -66,7 +66,7 @@ export interface ListOptions {
 /**
  * Lists directories: names, metadata, link targets and extended attributes.
  * `root` is an absolute path, opened following links, or a descriptor. A path (`.`: the root) lies below it and is opened without
- * following a link in any part. What could not be looked at, or of `capture` not read, has its reason in
+ * following a link in any part. If stat fails, or a file of `capture` cannot be read, the reason is in
  * `errnos`.
  * Gives a listing for each path, or why there is none (IBT_READ_FAILED), or undefined where `belowEntries` was reached:
  * the first path is listed in any case.

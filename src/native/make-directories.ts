@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
  * Makes a directory and those above it, as `mkdir -p`. Node's own way never ends, and fills the memory, where the system
  * says ENOENT below a directory that is there: in `/proc`, and under an automount.
  *
- * @throws the system's error; also if something is there that is no directory.
+ * @throws the system's error; also if something is there that is not a directory.
  */
 export async function makeDirectories(path: Buffer, mode = 0o777): Promise<void> {
   if (await isMade(path, mode)) return

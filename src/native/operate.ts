@@ -130,7 +130,7 @@ export interface OperateOptions {
  * After an abort some operations are done and some are not.
  * `slab`, `xattrs` and `digests` must not change until the promise settles.
  * Of a sequence, directories are made before files and files before all else that a job does, and each of these three
- * in order; what is no file, in the order of the jobs, too. For operations that this order suits.
+ * in order; anything that is not a file, in the order of the jobs, too. For operations that this order suits.
  * @throws BackupError IBT_READ_FAILED if the root cannot be opened.
  */
 export async function operate(

@@ -20,7 +20,7 @@ export interface BackupSummary {
   readonly error?: undefined
 }
 
-/** A backup whose state cannot be read: what the store's list tells of it, and why. */
+/** A backup whose state cannot be read: what the list of the store says of it, and why. */
 export interface UnreadableBackup {
   readonly key: string
   readonly date: string
@@ -106,7 +106,7 @@ export interface CompareOptions extends PlaceOptions {
   readonly to?: Date | string | undefined
 }
 
-/** What differs between two backups, in path order, told from their states alone. Returns the dates of the two. */
+/** The differences between two backups, in path order, from their states alone. Returns the dates of the two. */
 export async function* compareBackups(
   key: string,
   options: CompareOptions = {}

@@ -45,7 +45,10 @@ export interface BackupRun extends BackupSettings, FixedStages, AsyncDisposable 
    * `deleteOldSigvaults`, their sigvaults.
    */
   report(published: Published): Promise<BackupReport>
-  /** Releases the lock, once. Neither rejects nor hides an error: a lock that stays is told to `onError`. */
+  /**
+   * Releases the lock, once. Neither rejects nor hides an error: if the lock cannot be released, `onError` gets the
+   * error.
+   */
   close(): Promise<void>
 }
 

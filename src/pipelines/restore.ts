@@ -39,11 +39,12 @@ export interface SelectOptions extends PlaceOptions {
 export interface RestoreOptions extends SelectOptions {
   /** Owners by the name that the backup has, by number, or not at all. Default: by name for root, else not at all. */
   readonly owners?: 'name' | 'number' | 'none' | undefined
-  /** What becomes of what is in the destination already; see `write`. Default: one that is not empty is refused. */
+  /** What becomes of existing files in the destination; see `write`. Default: one that is not empty is refused. */
   readonly overwrite?: Overwrite | undefined
   /**
-   * Deletes what is in the directories of the backup and is not in the backup; with `paths`, in the selected directories
-   * only. What a stage of your own drops is in the backup, so it is not deleted. The store and the cache stay where they are, as in every restore. Requires `overwrite`.
+   * Deletes everything in the directories of the backup that the backup does not have; with `paths`, in the selected
+   * directories only. What a stage of your own drops is in the backup, so it is not deleted. The store and the cache
+   * stay where they are, as in every restore. Requires `overwrite`.
    */
   readonly delete?: boolean | undefined
   /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
@@ -105,7 +106,7 @@ export interface SelectedEntries {
   readonly filter: Stage<Layered>
 }
 
-/** Finds the backup of a date, and what is wanted of it. @throws BackupError IBT_NO_BACKUP */
+/** Finds the backup of a date, and the selected entries of it. @throws BackupError IBT_NO_BACKUP */
 export async function selectEntries(
   key: string,
   { cached }: Places,

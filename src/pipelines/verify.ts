@@ -36,7 +36,7 @@ export interface VerifyOptions extends AtOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Observes every problem: one for an archive that is damaged, however many files are lost with it. */
   readonly onError?: ((error: BackupError) => void) | undefined
-  /** Told of each file that cannot be made, as it was. */
+  /** Called for each file that cannot be made, as it was. */
   readonly onLost?: ((path: string) => void) | undefined
   /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
   readonly stages?: StagesOption<VerifyStages> | undefined

@@ -6,7 +6,7 @@ import { printPath } from '../path.js'
 import { type Batched, isPacked, type Packed, type Piece, type Stage } from '../types.js'
 import type { Progress, RunOptions } from './options.js'
 
-/** Sees every entry that passes, and tells the caller's observers. */
+/** Sees every entry that passes, and calls the caller's observers. */
 export class Watcher {
   /** Files that were read for nothing but a new ctime or inode. */
   movedFiles = 0

@@ -1,4 +1,4 @@
-import { heldTarBody, smallTarBody, TOGETHER_BYTES, tarBody } from '../codec/tar-body.js'
+import { bufferedTarBody, smallTarBody, TOGETHER_BYTES, tarBody } from '../codec/tar-body.js'
 import type { Archive, Layer, OpenArchive, Place } from '../types.js'
 
 interface TarPlace {
@@ -36,7 +36,7 @@ export class StoredLayer implements Layer {
     const sizeBytes = this.#smallBytes
     if (sizeBytes === undefined) return undefined
     const archive = this.#archive()
-    return 'then' in archive ? undefined : heldTarBody(archive, this.#body.offset, sizeBytes)
+    return 'then' in archive ? undefined : bufferedTarBody(archive, this.#body.offset, sizeBytes)
   }
 
   get #smallBytes(): number | undefined {

@@ -42,7 +42,7 @@ export class NamedEntries {
     return isCovered || (node !== undefined && mayHold(type))
   }
 
-  /** Takes note of the names that an entry holds: none, if it is no directory. */
+  /** Takes note of the names in an entry: none, if it is not a directory. */
   see(path: string, names: readonly string[] = []): void {
     const { node } = this.#find(path)
     if (node === undefined || node.children.size === 0) return
@@ -67,7 +67,7 @@ export class NamedEntries {
   }
 }
 
-/** What cannot be looked at may be a directory. */
+/** An entry whose type is not known may be a directory. */
 export function mayHold(type: EntryType): boolean {
   return type === 'directory' || type === 'unreadable'
 }

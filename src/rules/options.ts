@@ -8,9 +8,9 @@ export interface RulesOptions {
    */
   readonly ignoreFiles?: readonly string[] | undefined
   /**
-   * Patterns as in gitignore(5), relative to the root; stronger than those of ignore files. A pattern is no line of a
-   * file: `#` is no comment, and spaces at its end count. `./a` is anchored at the root, as `/a` is. A run understands an
-   * absolute path in its source, too; a path that is plainly outside the source is a RangeError.
+   * Patterns as in gitignore(5), relative to the root; stronger than those of ignore files. A pattern is not a line of a
+   * file: `#` is not a comment, and spaces at its end count. `./a` is anchored at the root, as `/a` is. A run
+   * understands an absolute path in its source, too; a path that is plainly outside the source is a RangeError.
    */
   readonly exclude?: readonly string[] | undefined
   /**
@@ -18,15 +18,15 @@ export interface RulesOptions {
    * them: paths below the root, as `find` prints them. What excludes is stronger. Default: everything.
    */
   readonly files?: readonly string[] | undefined
-  /** Told of each of `files` that is not there. */
+  /** Called for each of `files` that is not there. */
   readonly onMissing?: ((path: string) => void) | undefined
-  /** A directory that holds an entry of one of these names is kept without its contents, but for that entry. */
+  /** A directory with an entry of one of these names is backed up without its contents, but for that entry. */
   readonly excludeIfPresent?: readonly string[] | undefined
-  /** A directory with a valid CACHEDIR.TAG is kept without its contents, but for that file. */
+  /** A directory with a valid CACHEDIR.TAG is backed up without its contents, but for that file. */
   readonly excludeCaches?: boolean | undefined
   /** Larger files are left out. */
   readonly excludeLargerThanBytes?: number | undefined
-  /** Directories on other file systems are kept without their contents. */
+  /** Directories on other file systems are backed up without their contents. */
   readonly oneFileSystem?: boolean | undefined
   /** Paths of entries, relative to the root, that are left out with all below, whatever patterns say. */
   readonly excludePaths?: readonly string[] | undefined

@@ -3,7 +3,7 @@ import { encodePath } from '../path.js'
 
 /** A pattern of gitignore(5) as a string of bytes: one character a byte. */
 export interface Pattern {
-  /** It began with `!`, which is no part of the glob. */
+  /** It began with `!`, which is not a part of the glob. */
   readonly negative: boolean
   readonly glob: string
 }
@@ -38,7 +38,7 @@ function trimLine(line: string): string {
   return text.slice(0, end + (backslashes % 2))
 }
 
-/** A pattern by itself: `#` is no comment and spaces count, as in git's `--exclude`. */
+/** A pattern by itself: `#` is not a comment and spaces count, as in git's `--exclude`. */
 export function parsePattern(pattern: string): Pattern {
   const negative = pattern.startsWith('!')
   return { negative, glob: negative ? pattern.slice(1) : pattern }

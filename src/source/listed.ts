@@ -69,7 +69,7 @@ export class ListedDirectory {
     return ENTRY_TYPES[this.listing.types[i]!]
   }
 
-  /** Whether it could be looked at and nothing is special about it: no links to it, no attributes, no device. */
+  /** Whether its metadata could be read and nothing is special about it: no links to it, no attributes, no device. */
   isPlain(i: number): boolean {
     const { types, nlinks, errnos, xattrs, xattrErrnos, captureErrnos } = this.listing
     const type = types[i]
@@ -78,7 +78,7 @@ export class ListedDirectory {
     return isAlone && errnos[i] === 0 && !xattrs.has(i) && !xattrErrnos.has(i) && !captureErrnos.has(i)
   }
 
-  /** An entry that could be looked at. `link`: the ordinal of its hard-link group. */
+  /** An entry whose metadata could be read. `link`: the ordinal of its hard-link group. */
   entry(i: number, link?: number): EveryField<Entry> {
     const { listing } = this
     const path = this.pathOf(i)

@@ -8,7 +8,7 @@ import { type Entry, isEntry, type Stage } from '../types.js'
 
 /** Options of `addParents`. */
 export interface AddParentsOptions {
-  /** Told of each directory that was made. */
+  /** Called for each directory that was made. */
   readonly onMade?: ((directory: Entry) => void) | undefined
 }
 

@@ -38,7 +38,7 @@ export type EncodeStage = <T extends object>(
  * Other items pass on. Order kept. Look-ahead: `concurrency` frames and the items between them.
  * Memory: twice the frames in flight, 2 MiB for each artifact, and 16 bytes for each frame that was written.
  *
- * @throws RangeError at the call for a concurrency that is no positive integer.
+ * @throws RangeError at the call for a concurrency that is not a positive integer.
  */
 export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = {}): EncodeStage {
   const { concurrency = FRAMES_IN_FLIGHT } = options

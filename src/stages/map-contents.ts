@@ -34,7 +34,7 @@ export interface MapContentsOptions {
  * Memory: one content of up to `PART_BYTES`, else one chunk.
  *
  * @throws when a content is read: whatever the transform throws; BackupError IBT_WRITE_FAILED where it cannot be spooled.
- * @throws TypeError at the call for a `choose` that is no function; later for a transform that is none.
+ * @throws TypeError at the call for a `choose` that is not a function; later for a transform that is none.
  */
 export function mapContents(
   choose: (entry: Entry) => ContentTransform | undefined,

@@ -19,8 +19,8 @@ type Member = Entry & Pick<Signed, 'linkTo'>
  * A source is opened when its name comes, and read one entry ahead of what is yielded only where names lie in one another.
  * Memory: the paths of the open directories, and what the sources need.
  *
- * @throws BackupError IBT_UNSAFE_PATH at the call for a name that is no path; IBT_OUT_OF_ORDER for a source that is not in
- * path order, and where two have the same path; the signal's reason; whatever the sources throw.
+ * @throws BackupError IBT_UNSAFE_PATH at the call for a name that is not a path; IBT_OUT_OF_ORDER for a source that is
+ * not in path order, and where two have the same path; the signal's reason; whatever the sources throw.
  */
 export function merge(
   sources: Readonly<Record<string, Source<Entry>>>,

@@ -26,8 +26,8 @@ export interface WalkOptions {
  * directory that is made up, of mode 0700 and the user's own, and the file in it.
  *
  * Yields `Entry` in path order; files have a `content` that opens them beneath the root without following links.
- * The rules are asked before a directory is listed: nothing excluded is ever looked at.
- * A directory that cannot be listed, an entry that cannot be looked at and an ignore file that cannot be read are
+ * The rules are asked before a directory is listed: nothing excluded is ever read.
+ * A directory that cannot be listed, an entry whose metadata cannot be read and an ignore file that cannot be read are
  * `unreadable`. An entry that is not found is left out if it is no longer listed, and `unreadable` if it is.
  * Reads directories only. Look-ahead: `concurrency` directories a level, and where no rule speaks about what is below
  * them, that too, up to `LISTED_BELOW_ENTRIES` entries and one directory for each of them. Memory: the listings of the open

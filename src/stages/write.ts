@@ -31,7 +31,7 @@ export interface WriteOptions {
    */
   readonly overwrite?: Overwrite | undefined
   /**
-   * Deletes what is in the directories of the backup and is not in the backup: everything, or each thing for which the
+   * Deletes everything in the directories of the backup that the backup does not have, or each thing for which the
    * function returns true, with all that is below it. Without it, a directory that is not empty does not give way to an
    * entry of another type. Requires `overwrite`.
    */
@@ -53,7 +53,7 @@ export interface WriteOptions {
 }
 
 /**
- * Writes entries into a directory: an empty or new one, or, with `overwrite`, over what is there.
+ * Writes entries into a directory: an empty or new one, or, with `overwrite`, over an existing tree.
  *
  * Consumes `Entry` in path order, each after its directory. Opens contents one after the other, and only those of files
  * that it writes. The destination is opened once, and nothing is written outside it or through a link, also if somebody

@@ -13,7 +13,8 @@ export interface CacheOptions {
 }
 
 /**
- * A store whose states and sigvaults are also kept in a cache: read there, and fetched again when they are missing.
+ * A store with a cache of its states and sigvaults: they are read from the cache, and fetched again when they are
+ * missing.
  * A cached artifact counts only if the store lists it with the same size and if its bytes have the SHA-256 that was
  * written behind them. Both are looked at once, before its first byte is read: the size in the latest `list` that went
  * through this store and had the name, else in one of its own. A cache that fails is done without.

@@ -54,7 +54,7 @@ export function defineStore(definition: StoreDefinition): Store {
       } catch (error) {
         throw watched.failure === undefined ? coded('write', name, error, signal) : watched.failure.error
       } finally {
-        // It may be parked, and a store that did not take it is no reason to wait for it.
+        // It may be parked, and a store that did not take it does not justify waiting for it.
         watched.chunks.return().catch(() => {})
       }
       if (watched.failure !== undefined) throw watched.failure.error

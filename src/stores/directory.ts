@@ -33,7 +33,7 @@ const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.tmp$/
 /**
  * A directory as a store: one file for each artifact, readable by its owner only.
  * A file appears under its name when it is whole and on disk: temporary name, fsync, rename, fsync of the directory.
- * The directory is made when it is first needed. Hidden files and what is no file are not listed.
+ * The directory is made when it is first needed. Hidden files and anything that is not a file are not listed.
  * Memory: one chunk of `CHUNK_BYTES` for each `get`, the names for each `list`.
  *
  * @throws TypeError at the call for anything but a path.

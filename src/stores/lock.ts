@@ -15,9 +15,9 @@ import {
 } from './lock-holder.js'
 import { isNotFound } from './stored-name.js'
 
-/** A lock that is held. It is renewed every `LOCK_RENEW_MS` until it is released. */
+/** A lock that this run owns. It is renewed every `LOCK_RENEW_MS` until it is released. */
 export interface Lock {
-  /** Looks whether it is still held. @throws BackupError IBT_LOCKED if somebody deleted it or took it over */
+  /** Checks that the run still owns it. @throws BackupError IBT_LOCKED if somebody deleted it or took it over */
   check(options?: StoreOptions): Promise<void>
   /** Gives it back, once. A lock that somebody else holds by now stays. @throws what the store throws */
   release(): Promise<void>
@@ -31,7 +31,7 @@ export interface LockOptions extends StoreOptions {
 
 /** Bytes of a lock's file that are read. */
 const HOLDER_BYTES_MAX = 4096
-/** How often a lock that goes while it is looked at is tried again. */
+/** How often a run tries again for a lock that disappears while it is read. */
 const ATTEMPTS = 10
 
 /** Tokens of locks that this process has released: a file that could not be deleted holds nothing. */
@@ -60,7 +60,7 @@ export async function acquireLock(store: Store, key: string, options: LockOption
   }
 }
 
-/** Releases a lock at the end of a run. A release that fails changes nothing about what the run came to: it is reported. */
+/** Releases a lock at the end of a run. A release that fails is reported and does not change the result of the run. */
 export async function releaseLock(
   lock: Lock | undefined,
   onError: ((error: BackupError) => void) | undefined

@@ -8,7 +8,7 @@ import { KeyIndex } from './key-index.js'
 
 /** Bytes of most lines of a state. */
 const LINE_BYTES = 2048
-/** Entries of one key that are kept and looked at: more of them are a crowd of equals. */
+/** Entries of one key that are remembered and compared: more of them are a crowd of equals. */
 const LOOKS = 8
 
 /** Where entries of a state are in it, by what else but their path they can be known by. */

@@ -8,7 +8,7 @@ export const UNNAMED = 'unnamed-'
 const NAME_BYTES_MAX = 230
 
 /**
- * Refuses what is no name in every store: empty, hidden, a path, longer than 230 bytes, or not UTF-8.
+ * Refuses anything that is not a name in every store: empty, hidden, a path, longer than 230 bytes, or not UTF-8.
  * @throws BackupError IBT_NAME_INVALID
  */
 export function checkStoredName(name: string): void {

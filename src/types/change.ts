@@ -11,7 +11,7 @@ export interface Change extends Entry {
   readonly previous?: StateEntry | undefined
   /** Reads the signature (librsync's bytes) of the previous content; undefined if it is gone. */
   readonly basis?: (() => Promise<Uint8Array | undefined>) | undefined
-  /** It could not be read: what was there before is kept. */
+  /** It could not be read: all fields are those of the previous state. */
   readonly carried?: boolean | undefined
 }
 

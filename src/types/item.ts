@@ -41,7 +41,7 @@ export interface Body {
   result(): Summary
 }
 
-/** A change with what is to be stored of it. */
+/** A change with the body that is to be stored. */
 export interface Signed extends Change {
   /** Another entry of the previous state whose content it has, or begins with. */
   readonly origin?: StateEntry | undefined
@@ -63,7 +63,7 @@ export interface Layer {
   readonly read?: (() => Promise<Uint8Array>) | undefined
 }
 
-/** An entry of a backup with what is stored of its content, oldest first. */
+/** An entry of a backup with the stored bodies of its content, oldest first. */
 export interface Layered extends Entry {
   readonly layers?: readonly Layer[] | undefined
   /** Of the content, in hex. */

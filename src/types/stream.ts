@@ -1,7 +1,7 @@
 import type { Origins } from './change.js'
 import type { Source } from './source.js'
 
-/** What a pipeline tells each of its stages. */
+/** The context that a pipeline gives each of its stages. */
 export interface StageContext {
   /** Ends the run: its reason is what the run rejects with. */
   readonly signal?: AbortSignal | undefined
@@ -29,7 +29,7 @@ export interface Batch<T> extends Iterable<T> {
   readonly [batchOf]: string
   /** Items in it, if that is known without a look at them. */
   readonly length: number
-  /** Nobody looks at the bytes of this batch any more: their memory may be used again. Further calls do nothing. */
+  /** Nobody needs the bytes of this batch any more: their memory may be used again. Further calls do nothing. */
   release?(): void
   /** Somebody may look at the bytes for ever. */
   keep?(): void

@@ -111,7 +111,7 @@ function mayShareTerminal(): boolean {
   return !fstatSync(process.stdout.fd).isFile()
 }
 
-/** Elsewhere a reader that has seen enough is no failure; a tar that is cut off is one. */
+/** Elsewhere a reader that has seen enough is not a failure; a tar that is cut off is one. */
 function tarFailed(cause: NodeJS.ErrnoException): never {
   if (cause.syscall !== 'write') throw cause
   throw new BackupError('IBT_WRITE_FAILED', 'Cannot write the tar to stdout', { cause })
