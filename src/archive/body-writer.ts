@@ -1,4 +1,4 @@
-import { basisOf } from '../change/record.js'
+import { basisOf, placesFor } from '../change/record.js'
 import { BackupError } from '../errors.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
 import { encodeSparseMap } from '../format/sparse-map.js'
@@ -106,7 +106,7 @@ export class DeltaWriter implements BodyWriter {
 
   #write(bytes: Uint8Array, facts: { part?: number; sizeBytes?: number; sha256?: string }): number {
     const { item, archive } = this
-    const comment = JSON.stringify({ basis: basisOf(item)?.places?.at(-1), ...facts })
+    const comment = JSON.stringify({ basis: placesFor(item, basisOf(item))?.at(-1), ...facts })
     const path = facts.part === undefined ? item.path : `${item.path}/${String(facts.part).padStart(8, '0')}`
     const offset = archive.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment }))
     archive.body(bytes)

@@ -101,7 +101,15 @@ async function withBasis<T>(
  * New fields come before a spread, here and in every stage: behind one, each takes microseconds.
  */
 export function asChange(entry: Entry): Change {
-  return 'change' in entry ? (entry as Change) : { change: 'created', ...entry }
+  if (!('change' in entry)) return { change: 'created', ...entry }
+  const change = entry as Change
+  return isAnother(change) ? { ...change, change: 'created' } : change
+}
+
+/** Whether a stage behind `diff` has made something else of what was unchanged: the previous backup does not have that. */
+function isAnother({ change, type, linkname, carried, previous }: Change): boolean {
+  if (previous === undefined || carried || (change !== 'unchanged' && change !== 'touched')) return false
+  return type !== previous.type || linkname !== previous.linkname
 }
 
 /** What could not be read keeps what was there before; new, or in the place of a directory, it is unreadable. */

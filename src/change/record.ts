@@ -16,7 +16,7 @@ export function recordStored(
   const isDelta = stored.place.in === 'updated' && summary.copies > 0
   const { sizeBytes, sha256, dirty, racy } = summary
   // A delta without a COPY needs no basis: the chain of the content starts anew.
-  const places = isDelta ? [...(basisOf(item)?.places ?? []), stored.place] : [stored.place]
+  const places = isDelta ? [...(placesFor(item, basisOf(item)) ?? []), stored.place] : [stored.place]
   const { signature } = stored
   return stateOf(item, { sizeBytes, sha256: sha256 === '' ? undefined : sha256, places, signature, dirty, racy })
 }
@@ -24,13 +24,25 @@ export function recordStored(
 /** What the state says of an entry of which nothing was stored: its content is where it was. */
 export function recordKept(item: Signed): StateEntry {
   const { previous, origin } = item
-  if (item.carried && previous !== undefined) return { ...previous, carried: true }
+  if (item.carried && previous !== undefined) return recordCarried(item, previous)
   if (origin === undefined && previous !== undefined && isRecorded(item, previous)) return previous
   const basis = basisOf(item)
   if (basis === undefined || item.type !== 'file') return metadataOf(item)
   const { dirty, racy } = item
-  const { sizeBytes, sha256, places, signature } = basis
-  return stateOf(item, { sizeBytes, sha256, places, signature, dirty, racy })
+  const { sizeBytes, sha256, signature } = basis
+  return stateOf(item, { sizeBytes, sha256, places: placesFor(item, basis), signature, dirty, racy })
+}
+
+/** The flags of an entry that could not be read stay as they were, too. */
+function recordCarried(item: Signed, previous: StateEntry): StateEntry {
+  const metadata = metadataOf({ ...item, sizeBytes: previous.sizeBytes })
+  return { ...previous, ...metadata, places: placesFor(item, previous), carried: true }
+}
+
+/** Where a content is of an entry that may have another path now: a place without a path has that of its entry. */
+export function placesFor({ path }: Metadata, basis: StateEntry | undefined): readonly Place[] | undefined {
+  if (basis === undefined || basis.path === path) return basis?.places
+  return basis.places?.map(place => ({ ...place, path: place.path ?? basis.path }))
 }
 
 /** Whether the previous state says just what this one is to say: then its very line can be written again. */
@@ -102,6 +114,6 @@ export function recordLink(item: Change, first: StateEntry): { change: Change['c
   const { sha256, signature, dirty, carried, racy } = first
   const isSame = previous?.sha256 !== undefined && previous.sha256 === sha256
   const change = previous === undefined || sha256 === undefined ? 'created' : settleChange(metadata, previous, sha256)
-  const places = isSame ? previous.places : first.places?.map(place => ({ ...place, path: place.path ?? first.path }))
+  const places = placesFor(item, isSame ? previous : first)
   return { change, state: { ...metadata, sha256, places, signature, dirty, carried, racy } }
 }

@@ -14,6 +14,7 @@ import { batchesOf, batchStage, isBatch } from '../flow/batches.js'
 import { withKnownSize } from '../flow/known-size.js'
 import { Pool } from '../flow/memory.js'
 import { ArchiveWriter } from '../format/archive-writer.js'
+import { checkValues } from '../format/entry-check.js'
 import { toTarHeader } from '../format/tar-header.js'
 import { printPath } from '../path.js'
 import {
@@ -47,6 +48,7 @@ export interface PackOptions {
  *
  * @throws BackupError IBT_SIZE_UNKNOWN for a content of unknown size above `PART_BYTES` that cannot be measured, IBT_FILE_CHANGED if one has another size
  * than it says.
+ * IBT_STATE_INVALID for a value that no archive can hold.
  * @throws TypeError at the call without `whole`.
  */
 export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
@@ -109,6 +111,7 @@ class Packer {
   add(item: Entry): Packed | OpenBody {
     if (!isEntry(item)) return item
     const signed = this.#linked(asChange(item) as Signed)
+    if (signed.change !== 'deleted') checkValues(signed)
     const body = this.#bodyOf(signed)
     if (body === undefined) return this.keep(signed)
     return Array.isArray(body.parts) ? this.#storeInMemory(signed, body, body.parts) : new OpenBody(signed, body)

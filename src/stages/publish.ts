@@ -4,11 +4,15 @@ import { BackupError } from '../errors.js'
 import { abortable, untilAbort } from '../flow/abortable.js'
 import { Channel } from '../flow/channel.js'
 import { onAbort } from '../flow/on-abort.js'
+import { printPath } from '../path.js'
 import {
   type Chunk,
   type Counted,
+  type Entry,
   isChunk,
   isCounted,
+  isEntry,
+  isPacked,
   isSealed,
   type Packed,
   type Sealed,
@@ -36,8 +40,8 @@ export interface Published {
 /**
  * Stores artifacts, several at a time: one `put` each. The state's ends after all others have resolved.
  *
- * Consumes `Chunk`, `Sealed` and `Counted`; ignores other items. Back-pressure: the slowest `put` holds its source.
- * Memory: `CHUNKS_WAITING` chunks for each artifact.
+ * Consumes `Chunk`, `Sealed` and `Counted`; ignores other items, but refuses an entry that `pack` has not seen.
+ * Back-pressure: the slowest `put` holds its source. Memory: `CHUNKS_WAITING` chunks for each artifact.
  *
  * On an error or abort every `put` is aborted and awaited, and what was put is withdrawn: a `put` that was rejected may
  * have stored, so the state is deleted first, and the archives only when the store does not list the state any more.
@@ -65,6 +69,7 @@ export function publish(
           artifacts.push({ name, kind, sizeBytes, sha256 })
           puts.seal(item)
         } else if (isCounted(item)) totals = item.totals
+        else if (isEntry(item) && !isPacked(item)) throw unpacked(item)
       }
       if (await puts.commit(async () => options.commits?.(totals) ?? true))
         return { artifacts, totals, isCommitted: true }
@@ -77,6 +82,10 @@ export function publish(
       stopListening()
     }
   }
+}
+
+function unpacked({ path }: Entry): BackupError {
+  return new BackupError('IBT_STATE_INVALID', `${printPath(path)} comes behind pack: nothing of it is stored`, { path })
 }
 
 interface Put {

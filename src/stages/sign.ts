@@ -98,11 +98,12 @@ class Signer {
   }
 
   /** Takes an item, or gives it back if it is its turn. */
-  add(item: Batched<Signed | Entry>): Batched<Signed> | undefined {
-    if (isBatch(item) || !isEntry(item)) return this.#pass(item as Batched<Signed>)
+  add(given: Batched<Signed | Entry>): Batched<Signed> | undefined {
+    if (isBatch(given) || !isEntry(given)) return this.#pass(given as Batched<Signed>)
+    const item = asChange(given)
     const linkTo = this.#links.find(item)
-    if (linkTo !== undefined) return this.#pass({ linkTo, ...asChange(item) }, false)
-    if (!needsRead(item)) return this.#pass(asChange(item))
+    if (linkTo !== undefined) return this.#pass({ linkTo, ...item }, false)
+    if (!needsRead(item)) return this.#pass(item)
     if (isBatchable(item)) this.#queue.read(item)
     else {
       this.#queue.push(new Deferred(item))
@@ -180,9 +181,8 @@ function* fail({ entry, error }: Failed, links: Links): Generator<Signed> {
   if (kept !== undefined) yield kept
 }
 
-function needsRead(item: Entry & Partial<Change>): boolean {
-  if (item.content === undefined) return false
-  return item.change === undefined || item.change === 'created' || item.change === 'updated'
+function needsRead({ content, change }: Change): boolean {
+  return content !== undefined && (change === 'created' || change === 'updated')
 }
 
 function isBatchable(item: Entry): item is DiskFile {

@@ -2,16 +2,20 @@ import { createHash, type Hash } from 'node:crypto'
 import { isStoredSpans, isUnchangedLines, type StoredSpans, type UnchangedLines } from '../archive/store-spans.js'
 import { Tally } from '../change/tally.js'
 import { FRAME_BYTES } from '../constants.js'
+import { BackupError } from '../errors.js'
 import { batchStage, isBatch } from '../flow/batches.js'
 import { EntryCheck } from '../format/entry-check.js'
 import { encodeStateClosing } from '../format/state-encode.js'
 import { checkLine, StateText } from '../format/state-text.js'
 import { LineMatcher, SpanWriter, UsedKind } from '../native.js'
+import { printPath } from '../path.js'
 import {
   type Artifact,
   type ChainLink,
   type Chunk,
   type Counted,
+  type Entry,
+  isEntry,
   isPacked,
   isSealed,
   type Kind,
@@ -45,7 +49,8 @@ const TEXT_CHARACTERS = FRAME_BYTES / 4
  * of the chain.
  *
  * @throws BackupError as `EntryCheck` does, for entries that could not be read back or restored: the root is missing, the
- * order is wrong, a path comes twice, a directory is missing, a value is impossible; whatever `inherited` throws.
+ * order is wrong, a path comes twice, a directory is missing, a value is impossible; IBT_STATE_INVALID for an entry that
+ * `pack` has not seen, or that has another path or type than `pack` gave it; whatever `inherited` throws.
  */
 export function stateEmit(
   header: StateHeader,
@@ -57,7 +62,8 @@ export function stateEmit(
       if (isStoredSpans(item) || isUnchangedLines(item)) lines.add(item)
       else {
         for (const single of isBatch(item) ? item : [item]) {
-          if (isPacked(single)) lines.add(single)
+          if (isPacked(single)) lines.add(asPacked(single))
+          else if (isEntry(single)) throw changedLate(single, 'comes behind pack: its bytes are in no archive')
           else {
             if (isSealed(single)) lines.needed.seal(single)
             yield single
@@ -69,6 +75,17 @@ export function stateEmit(
     yield* lines.end(options.inherited?.() ?? [])
     yield { item: 'counted', totals: lines.tally.totals }
   })
+}
+
+/** An entry whose header stands in an archive cannot become another. */
+function asPacked(item: Packed): Packed {
+  const { state, path, type } = item
+  if (state === undefined || (path === state.path && type === state.type)) return item
+  throw changedLate(item, `was packed as ${printPath(state.path)}, ${state.type}: change it before pack`)
+}
+
+function changedLate({ path }: Entry, what: string): BackupError {
+  return new BackupError('IBT_STATE_INVALID', `${printPath(path)} ${what}`, { path })
 }
 
 /** Gathers what the state says of the entries, until it is enough for a piece. */

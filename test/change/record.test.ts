@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { recordKept } from '../../src/change/record.js'
+import { recordKept, recordLink, recordStored } from '../../src/change/record.js'
 import type { Place, Signed, StateEntry } from '../../src/types.js'
 import { stateEntry } from '../helpers/entries.js'
 
@@ -48,4 +48,17 @@ test('flags of the last run go, unless they are set again', () => {
     assert.equal(recordKept(found({ previous: before }))[flag], undefined, flag)
   }
   assert.equal(recordKept(found({ carried: true })).carried, true)
+})
+
+test('a content whose entry has another path now is where it was, under the path that it has there', () => {
+  const moved = [{ ...place, path: 'a' }]
+  assert.deepEqual(recordKept(found({ path: 'b' })).places, moved)
+  const carried = recordKept(found({ path: 'b', carried: true }))
+  assert.deepEqual([carried.path, carried.carried, carried.places], ['b', true, moved])
+  const delta: Place = { date: 'E', in: 'updated', offset: 512 }
+  const summary = { sizeBytes: 5, sha256: 'def', copies: 1 }
+  const stored = recordStored(found({ path: 'b', change: 'updated' }), summary, { place: delta })
+  assert.deepEqual(stored.places, [...moved, delta])
+  const first = recordKept(found({ path: 'b' }))
+  assert.deepEqual(recordLink({ ...found({ path: 'c' }), change: 'updated' }, first).state.places, moved)
 })

@@ -136,3 +136,19 @@ test('an entry that could not be read back or restored ends the run before the s
 test('a header whose chain does not end with its own date is refused', async () => {
   await assert.rejects(collect(stateEmit({ ...header, chain: [{ date: OLD }] })([])), TypeError)
 })
+
+test('what pack has not seen, or has packed as something else, is refused', async () => {
+  const root = packed('.')
+  const a = packed('a')
+  const plain = entry('b', { sizeBytes: 3 }) as object as Packed
+  for (const late of [
+    plain,
+    { ...a, path: 'b' },
+    { ...a, type: 'fifo' },
+    { ...a, state: { ...a.state!, path: 'b' } }
+  ]) {
+    await assert.rejects(collect(stateEmit(header)([root, late as Packed])), code('IBT_STATE_INVALID'))
+  }
+  const { entries } = await emitted([root, { ...a, state: { ...a.state!, mode: 0o600 } }])
+  assert.equal(entries.at(-1)!.mode, 0o600)
+})
