@@ -111,8 +111,9 @@ class InFlight {
 
   async chunk(): Promise<Chunk> {
     const chunk = await this.#chunk
-    const { lease } = this.part
-    if (this.codec.copies) lease?.release?.()
+    const { lease, piece } = this.part
+    // A codec that was made of another one's fields may say what is true of that one only.
+    if (this.codec.copies && chunk.bytes.buffer !== piece!.frame.buffer) lease?.release?.()
     else lease?.keep?.()
     return chunk
   }

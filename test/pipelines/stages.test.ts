@@ -9,6 +9,7 @@ import {
   fullBackup,
   incrementalBackup,
   listEntries,
+  none,
   pipe,
   type RunOptions,
   restoreBackup,
@@ -17,7 +18,7 @@ import {
 } from '../../src/index.js'
 import { fromTar } from '../../src/interop/index.js'
 import { filter, observe, only, pack, sign, walk } from '../../src/stages/index.js'
-import type { Change, Chunk, Entry, Source } from '../../src/types.js'
+import { type Change, type Chunk, type Entry, isChunk, type Source } from '../../src/types.js'
 import { collect } from '../helpers/entries.js'
 import { createRandom } from '../helpers/random.js'
 import { temporaryDirectory } from '../native/tree.js'
@@ -219,4 +220,22 @@ test('progress ends with the counts of the report, whatever is spliced', async t
       assert.deepEqual(last, { path: 'd/c', entries, files, sizeBytes, storedBytes: 0 })
     }
   }
+})
+
+test('a codec that gives its input back keeps it, whatever it says of copies', async t => {
+  const { source, options } = makeGround(t)
+  const random = createRandom(8)
+  for (let i = 0; i < 60; i++) writeFileSync(join(source, `f${i}`), random.bytes(200_000))
+  const kept: { readonly bytes: Uint8Array; readonly sha256: string }[] = []
+  const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+  const keep = observe<object>(item => {
+    if (isChunk(item)) kept.push({ bytes: item.bytes, sha256: hash(item.bytes) })
+  })
+  await fullBackup(source, {
+    ...options,
+    codec: { ...none(), copies: true },
+    stages: d => ({ encode: compose(d.encode as never, keep) as never })
+  })
+  assert.ok(kept.length > 10)
+  for (const { bytes, sha256 } of kept) assert.equal(hash(bytes), sha256)
 })

@@ -311,6 +311,17 @@ test('a slow put holds the source', async () => {
 
 test('items that are no part of an artifact are ignored', async () => {
   const store = memoryStore()
-  await publish(store)([entry('a') as never, ...backup()])
+  await publish(store)([{ item: 'note', path: 'a' } as never, ...backup()])
   assert.equal((await names(store)).length, 3)
+})
+
+test('an entry that no archive has is refused, and nothing is stored', async () => {
+  const store = memoryStore()
+  for (const items of [
+    [entry('a'), ...backup()],
+    [...backup(), entry('a')]
+  ]) {
+    await assert.rejects(publish(store)(items as never), code('IBT_STATE_INVALID'))
+    assert.deepEqual(await names(store), [])
+  }
 })
