@@ -88,7 +88,7 @@ test(
       writeFileSync(chain.artifact('full', chain.reports[0]!.date), 'something else')
     })
     assert.equal(status, 1)
-    assert.match(stderr, /not what was stored/)
+    assert.match(stderr, /not the stored bytes/)
     assert.equal(isThere, false)
     assert.deepEqual(
       left.filter(name => name.startsWith('out')),

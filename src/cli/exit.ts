@@ -8,7 +8,7 @@ export const Exit = {
   usage: 2,
   /** Done, but some entries of the source could not be read or changed under the read. */
   partial: 3,
-  /** What is stored is not what was stored. */
+  /** Stored bytes are damaged or missing. */
   integrity: 4,
   /** Locked, another source or one that is all but empty, an unknown version, a clock that is off, a destination that is not empty. */
   refused: 5,

@@ -44,8 +44,8 @@ export interface BackupValues extends CommonValues {
 
 export function addCommonOptions(command: Command): Command {
   return command
-    .option('--store <dir>', 'directory that holds the backups (default: IBT_STORE)')
-    .option('--temporary', 'store the backups in the directory for temporary files, which a restart may empty')
+    .option('--store <dir>', 'directory of the backups (default: IBT_STORE)')
+    .option('--temporary', 'use a store in the directory for temporary files, which a restart may empty')
     .option(
       '--cache <dir>',
       'local copies of states and signatures (default: IBT_CACHE, else the user cache directory)'

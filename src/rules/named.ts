@@ -5,6 +5,8 @@ interface Node {
   readonly path: string
   /** The entry is named, and all that lies below it. */
   isNamed: boolean
+  /** It has been reported as missing. */
+  isMissing?: boolean
   readonly children: Map<string, Node>
 }
 
@@ -15,7 +17,7 @@ interface Node {
 export class NamedEntries {
   readonly #root: Node = { path: ROOT_PATH, isNamed: false, children: new Map() }
 
-  /** `onMissing`: told of a name of which a listing shows that it is not there. */
+  /** `onMissing` is called for each name that a listing shows to be missing. */
   constructor(
     names: readonly string[],
     readonly onMissing: (path: string) => void
@@ -61,9 +63,11 @@ export class NamedEntries {
     return { node, isCovered }
   }
 
-  #reportBelow({ path, isNamed, children }: Node): void {
-    if (isNamed) this.onMissing(path)
-    for (const child of children.values()) this.#reportBelow(child)
+  /** A listing may be asked for the same entry twice, so each name is reported once. */
+  #reportBelow(node: Node): void {
+    if (node.isNamed && !node.isMissing) this.onMissing(node.path)
+    node.isMissing = true
+    for (const child of node.children.values()) this.#reportBelow(child)
   }
 }
 

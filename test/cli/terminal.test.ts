@@ -90,7 +90,7 @@ test('what was typed wrong comes back without what a terminal would act on', t =
   desk.ibt('full', 'src')
   const wrong = [
     ['full', 'no\x1b[31mthing'],
-    ['full', 'a\x07file'],
+    ['full', 'a\x07file/x'],
     ['incremental', 'no\x1b[31m\u202ething'],
     ['restore', 'src', 'a\x07file/x'],
     ['verify', 'key\x9b2J'],
