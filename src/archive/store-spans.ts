@@ -3,9 +3,9 @@ import { isSigned, summaryOf } from '../change/read-batch.js'
 import { recordKept, recordStored } from '../change/record.js'
 import type { ReadPart, ReadSpans } from '../change/span-batch.js'
 import type { SpanCounts, UnchangedSpan } from '../change/unchanged.js'
-import { isBatch } from '../flow/batches.js'
+import { isBatch, toBatch } from '../flow/batches.js'
+import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
-import { lineEntries } from '../format/line-entries.js'
 import { type LineMatcher, type SpanWriter, Treatment } from '../native.js'
 import { ListedSpan } from '../source/listed.js'
 import {
@@ -13,10 +13,9 @@ import {
   type Batch,
   type Batched,
   batchOf,
+  type Change,
   type ChangeKind,
-  type Entry,
-  type Packed,
-  type StateEntry
+  type Packed
 } from '../types.js'
 import { storeSignature } from './store-signature.js'
 
@@ -33,7 +32,7 @@ interface StoredPart extends ReadPart {
 }
 
 /** Consecutive entries whose bytes have gone ahead: their lines are written from columns. */
-export class StoredSpans implements Batch<Packed>, SpanCounts {
+export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
   readonly [batchOf] = 'stored'
   readonly changes: Record<ChangeKind, number> = { created: 0, updated: 0, touched: 0, deleted: 0, unchanged: 0 }
   length = 0
@@ -63,10 +62,17 @@ export class StoredSpans implements Batch<Packed>, SpanCounts {
   }
 
   *[Symbol.iterator](): Generator<Packed, void, undefined> {
+    let index = 0
     for (const part of this.parts) {
       let file = part.first
-      for (let i = part.begin; i < part.end; i++) yield toPacked(part, i, part.plan.isRead(i) ? file++ : -1)
+      for (let i = part.begin; i < part.end; i++) {
+        yield stampFrozen(toPacked(part, i, part.plan.isRead(i) ? file++ : -1), this, index++)
+      }
     }
+  }
+
+  slice(begin: number, end: number): Batch<Packed> {
+    return begin === 0 && end === this.length ? this : toBatch([...this].slice(begin, end))
   }
 
   #count({ plan, batch, begin, end, first }: StoredPart): void {
@@ -134,7 +140,7 @@ function toPacked(part: StoredPart, i: number, file: number): Packed {
 }
 
 /** Consecutive entries that are just as the previous state says, packed: there was nothing to store. */
-export class UnchangedLines implements Batch<Packed>, SpanCounts {
+export class UnchangedLines implements JoinableBatch<Packed>, SpanCounts {
   readonly [batchOf] = 'lines'
   readonly length: number
   readonly files: number
@@ -156,14 +162,19 @@ export class UnchangedLines implements Batch<Packed>, SpanCounts {
   }
 
   *[Symbol.iterator](): Generator<Packed, void, undefined> {
-    for (const state of lineEntries(this.span.lines)) {
-      yield { item: 'packed', state, storedBytes: 0, change: 'unchanged', previous: state, ...withoutPlaces(state) }
+    let index = 0
+    for (const change of this.span) {
+      yield stampFrozen(toUnchanged(change), this, index++)
     }
+  }
+
+  slice(begin: number, end: number): Batch<Packed> {
+    return begin === 0 && end === this.length ? this : toBatch([...this].slice(begin, end))
   }
 }
 
-function withoutPlaces({ places: _, signature: __, ...entry }: StateEntry): Entry {
-  return entry
+function toUnchanged({ previous, ...change }: Change): Packed {
+  return { item: 'packed', state: previous, storedBytes: 0, previous, ...change }
 }
 
 /** Tells `UnchangedLines` from other batches, and from items. */

@@ -1,11 +1,11 @@
 import { isBatch } from '../flow/batches.js'
+import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import { lineEntries } from '../format/line-entries.js'
 import type { WindowEntries } from '../format/state-entries.js'
 import { Window } from '../format/state-lines.js'
 import { type ComparedLines, LineCode, LineMatcher } from '../native.js'
 import type { ListedDirectory, ListedSpan } from '../source/listed.js'
 import {
-  type Batch,
   type Batched,
   batchOf,
   type ChainLink,
@@ -34,7 +34,7 @@ export interface PairedLines extends ComparedLines {
  * Consecutive plain entries of a directory that were compared with the lines of the previous state: what each of them is,
  * and where its line is. Memory: the listing, and a part of the state.
  */
-export class ComparedSpan implements Batch<Change> {
+export class ComparedSpan implements JoinableBatch<Change> {
   readonly [batchOf] = 'compared'
 
   constructor(
@@ -54,7 +54,22 @@ export class ComparedSpan implements Batch<Change> {
   }
 
   *[Symbol.iterator](): Generator<Change, void, undefined> {
-    for (let i = this.begin; i < this.end; i++) yield this.change(i)
+    for (let i = this.begin; i < this.end; i++) yield stampFrozen(this.change(i), this, i)
+  }
+
+  slice(begin: number, end: number): ComparedSpan {
+    const [from, to] = [begin - this.begin, end - this.begin]
+    const { codes, differences, starts, ends, digests } = this.lines
+    const lines = {
+      ...this.lines,
+      count: to - from,
+      codes: codes.subarray(from, to),
+      differences: differences.subarray(from, to),
+      starts: starts.subarray(from, to),
+      ends: ends.subarray(from, to),
+      digests: digests.subarray(from, to)
+    }
+    return new ComparedSpan(this.directory, begin, this.kinds.slice(from, to), lines, this.toChange)
   }
 
   change(i: number): Change {

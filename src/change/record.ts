@@ -1,6 +1,6 @@
 import type { Change, EveryField, Metadata, Place, SignaturePlace, Signed, StateEntry, Summary } from '../types.js'
 import { settleChange } from './compare.js'
-import { metadataOf } from './decide-body.js'
+import { metadataOf } from './metadata.js'
 
 /** The entry whose content this one's is made of, or is. */
 export function basisOf({ origin, previous }: Signed): StateEntry | undefined {

@@ -1,5 +1,6 @@
 import { BATCH_FILES, FRAME_BYTES } from '../constants.js'
 import { isBatch, toBatch } from '../flow/batches.js'
+import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { Lease } from '../flow/memory.js'
 import {
   FILE_RACY,
@@ -11,7 +12,7 @@ import {
   Treatment
 } from '../native.js'
 import { encodePath } from '../path.js'
-import { type Batch, type Batched, batchOf, type Change, type Signed } from '../types.js'
+import { type Batch, type Batched, batchOf, type Entry, type Signed } from '../types.js'
 import { kindOfSame } from './compare.js'
 import { asChange, decideBody, wholeBody, withStat } from './decide-body.js'
 import { batchOptions } from './policy.js'
@@ -33,7 +34,7 @@ export interface ReadPart extends PlacedSpan {
  * Consecutive plain entries, those that are to be stored as a part of a tar: headers, contents and padding; and what is
  * known of their files. Memory: the tar, which is leased, and the columns.
  */
-export class ReadSpans implements Batch<Signed> {
+export class ReadSpans implements JoinableBatch<Signed> {
   readonly [batchOf] = 'read'
 
   constructor(
@@ -56,33 +57,34 @@ export class ReadSpans implements Batch<Signed> {
   }
 
   *[Symbol.iterator](): Generator<Signed, void, undefined> {
+    let index = 0
     for (const { plan, begin, end, first } of this.parts) {
       let file = first
       for (let i = begin; i < end; i++) {
         const item = plan.item(i)
-        if (!plan.isRead(i)) yield asChange(item)
-        else if (plan.treatment(i) === Treatment.same) {
-          yield { ...withStat(item, this.batch, file, readFlags(this.batch, file++)), change: plan.kind(i) }
-        } else yield readItem(item, this.batch, file++, this.tar)
+        const signed = plan.isRead(i) ? this.#read(plan, i, file++, item) : asChange(item)
+        yield stampFrozen(signed, this, index++)
       }
     }
+  }
+
+  #read(plan: PlannedSpan, i: number, file: number, item: Entry): Signed {
+    const { summary, bytes } = contentOf(this.batch, file, this.tar)
+    const { dirty, racy } = summary
+    if (plan.treatment(i) !== Treatment.same) {
+      return withStat(item, this.batch, file, { dirty, racy, body: wholeBody({ bytes, summary }) })
+    }
+    return { ...withStat(item, this.batch, file, { dirty, racy }), change: plan.kind(i) }
+  }
+
+  slice(begin: number, end: number): Batch<Signed> {
+    return begin === 0 && end === this.length ? this : toBatch([...this].slice(begin, end))
   }
 }
 
 /** Tells `ReadSpans` from other batches, and from items. */
 export function isReadSpans(item: Batched<object>): item is ReadSpans {
   return isBatch(item) && item[batchOf] === 'read'
-}
-
-function readItem(item: Change | DiskFile | object, batch: FileBatch, file: number, slab: Uint8Array): Signed {
-  const { summary, bytes } = contentOf(batch, file, slab)
-  const { dirty, racy } = summary
-  return withStat(item as DiskFile, batch, file, { dirty, racy, body: wholeBody({ bytes, summary }) })
-}
-
-function readFlags(batch: FileBatch, file: number): Pick<Signed, 'dirty' | 'racy'> {
-  const { dirty, racy } = summaryOf(batch, file)
-  return { dirty, racy }
 }
 
 function contentOf(batch: FileBatch, file: number, slab: Uint8Array) {
@@ -187,6 +189,7 @@ export class SpanBatch {
 
   /** Files whose content is that of before, under the same path, are not stored. */
   #findSame(batch: FileBatch): void {
+    if (this.#plans.every(({ compared }) => compared === undefined)) return
     for (const [plan, i, file] of this.#files()) {
       const { compared } = plan
       if (compared === undefined || !hasDigest(compared, i, batch, file)) continue

@@ -82,9 +82,10 @@ export function* planSpan(
 ): Generator<PlannedSpan | Entry, void, undefined> {
   const { directory, begin, end } = span
   const headers = writer.plan(directory, begin, end)
-  const treatments = Uint8Array.from(headers, (header, at) =>
-    header === 0 ? ALONE : treatmentOf(span, begin + at, context)
-  )
+  const treatments = new Uint8Array(end - begin)
+  for (let i = begin; i < end; i++) {
+    treatments[i - begin] = headers[i - begin] === 0 ? ALONE : treatmentOf(span, i, context)
+  }
   const isCompared = isComparedSpan(span)
   const kinds = isCompared ? [...span.kinds] : undefined
   const plan = new PlannedSpan(span, begin, end, headers, isCompared ? treatments : undefined, kinds)

@@ -1,11 +1,14 @@
-import { isBatch } from '../flow/batches.js'
+import { isBatch, toBatch } from '../flow/batches.js'
+import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { Placed } from '../format/entry-check.js'
 import { lineEntries } from '../format/line-entries.js'
 import type { WindowEntries } from '../format/state-entries.js'
 import type { StateLine } from '../format/state-line.js'
 import { LineMatcher } from '../native.js'
+import { DiskContent } from '../source/disk.js'
 import type { ListedSpan } from '../source/listed.js'
-import { type Batch, type Batched, batchOf, type Change } from '../types.js'
+import { type Batch, type Batched, batchOf, type Change, type StateEntry } from '../types.js'
+import { metadataOf } from './metadata.js'
 
 /** A comma and a line feed. */
 const SEPARATOR_BYTES = 2
@@ -21,10 +24,12 @@ export interface SpanCounts {
 }
 
 /** Consecutive entries that are just as the previous state says: its lines. Memory: a part of the state. */
-export class UnchangedSpan implements Batch<Change>, SpanCounts {
+export class UnchangedSpan implements JoinableBatch<Change>, SpanCounts {
   readonly [batchOf] = 'unchanged'
 
   constructor(
+    /** Bytes of the path of the source. */
+    readonly root: Uint8Array,
     readonly lines: StateLine,
     readonly length: number,
     readonly files: number,
@@ -45,7 +50,18 @@ export class UnchangedSpan implements Batch<Change>, SpanCounts {
   }
 
   *[Symbol.iterator](): Generator<Change, void, undefined> {
-    for (const previous of lineEntries(this.lines)) yield { change: 'unchanged', previous, ...previous }
+    let index = 0
+    for (const previous of lineEntries(this.lines)) yield stampFrozen(this.#change(previous), this, index++)
+  }
+
+  #change(previous: StateEntry): Change {
+    const { path, type } = previous
+    const content = type === 'file' ? new DiskContent(this.root, path) : undefined
+    return { change: 'unchanged', previous, content, ...metadataOf(previous) }
+  }
+
+  slice(begin: number, end: number): Batch<Change> {
+    return begin === 0 && end === this.length ? this : toBatch([...this].slice(begin, end))
   }
 }
 
@@ -61,6 +77,7 @@ export class UnchangedLines {
   #files = 0
   #sizeBytes = 0
   #lines: StateLine | undefined
+  #root: Uint8Array | undefined
   #first: (() => Placed) | undefined
   #last: (() => Placed) | undefined
 
@@ -74,6 +91,7 @@ export class UnchangedLines {
     entries.pass(matcher.end)
     // Lines are contiguous: before an entry is compared by itself, `take()` has ended the span.
     this.#lines = { window, start: this.#lines?.start ?? start, end: matcher.end - SEPARATOR_BYTES, chain }
+    this.#root = directory.root
     this.#first ??= () => directory.placed(begin)
     this.#last = () => directory.placed(begin + count - 1)
     this.#entries += count
@@ -84,10 +102,10 @@ export class UnchangedLines {
 
   /** What was passed over since the last call. */
   take(): UnchangedSpan | undefined {
-    const [lines, first, last] = [this.#lines, this.#first, this.#last]
-    if (lines === undefined || first === undefined || last === undefined) return undefined
+    const [root, lines, first, last] = [this.#root, this.#lines, this.#first, this.#last]
+    if (root === undefined || lines === undefined || first === undefined || last === undefined) return undefined
     const used = this.#matcher!.takeUsed()
-    const span = new UnchangedSpan(lines, this.#entries, this.#files, this.#sizeBytes, used, first, last)
+    const span = new UnchangedSpan(root, lines, this.#entries, this.#files, this.#sizeBytes, used, first, last)
     this.#entries = this.#files = this.#sizeBytes = 0
     this.#lines = this.#first = this.#last = undefined
     return span

@@ -1,3 +1,4 @@
+import { BATCH_ENTRIES } from '../constants.js'
 import {
   type Batch,
   type Batched,
@@ -111,9 +112,12 @@ async function* takeApart<T>(source: AsyncGenerator<Batched<T>, void, undefined>
       continue
     }
     item.keep?.()
+    // A pause in the middle would keep those behind from joining the items again.
+    const isLong = item.length > BATCH_ENTRIES
     for (const single of item) {
       yield single
-      if (breather.due()) await breather.pause()
+      if (isLong && breather.due()) await breather.pause()
     }
+    if (breather.due()) await breather.pause()
   }
 }

@@ -3,9 +3,9 @@ import type { Batch, Batched } from '../types.js'
 
 /** A batch whose items, taken out one by one, can be joined to a batch again. */
 export interface JoinableBatch<T> extends Batch<T> {
-  /** Whether the item still says, in every field, what the columns say at this index. */
-  says(index: number, item: T): boolean
-  /** A part of it: indexes as those of `says`. */
+  /** Whether the item still says, in every field, what the columns say at this index. Not asked for frozen items. */
+  says?(index: number, item: T): boolean
+  /** A part of it, by the indexes that its items were stamped with. */
   slice(begin: number, end: number): Batch<T>
 }
 
@@ -40,6 +40,11 @@ export function stamp<T extends object>(item: T, batch: JoinableBatch<T>, index:
   return new Stamped(item, { batch, index }) as object as T
 }
 
+/** As `stamp`, of an item that nobody can change then: who wants it otherwise makes a copy. */
+export function stampFrozen<T extends object>(item: T, batch: JoinableBatch<T>, index: number): T {
+  return Object.freeze(stamp(item, batch, index))
+}
+
 /** Items in a row that were taken out of one batch. */
 class Row<T> {
   end: number
@@ -55,7 +60,7 @@ class Row<T> {
   takes(item: T): boolean {
     const origin = Stamped.originOf(item as object)
     if (origin === undefined || origin.batch !== this.batch || origin.index !== this.end) return false
-    if (this.end - this.begin >= BATCH_ENTRIES || !this.batch.says(origin.index, item)) return false
+    if (this.end - this.begin >= BATCH_ENTRIES || !isAsStamped(this.batch, origin.index, item)) return false
     this.end++
     return true
   }
@@ -65,7 +70,11 @@ function rowOf<T>(item: T): Row<T> | undefined {
   const origin = typeof item === 'object' && item !== null ? Stamped.originOf(item) : undefined
   if (origin === undefined) return undefined
   const batch = origin.batch as JoinableBatch<T>
-  return batch.says(origin.index, item) ? new Row(batch, origin.index) : undefined
+  return isAsStamped(batch, origin.index, item) ? new Row(batch, origin.index) : undefined
+}
+
+function isAsStamped<T>(batch: JoinableBatch<T>, index: number, item: T): boolean {
+  return Object.isFrozen(item) || batch.says?.(index, item) === true
 }
 
 /**

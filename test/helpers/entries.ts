@@ -66,5 +66,5 @@ export function parkedContent(bytes: number, onPark: () => void): Content {
 export function unchangedLines(sizeBytes: number): UnchangedSpan {
   const place = () => ({ path: 'z', type: 'fifo' as const })
   const lines = { window: new Window(Buffer.alloc(sizeBytes)), start: 0, end: sizeBytes, chain: [] }
-  return new UnchangedSpan(lines, 1, 0, 0, Buffer.alloc(0), place, place)
+  return new UnchangedSpan(Buffer.from('/'), lines, 1, 0, 0, Buffer.alloc(0), place, place)
 }
