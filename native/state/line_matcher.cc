@@ -40,6 +40,7 @@ bool take_sha256(std::string_view lines, size_t& at) {
 }
 
 constexpr std::string_view PATH_START("{\"path\":\"");
+constexpr std::string_view TYPE_FIELD(",\"type\":\"");
 constexpr std::string_view LINE_END("},\n");
 
 // Where the text that begins at `at` ends, at a quote; NO_MATCH if it has to be decoded.
@@ -110,7 +111,7 @@ size_t compare_metadata(std::string_view now, std::string_view lines, size_t sta
                         uint8_t& differences) {
   size_t mine = path_bytes, at = start + path_bytes;
   std::string_view type, line_type;
-  if (!take_text(now, mine, ",\"type\":\"", type) || !take_text(lines, at, ",\"type\":\"", line_type)) return 0;
+  if (!take_text(now, mine, TYPE_FIELD, type) || !take_text(lines, at, TYPE_FIELD, line_type)) return 0;
   if (type != line_type) return 0;
   const auto number = [&](std::string_view field, uint8_t bit) {
     return compare_number(now, mine, lines, at, field, bit, differences);
@@ -144,7 +145,8 @@ MatchedLines LineMatcher::compare(const ListedDirectory& directory, size_t begin
     size_t at = line;
     if (!take(lines, at, PATH_START)) break;
     const size_t path_end = plain_text_end(lines, at);
-    if (path_end == NO_MATCH) break;
+    // A path that is not UTF-8 is followed by its bytes: what stands before is not it.
+    if (path_end == NO_MATCH || lines.compare(path_end + 1, TYPE_FIELD.size(), TYPE_FIELD) != 0) break;
     text_.clear();
     append_path(text_, directory, i);
     const int order = compare_paths(text_, lines.substr(at, path_end - at));

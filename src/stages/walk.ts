@@ -52,6 +52,8 @@ interface Level {
   readonly scope: Scope
   readonly below: ListingsBelow
   next: number
+  /** The entry that ended the last span because the rules exclude it. */
+  excluded: number
 }
 
 class Walker {
@@ -139,24 +141,29 @@ class Walker {
       if (bytes !== undefined) captured.set(this.rules.captures[i]!, bytes)
     }
     const scope = parent === undefined ? this.rules.root(captured, names) : parent.enter(path, captured, names)
-    return { directory, scope, below: new ListingsBelow(this.#listings, directory, scope), next: 0 }
+    return { directory, scope, below: new ListingsBelow(this.#listings, directory, scope), next: 0, excluded: -1 }
   }
 
   /** Where the plain entries end that can be served in one span. */
-  #spanEnd({ directory, scope, next }: Level): number {
+  #spanEnd(level: Level): number {
+    const { directory, scope, next } = level
     const { types, sizes } = directory.listing
     const most = Math.min(directory.listing.count, next + BATCH_ENTRIES)
     let end = next
     for (; end < most; end++) {
       if (!directory.isPlain(end) || types[end] === FileType.directory) break
-      if (!scope.isIdle && scope.excludes(directory.pathOf(end), directory.typeOf(end)!, sizes[end])) break
+      if (scope.isIdle || !scope.excludes(directory.pathOf(end), directory.typeOf(end)!, sizes[end])) continue
+      level.excluded = end
+      break
     }
     return end
   }
 
   /** The entry, or undefined if it is excluded. */
-  #entry({ directory, scope }: Level, i: number): Entry | undefined {
+  #entry({ directory, scope, excluded }: Level, i: number): Entry | undefined {
     const { listing } = directory
+    // The rules are asked once of an entry: what they say may be told.
+    if (excluded === i) return undefined
     const path = directory.pathOf(i)
     if (listing.errnos[i] !== 0) return unreadableEntry(path, listing.errnos[i]!)
     const type = directory.typeOf(i)

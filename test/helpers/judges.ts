@@ -8,7 +8,8 @@ export function run(command: string, args: readonly (string | Buffer)[], input?:
   const { status, stdout, stderr, error } = spawnSync(command, args as string[], {
     input,
     maxBuffer: 1 << 28,
-    env: { ...process.env, LC_ALL: 'C.UTF-8', TZ: 'UTC' }
+    // What a shell is told to read first may say something, too.
+    env: { ...process.env, BASH_ENV: '', LC_ALL: 'C.UTF-8', TZ: 'UTC' }
   })
   const said = `${command} ${args.join(' ')}: ${error ?? ''}${String(stderr)}${String(stdout).slice(0, 2000)}`
   assert.equal(status, 0, said)
