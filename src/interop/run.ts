@@ -1,3 +1,4 @@
+import { isBackupError } from '../errors.js'
 import { batchesOf } from '../flow/batches.js'
 import { discard } from '../flow/cursor.js'
 import { onAbort } from '../flow/on-abort.js'
@@ -39,9 +40,13 @@ export class Run {
     for (const stream of this.#streams) discard(stream)
   }
 
-  /** Ends the run with an error; returns the one to throw: the reason of an abort, untouched, comes first. */
+  /**
+   * Ends the run with an error; returns the one to throw: the reason of an abort, untouched, comes first. Only that a
+   * backup may exist in spite of the abort says more.
+   */
   fail(error: unknown): unknown {
     this.leave(error)
+    if (isBackupError(error) && error.code === 'IBT_OUTCOME_UNKNOWN') return error
     return this.#outer?.aborted ? this.#outer.reason : error
   }
 }

@@ -7,7 +7,7 @@ import { publish } from '../../src/stages/publish.js'
 import { storesThenFails } from '../../src/stores/failing-store.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import { wrapStore } from '../../src/stores/wrap-store.js'
-import type { Chunk, Kind, Sealed, Source, Store, Totals } from '../../src/types.js'
+import type { Chunk, Kind, Sealed, Source, StageContext, Store, Totals } from '../../src/types.js'
 import { bytesOf, code, collect, entry } from '../helpers/entries.js'
 import { sinkContract } from '../helpers/source-contract.js'
 import { WatchedSource } from '../helpers/stage-contract.js'
@@ -244,27 +244,33 @@ test('an abort that comes when the state is being stored is decided by the store
   }
 })
 
-test('a put of the state that never ends leaves the archives: the backup may exist', async t => {
-  const store = memoryStore()
-  const controller = new AbortController()
-  const parked = wrapStore(store, {
-    async put(name, source, options) {
-      await store.put(name, source, options)
-      if (name === 'k.state') await new Promise<never>(() => {})
+const WAYS = {
+  'by itself': (sink: ReturnType<typeof publish>, context: StageContext) => sink(backup(), context),
+  'in a pipeline': (sink: ReturnType<typeof publish>, context: StageContext) => pipe(backup(), sink, context)
+}
+for (const [how, run] of Object.entries(WAYS)) {
+  test(`a put of the state that never ends leaves the archives: the backup may exist, ${how}`, async t => {
+    const store = memoryStore()
+    const controller = new AbortController()
+    const parked = wrapStore(store, {
+      async put(name, source, options) {
+        await store.put(name, source, options)
+        if (name === 'k.state') await new Promise<never>(() => {})
+      }
+    })
+    const done = run(publish(parked), { signal: controller.signal })
+    done.catch(() => {})
+    while ((await names(store)).length < 3) await setImmediate()
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    controller.abort(new Error('enough'))
+    for (let waits = 0; waits < 3; waits++) {
+      for (let turn = 0; turn < 20; turn++) await setImmediate()
+      t.mock.timers.tick(WITHDRAW_MS)
     }
+    await assert.rejects(done, code('IBT_OUTCOME_UNKNOWN'))
+    assert.equal((await names(store)).length, 3)
   })
-  const done = publish(parked)(backup(), { signal: controller.signal })
-  done.catch(() => {})
-  while ((await names(store)).length < 3) await setImmediate()
-  t.mock.timers.enable({ apis: ['setTimeout'] })
-  controller.abort(new Error('enough'))
-  for (let waits = 0; waits < 3; waits++) {
-    for (let turn = 0; turn < 20; turn++) await setImmediate()
-    t.mock.timers.tick(WITHDRAW_MS)
-  }
-  await assert.rejects(done, code('IBT_OUTCOME_UNKNOWN'))
-  assert.equal((await names(store)).length, 3)
-})
+}
 
 test('when publish has rejected, every put has heard its signal and has ended', async () => {
   for (const failing of KINDS) {
