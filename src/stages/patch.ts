@@ -15,7 +15,8 @@ export interface PatchOptions {
 /**
  * Makes contents from stored bodies: applies the deltas of a file to its whole body, in order, and proves the result.
  *
- * Consumes `Layered`, yields `Entry`. Other items pass on. Order kept. Reads nothing before a content is opened.
+ * Consumes `Layered`, yields `Entry`. Other items pass on. Order kept. Reads nothing before a content is opened. An entry
+ * that a stage has given a `content` already keeps it: nothing of it is read from the archives.
  * Memory for each content that is open: two versions of up to `PART_BYTES`; longer ones are spooled.
  *
  * @throws when a content is read: BackupError IBT_HASH_MISMATCH if it is not what was backed up (before its first byte
@@ -25,6 +26,8 @@ export function patch(options: PatchOptions = {}): Stage<Layered, Entry> {
   const { spoolDirectory = tmpdir() } = options
   const patched = (item: Layered): Entry => {
     if (item.layers === undefined) return item
+    // A caller's content takes the place of the stored one, of which the digest is.
+    if (item.content !== undefined) return { ...item, layers: undefined, sha256: undefined } as Entry
     const content = new PatchedContent(item, item.layers, spoolDirectory)
     return { ...item, content, layers: undefined } as Entry
   }

@@ -185,3 +185,12 @@ test('an error of a stored body passes unchanged', async () => {
   const { content } = await patched(layered([layer('whole', Buffer.from('a')), broken], Buffer.from('a')))
   await assert.rejects(bytesOf(content!.open()), thrown => thrown === error)
 })
+
+test('a content that a stage has given an entry is the one that is restored', async () => {
+  const stored = Buffer.from('stored')
+  const content = { open: () => [Buffer.from('another')] }
+  const [found] = await collect(patch()([layered([layer('whole', stored)], stored, { sizeBytes: 7, content })]))
+  assert.equal(found!.content, content)
+  const { layers, sha256: digest } = found as Layered
+  assert.deepEqual([layers, digest], [undefined, undefined])
+})
