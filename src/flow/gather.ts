@@ -3,7 +3,7 @@ import type { Batch, Batched } from '../types.js'
 
 /** A batch whose items, taken out one by one, can be joined to a batch again. */
 export interface JoinableBatch<T> extends Batch<T> {
-  /** Whether the item still says, in every field, what the columns say at this index. Not asked for frozen items. */
+  /** Whether the item still says, in every field, what the columns say at this index. Without it, the items are frozen. */
   says?(index: number, item: T): boolean
   /** A part of it, by the indexes that its items were stamped with. */
   slice(begin: number, end: number): Batch<T>
@@ -74,7 +74,7 @@ function rowOf<T>(item: T): Row<T> | undefined {
 }
 
 function isAsStamped<T>(batch: JoinableBatch<T>, index: number, item: T): boolean {
-  return Object.isFrozen(item) || batch.says?.(index, item) === true
+  return batch.says?.(index, item) ?? Object.isFrozen(item)
 }
 
 /**

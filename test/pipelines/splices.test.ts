@@ -18,6 +18,7 @@ import {
   fullBackup,
   type IncrementalStages,
   incrementalBackup,
+  listEntries,
   restoreBackup,
   verifyBackup
 } from '../../src/index.js'
@@ -271,7 +272,8 @@ function definedOf(entry: Restored): (readonly [string, unknown])[] {
 
 for (const [name, { at, stage, expected, refused }] of Object.entries(CASES)) {
   for (const [i, place] of at.entries()) {
-    const isCopied = i % 2 === 0
+    // Items of diff, sign and pack may be frozen.
+    const isCopied = i % 2 === 0 || !BEFORE_DIFF.includes(place)
     const how = isCopied ? 'in copies' : 'in place'
     const result = refused === undefined ? 'is what comes back' : 'is refused before anything is stored'
     test(`changed ${place}, ${how}: ${name} ${result}`, async t => {
@@ -313,3 +315,19 @@ for (const [name, { at, stage, expected, refused }] of Object.entries(CASES)) {
     })
   }
 }
+
+test('a change in place is not lost if the entry is frozen then, and one of a frozen item stores nothing', async t => {
+  const base = temporaryDirectory(t)
+  const source = join(base, 'source')
+  makeTree(source)
+  const store = memoryStore()
+  const options = { key: 'key', store, cache: false } as const
+  const freeze = each(entry => [Object.freeze(Object.assign(entry, entry.type === 'file' && { mode: 0o640 }))])
+  await fullBackup(source, { ...options, stages: d => PLACES['behind filter'](d, freeze) })
+  const entries = await collect(listEntries('key', options))
+  assert.ok(entries.every(({ type, mode }) => type !== 'file' || mode === 0o640))
+  const stored = (await collect(store.list(''))).length
+  const inPlace = setting(FILES, () => ({ mode: 0o600 }), false)
+  await assert.rejects(fullBackup(source, { ...options, stages: d => PLACES['behind sign'](d, inPlace) }), TypeError)
+  assert.equal((await collect(store.list(''))).length, stored)
+})
