@@ -48,13 +48,11 @@ class Slot<T> {
     this.#job.catch(() => {})
   }
 
-  async results(): Promise<Batch<T | ReadResult>> {
+  async results(): Promise<readonly Batch<T | ReadResult>[]> {
     const batch = await this.#job
     const results = batch === undefined ? [] : [...batch]
-    return toBatch(
-      this.#items.map(item => (isFile(item) ? results[item.file]! : item)),
-      batch
-    )
+    const items = this.#items.map(item => (isFile(item) ? results[item.file]! : item))
+    return [toBatch(items, batch)]
   }
 }
 
@@ -126,7 +124,7 @@ export class ReadQueue<T extends object> {
   }
 
   /** The oldest items, when all of them have been read. */
-  async shift(): Promise<Batch<T | ReadResult>> {
+  async shift(): Promise<readonly Batch<T | ReadResult>[]> {
     const slot = this.#slots.shift()!
     slot.start(this.context)
     const results = await slot.results()

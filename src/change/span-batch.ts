@@ -1,4 +1,5 @@
 import { BATCH_FILES, FRAME_BYTES } from '../constants.js'
+import { untilAbort } from '../flow/abortable.js'
 import { isBatch, toBatch } from '../flow/batches.js'
 import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { Lease } from '../flow/memory.js'
@@ -40,8 +41,10 @@ export class ReadSpans implements JoinableBatch<Signed> {
   constructor(
     readonly parts: readonly ReadPart[],
     readonly tar: Uint8Array,
+    /** Contents by the offsets of the batch: the tar is a part of it. */
+    readonly slab: Uint8Array,
     readonly batch: FileBatch,
-    readonly lease: Lease
+    readonly lease: Shared
   ) {}
 
   get length(): number {
@@ -69,7 +72,7 @@ export class ReadSpans implements JoinableBatch<Signed> {
   }
 
   #read(plan: PlannedSpan, i: number, file: number, item: Entry): Signed {
-    const { summary, bytes } = contentOf(this.batch, file, this.tar)
+    const { summary, bytes } = contentOf(this.batch, file, this.slab)
     const { dirty, racy } = summary
     if (plan.treatment(i) !== Treatment.same) {
       return withStat(item, this.batch, file, { dirty, racy, body: wholeBody({ bytes, summary }) })
@@ -93,6 +96,90 @@ function contentOf(batch: FileBatch, file: number, slab: Uint8Array) {
   return { summary, bytes: slab.subarray(start, start + summary.sizeBytes) }
 }
 
+/** What gives memory back, or keeps it. */
+type Shared = Required<Pick<Batch<unknown>, 'release' | 'keep'>>
+
+/** Memory that several batches look at: it goes back when all of them have given it back. */
+class SharedLease {
+  #users = 0
+
+  constructor(readonly lease: Lease) {}
+
+  share(): Shared {
+    let isOpen = true
+    this.#users++
+    return {
+      release: () => {
+        if (isOpen && --this.#users === 0) this.lease.release()
+        isOpen = false
+      },
+      keep: () => this.lease.keep()
+    }
+  }
+}
+
+/** The contents of one slab as parts of a tar, between which some stand alone. */
+class TarParts {
+  readonly #batches: Batch<ReadResult>[] = []
+  readonly #shared: SharedLease
+  #parts: ReadPart[] = []
+  /** Where the part that is open begins in the slab, and where it ends. */
+  #start = 0
+  #at = 0
+  #file = 0
+
+  constructor(
+    readonly batch: FileBatch,
+    readonly lease: Lease,
+    readonly writer: SpanWriter
+  ) {
+    this.#shared = new SharedLease(lease)
+  }
+
+  /** False if a content does not stand where its header would leave it. */
+  add(plan: PlannedSpan): boolean {
+    const { directory, begin, end } = plan
+    if (begin === end) return true
+    const places = new Float64Array(end - begin)
+    const first = this.#file
+    const part = { plan, directory, begin, end, batch: this.batch, first, places, previous: linesOf(plan) }
+    if (plan.kinds !== undefined) closeGaps(part, this.lease.bytes, this.#at)
+    const next = this.writer.headers(part, this.lease.bytes, this.#at, places)
+    if (next === undefined) return false
+    this.#at = next
+    for (let i = 0; i < places.length; i++) if (places[i]! >= 0) places[i]! -= this.#start
+    for (let i = begin; i < end; i++) if (plan.isRead(i)) this.#file++
+    this.#parts.push(part)
+    return true
+  }
+
+  /** The next content, which no part has. */
+  takeAlone() {
+    this.#flush()
+    const file = this.#file++
+    const found = contentOf(this.batch, file, this.lease.bytes)
+    this.#start = this.#at = this.batch.offsets[file]! + Math.ceil(found.bytes.length / 512) * 512
+    return { ...found, file }
+  }
+
+  push(result: ReadResult): void {
+    this.#batches.push(toBatch([result], this.#shared.share()))
+  }
+
+  end(): readonly Batch<ReadResult>[] {
+    this.#flush()
+    return this.#batches
+  }
+
+  #flush(): void {
+    if (this.#parts.length === 0) return
+    const { bytes } = this.lease
+    const tar = bytes.subarray(this.#start, this.#at)
+    this.#batches.push(new ReadSpans(this.#parts, tar, bytes, this.batch, this.#shared.share()))
+    this.#parts = []
+  }
+}
+
 /** Spans that are read in one job into one frame of a tar. Memory: the frame. */
 export class SpanBatch {
   readonly #plans: PlannedSpan[] = []
@@ -102,7 +189,7 @@ export class SpanBatch {
   #gap = 0
   #entries = 0
   #bytes = 0
-  #job: Promise<Batch<ReadResult>> | undefined
+  #job: Promise<readonly Batch<ReadResult>[]> | undefined
 
   constructor(readonly writer: SpanWriter) {}
 
@@ -148,12 +235,12 @@ export class SpanBatch {
     this.#job.catch(() => {})
   }
 
-  /** What was read: together if it is stored as it was listed, else by itself. */
-  results(): Promise<Batch<ReadResult>> {
+  /** What was read: together where it is stored as it was listed, else by itself. */
+  results(): Promise<readonly Batch<ReadResult>[]> {
     return this.#job!
   }
 
-  async #read(context: SignContext): Promise<Batch<ReadResult>> {
+  async #read(context: SignContext): Promise<readonly Batch<ReadResult>[]> {
     const { policy, pool, signal } = context
     const { root } = this.#plans[0]!.directory
     const lease = pool.lease(FRAME_BYTES)
@@ -163,11 +250,11 @@ export class SpanBatch {
     const batch = await readFiles(root, names, this.#gaps.length, slab, options, signal)
     if (!isAsListed(batch)) {
       lease.release()
-      return this.#readAgain(context)
+      return [await this.#readAgain(context)]
     }
-    if (this.#hasOrigin(batch, context)) return this.#decide(batch, lease, context)
     this.#findSame(batch)
-    return this.#toTar(batch, lease) ?? this.#decide(batch, lease, context)
+    const alone = await this.#findOrigins(batch, context)
+    return (await this.#toTar(batch, lease, alone, context)) ?? [await this.#decide(batch, lease, context)]
   }
 
   *#files(): Generator<readonly [plan: PlannedSpan, index: number, file: number], void, undefined> {
@@ -177,14 +264,16 @@ export class SpanBatch {
     }
   }
 
-  /** Whether a content is, or may be, that of another entry of the previous state: each is decided by itself then. */
-  #hasOrigin(batch: FileBatch, { origins }: SignContext): boolean {
-    if (origins === undefined) return false
+  /** Files, by number, whose content is that of another entry of the previous state: each is decided by itself. */
+  async #findOrigins(batch: FileBatch, { origins, signal }: SignContext): Promise<ReadonlySet<number>> {
+    const found = new Set<number>()
+    if (origins === undefined) return found
     for (const [plan, i, file] of this.#files()) {
-      if (batch.sizes[file] === 0 || (plan.compared && hasDigest(plan.compared, i, batch, file))) continue
-      if (origins.ofContent(digestOf(batch, file), batch.sizes[file]!) !== undefined) return true
+      if (batch.sizes[file] === 0 || plan.treatment(i) === Treatment.same) continue
+      const sought = origins.ofContent(digestOf(batch, file), batch.sizes[file]!)
+      if (sought !== undefined && (await untilAbort(sought, signal)) !== undefined) found.add(file)
     }
-    return false
+    return found
   }
 
   /** Files whose content is that of before, under the same path, are not stored. */
@@ -197,22 +286,27 @@ export class SpanBatch {
     }
   }
 
-  #toTar(batch: FileBatch, lease: Lease): ReadSpans | undefined {
-    const parts: ReadPart[] = []
-    let at = 0
-    let first = 0
+  /** Parts of a tar, and between them what is decided by itself; undefined if a content does not stand where it should. */
+  async #toTar(
+    batch: FileBatch,
+    lease: Lease,
+    alone: ReadonlySet<number>,
+    context: SignContext
+  ): Promise<readonly Batch<ReadResult>[] | undefined> {
+    const tars = new TarParts(batch, lease, this.writer)
+    let files = 0
     for (const plan of this.#plans) {
-      const { directory, begin, end } = plan
-      const places = new Float64Array(end - begin)
-      const part = { plan, directory, begin, end, batch, first, places, previous: linesOf(plan) }
-      if (plan.kinds !== undefined) closeGaps(part, lease.bytes, at)
-      const next = this.writer.headers(part, lease.bytes, at, places)
-      if (next === undefined) return undefined
-      at = next
-      for (let i = begin; i < end; i++) if (plan.isRead(i)) first++
-      parts.push(part)
+      let begin = plan.begin
+      for (let i = plan.begin; i < plan.end; i++) {
+        if (!plan.isRead(i) || !alone.has(files++)) continue
+        if (!tars.add(plan.slice(begin, i))) return undefined
+        const { bytes, summary, file } = tars.takeAlone()
+        tars.push(await decideBody(withStat(plan.item(i), batch, file), { bytes, summary }, context))
+        begin = i + 1
+      }
+      if (!tars.add(plan.slice(begin, plan.end))) return undefined
     }
-    return new ReadSpans(parts, lease.bytes.subarray(0, at), batch, lease)
+    return tars.end()
   }
 
   /** Decides for each content by itself. */

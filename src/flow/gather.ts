@@ -1,5 +1,6 @@
 import { BATCH_ENTRIES } from '../constants.js'
 import type { Batch, Batched } from '../types.js'
+import { Given } from './given.js'
 
 /** A batch whose items, taken out one by one, can be joined to a batch again. */
 export interface JoinableBatch<T> extends Batch<T> {
@@ -12,13 +13,6 @@ export interface JoinableBatch<T> extends Batch<T> {
 interface Origin {
   readonly batch: unknown
   readonly index: number
-}
-
-class Given {
-  constructor(item: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: so a private field goes onto a plain object
-    return item
-  }
 }
 
 /** A private field is in no copy of the item: a stage that changes something makes a copy, which is on its own. */

@@ -1,5 +1,5 @@
 /** Free memory that a pool keeps, at most. */
-const KEPT_BYTES = 32 * 1024 * 1024
+const KEPT_BYTES = 16 * 1024 * 1024
 /** A larger buffer than asked for is given up to this factor. */
 const WASTE_MAX = 4
 const ALIGNMENT = 64
@@ -44,7 +44,7 @@ export class Lease {
   }
 }
 
-/** Memory of one stage. Memory: up to 32 MiB that nobody uses. Kept memory is left to the garbage collector. */
+/** Memory of one stage. Memory: up to 16 MiB that nobody uses. Kept memory is left to the garbage collector. */
 export class Pool {
   readonly #free: Uint8Array[] = []
   #freeBytes = 0

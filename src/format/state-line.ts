@@ -1,3 +1,4 @@
+import { Given } from '../flow/given.js'
 import type { ChainLink, StateEntry } from '../types.js'
 import type { Window } from './state-lines.js'
 
@@ -8,13 +9,6 @@ export interface StateLine {
   readonly end: number
   /** What the dates of its places are indexes into. */
   readonly chain: readonly ChainLink[]
-}
-
-class Given {
-  constructor(entry: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: so a private field goes onto a plain object
-    return entry
-  }
 }
 
 /** A private field is in no copy of the entry: whoever changes a field makes a copy, which has no line. */

@@ -135,7 +135,11 @@ class Signer {
   }
 
   /** Results of one batch: those in a row that are signed go on together. */
-  async *#results(batch: Batch<Batched<Signed> | ReadResult>): Results {
+  async *#results(batches: readonly Batch<Batched<Signed> | ReadResult>[]): Results {
+    for (const batch of batches) yield* this.#resultsOf(batch)
+  }
+
+  async *#resultsOf(batch: Batch<Batched<Signed> | ReadResult>): Results {
     if (isReadSpans(batch)) {
       yield batch
       return
