@@ -3,7 +3,7 @@ import { isSigned, summaryOf } from '../change/read-batch.js'
 import { recordKept, recordStored } from '../change/record.js'
 import type { ReadPart, ReadSpans } from '../change/span-batch.js'
 import type { SpanCounts, UnchangedSpan } from '../change/unchanged.js'
-import { isBatch, toBatch } from '../flow/batches.js'
+import { isBatch, wholeOrItems } from '../flow/batches.js'
 import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
 import { type LineMatcher, type SpanWriter, Treatment } from '../native.js'
@@ -72,7 +72,7 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
   }
 
   slice(begin: number, end: number): Batch<Packed> {
-    return begin === 0 && end === this.length ? this : toBatch([...this].slice(begin, end))
+    return wholeOrItems(this, begin, end)
   }
 
   #count({ plan, batch, begin, end, first }: StoredPart): void {
@@ -99,7 +99,9 @@ export function isStoredSpans(item: Batched<object>): item is StoredSpans {
 
 /** Takes spans that are a part of a tar already, and stores the signatures of their files. */
 export function storeSpans(spans: ReadSpans, kind: ArchiveKind, { whole, sigvault }: Archives): StoredSpans {
-  const base = spans.tar.length === 0 ? whole.offset : whole.entries(spans.tar, spans.lease)
+  const isEmpty = spans.tar.length === 0
+  const base = isEmpty ? whole.offset : whole.entries(spans.tar, spans.lease)
+  if (isEmpty) spans.release()
   return new StoredSpans(
     spans.parts.map(part => ({ ...part, kind, base, signatures: storeSignatures(part, sigvault) }))
   )
@@ -163,13 +165,13 @@ export class UnchangedLines implements JoinableBatch<Packed>, SpanCounts {
 
   *[Symbol.iterator](): Generator<Packed, void, undefined> {
     let index = 0
-    for (const change of this.span) {
+    for (const change of this.span.changes()) {
       yield stampFrozen(toUnchanged(change), this, index++)
     }
   }
 
   slice(begin: number, end: number): Batch<Packed> {
-    return begin === 0 && end === this.length ? this : toBatch([...this].slice(begin, end))
+    return wholeOrItems(this, begin, end)
   }
 }
 

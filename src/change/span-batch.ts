@@ -1,6 +1,6 @@
 import { BATCH_FILES, FRAME_BYTES } from '../constants.js'
 import { untilAbort } from '../flow/abortable.js'
-import { isBatch, toBatch } from '../flow/batches.js'
+import { isBatch, toBatch, wholeOrItems } from '../flow/batches.js'
 import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { Lease } from '../flow/memory.js'
 import {
@@ -81,7 +81,7 @@ export class ReadSpans implements JoinableBatch<Signed> {
   }
 
   slice(begin: number, end: number): Batch<Signed> {
-    return begin === 0 && end === this.length ? this : toBatch([...this].slice(begin, end))
+    return wholeOrItems(this, begin, end)
   }
 }
 

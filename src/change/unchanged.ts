@@ -1,4 +1,4 @@
-import { isBatch, toBatch } from '../flow/batches.js'
+import { isBatch, wholeOrItems } from '../flow/batches.js'
 import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { Placed } from '../format/entry-check.js'
 import { lineEntries } from '../format/line-entries.js'
@@ -51,7 +51,12 @@ export class UnchangedSpan implements JoinableBatch<Change>, SpanCounts {
 
   *[Symbol.iterator](): Generator<Change, void, undefined> {
     let index = 0
-    for (const previous of lineEntries(this.lines)) yield stampFrozen(this.#change(previous), this, index++)
+    for (const change of this.changes()) yield stampFrozen(change, this, index++)
+  }
+
+  /** The entries for whoever makes others of them. */
+  *changes(): Generator<Change, void, undefined> {
+    for (const previous of lineEntries(this.lines)) yield this.#change(previous)
   }
 
   #change(previous: StateEntry): Change {
@@ -61,7 +66,7 @@ export class UnchangedSpan implements JoinableBatch<Change>, SpanCounts {
   }
 
   slice(begin: number, end: number): Batch<Change> {
-    return begin === 0 && end === this.length ? this : toBatch([...this].slice(begin, end))
+    return wholeOrItems(this, begin, end)
   }
 }
 

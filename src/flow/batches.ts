@@ -33,6 +33,11 @@ export function toBatch<T>(items: readonly T[], lease?: Pick<Batch<T>, 'release'
   }
 }
 
+/** A part of a batch whose columns cannot be cut: all of it as it is, else the items. */
+export function wholeOrItems<T>(batch: Batch<T>, begin: number, end: number): Batch<T> {
+  return begin === 0 && end === batch.length ? batch : toBatch([...batch].slice(begin, end))
+}
+
 /**
  * A source in batches, with single items between. Of one that knows no batches, the items that came out of a batch are
  * joined again, if they are at hand and still say what its columns say. Nothing is opened before the first pull.
