@@ -101,9 +101,10 @@ test(`after a crash of a restore the next one finishes it, with seed ${SEED}`, o
   succeed(desk, 'incremental', 'src')
   for (let i = 0; i < CRASHES; i++) {
     const restore = spawn(process.execPath, ['--input-type=module', '-e', RESTORE, desk.path], { stdio: 'inherit' })
+    const ended = once(restore, 'exit')
     await setTimeout(50 + random.int(600))
     restore.kill('SIGKILL')
-    await once(restore, 'exit')
+    await ended
     assertWholeFiles(desk)
     if (i % 3 !== 2) continue
     await restoreOver(desk)

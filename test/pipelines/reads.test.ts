@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { CHUNK_BYTES, CHUNKS_AHEAD } from '../../src/constants.js'
 import {
   type BackupReport,
   type Body,
@@ -82,7 +83,7 @@ type Action = keyof typeof ACTIONS
 
 /**
  * `listed`: between the listing and the opening; `opened`: before the first read; `streaming`: when the first part has
- * been read; `read`: between the last part and the second look.
+ * been read; `read`: shortly before the second look.
  */
 type Moment = 'listed' | 'opened' | 'streaming' | 'read'
 type Outcome = 'gone' | 'read' | 'dirty' | 'failed'
@@ -92,6 +93,9 @@ const ON_LISTED: Readonly<Record<Action, Outcome>> = {
   ...{ toDirectory: 'failed', toLink: 'failed', toFifo: 'failed' },
   ...{ parentVanishes: 'gone', parentToLink: 'failed', parentToFile: 'failed' }
 }
+
+/** More than what `sign` reads ahead of the part that it gives. */
+const READ_AHEAD_BYTES = (CHUNKS_AHEAD + 2) * CHUNK_BYTES
 
 class Victim {
   readonly directory: string
@@ -170,8 +174,9 @@ function tapBody(body: Body, victim: Victim, chain: NaiveChain): Body {
     let isHurt = false
     for await (const part of body.parts) {
       bytes += part.length
-      // The last part of a delta comes when all has been read and looked at.
-      const isTime = victim.moment === 'streaming' || body.form === 'delta' || bytes === body.sizeBytes
+      // The second look comes before the last part of a delta, and may come before those that are read ahead of a whole.
+      const isNearEnd = body.form === 'delta' || bytes >= body.sizeBytes! - READ_AHEAD_BYTES
+      const isTime = victim.moment === 'streaming' || isNearEnd
       if (isTime && !isHurt) {
         victim.hurt(chain)
         isHurt = true
