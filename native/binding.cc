@@ -89,6 +89,10 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   set<ibt::patch_file_job>(exports, "patchFile");
   set<ibt::compose_files_job>(exports, "composeFiles");
   set<ibt::compose_bytes_job>(exports, "composeBytes");
+  set<ibt::create_composer>(exports, "createComposer");
+  set<ibt::composer_compose_job>(exports, "composerCompose");
+  set<ibt::composer_pull_job>(exports, "composerPull");
+  set<ibt::composer_rewind>(exports, "composerRewind");
   return exports;
 }
 

@@ -185,6 +185,10 @@ class DeltaComposer {
   // What comes next of the delta of all that were added: appends some commands, and says which bytes follow them, of
   // length 0 if none. False behind its end. Nothing may be added any more.
   bool next(Bytes& commands, LiteralRange& literal);
+  // `next` begins again.
+  void rewind();
+  // COPY commands of the delta of all that were added. Nothing may be added any more.
+  uint64_t copies();
 
  private:
   struct State;

@@ -53,6 +53,12 @@ struct DeltaComposer::State {
     parts.back().list = std::move(both);
   }
 
+  const CommandList& composed() {
+    if (parts.empty()) throw EngineError(ErrorKind::parameter, "No delta to compose");
+    while (parts.size() > 1) compose_last_two();
+    return parts.front().list;
+  }
+
   // Literals that follow each other are one command, whichever deltas hold them.
   uint64_t literal_length(const CommandList& list) const {
     size_t last = index;
@@ -80,11 +86,9 @@ bool DeltaComposer::next(Bytes& commands, LiteralRange& literal) {
   State& s = *state_;
   literal = {};
   if (s.ended) return false;
-  if (s.parts.empty()) throw EngineError(ErrorKind::parameter, "No delta to compose");
+  const CommandList& list = s.composed();
   if (!s.begun) append_be(commands, DELTA_MAGIC, 4);
   s.begun = true;
-  while (s.parts.size() > 1) s.compose_last_two();
-  const CommandList& list = s.parts.front().list;
   const size_t enough = commands.size() + COPIES_BYTES;
   for (; s.index < list.size() && commands.size() < enough; s.index++) {
     const Command& command = list[s.index];
@@ -104,6 +108,20 @@ bool DeltaComposer::next(Bytes& commands, LiteralRange& literal) {
   s.ended = s.index == list.size();
   if (s.ended) commands.push_back(OP_END);
   return true;
+}
+
+void DeltaComposer::rewind() {
+  State& s = *state_;
+  s.begun = s.ended = false;
+  s.index = 0;
+  s.at = s.literal_left = 0;
+}
+
+uint64_t DeltaComposer::copies() {
+  const CommandList& list = state_->composed();
+  uint64_t count = 0;
+  for (size_t i = 0; i < list.size(); i++) count += list[i].source == CommandList::BASIS;
+  return count;
 }
 
 }  // namespace ibt

@@ -43,6 +43,15 @@ class MemoryDelta final : public DeltaInput {
   const ByteRange range_;
 };
 
+Deltas inputs_of(const std::vector<DeltaPlace>& places, const CancelToken& cancel) {
+  Deltas inputs;
+  for (const auto& [fd, bytes] : places) {
+    if (bytes.data != nullptr) inputs.push_back(std::make_unique<MemoryDelta>(bytes));
+    else inputs.push_back(std::make_unique<FileDelta>(fd, cancel));
+  }
+  return inputs;
+}
+
 // Runs what is about one delta.
 template <class Run>
 void about(size_t delta, Run run) {
@@ -136,6 +145,52 @@ JobStats compose_files(const std::vector<Fd>& deltas, int out, size_t threads, c
       },
       [&](Part& part) { output.write(part.bytes.data(), part.bytes.size()); });
   return {in_bytes, output.total()};
+}
+
+ComposedDelta::ComposedDelta() : composer_([this] { cancel_->check(); }) {}
+
+void ComposedDelta::compose(const std::vector<DeltaPlace>& deltas, const CancelToken& cancel) {
+  cancel_ = &cancel;
+  add_all(composer_, inputs_of(deltas, cancel));
+  copies_ = composer_.copies();
+  size_bytes_ = count_bytes();
+  rewind();
+}
+
+uint64_t ComposedDelta::count_bytes() {
+  uint64_t count = 0;
+  while (composer_.next(commands_, literal_)) {
+    cancel_->check();
+    count += commands_.size() + literal_.length;
+    commands_.clear();
+  }
+  return count;
+}
+
+void ComposedDelta::pull(const std::vector<DeltaPlace>& deltas, size_t max, RawBytes& out, const CancelToken& cancel) {
+  cancel_ = &cancel;
+  const Deltas inputs = inputs_of(deltas, cancel);
+  while (out.size() < max) {
+    cancel.check();
+    if (literal_.length == 0) {
+      commands_.clear();
+      if (!composer_.next(commands_, literal_)) return;
+      out.append(commands_.data(), commands_.size());
+    }
+    const size_t length = std::min<uint64_t>(literal_.length, max - std::min(out.size(), max));
+    if (length == 0) continue;
+    out.reserve_more(length);
+    read_literal(inputs, literal_.delta, literal_.position, out.end(), length);
+    out.added(length);
+    literal_.position += length;
+    literal_.length -= length;
+  }
+}
+
+void ComposedDelta::rewind() {
+  composer_.rewind();
+  commands_.clear();
+  literal_ = {};
 }
 
 RawBytes compose_bytes(const std::vector<ByteRange>& deltas, uint64_t max, const CancelToken& cancel) {

@@ -30,5 +30,9 @@ Napi::Value patch_file_job(const Napi::CallbackInfo& info);
 
 Napi::Value compose_files_job(const Napi::CallbackInfo& info);
 Napi::Value compose_bytes_job(const Napi::CallbackInfo& info);
+Napi::Value create_composer(const Napi::CallbackInfo& info);
+Napi::Value composer_compose_job(const Napi::CallbackInfo& info);
+Napi::Value composer_pull_job(const Napi::CallbackInfo& info);
+Napi::Value composer_rewind(const Napi::CallbackInfo& info);
 
 }  // namespace ibt

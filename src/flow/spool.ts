@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { CHUNK_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
+import { decodePath, printPath } from '../path.js'
 import type { Source } from '../types.js'
 import { unnamedFile } from './unnamed-file.js'
 
@@ -21,7 +22,7 @@ export class Spool {
   #gatheredBytes = 0
   #flushed = Promise.resolve()
 
-  constructor(readonly directory: string) {}
+  constructor(readonly directory: string | Uint8Array) {}
 
   /** Bytes that were appended. */
   get sizeBytes(): number {
@@ -41,6 +42,12 @@ export class Spool {
     const offset = this.sizeBytes
     for await (const chunk of source) await this.append(chunk)
     return { offset, sizeBytes: this.sizeBytes - offset }
+  }
+
+  /** A descriptor of all that was appended, open until `close`. @throws BackupError IBT_WRITE_FAILED */
+  async descriptor(): Promise<number> {
+    await this.#flush()
+    return (await this.#opened()).fd
   }
 
   /** @throws BackupError IBT_READ_FAILED, also when the spool was closed */
@@ -83,10 +90,10 @@ export class Spool {
     const bytes = this.#gathered.length === 1 ? this.#gathered[0]! : Buffer.concat(this.#gathered)
     this.#gathered = []
     this.#gatheredBytes = 0
+    const file = await this.#opened()
     try {
-      this.#file ??= await unnamedFile(this.directory)
       for (let at = 0; at < bytes.length; ) {
-        const { bytesWritten } = await this.#file.write(bytes, at, bytes.length - at, this.#writtenBytes)
+        const { bytesWritten } = await file.write(bytes, at, bytes.length - at, this.#writtenBytes)
         at += bytesWritten
         this.#writtenBytes += bytesWritten
       }
@@ -95,7 +102,17 @@ export class Spool {
     }
   }
 
+  async #opened(): Promise<FileHandle> {
+    try {
+      this.#file ??= await unnamedFile(this.directory)
+      return this.#file
+    } catch (cause) {
+      throw this.#error('IBT_WRITE_FAILED', 'Cannot spool to', cause)
+    }
+  }
+
   #error(code: 'IBT_READ_FAILED' | 'IBT_WRITE_FAILED', what: string, cause?: unknown): BackupError {
-    return new BackupError(code, `${what} ${this.directory}`, { path: this.directory, cause })
+    const path = typeof this.directory === 'string' ? this.directory : decodePath(this.directory)
+    return new BackupError(code, `${what} ${printPath(path)}`, { path, cause })
   }
 }

@@ -61,6 +61,12 @@ interface RawSignature {
   readonly handle: Handle<'signature'>
 }
 
+export interface RawComposed {
+  readonly sizeBytes: number
+  readonly copies: number
+  readonly bytes: Buffer | undefined
+}
+
 interface RawStats {
   readonly inBytes: number
   readonly outBytes: number
@@ -239,6 +245,20 @@ export interface Addon {
   patchFile(basisFd: number, deltaFd: number, outFd: number, token: Token): Promise<RawStats>
   composeFiles(deltaFds: Int32Array, outFd: number, token: Token): Promise<RawStats>
   composeBytes(deltas: readonly Uint8Array[], maxBytes: number, token: Token): Promise<Buffer>
+  createComposer(): Handle<'composer'>
+  composerCompose(
+    composer: Handle<'composer'>,
+    deltas: readonly (number | Uint8Array)[],
+    maxBytes: number,
+    token: Token
+  ): Promise<RawComposed>
+  composerPull(
+    composer: Handle<'composer'>,
+    deltas: readonly (number | Uint8Array)[],
+    maxBytes: number,
+    token: Token
+  ): Promise<Buffer | null>
+  composerRewind(composer: Handle<'composer'>): void
 }
 
 let loaded: Addon | undefined

@@ -1,0 +1,184 @@
+import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
+import { Spool } from '../flow/spool.js'
+import { type Composer, createComposer } from '../native/composer.js'
+import { allocateBytes } from '../native.js'
+import type { Layer, Source } from '../types.js'
+
+/** Bytes of deltas that stay in memory together. */
+const MEMORY_BYTES = PART_BYTES
+/** A longer delta does not stay in memory. */
+const BUFFERED_BYTES = PART_BYTES / 2
+/** Bytes of deltas that are spooled before they are composed, at least. */
+const SPOOLED_MIN_BYTES = 2 * PART_BYTES
+/** Deltas that wait to be composed, at most: each may have an open file. */
+const DELTAS_MAX = 256
+
+export interface ComposeOptions {
+  /** Where deltas are spooled, in files without a name. */
+  readonly spoolDirectory: string | Uint8Array
+  /** Bytes of the content that the deltas make, if they are known: while less than half as many are spooled, they wait. */
+  readonly sizeBytes?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The delta that several make together. */
+export interface ComposedLayers {
+  /** Bytes of the delta. */
+  readonly sizeBytes: number
+  /** COPY commands of the delta: without any, its content needs no basis. */
+  readonly copies: number
+  /** The bytes of the delta, any number of times, one reader at a time. @throws BackupError with the path */
+  open(): Source<Uint8Array>
+  /** Gives back memory and spool. Nothing can be opened any more. */
+  close(): Promise<void>
+}
+
+/**
+ * Composes the deltas of one content, oldest first, to one librsync delta. Each is read once, from its first byte to its
+ * last.
+ *
+ * Memory: `2 * PART_BYTES`, and the engine's 24 bytes a command. What does not fit is spooled: deltas, and what they were
+ * composed to when they had half as many bytes as the content, or a quarter more than last time. What is made at the end
+ * is not spooled.
+ *
+ * @throws TypeError if there is no delta.
+ * @throws BackupError with the path: IBT_BAD_MAGIC, IBT_INPUT_ENDED, IBT_DELTA_CORRUPT; IBT_WRITE_FAILED of the spool; what
+ * a layer throws.
+ */
+export async function composeLayers(
+  path: string,
+  deltas: readonly Layer[],
+  options: ComposeOptions
+): Promise<ComposedLayers> {
+  const pile = new DeltaPile(path, options)
+  try {
+    for (const delta of deltas) await pile.add(delta)
+    return await pile.compose()
+  } catch (error) {
+    await pile.close()
+    throw error
+  }
+}
+
+/** Deltas that follow each other, oldest first: in memory or spooled. */
+class DeltaPile {
+  #deltas: (Uint8Array | Spool)[] = []
+  #foldAtBytes: number
+
+  constructor(
+    readonly path: string,
+    readonly options: ComposeOptions
+  ) {
+    this.#foldAtBytes = Math.max(SPOOLED_MIN_BYTES, (options.sizeBytes ?? 0) / 2)
+  }
+
+  async add(delta: Layer): Promise<void> {
+    this.#deltas.push(await this.#read(delta.open()))
+    const behindSpools = this.#deltas.findLastIndex(held => held instanceof Spool) + 1
+    const inMemory = this.#deltas.length - behindSpools
+    if (this.#bytes('memory') > MEMORY_BYTES && inMemory > 1) await this.#fold(behindSpools)
+    if (this.#bytes('memory') > MEMORY_BYTES) await this.#spoolAll()
+    if (this.#bytes('spool') > this.#foldAtBytes || this.#deltas.length > DELTAS_MAX) {
+      await this.#fold(0)
+      this.#foldAtBytes = Math.max(this.#foldAtBytes, this.#bytes('spool') + (this.options.sizeBytes ?? 0) / 4)
+    }
+  }
+
+  async compose(): Promise<ComposedLayers> {
+    const { path, options } = this
+    const composer = createComposer(await this.#sources(0), path)
+    const { sizeBytes, copies, bytes } = await composer.compose(BUFFERED_BYTES, options.signal)
+    if (bytes !== undefined) await this.close()
+    const open = (): Source<Uint8Array> => (bytes === undefined ? piecesOf(composer, options.signal) : [bytes])
+    return { sizeBytes, copies, open, close: () => this.close() }
+  }
+
+  async close(): Promise<void> {
+    const deltas = this.#deltas
+    this.#deltas = []
+    await closeSpools(deltas)
+  }
+
+  #bytes(where: 'memory' | 'spool'): number {
+    const there = this.#deltas.filter(delta => delta instanceof Spool === (where === 'spool'))
+    return there.reduce((sum, delta) => sum + (delta instanceof Spool ? delta.sizeBytes : delta.length), 0)
+  }
+
+  /** What the deltas from an index on make takes their place. */
+  async #fold(from: number): Promise<void> {
+    const { path, options } = this
+    const composer = createComposer(await this.#sources(from), path)
+    const { bytes } = await composer.compose(BUFFERED_BYTES, options.signal)
+    const folded = await this.#read(bytes === undefined ? piecesOf(composer, options.signal) : [bytes])
+    await closeSpools(this.#deltas.splice(from, Infinity, folded))
+  }
+
+  async #spoolAll(): Promise<void> {
+    for (const [i, delta] of this.#deltas.entries()) {
+      if (delta instanceof Spool) continue
+      const spool = new Spool(this.options.spoolDirectory)
+      this.#deltas[i] = spool
+      await spool.append(delta)
+    }
+  }
+
+  /** What a composer reads. */
+  async #sources(from: number): Promise<(number | Uint8Array)[]> {
+    const sources: (number | Uint8Array)[] = []
+    for (const delta of this.#deltas.slice(from)) {
+      sources.push(delta instanceof Spool ? await delta.descriptor() : delta)
+    }
+    return sources
+  }
+
+  /** Reads a delta into memory, or, if it is long, into a spool. */
+  async #read(source: Source<Uint8Array>): Promise<Uint8Array | Spool> {
+    const { spoolDirectory, signal } = this.options
+    const chunks: Uint8Array[] = []
+    let sizeBytes = 0
+    let spool: Spool | undefined
+    try {
+      for await (const chunk of source) {
+        signal?.throwIfAborted()
+        sizeBytes += chunk.length
+        if (spool === undefined) chunks.push(chunk)
+        else await spool.append(chunk)
+        if (spool !== undefined || sizeBytes <= BUFFERED_BYTES) continue
+        spool = new Spool(spoolDirectory)
+        for (const waiting of chunks.splice(0)) await spool.append(waiting)
+      }
+      // Chunks may be parts of larger blocks, which would stay in memory.
+      return spool ?? joined(chunks, sizeBytes)
+    } catch (error) {
+      await spool?.close()
+      throw error
+    }
+  }
+}
+
+async function* piecesOf(
+  composer: Composer,
+  signal: AbortSignal | undefined
+): AsyncGenerator<Uint8Array, void, undefined> {
+  composer.rewind()
+  for (;;) {
+    const piece = await composer.pull(CHUNK_BYTES, signal)
+    if (piece === null) return
+    yield piece
+  }
+}
+
+/** In memory that the composer need not copy. */
+function joined(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array {
+  const bytes = allocateBytes(sizeBytes)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return bytes
+}
+
+async function closeSpools(deltas: readonly (Uint8Array | Spool)[]): Promise<void> {
+  for (const delta of deltas) if (delta instanceof Spool) await delta.close()
+}
