@@ -5,6 +5,7 @@ export type ErrorCode =
   | 'IBT_BAD_MAGIC'
   | 'IBT_BASIS_MISMATCH'
   | 'IBT_BASIS_MISSING'
+  | 'IBT_BIT_ROT'
   | 'IBT_CLOCK'
   | 'IBT_CODEC_UNKNOWN'
   | 'IBT_DELTA_CORRUPT'

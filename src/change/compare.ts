@@ -20,6 +20,9 @@ export interface ChangeDetection {
 /** What an entry says otherwise than the previous state, as bits; native/state/line_matcher.h finds them in columns. */
 export const Difference = { size: 1, mtime: 2, ctime: 4, inode: 8, linkname: 16, metadata: 32 } as const
 
+/** What every change of a content changes, unless somebody restores the time. */
+export const CONTENT_FACTS = Difference.size | Difference.mtime
+
 /**
  * What an entry is against the same path in the previous state, as far as metadata tell.
  * A file is `updated` here if its content has to be looked at; `settleChange` has the last word.
@@ -43,6 +46,17 @@ export function settleChange(entry: Metadata, previous: StateEntry, sha256: stri
   if (entry.type !== previous.type) return 'created'
   if (sha256 !== previous.sha256) return 'updated'
   return entry.mtimeNs === previous.mtimeNs && sameMetadata(entry, previous) ? 'unchanged' : 'touched'
+}
+
+/**
+ * What the content of a file should be that is read though its size and mtime say that nothing has changed: that of
+ * before, or, if that was suspected already, the one before it. A new ctime does not clear it: a restored mtime needs one.
+ */
+export function expectedDigest(entry: Metadata, previous: StateEntry): string | undefined {
+  const { dirty, racy, sha256, expectedSha256 = sha256 } = previous
+  const isInDoubt = dirty || racy || entry.mapped !== undefined || previous.mapped !== undefined
+  const isExpected = entry.type === 'file' && previous.type === 'file' && !isInDoubt
+  return isExpected && !(differencesOf(entry, previous) & CONTENT_FACTS) ? expectedSha256 : undefined
 }
 
 /** The kind of a change of an entry whose content is that of before. */

@@ -18,7 +18,11 @@ export function recordStored(
   // A delta without a COPY needs no basis: the chain of the content starts anew.
   const places = isDelta ? [...(placesFor(item, basisOf(item)) ?? []), stored.place] : [stored.place]
   const { signature } = stored
-  return stateOf(item, { sizeBytes, sha256: sha256 === '' ? undefined : sha256, places, signature, dirty, racy })
+  const expectedSha256 = dirty || sha256 === '' ? undefined : suspectOf(item, sha256)
+  return stateOf(item, {
+    ...{ sizeBytes, sha256: sha256 === '' ? undefined : sha256, places, signature, dirty, racy },
+    expectedSha256
+  })
 }
 
 /** What the state says of an entry of which nothing was stored: its content is where it was. */
@@ -30,7 +34,13 @@ export function recordKept(item: Signed): StateEntry {
   if (basis === undefined || item.type !== 'file') return metadataOf(item)
   const { dirty, racy } = item
   const { sizeBytes, sha256, signature } = basis
-  return stateOf(item, { sizeBytes, sha256, places: placesFor(item, basis), signature, dirty, racy })
+  const expectedSha256 = item.expectedSha256 === undefined ? basis.expectedSha256 : suspectOf(item, sha256)
+  return stateOf(item, { sizeBytes, sha256, places: placesFor(item, basis), signature, dirty, racy, expectedSha256 })
+}
+
+/** What the content should have been, if it is not: no suspicion if the file was written between its listing and its reading. */
+function suspectOf({ previous, expectedSha256, mtimeNs }: Signed, sha256: string | undefined): string | undefined {
+  return sha256 === expectedSha256 || mtimeNs !== previous?.mtimeNs ? undefined : expectedSha256
 }
 
 /** The flags of an entry that could not be read stay as they were, too. */
@@ -103,7 +113,8 @@ function stateOf(
     signature: content.signature,
     dirty: content.dirty,
     carried: undefined,
-    racy: content.racy
+    racy: content.racy,
+    expectedSha256: content.expectedSha256
   }
 }
 
@@ -111,9 +122,9 @@ function stateOf(
 export function recordLink(item: Change, first: StateEntry): { change: Change['change']; state: StateEntry } {
   const { previous } = item
   const metadata: Metadata = { ...metadataOf(first), path: item.path }
-  const { sha256, signature, dirty, carried, racy } = first
+  const { sha256, signature, dirty, carried, racy, expectedSha256 } = first
   const isSame = previous?.sha256 !== undefined && previous.sha256 === sha256
   const change = previous === undefined || sha256 === undefined ? 'created' : settleChange(metadata, previous, sha256)
   const places = placesFor(item, isSame ? previous : first)
-  return { change, state: { ...metadata, sha256, places, signature, dirty, carried, racy } }
+  return { change, state: { ...metadata, sha256, places, signature, dirty, carried, racy, expectedSha256 } }
 }

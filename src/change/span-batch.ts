@@ -253,7 +253,7 @@ export class SpanBatch {
       return [await this.#readAgain(context)]
     }
     this.#findSame(batch)
-    const alone = await this.#findOrigins(batch, context)
+    const alone = await this.#findAlone(batch, context)
     return (await this.#toTar(batch, lease, alone, context)) ?? [await this.#decide(batch, lease, context)]
   }
 
@@ -264,13 +264,16 @@ export class SpanBatch {
     }
   }
 
-  /** Files, by number, whose content is that of another entry of the previous state: each is decided by itself. */
-  async #findOrigins(batch: FileBatch, { origins, signal }: SignContext): Promise<ReadonlySet<number>> {
+  /**
+   * Files, by number, that are decided by themselves: their content is that of another entry of the previous state, or
+   * another one without a fact that says why.
+   */
+  async #findAlone(batch: FileBatch, { origins, signal }: SignContext): Promise<ReadonlySet<number>> {
     const found = new Set<number>()
-    if (origins === undefined) return found
     for (const [plan, i, file] of this.#files()) {
       if (batch.sizes[file] === 0 || plan.treatment(i) === Treatment.same) continue
-      const sought = origins.ofContent(digestOf(batch, file), batch.sizes[file]!)
+      if (plan.isExpectedSame(i)) found.add(file)
+      const sought = origins?.ofContent(digestOf(batch, file), batch.sizes[file]!)
       if (sought !== undefined && (await untilAbort(sought, signal)) !== undefined) found.add(file)
     }
     return found

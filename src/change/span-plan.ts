@@ -2,7 +2,7 @@ import { BATCHED_FILE_BYTES } from '../constants.js'
 import { FileType, LineCode, type SpanWriter, Treatment } from '../native.js'
 import type { ListedSpan } from '../source/listed.js'
 import type { Change, ChangeKind, Entry } from '../types.js'
-import { Difference } from './compare.js'
+import { CONTENT_FACTS, Difference } from './compare.js'
 import { type ComparedSpan, isComparedSpan } from './compared.js'
 import type { SignContext } from './stream-body.js'
 
@@ -41,6 +41,14 @@ export class PlannedSpan {
   isMoved(i: number): boolean {
     const differences = this.compared?.lines.differences[i - this.span.begin] ?? 0
     return (differences & (Difference.ctime | Difference.inode)) !== 0
+  }
+
+  /** Whether neither the size nor the mtime say why its content should be another. */
+  isExpectedSame(i: number): boolean {
+    if (this.compared === undefined) return false
+    const { codes, differences } = this.compared.lines
+    const at = i - this.span.begin
+    return codes[at] !== LineCode.none && (differences[at]! & CONTENT_FACTS) === 0
   }
 
   /** The file was read, and its content is where it was. */

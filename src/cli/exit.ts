@@ -6,7 +6,7 @@ export const Exit = {
   done: 0,
   failed: 1,
   usage: 2,
-  /** Done, but some entries of the source could not be read or changed under the read. */
+  /** Done, but some entries of the source could not be read, changed under the read, or are suspected of bit rot. */
   partial: 3,
   /** Stored bytes are damaged or missing. */
   integrity: 4,

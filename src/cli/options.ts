@@ -82,7 +82,7 @@ export function addBackupOptions(command: Command): Command {
     .option('--one-file-system', 'do not enter other file systems')
     .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
     .option('--compare <facts>', `facts that tell whether a file is read again, of ${FACTS} (default: all)`, parseFacts)
-    .option('--checksum', 'read every file, even if no fact differs')
+    .option('--checksum', 'read every file, even if no fact differs; bit rot in the source is raised (exit code 3)')
     .option('--dry-run', 'do everything but store nothing')
     .option('--skip-unchanged', 'store nothing if nothing has changed')
     .option('--allow-source-mismatch', 'accept that the backups of the key are of another directory or host')

@@ -52,8 +52,8 @@ UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
     text: `  0   done
   1   failed
   2   usage: an argument is wrong or missing
-  3   done, but some entries could not be read or written, or changed while
-      they were read
+  3   done, but some entries could not be read or written, changed while they
+      were read, or are suspected of bit rot
   4   integrity: stored bytes are damaged or missing
   5   refused: locked, another source under this key, an unknown version,
       a source that is all but empty, a clock that is off, a destination that

@@ -139,7 +139,8 @@ export function decodeStateEntry(line: string, chain: readonly ChainLink[]): Eve
     dirty: fields.flag('dirty'),
     carried: fields.flag('carried'),
     racy: fields.flag('racy'),
-    mapped: fields.optionalBytesText('mapped')
+    mapped: fields.optionalBytesText('mapped'),
+    expectedSha256: fields.has('expectedSha256') ? fields.sha256('expectedSha256') : undefined
   }
 }
 

@@ -54,6 +54,7 @@ export function encodeStateEntry(entry: StateEntry, chainIndex: ReadonlyMap<stri
   if (entry.carried) line += ',"carried":true'
   if (entry.racy) line += ',"racy":true'
   if (entry.mapped !== undefined) line += bytesField('mapped', entry.mapped)
+  if (entry.expectedSha256 !== undefined) line += `,"expectedSha256":"${entry.expectedSha256}"`
   return `${line}}`
 }
 

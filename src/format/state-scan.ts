@@ -163,7 +163,8 @@ export class StateScanner {
       signature: this.#has(SIGNATURE) ? this.#signature() : undefined,
       dirty: this.#has(DIRTY) || undefined,
       carried: this.#has(CARRIED) || undefined,
-      racy: this.#has(RACY) || undefined
+      racy: this.#has(RACY) || undefined,
+      expectedSha256: undefined
     }
   }
 

@@ -179,7 +179,7 @@ function makeReport(
   { header }: BackupSettings,
   parent: Parent | undefined,
   { artifacts, totals }: Published,
-  { missingFiles, movedFiles, madeDirectories }: Watcher
+  { missingFiles, movedFiles, madeDirectories, suspectFiles, suspects, knownSuspects }: Watcher
 ): Omit<BackupReport, 'isStored' | 'leftOut'> {
   return {
     key: header.key,
@@ -192,7 +192,10 @@ function makeReport(
     missingFiles,
     madeDirectories,
     skippedEntries: totals.unreadable + totals.dirty + missingFiles,
-    movedFiles
+    movedFiles,
+    suspectFiles,
+    suspects,
+    knownSuspects
   }
 }
 

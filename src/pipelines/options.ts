@@ -93,4 +93,13 @@ export interface BackupReport {
    * of them where a source was copied or restored. They count as unchanged.
    */
   readonly movedFiles: number
+  /**
+   * Of a run with `detection.checksum`: files with another content than before, but the same size and mtime. Each is
+   * reported as IBT_BIT_ROT. The new content is stored as an update, and flagged in the state.
+   */
+  readonly suspectFiles: number
+  /** Their paths, up to `REPORTED_PATHS` of them. */
+  readonly suspects: readonly string[]
+  /** Files that an earlier run has flagged so, and whose content is still the same. */
+  readonly knownSuspects: number
 }

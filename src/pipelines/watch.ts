@@ -1,5 +1,6 @@
 import { isStoredSpans, isUnchangedLines, type StoredSpans, type UnchangedLines } from '../archive/store-spans.js'
 import { isMoved } from '../change/compare.js'
+import { REPORTED_PATHS } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { batchStage, isBatch } from '../flow/batches.js'
 import { printPath } from '../path.js'
@@ -12,6 +13,10 @@ export class Watcher {
   movedFiles = 0
   /** Files that were named and are not there. */
   missingFiles = 0
+  /** Files with another content under the same size and mtime: found in this run, and in earlier ones. */
+  suspectFiles = 0
+  knownSuspects = 0
+  readonly suspects: string[] = []
   /** Directories that did not come from the source. */
   madeDirectories = 0
   /** What the newest backup counted. */
@@ -54,7 +59,17 @@ export class Watcher {
     this.#count(item)
     if (item.error !== undefined) onError?.(item.error)
     if (item.state?.dirty) onError?.(changedWhileRead(item.path))
+    if (item.state?.expectedSha256 !== undefined) this.#suspect(item)
     this.#report(item.path)
+  }
+
+  #suspect(item: Packed): void {
+    if (item.change !== 'updated') this.knownSuspects++
+    else {
+      this.suspectFiles++
+      if (this.suspects.length < REPORTED_PATHS) this.suspects.push(item.path)
+      this.options.onError?.(bitRot(item))
+    }
   }
 
   #report(path: string): void {
@@ -90,6 +105,13 @@ export class Watcher {
     if (change !== 'unchanged' || previous === undefined) return
     if (isMoved(state, previous, this.options.detection)) this.movedFiles++
   }
+}
+
+function bitRot({ path, ctimeNs, previous }: Packed): BackupError {
+  const isSame = ctimeNs !== undefined && ctimeNs === previous?.ctimeNs
+  const cause = isSame ? 'its ctime is the same, too' : 'or a program wrote it and restored its mtime'
+  const message = `${printPath(path)} has other bytes than before, but the same size and mtime: bit rot suspected, ${cause}`
+  return new BackupError('IBT_BIT_ROT', message, { path })
 }
 
 function changedWhileRead(path: string): BackupError {

@@ -1,4 +1,4 @@
-import { type ChangeDetection, compareEntry } from '../change/compare.js'
+import { type ChangeDetection, compareEntry, expectedDigest } from '../change/compare.js'
 import { checkOrder, Previous } from '../change/previous.js'
 import { batchStage, isBatch } from '../flow/batches.js'
 import { createBreather } from '../flow/breathe.js'
@@ -158,7 +158,14 @@ class Merge {
 }
 
 /** What an earlier `diff` compared with another state, as it is in the tree; undefined for what is not there. */
-function toEntry({ change, previous: _, basis: __, carried: ___, ...entry }: Change): Entry | undefined {
+function toEntry({
+  change,
+  previous: _,
+  basis: __,
+  carried: ___,
+  expectedSha256: ____,
+  ...entry
+}: Change): Entry | undefined {
   return change === 'deleted' ? undefined : entry
 }
 
@@ -171,10 +178,10 @@ function compared(found: Entry, previous: StateEntry, options: DiffOptions): Cha
 function toChange(entry: Entry, previous: StateEntry, change: ChangeKind, options: DiffOptions): Change {
   const { signature } = previous
   const { signature: read } = options
-  if (change !== 'updated' || entry.type !== 'file' || signature === undefined || read === undefined) {
-    return { change, previous, ...entry }
-  }
-  return { change, previous, basis: () => read(signature), ...entry }
+  if (change !== 'updated' || entry.type !== 'file') return { change, previous, ...entry }
+  const basis = signature && read && (() => read(signature))
+  if (options.checksum) return { change, previous, basis, expectedSha256: expectedDigest(entry, previous), ...entry }
+  return basis === undefined ? { change, previous, ...entry } : { change, previous, basis, ...entry }
 }
 
 /** Attributes that could not be read are as they were. */

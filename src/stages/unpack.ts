@@ -52,6 +52,7 @@ function toLayered(entry: StateEntry, archives: OpenArchive): Unpacked {
     dirty: entry.dirty,
     carried: entry.carried,
     racy: entry.racy,
+    expectedSha256: entry.expectedSha256,
     content: undefined,
     layers: entry.places?.map(place => toLayer(entry, place, archives))
   }

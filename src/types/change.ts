@@ -11,6 +11,8 @@ export interface Change extends Entry {
   readonly previous?: StateEntry | undefined
   /** Reads the signature (librsync's bytes) of the previous content; undefined if it is gone. */
   readonly basis?: (() => Promise<Uint8Array | undefined>) | undefined
+  /** In hex, of a file that is read though neither its size nor its mtime differ: another content is suspected of bit rot. */
+  readonly expectedSha256?: string | undefined
   /** It could not be read: all fields are those of the previous state. */
   readonly carried?: boolean | undefined
 }

@@ -29,6 +29,11 @@ export interface StateEntry extends Metadata {
   readonly dirty?: boolean | undefined
   readonly carried?: boolean | undefined
   readonly racy?: boolean | undefined
+  /**
+   * In hex, what the content had before: a run that believed no metadata found another content under the same size and
+   * mtime. Bit rot is suspected; the content that is expected is in the backup before.
+   */
+  readonly expectedSha256?: string | undefined
 }
 
 /** An artifact that a state needs. */

@@ -61,7 +61,8 @@ test('an entry has its fields in the order of the format', () => {
     'signature',
     'dirty',
     'carried',
-    'racy'
+    'racy',
+    'expectedSha256'
   ])
 })
 

@@ -102,7 +102,8 @@ export const ENTRIES: readonly StateEntry[] = [
     signature: { date: DATES[2], offset: 1024 },
     dirty: true,
     carried: true,
-    racy: true
+    racy: true,
+    expectedSha256: SHA
   },
   { ...PLAIN, path: 'device', type: 'character-device', devMajor: 1, devMinor: 1_048_575 },
   { ...PLAIN, path: 'socket', type: 'socket' },

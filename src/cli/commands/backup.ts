@@ -30,7 +30,7 @@ export async function runBackup(
     const report = await RUN[name](source, { ...options, ...tar, rules, onProgress, onError })
     for (const path of report.leftOut) reporter.warn(`Excluded ${path}: it contains the backups or their cache`)
     if (report.movedFiles > 0) reporter.warn(movedNotice(report.movedFiles))
-    const code = report.skippedEntries > 0 ? Exit.partial : Exit.done
+    const code = report.skippedEntries + report.suspectFiles > 0 ? Exit.partial : Exit.done
     return reporter.report(report, describe(report, reporter.elapsedMs, values), code)
   } finally {
     if (isTar) closeStdin()
@@ -52,6 +52,11 @@ function movedNotice(count: number): string {
   return `${formatCount(count, 'file')} read but unchanged: only ctime or inode differed, as in a copied source`
 }
 
+function suspicion(count: number): string {
+  const what = count === 1 ? 'file has other bytes, but its' : 'files have other bytes, but their'
+  return `${count} ${what} size and mtime are as before: bit rot suspected, see ibt help IBT_BIT_ROT`
+}
+
 function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchanged }: BackupValues): string[] {
   const { key, date, kind, parent, totals, files } = report
   const { created, updated, touched, deleted, unchanged, unreadable, dirty } = totals
@@ -70,6 +75,9 @@ function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchang
       `  ${formatCount(report.madeDirectories, 'directory', 'directories')} added that the source did not have`
     )
   if (report.missingFiles > 0) lines.push(`  ${report.missingFiles} named but missing`)
+  if (report.suspectFiles > 0) lines.push(`  ${suspicion(report.suspectFiles)}`)
+  if (report.knownSuspects > 0)
+    lines.push(`  ${formatCount(report.knownSuspects, 'file')} still as an earlier run suspected of bit rot`)
   for (const { name, sizeBytes } of files) lines.push(`  ${formatBytes(sizeBytes).padStart(9)}  ${name}`)
   const what = report.isStored
     ? `${formatBytes(report.storedBytes)} stored`
