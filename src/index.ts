@@ -1,3 +1,6 @@
+export { type BackupSummary, listBackups, type UnreadableBackup } from './catalog/backups.js'
+export { type CompareOptions, compareBackups } from './catalog/changes.js'
+export { listEntries } from './catalog/entries.js'
 export type { ChangeDetection } from './change/compare.js'
 export { chainCodecs, type GzipOptions, gzip, none, type ZstdOptions, zstd } from './codec/index.js'
 export * from './constants.js'
@@ -21,18 +24,9 @@ export {
 export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js'
 export type { BackupSettings, Parent } from './pipelines/backup-run.js'
 export type { FixedStages, FullStages, IncrementalStages } from './pipelines/backup-stages.js'
-export {
-  type AtOptions,
-  type BackupSummary,
-  type CompareOptions,
-  compareBackups,
-  listBackups,
-  listEntries,
-  type UnreadableBackup
-} from './pipelines/catalog.js'
 export type { SomeStages, StagesOption } from './pipelines/choose-stages.js'
 export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'
-export type { BackupOptions, BackupReport, PlaceOptions, Progress, RunOptions } from './pipelines/options.js'
+export type { BackupOptions, BackupReport, Progress, RunOptions } from './pipelines/options.js'
 export {
   type RestoreOptions,
   type RestoreReport,
@@ -48,6 +42,7 @@ export {
   type VerifyStages,
   verifyBackup
 } from './pipelines/verify.js'
+export type { AtOptions, PlaceOptions } from './places/options.js'
 export {
   type Captured,
   createRules,

@@ -28,9 +28,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
     'interop'
   ],
+  places: [...GROUND, 'path', 'format', 'stores'],
+  catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
   pipelines: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
-    ...['interop', 'stores', 'stages']
+    ...['interop', 'stores', 'stages', 'places', 'catalog']
   ],
   index: [
     ...GROUND,
@@ -44,9 +46,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'interop',
     'stores',
     'stages',
+    'places',
+    'catalog',
     'pipelines'
   ],
-  cli: [...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages', 'pipelines']
+  cli: [
+    ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages'],
+    ...['places', 'catalog', 'pipelines']
+  ]
 }
 
 /** Pure bytes and values: a file, a socket or a process has no place there. */
@@ -60,7 +67,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   'tar-stream': /^interop\//,
   streamx: /^interop\//,
   ignore: /^rules\.ts$/,
-  'chrono-node': /^pipelines\/at\.ts$/,
+  'chrono-node': /^places\/at\.ts$/,
   commander: /^cli\//,
   '@mongodb-js/zstd': /^codec\//
 }

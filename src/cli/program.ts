@@ -4,10 +4,10 @@ import { BackupError, isBackupError } from '../errors.js'
 import { Exit, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
-import { addBackupOptions, addCommonOptions, collect } from './options.js'
+import { addBackupOptions, collect } from './options.js'
+import { addLook } from './programs/look.js'
+import { type Answer, AT, addReader } from './programs/reader.js'
 import type { StoreValues } from './store.js'
-
-const AT = 'the newest backup made at or before: an ISO time, a date of a backup, or words such as "3 days ago"'
 
 /** Runs a command of the backup kind. Each command's code is loaded when it runs. */
 export async function runProgram(args: readonly string[], signal: AbortSignal): Promise<number> {
@@ -38,7 +38,7 @@ async function withStore({ code, message, path }: BackupError, values: StoreValu
   return new BackupError(code, `${message} (looked in ${await describeStore(chooseStore(values))})`, { path })
 }
 
-function buildProgram(signal: AbortSignal, answer: (code: number) => void): Command {
+function buildProgram(signal: AbortSignal, answer: Answer): Command {
   const program = new Command('ibt')
     .description('Incremental backups as plain archives: tar, zstd, JSON and librsync deltas.')
     .version(version(), '--version', 'print the version')
@@ -93,12 +93,8 @@ See also: ibt help patterns, formats, environment, exit-codes.`
   )
 }
 
-function addReaders(program: Command, signal: AbortSignal, answer: (code: number) => void): void {
-  const reader = (usage: string, summary: string) => {
-    const command = program.command(usage).summary(summary)
-    return addCommonOptions(command.description(MANUAL[command.name() as keyof typeof MANUAL]))
-  }
-  reader('restore <key> <dest>', 'restore into a directory, or as a tar to stdout (-)')
+function addReaders(program: Command, signal: AbortSignal, answer: Answer): void {
+  addReader(program, 'restore <key> <dest>', 'restore into a directory, or as a tar to stdout (-)')
     .option('--at <date>', AT)
     .option('--path <glob>', 'restore only matching entries, with everything below; may be repeated', collect)
     .option('--numeric-owner', 'restore owners by number, not by name')
@@ -112,24 +108,8 @@ function addReaders(program: Command, signal: AbortSignal, answer: (code: number
       const { runRestore } = await import('./commands/restore.js')
       answer(await runRestore(key, dest, values, signal))
     })
-  reader('list [key]', 'list backups: date, kind, files, bytes, parent').action(async (key, values) => {
-    const { runList } = await import('./commands/list.js')
-    answer(await runList(key, values, signal))
-  })
-  reader('ls <key>', 'list the entries of a backup')
-    .option('--at <date>', AT)
-    .action(async (key, values) => {
-      const { runLs } = await import('./commands/list.js')
-      answer(await runLs(key, values, signal))
-    })
-  reader('diff <key>', 'compare two backups: + created, - deleted, M updated, m only metadata')
-    .option('--from <date>', 'the older backup (default: the one before --to)')
-    .option('--to <date>', 'the newer backup (default: the newest)')
-    .action(async (key, values) => {
-      const { runDiff } = await import('./commands/list.js')
-      answer(await runDiff(key, values, signal))
-    })
-  reader('verify <key>', 'check that a backup can be restored')
+  addLook(program, signal, answer)
+  addReader(program, 'verify <key>', 'check that a backup can be restored')
     .option('--at <date>', AT)
     .option('--read-data', 'read every artifact, and check the SHA-256 of every file')
     .action(async (key, values) => {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { parseArtifactName } from '../format/names.js'
 import { printPath } from '../path.js'
-import { storePath, temporaryStorePath, toStore } from '../pipelines/places.js'
+import { storePath, temporaryStorePath, toStore } from '../places/places.js'
 import { checkText } from './arguments.js'
 import { UsageError } from './exit.js'
 

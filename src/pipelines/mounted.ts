@@ -1,8 +1,8 @@
 import { BackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
+import type { Places } from '../places/places.js'
 import { listStored } from '../stores/chain.js'
 import type { Store, StoreOptions } from '../types.js'
-import type { Places } from './places.js'
 
 /**
  * Refuses a store that shows no backup of a key while the cache knows some: most often its disk is not mounted, and a new

@@ -1,19 +1,9 @@
 import type { ChangeDetection } from '../change/compare.js'
 import type { BackupError } from '../errors.js'
+import type { PlaceOptions } from '../places/options.js'
 import type { RulesOptions } from '../rules.js'
-import type { Codec, SealedArtifact, Store, Totals } from '../types.js'
+import type { Codec, SealedArtifact, Totals } from '../types.js'
 import type { StagesOption } from './choose-stages.js'
-
-/** Where the backups of a key are. */
-export interface PlaceOptions {
-  /** A store, or the path of a directory. Default: `IBT_STORE`, else the directory for temporary files. */
-  readonly store?: Store | string | undefined
-  /** Local copies of states and sigvaults. Default: `IBT_CACHE`, else the user's cache directory; false: none. */
-  readonly cache?: Store | string | false | undefined
-  /** Codecs of your own that backups may have been written with, to read them. Those of this package are known. */
-  readonly codecs?: readonly Codec[] | undefined
-  readonly signal?: AbortSignal | undefined
-}
 
 /** What a run has done so far. */
 export interface Progress {

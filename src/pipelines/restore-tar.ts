@@ -1,5 +1,6 @@
 import type { ForeignSink } from '../interop/foreign.js'
 import { pipe } from '../interop/pipe.js'
+import { openPlaces } from '../places/places.js'
 import { isPassedOver, whyNotRestored } from '../restore/unrestorable.js'
 import { observe } from '../stages/observe.js'
 import { only } from '../stages/only.js'
@@ -7,7 +8,6 @@ import { pack } from '../stages/pack.js'
 import { patch } from '../stages/patch.js'
 import type { Entry, Layered, Packed, Piece, Sink, Source, Stage } from '../types.js'
 import { chooseStages, type StagesOption } from './choose-stages.js'
-import { openPlaces } from './places.js'
 import { progress, type SelectOptions, selectEntries } from './restore.js'
 
 /** The stages of a restore into a tar, by name. */

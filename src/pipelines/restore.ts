@@ -1,6 +1,9 @@
 import type { BackupError } from '../errors.js'
 import { pipe } from '../interop/pipe.js'
 import { decodePath } from '../path.js'
+import { parseAt } from '../places/at.js'
+import type { PlaceOptions } from '../places/options.js'
+import { checkNamed, openPlaces, type Places } from '../places/places.js'
 import { Dropped } from '../restore/dropped.js'
 import { createSelection, type Selection } from '../rules.js'
 import { filter } from '../stages/filter.js'
@@ -10,10 +13,8 @@ import { unpack } from '../stages/unpack.js'
 import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
 import type { Entry, EntryType, Layered, Sink, Source, Stage } from '../types.js'
-import { parseAt } from './at.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
-import type { PlaceOptions, Progress } from './options.js'
-import { checkNamed, openPlaces, type Places } from './places.js'
+import type { Progress } from './options.js'
 
 /** The stages of a restore, by name. */
 export interface RestoreStages {

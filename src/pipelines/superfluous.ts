@@ -1,11 +1,11 @@
 import { isBackupError } from '../errors.js'
+import type { Places } from '../places/places.js'
 import type { Published } from '../stages/publish.js'
 import { pruneCache } from '../stores/cached-store.js'
 import type { Chain } from '../stores/chain.js'
 import { cleanTakeOvers } from '../stores/lock.js'
 import type { StoredName } from '../types.js'
 import type { RunOptions } from './options.js'
-import type { Places } from './places.js'
 
 /** Removes what an interrupted run left. */
 export async function removeLeftovers(

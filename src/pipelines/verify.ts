@@ -1,17 +1,17 @@
 import { BackupError, isBackupError } from '../errors.js'
 import { EntryCheck } from '../format/entry-check.js'
 import { pipe } from '../interop/pipe.js'
+import { parseAt } from '../places/at.js'
+import type { AtOptions } from '../places/options.js'
+import { openPlaces } from '../places/places.js'
 import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
 import { Chain, listStored } from '../stores/chain.js'
 import { type ReadOnceStore, readOnce } from '../stores/read-once.js'
 import type { Artifact, ChainLink, Entry, Layered, Sink, Source, Stage, StateClosing, StateEntry } from '../types.js'
-import { parseAt } from './at.js'
-import type { AtOptions } from './catalog.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import { Losses } from './losses.js'
 import type { Progress } from './options.js'
-import { openPlaces } from './places.js'
 
 /** What a proof of entries found. */
 export interface Proven {

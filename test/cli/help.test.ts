@@ -24,7 +24,10 @@ const OVERVIEW = help('help')
 const COMMANDS = [...OVERVIEW.matchAll(/^ {2}([a-z]+) .*[<[].*$/gm)].map(([, name]) => name!)
 
 test('the overview lists every command and every topic', () => {
-  const written = readFileSync(join(ROOT, 'src/cli/program.ts'), 'utf8').matchAll(/(?:command|reader)\('(\w+) /g)
+  const programs = readdirSync(join(ROOT, 'src/cli/programs')).map(name => `programs/${name}`)
+  const texts = ['program.ts', ...programs].map(name => readFileSync(join(ROOT, 'src/cli', name), 'utf8'))
+  const written = [...texts.join('\n').matchAll(/(?:command\(|addReader\(\s*program,\s*)'(\w+) /g)]
+  assert.ok(written.length > 5)
   for (const [, name] of written) assert.ok(COMMANDS.includes(name!), name)
   for (const topic of Object.keys(TOPICS)) assert.match(OVERVIEW, new RegExp(`^  ${topic} `, 'm'))
 })

@@ -11,7 +11,7 @@ import {
   restoreBackup,
   verifyBackup
 } from '../../src/index.js'
-import { storePath, toStore } from '../../src/pipelines/places.js'
+import { storePath, toStore } from '../../src/places/places.js'
 import { directoryStore } from '../../src/stores/directory.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import { wrapStore } from '../../src/stores/wrap-store.js'

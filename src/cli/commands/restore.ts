@@ -1,7 +1,7 @@
 import { fstatSync } from 'node:fs'
+import { newestBackup } from '../../catalog/backups.js'
 import { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
-import { newestBackup } from '../../pipelines/catalog.js'
 import { type RestoreReport, restoreBackup } from '../../pipelines/restore.js'
 import { restoreTar } from '../../pipelines/restore-tar.js'
 import type { Overwrite } from '../../stages/write.js'

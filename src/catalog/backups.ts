@@ -1,13 +1,9 @@
-import { settleChange } from '../change/compare.js'
 import { type BackupError, isBackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
-import { pipe } from '../interop/pipe.js'
-import { diff } from '../stages/diff.js'
+import type { PlaceOptions } from '../places/options.js'
+import { openPlaces } from '../places/places.js'
 import { Chain, listStored, type StoredBackup } from '../stores/chain.js'
-import type { Change, StateEntry, StateHeader, StoredName, Totals } from '../types.js'
-import { parseAt } from './at.js'
-import type { PlaceOptions } from './options.js'
-import { openPlaces } from './places.js'
+import type { StoredName, Totals } from '../types.js'
 
 /** One backup of a store. */
 export interface BackupSummary {
@@ -30,11 +26,6 @@ export interface UnreadableBackup {
   readonly storedBytes: number
   readonly totals?: undefined
   readonly error: BackupError
-}
-
-export interface AtOptions extends PlaceOptions {
-  /** The newest backup made at or before it: a `Date`, ISO, or words such as `3 days ago`. Default: the newest. */
-  readonly at?: Date | string | undefined
 }
 
 /**
@@ -78,53 +69,7 @@ async function summarize(chain: Chain, { date, sizeBytes }: StoredBackup): Promi
   return { key: chain.key, date, kind, parent, storedBytes: sizeBytes, totals: closing.totals }
 }
 
-function openChain(key: string, options: PlaceOptions): Promise<Chain> {
-  const { signal, codecs } = options
-  return Chain.open(openPlaces(options).cached, key, { signal, codecs })
-}
-
 function keysOf(stored: readonly StoredName[]): string[] {
   const keys = stored.flatMap(({ name }) => parseArtifactName(name)?.key ?? [])
   return [...new Set(keys)].sort()
-}
-
-/** The entries of a backup in path order. @throws BackupError IBT_NO_BACKUP, and what reading a state throws */
-export async function* listEntries(
-  key: string,
-  options: AtOptions = {}
-): AsyncGenerator<StateEntry, StateHeader, undefined> {
-  const chain = await openChain(key, options)
-  const state = await chain.state(chain.at(await parseAt(options.at)).date)
-  yield* state.entries()
-  return state.header
-}
-
-export interface CompareOptions extends PlaceOptions {
-  /** Default: the backup before `to`. */
-  readonly from?: Date | string | undefined
-  /** Default: the newest. */
-  readonly to?: Date | string | undefined
-}
-
-/** The differences between two backups, in path order, from their states alone. Returns the dates of the two. */
-export async function* compareBackups(
-  key: string,
-  options: CompareOptions = {}
-): AsyncGenerator<Change, { readonly from: string; readonly to: string }, undefined> {
-  const chain = await openChain(key, options)
-  const to = chain.at(await parseAt(options.to))
-  const before = chain.backups.findLast(({ date }) => date < to.date) ?? to
-  const from = options.from === undefined ? before : chain.at(await parseAt(options.from))
-  for await (const item of pipe(chain.entries(to.date), diff(chain.entries(from.date)))) {
-    const change = settled(item)
-    if (change !== 'unchanged') yield { ...item, change }
-  }
-  return { from: from.date, to: to.date }
-}
-
-/** Two states know both digests: no content is in doubt. */
-function settled(item: Change & Partial<StateEntry>): Change['change'] {
-  const { change, previous, sha256 } = item
-  if (change !== 'updated' || previous === undefined || sha256 === undefined) return change
-  return settleChange(item, previous, sha256)
 }

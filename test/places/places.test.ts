@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fullBackup, restoreBackup } from '../../src/index.js'
-import { openPlaces, placesInside } from '../../src/pipelines/places.js'
+import { openPlaces, placesInside } from '../../src/places/places.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 test('a store is inside a source whatever its name begins with, and beside it if its path says so', async t => {

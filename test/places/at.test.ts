@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseAt } from '../../src/pipelines/at.js'
+import { parseAt } from '../../src/places/at.js'
 import { code } from '../helpers/entries.js'
 
 const DAY_MS = 86_400_000
