@@ -82,3 +82,5 @@ export const LOCK_POLL_MS = 500
 export const XATTRS_BYTES = 960 * 1024
 /** Entries of an unsorted tar that are sorted, at most: each takes about a kilobyte of memory. */
 export const SORTED_ENTRIES = 1_000_000
+/** Bytes of one volume of a bundle: in a live stream, they are gathered in memory. */
+export const VOLUME_BYTES = 8 * 1024 * 1024

@@ -23,16 +23,17 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   archive: [...GROUND, 'path', 'flow', 'native', 'format', 'source', 'change'],
   restore: [...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source'],
   interop: [...GROUND, 'path', 'flow', 'format'],
+  bundle: [...GROUND, 'path', 'flow', 'format', 'interop'],
   stores: [...GROUND, 'path', 'flow', 'native', 'format', 'codec'],
   stages: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
-    'interop'
+    ...['interop', 'bundle']
   ],
   places: [...GROUND, 'path', 'format', 'stores'],
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
   pipelines: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
-    ...['interop', 'stores', 'stages', 'places', 'catalog']
+    ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog']
   ],
   index: [
     ...GROUND,
@@ -44,6 +45,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'format',
     'codec',
     'interop',
+    'bundle',
     'stores',
     'stages',
     'places',

@@ -11,14 +11,16 @@ import { checkKey, keyFromPath, parseArtifactName } from '../src/format/names.js
 import { decodeRecords, encodeRecord } from '../src/format/pax.js'
 import { decodeSparseMap, encodeSparseMap } from '../src/format/sparse-map.js'
 import { openState } from '../src/format/state-reader.js'
-import { gzip, isBackupError, none, verifyBackup, zstd } from '../src/index.js'
+import { gzip, isBackupError, isChunk, none, verifyBackup, zstd } from '../src/index.js'
 import { fromTar } from '../src/interop/index.js'
 import { createPatcher, createScanner, loadSignature, patchBytes } from '../src/native.js'
 import { decodePath } from '../src/path.js'
+import { unbundle } from '../src/stages/index.js'
 import { acquireLock, memoryStore } from '../src/stores/index.js'
 import { decodeHolder, encodeHolder, thisProcess } from '../src/stores/lock-holder.js'
 import type { Codec, Source } from '../src/types.js'
 import { build, rangesOf } from './codec/archives.js'
+import { bundleItems, toBundle } from './helpers/bundle-samples.js'
 import { NaiveChain } from './helpers/chain.js'
 import { archiveOf, bytesOf, collect } from './helpers/entries.js'
 import { mutate } from './helpers/mutate.js'
@@ -136,6 +138,20 @@ fuzzTest(
     // A hole costs a few bytes of a tar: who reads a sparse file has to know how much he takes.
     for await (const { content, sizeBytes = 0 } of fromTar([input])) {
       if (content !== undefined && bytes + sizeBytes <= OUTPUT_MAX) bytes += await drain(content.open())
+    }
+    return bytes
+  }
+)
+
+fuzzTest(
+  'bundles',
+  async () => [await toBundle(bundleItems()), await toBundle(bundleItems(100))],
+  async input => {
+    let bytes = 0
+    const half = input.length >> 1
+    for await (const item of unbundle({ key: 'key' })([input.subarray(0, half), input.subarray(half)])) {
+      assert.equal(parseArtifactName(item.name)?.kind, item.kind)
+      if (isChunk(item)) bytes += item.bytes.length
     }
     return bytes
   }

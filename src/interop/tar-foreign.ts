@@ -85,13 +85,17 @@ export function toForeignFacts(
     ...(isDevice && { devMajor: fields.device(Field.devMajor), devMinor: fields.device(Field.devMinor) }),
     ...optional('uname', records.text('uname') ?? ustarText(block, Field.uname, OWNER_FIELD)),
     ...optional('gname', records.text('gname') ?? ustarText(block, Field.gname, OWNER_FIELD)),
+    ...optional('comment', records.text('comment') ?? ''),
     ...foreignXattrs(records),
     ...placed.header
   }
   return { header, bodyBytes, leftOut: placed.leftOut, losses: fields.losses }
 }
 
-function optional<K extends 'uname' | 'gname'>(key: K, text: string): { readonly [P in K]?: string } | undefined {
+function optional<K extends 'uname' | 'gname' | 'comment'>(
+  key: K,
+  text: string
+): { readonly [P in K]?: string } | undefined {
   return text === '' ? undefined : ({ [key]: text } as { readonly [P in K]?: string })
 }
 

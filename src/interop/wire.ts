@@ -1,7 +1,5 @@
-import { createHash, type Hash } from 'node:crypto'
-import { BackupError } from '../errors.js'
 import { createBreather } from '../flow/breathe.js'
-import { checkKey, parseArtifactName } from '../format/names.js'
+import { checkKey } from '../format/names.js'
 import { decodeWire, encodeChunk, encodeCounted, encodeEnd, encodePreamble, encodeSealed } from '../format/wire.js'
 import {
   type Chunk,
@@ -14,9 +12,7 @@ import {
   type Sealed,
   type Stage
 } from '../types.js'
-
-/** Artifacts of one stream, at most: a backup has five. */
-const ARTIFACTS_MAX = 16
+import { Received } from './received.js'
 
 /**
  * A backup as one stream of bytes, for a socket, a pipe or a file; `fromWire` reads it.
@@ -71,54 +67,4 @@ export function fromWire(options: FromWireOptions = {}): Stage<Uint8Array, Chunk
     }
     received.end()
   }
-}
-
-interface Artifact {
-  readonly hash: Hash
-  sizeBytes: number
-  isSealed: boolean
-}
-
-/** What has come of each artifact. */
-class Received {
-  readonly #artifacts = new Map<string, Artifact>()
-
-  constructor(readonly key: string | undefined) {}
-
-  add({ name, bytes }: Chunk): void {
-    const artifact = this.#open(name)
-    artifact.hash.update(bytes)
-    artifact.sizeBytes += bytes.length
-  }
-
-  seal({ name, sizeBytes, sha256 }: Sealed): void {
-    const artifact = this.#open(name)
-    artifact.isSealed = true
-    const found = artifact.hash.digest('hex')
-    if (artifact.sizeBytes === sizeBytes && found === sha256) return
-    const message = `${name} came with ${artifact.sizeBytes} bytes and the SHA-256 ${found}, not ${sizeBytes} and ${sha256}`
-    throw new BackupError('IBT_HASH_MISMATCH', message, { path: name })
-  }
-
-  /** An artifact that is not sealed is not whole. */
-  end(): void {
-    for (const [name, { isSealed }] of this.#artifacts) if (!isSealed) throw corrupt(name, 'was never sealed')
-  }
-
-  #open(name: string): Artifact {
-    const open = this.#artifacts.get(name)
-    if (open?.isSealed) throw corrupt(name, 'goes on after its end')
-    if (open !== undefined) return open
-    if (this.key !== undefined && parseArtifactName(name)?.key !== this.key) {
-      throw new BackupError('IBT_NAME_INVALID', `${name} is not an artifact of ${this.key}`, { path: name })
-    }
-    if (this.#artifacts.size === ARTIFACTS_MAX) throw corrupt(name, `is one of more than ${ARTIFACTS_MAX} artifacts`)
-    const artifact = { hash: createHash('sha256'), sizeBytes: 0, isSealed: false }
-    this.#artifacts.set(name, artifact)
-    return artifact
-  }
-}
-
-function corrupt(name: string, what: string): BackupError {
-  return new BackupError('IBT_ARCHIVE_CORRUPT', `The stream of a backup is damaged: ${name} ${what}`, { path: name })
 }
