@@ -44,6 +44,8 @@ export const LISTED_BELOW_ENTRIES = 2048
 export const BATCH_ENTRIES = 2048
 /** Paths of one kind that the report of a restore lists, at most: it counts the others. */
 export const REPORTED_PATHS = 100
+/** Files with the most stored bytes that the report of a backup lists. */
+export const LARGEST_FILES = 10
 /** Archives that a restore keeps open at once, at most. */
 export const OPEN_ARCHIVES = 16
 /** Milliseconds after which a stage that serves from memory lets timers and abort run. */

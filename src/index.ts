@@ -2,6 +2,7 @@ export { type BackupSummary, listBackups, type UnreadableBackup } from './catalo
 export { type CompareOptions, compareBackups } from './catalog/changes.js'
 export { listEntries } from './catalog/entries.js'
 export type { ChangeDetection } from './change/compare.js'
+export type { StoredFile, StoredReason } from './change/largest.js'
 export { chainCodecs, type GzipOptions, gzip, none, type ZstdOptions, zstd } from './codec/index.js'
 export * from './constants.js'
 export { BackupError, type BackupErrorOptions, type ErrorCode, isBackupError } from './errors.js'

@@ -53,7 +53,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'pipelines'
   ],
   cli: [
-    ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'interop', 'stores', 'stages'],
+    ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'interop', 'stores', 'stages'],
     ...['places', 'catalog', 'pipelines']
   ]
 }

@@ -39,6 +39,8 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
   files = 0
   sizeBytes = 0
   storedBytes = 0
+  /** Bytes of the largest content that was stored. */
+  largestBytes = 0
   /** Files that were read for nothing but a new ctime or inode. */
   movedFiles = 0
 
@@ -71,6 +73,20 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
     }
   }
 
+  /** Those of the entries of which more bytes than these were stored. */
+  *larger(bytes: number): Generator<Packed, void, undefined> {
+    if (this.largestBytes <= bytes) return
+    for (const part of this.parts) {
+      let file = part.first
+      for (let i = part.begin; i < part.end; i++) {
+        if (!part.plan.isRead(i)) continue
+        const isStored = part.plan.treatment(i) === Treatment.stored
+        if (isStored && part.batch.sizes[file]! > bytes) yield toPacked(part, i, file)
+        file++
+      }
+    }
+  }
+
   slice(begin: number, end: number): Batch<Packed> {
     return wholeOrItems(this, begin, end)
   }
@@ -86,8 +102,10 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
       const isRead = plan.isRead(i)
       const sizeBytes = isRead ? batch.sizes[file++]! : sizes[i]!
       this.sizeBytes += sizeBytes
-      if (plan.treatment(i) === Treatment.stored) this.storedBytes += sizeBytes
-      else if (isRead && plan.kind(i) === 'unchanged' && plan.isMoved(i)) this.movedFiles++
+      if (plan.treatment(i) === Treatment.stored) {
+        this.storedBytes += sizeBytes
+        this.largestBytes = Math.max(this.largestBytes, sizeBytes)
+      } else if (isRead && plan.kind(i) === 'unchanged' && plan.isMoved(i)) this.movedFiles++
     }
   }
 }

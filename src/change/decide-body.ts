@@ -2,10 +2,10 @@ import { type BackupError, isBackupError } from '../errors.js'
 import { untilAbort } from '../flow/abortable.js'
 import { deltaBytes, type LoadedSignature, loadSignature, type StatColumns } from '../native.js'
 import { freshMetadata } from '../source/fresh.js'
-import type { Body, Change, Entry, Origin, Origins, Signed, Summary } from '../types.js'
+import type { Body, Change, Entry, Origin, Origins, Signed, Summary, WholeReason } from '../types.js'
 import { settleChange } from './compare.js'
 import { metadataOf } from './metadata.js'
-import { mayPay, type Policy, pays } from './policy.js'
+import { type Policy, pays, whyNoDelta } from './policy.js'
 
 /** A content in memory, and what is known of it. */
 export interface InMemory {
@@ -32,13 +32,16 @@ export async function decideBody(item: Change, content: InMemory, context: Decid
   const sought = sizeBytes > 0 ? origins?.ofContent(sha256, sizeBytes) : undefined
   const same = sought && (await untilAbort(sought, signal))
   if (same !== undefined) return { ...item, dirty, racy, origin: same.entry }
+  let reason: WholeReason | undefined
   for await (const origin of basesOf(item, context)) {
+    const isOwn = origin.entry === previous
     const delta = await deltaOf(origin, content, context)
-    if (delta !== undefined) {
-      return { ...item, dirty, racy, origin: origin.entry === previous ? undefined : origin.entry, body: delta }
+    if (typeof delta !== 'string') {
+      return { ...item, dirty, racy, origin: isOwn ? undefined : origin.entry, body: delta }
     }
+    if (isOwn) reason = delta
   }
-  return { ...item, dirty, racy, body: wholeBody(content) }
+  return { ...item, dirty, racy, body: wholeBody(content, reason) }
 }
 
 /** What a content may begin with, the likeliest first: what had its inode, was under its path, had a similar name. */
@@ -63,18 +66,25 @@ async function deltaOf(
   origin: Origin,
   { bytes, summary }: InMemory,
   { policy, signal }: DecideContext
-): Promise<Body | undefined> {
-  if (!mayPay(origin.entry, bytes.length, policy)) return undefined
+): Promise<Body | WholeReason> {
+  const refused = whyNoDelta(origin.entry, bytes.length, policy)
+  if (refused !== undefined) return refused
   const made = await withBasis(origin, signal, signature => deltaBytes(signature, bytes, signal))
-  if (made === undefined || made.copies === 0) return undefined
+  if (made === undefined) return whyNoBasis(origin)
   const { delta, copies } = made
-  if (!pays(delta.length, origin.entry, bytes.length, policy)) return undefined
+  if (copies === 0) return 'nothing-in-common'
+  if (!pays(delta.length, origin.entry, bytes.length, policy)) return 'delta-too-large'
   return { form: 'delta', parts: [delta], result: () => ({ ...summary, copies }) }
 }
 
-export function wholeBody({ bytes, summary }: InMemory): Body {
+export function wholeBody({ bytes, summary }: InMemory, reason?: WholeReason): Body {
   const parts = bytes.length === 0 ? [] : [bytes]
-  return { form: 'whole', sizeBytes: bytes.length, parts, result: () => summary }
+  return { form: 'whole', sizeBytes: bytes.length, reason, parts, result: () => summary }
+}
+
+/** Why `loadBasis` has found no signature. */
+export function whyNoBasis({ basis }: Origin): WholeReason {
+  return basis === undefined ? 'no-signature' : 'signature-lost'
 }
 
 /** The basis' signature; undefined if it is gone or damaged: the content is stored whole then. */

@@ -7,7 +7,7 @@ import {
   SIGVAULT_STRONG_LEN
 } from '../constants.js'
 import type { BatchOptions } from '../native.js'
-import type { StateEntry } from '../types.js'
+import type { StateEntry, WholeReason } from '../types.js'
 
 /** When a content is signed and when its delta is kept. Every default is in `constants.ts`. */
 export interface SignPolicy {
@@ -48,10 +48,15 @@ export function batchOptions(policy: Policy): BatchOptions {
   return { signMinBytes, blockLenMin, strongLen, racyMs: RACY_MS }
 }
 
-/** Whether one more delta on what is stored may pay: a chain ends when its deltas cost more than the content. */
-export function mayPay(previous: StateEntry, sizeBytes: number, policy: Policy): boolean {
+/**
+ * Why one more delta on what is stored cannot pay; undefined if it may. A chain ends when its deltas cost more than the
+ * content.
+ */
+export function whyNoDelta(previous: StateEntry, sizeBytes: number, policy: Policy): WholeReason | undefined {
   const { places = [] } = previous
-  return sizeBytes >= policy.signedMinBytes && places.length <= policy.chainDeltas && chainBytes(previous) < sizeBytes
+  if (sizeBytes < policy.signedMinBytes) return 'too-small'
+  if (places.length > policy.chainDeltas) return 'chain-too-long'
+  return chainBytes(previous) < sizeBytes ? undefined : 'chain-too-large'
 }
 
 /** Whether a delta of a content is kept. */

@@ -6,7 +6,7 @@ import { prefetch } from '../flow/prefetch.js'
 import { isHole } from '../format/sparse-map.js'
 import { createScanner, type LoadedSignature, type Scanner } from '../native.js'
 import { printPath } from '../path.js'
-import type { Batch, Batched, Body, Change, Extent, Look, Source, Summary } from '../types.js'
+import type { Batch, Batched, Body, Change, Extent, Look, Source, Summary, WholeReason } from '../types.js'
 import type { DecideContext } from './decide-body.js'
 import { type Policy, sigvaultBlockLen } from './policy.js'
 
@@ -24,6 +24,8 @@ export interface Input {
   /** It is a file, of which the second look tells whether there is more than its size. */
   readonly isWhole?: boolean | undefined
   readonly extents?: readonly Extent[] | undefined
+  /** Why there is no basis. */
+  readonly reason?: WholeReason | undefined
 }
 
 /** Of a content of unknown size a signature is made: it may turn out large. */
@@ -42,6 +44,7 @@ export class StreamBody implements Body {
   readonly form: Body['form']
   readonly sizeBytes: number | undefined
   readonly extents: readonly Extent[] | undefined
+  readonly reason: WholeReason | undefined
   readonly parts: Source<Uint8Array>
   readonly #scanner: Scanner
   #summary: Summary | undefined
@@ -57,6 +60,7 @@ export class StreamBody implements Body {
     this.form = basis === undefined ? 'whole' : 'delta'
     this.sizeBytes = item.sizeBytes
     this.extents = basis === undefined ? input.extents : undefined
+    this.reason = input.reason
     this.#scanner = createScanner({ ...scanOptions(item.sizeBytes, context.policy), basis })
     const parts = basis === undefined ? this.#whole() : this.#delta()
     // A source that is no file may never answer: who is done with it must not wait for what was pulled ahead.

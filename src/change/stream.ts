@@ -11,8 +11,8 @@ import { closeFile, DiskContent, isNotFound, isNow, noFile, readFailed } from '.
 import { readAhead, readsOf, readsToEnd } from '../source/read-ahead.js'
 import { SecondLook } from '../source/second-look.js'
 import type { Change, Entry, Extent, Look, Signed } from '../types.js'
-import { asChange, basesOf, decideBody, loadBasis, withStat } from './decide-body.js'
-import { mayPay } from './policy.js'
+import { asChange, basesOf, decideBody, loadBasis, whyNoBasis, withStat } from './decide-body.js'
+import { whyNoDelta } from './policy.js'
 import { Failed } from './read-batch.js'
 import { type Input, type SignContext, StreamBody, scanOptions } from './stream-body.js'
 
@@ -164,13 +164,14 @@ async function withBody(item: Change, input: Input, context: SignContext): Promi
   const { sizeBytes } = item
   const { policy, signal } = context
   const { value: from } = await basesOf(item, context).next()
-  const isWorthIt = from !== undefined && mayPay(from.entry, sizeBytes ?? Infinity, policy)
-  const basis = isWorthIt ? await loadBasis(from, signal) : undefined
+  const refused = from && whyNoDelta(from.entry, sizeBytes ?? Infinity, policy)
+  const basis = from !== undefined && refused === undefined ? await loadBasis(from, signal) : undefined
   if (sizeBytes === undefined && basis === undefined) {
     const message = `${printPath(item.path)} is larger than ${PART_BYTES} bytes and its size is not known`
     throw new BackupError('IBT_SIZE_UNKNOWN', message, { path: item.path })
   }
-  const body = new StreamBody(item, input, basis, context)
-  const isOther = basis !== undefined && from?.entry !== item.previous
-  return { ...item, origin: isOther ? from?.entry : undefined, body }
+  const isOther = from?.entry !== item.previous
+  const reason = from === undefined || isOther || basis !== undefined ? undefined : (refused ?? whyNoBasis(from))
+  const body = new StreamBody(item, { ...input, reason }, basis, context)
+  return { ...item, origin: basis !== undefined && isOther ? from?.entry : undefined, body }
 }

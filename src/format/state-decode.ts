@@ -81,6 +81,7 @@ export function decodeStateHeader(line: string): StateHeader {
     host: fields.text('host'),
     ...(fields.has('sourceId') && { sourceId: fields.text('sourceId') }),
     ...(fields.has('options') && { options: fields.object('options').all() }),
+    ...(fields.has('fullReason') && { fullReason: fields.text('fullReason') }),
     chain,
     requires: []
   }

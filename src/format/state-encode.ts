@@ -10,7 +10,7 @@ const NEEDS_ESCAPE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
 
 /** The first line of a state. */
 export function encodeStateHeader(header: StateHeader): string {
-  const { key, kind, date, startedNs, root, host, sourceId, options, chain, requires = [] } = header
+  const { key, kind, date, startedNs, root, host, sourceId, options, fullReason, chain, requires = [] } = header
   const links = chain.map(({ date, stateSha256 }) => JSON.stringify({ date, stateSha256 }))
   return (
     `{"format":${quote(STATE_FORMAT)},"version":${FORMAT_VERSION},"requires":${JSON.stringify(requires)}` +
@@ -18,6 +18,7 @@ export function encodeStateHeader(header: StateHeader): string {
     `${bytesField('root', root)},"host":${quote(host)}` +
     (sourceId === undefined ? '' : `,"sourceId":${quote(sourceId)}`) +
     (options === undefined ? '' : `,"options":${JSON.stringify(options)}`) +
+    (fullReason === undefined ? '' : `,"fullReason":${quote(fullReason)}`) +
     `,"chain":[${links.join(',')}],"entries":[`
   )
 }

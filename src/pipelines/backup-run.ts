@@ -10,6 +10,7 @@ import type {
   Artifact,
   ChainLink,
   Codec,
+  FullReason,
   Origins,
   SignaturePlace,
   StateClosing,
@@ -46,6 +47,8 @@ export interface Parent {
   readonly links: readonly ChainLink[]
   /** Its entries, once. */
   readonly entries: () => AsyncIterable<StateEntry>
+  /** Those of the entries that had a signature whose sigvault is gone. */
+  readonly lostSignatures: WeakSet<StateEntry>
   readonly artifacts: readonly Artifact[]
   /** Reads a signature; undefined if its sigvault is gone. */
   readonly signature: (place: SignaturePlace) => Promise<Uint8Array | undefined>
@@ -65,38 +68,53 @@ export interface Source {
  */
 export async function openParent(chain: Chain, { date }: StoredBackup): Promise<Parent> {
   const { header, closing } = await chain.ends(date)
-  const lost = closing.artifacts.find(
-    artifact => artifact.kind !== 'sigvault' && !chain.has(artifact.date, artifact.kind)
-  )
+  const lost = lostArtifact(chain, closing)
   if (lost !== undefined) {
     const message = `${lost.name} is not in the store, and the backup of ${date} needs it: make a full backup`
     throw new BackupError('IBT_BASIS_MISSING', message, { path: lost.name })
   }
   const stateSha256 = await chain.digest(date, 'state')
+  const lostSignatures = new WeakSet<StateEntry>()
   return {
     date,
     links: header.chain.map(link => (link.date === date ? { date, stateSha256 } : link)),
-    entries: () => entriesOf(chain, date, closing),
+    entries: () => entriesOf(chain, date, closing, lostSignatures),
+    lostSignatures,
     artifacts: closing.artifacts.filter(artifact => chain.has(artifact.date, artifact.kind)),
     signature: chain.signature,
     origins: findOrigins(chain, date)
   }
 }
 
+/** An archive that the entries of a state need and that is not in the store. */
+export function lostArtifact(chain: Chain, { artifacts }: StateClosing): Artifact | undefined {
+  return artifacts.find(({ kind, date }) => kind !== 'sigvault' && !chain.has(date, kind))
+}
+
 /** The entries of a state, without signatures whose sigvault has been deleted. A backup that stored none has lost none. */
-function entriesOf(chain: Chain, date: string, { artifacts }: StateClosing): AsyncIterable<StateEntry> {
+function entriesOf(
+  chain: Chain,
+  date: string,
+  { artifacts }: StateClosing,
+  lostSignatures: WeakSet<StateEntry>
+): AsyncIterable<StateEntry> {
   const sigvaults = artifacts.filter(({ kind }) => kind === 'sigvault')
   const lost = new Set(sigvaults.map(sigvault => sigvault.date).filter(date => !chain.has(date, 'sigvault')))
-  return lost.size === 0 ? chain.entries(date) : withoutLost(chain.entries(date), lost)
+  return lost.size === 0 ? chain.entries(date) : withoutLost(chain.entries(date), lost, lostSignatures)
 }
 
 async function* withoutLost(
   entries: AsyncIterable<StateEntry>,
-  lost: ReadonlySet<string>
+  lost: ReadonlySet<string>,
+  lostSignatures: WeakSet<StateEntry>
 ): AsyncGenerator<StateEntry, void, undefined> {
   for await (const entry of entries) {
-    const isLost = entry.signature !== undefined && lost.has(entry.signature.date)
-    yield isLost ? { ...entry, signature: undefined } : entry
+    if (entry.signature === undefined || !lost.has(entry.signature.date)) yield entry
+    else {
+      const unsigned = { ...entry, signature: undefined }
+      lostSignatures.add(unsigned)
+      yield unsigned
+    }
   }
 }
 
@@ -116,7 +134,7 @@ export function makeHeader(
   key: string,
   source: Source,
   newest: string | undefined,
-  parent: Parent | undefined
+  { parent, fullReason }: { readonly parent?: Parent | undefined; readonly fullReason?: FullReason | undefined }
 ): StateHeader {
   const now = Date.now()
   const date = nextDate(now, newest)
@@ -129,6 +147,7 @@ export function makeHeader(
     root,
     host: hostname(),
     sourceId,
+    fullReason,
     chain: [...(parent?.links ?? []), { date }]
   }
 }

@@ -10,9 +10,17 @@ import type { Published } from '../stages/publish.js'
 import { Chain, listStored } from '../stores/chain.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
-import type { Codec, StageContext, StoredName, Totals } from '../types.js'
+import type { Codec, FullReason, StageContext, StoredName, Totals } from '../types.js'
 import { anchorPatterns, relativeNames } from './anchor.js'
-import { type BackupSettings, checkSource, makeHeader, openParent, type Parent, type Source } from './backup-run.js'
+import {
+  type BackupSettings,
+  checkSource,
+  lostArtifact,
+  makeHeader,
+  openParent,
+  type Parent,
+  type Source
+} from './backup-run.js'
 import { backupStages, type FixedStages, type IncrementalStages } from './backup-stages.js'
 import { checkMounted } from './mounted.js'
 import type { BackupReport, RunOptions } from './options.js'
@@ -100,9 +108,10 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
   if (!dryRun) await removeLeftovers(chain, places, stored, signal)
   const source = { root, sourceId: options.sourceId }
-  const { parent, before } = await findParent(chain, kind, source, options)
+  const newest = await findParent(chain, kind, source, options)
+  const { parent, before } = newest
   const leftOut = await placesInside(places, root)
-  const watcher = new Watcher(options)
+  const watcher = new Watcher(options, parent)
   if (before !== undefined) {
     const { entries, files, sizeBytes } = before
     watcher.total = { entries, files, sizeBytes }
@@ -114,7 +123,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     root,
     rules: createRules({ ...options.rules, ...typed, excludePaths, onMissing: watcher.miss }),
     codec,
-    header: makeHeader(key, source, chain.newest?.date, parent),
+    header: makeHeader(key, source, chain.newest?.date, newest),
     store: dryRun ? nullStore() : places.cached,
     detection: options.detection,
     commits: async totals => {
@@ -133,7 +142,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     watch: watcher.stage,
     context: { signal, origins: parent?.origins },
     async report(published) {
-      const report = makeReport(settings, parent, published, watcher)
+      const report = makeReport(settings, newest, published, watcher)
       const isStored = published.isCommitted && !dryRun
       if (isStored && report.kind === 'full') await removeSuperfluous(chain, places, published, options)
       return { ...report, isStored, leftOut }
@@ -148,6 +157,7 @@ interface Newest {
   readonly parent?: Parent | undefined
   /** What the newest backup counted, also where nothing is built on it. */
   readonly before?: Totals | undefined
+  readonly fullReason?: FullReason | undefined
 }
 
 /** The newest backup, which has to be of the same source, for a full, too. */
@@ -159,35 +169,39 @@ async function findParent(
 ): Promise<Newest> {
   const { newest, key } = chain
   if (newest === undefined) {
-    if (kind !== 'incremental') return {}
+    if (kind !== 'incremental') return { fullReason: 'first' }
     throw new BackupError('IBT_NO_BACKUP', `No backup of ${key} to build on: make a full one first`, { path: key })
   }
   try {
     const { header, closing } = await chain.ends(newest.date)
     if (!allowSourceMismatch) checkSource(header, source)
-    return { before: closing.totals, parent: kind === 'full' ? undefined : await openParent(chain, newest) }
+    const before = closing.totals
+    if (kind !== 'full') return { before, parent: await openParent(chain, newest) }
+    return { before, fullReason: lostArtifact(chain, closing) === undefined ? 'asked' : 'parent-damaged' }
   } catch (error) {
     // A full is the way out of a damaged chain: only a refusal stops it.
     const isRefusal = !isBackupError(error) || ['IBT_SOURCE_MISMATCH', 'IBT_STATE_VERSION'].includes(error.code)
     if (kind !== 'full' || isRefusal) throw error
     onError?.(error)
-    return {}
+    return { fullReason: 'parent-damaged' }
   }
 }
 
 function makeReport(
   { header }: BackupSettings,
-  parent: Parent | undefined,
+  { parent, fullReason }: Newest,
   { artifacts, totals }: Published,
-  { missingFiles, movedFiles, madeDirectories, suspectFiles, suspects, knownSuspects }: Watcher
+  { largest, missingFiles, movedFiles, madeDirectories, suspectFiles, suspects, knownSuspects }: Watcher
 ): Omit<BackupReport, 'isStored' | 'leftOut'> {
   return {
     key: header.key,
     date: header.date,
     kind: header.kind,
+    fullReason,
     parent: parent?.date,
     files: artifacts,
     storedBytes: artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    largest,
     totals,
     missingFiles,
     madeDirectories,

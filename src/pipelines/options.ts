@@ -1,8 +1,9 @@
 import type { ChangeDetection } from '../change/compare.js'
+import type { StoredFile } from '../change/largest.js'
 import type { BackupError } from '../errors.js'
 import type { PlaceOptions } from '../places/options.js'
 import type { RulesOptions } from '../rules.js'
-import type { Codec, SealedArtifact, Totals } from '../types.js'
+import type { Codec, FullReason, SealedArtifact, Totals } from '../types.js'
 import type { StagesOption } from './choose-stages.js'
 
 /** What a run has done so far. */
@@ -63,10 +64,14 @@ export interface BackupReport {
   readonly key: string
   readonly date: string
   readonly kind: 'full' | 'incremental'
+  /** Why the backup is a full; undefined for an incremental. */
+  readonly fullReason?: FullReason | undefined
   /** Date of the backup that this one builds on. */
   readonly parent?: string | undefined
   readonly files: readonly SealedArtifact[]
   readonly storedBytes: number
+  /** The `LARGEST_FILES` files of which the most bytes were stored, the largest first, and why. */
+  readonly largest: readonly StoredFile[]
   readonly totals: Totals
   /** Of the `files` that the rules name, those that are not there. */
   readonly missingFiles: number

@@ -1,10 +1,12 @@
 import { isStoredSpans, isUnchangedLines, type StoredSpans, type UnchangedLines } from '../archive/store-spans.js'
 import { isMoved } from '../change/compare.js'
+import { Largest, type StoredFile, toStoredFile } from '../change/largest.js'
 import { REPORTED_PATHS } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { batchStage, isBatch } from '../flow/batches.js'
 import { printPath } from '../path.js'
 import { type Batched, isPacked, type Packed, type Piece, type Stage } from '../types.js'
+import type { Parent } from './backup-run.js'
 import type { Progress, RunOptions } from './options.js'
 
 /** Sees every entry that passes, and calls the caller's observers. */
@@ -21,12 +23,16 @@ export class Watcher {
   madeDirectories = 0
   /** What the newest backup counted. */
   total: Progress['total']
+  readonly #largest = new Largest<StoredFile>()
   #entries = 0
   #files = 0
   #sizeBytes = 0
   #storedBytes = 0
 
-  constructor(readonly options: Pick<RunOptions, 'onProgress' | 'onError' | 'detection' | 'rules'>) {
+  constructor(
+    readonly options: Pick<RunOptions, 'onProgress' | 'onError' | 'detection' | 'rules'>,
+    readonly parent: Parent | undefined
+  ) {
     const see = (item: Batched<Packed | Piece>) => this.#seeItem(item)
     this.stage = batchStage<Packed | Piece>(async function* watchStage(source) {
       for await (const item of source) {
@@ -39,6 +45,11 @@ export class Watcher {
   /** Lets everything pass; what travels in columns is counted there. */
   readonly stage: Stage<Packed | Piece>
 
+  /** The files of which the most bytes were stored, the largest first. */
+  get largest(): readonly StoredFile[] {
+    return this.#largest.files
+  }
+
   #seeItem(item: Batched<Packed | Piece>): void {
     if (isStoredSpans(item) || isUnchangedLines(item)) this.#seeSpan(item)
     else for (const single of isBatch(item) ? item : [item]) this.#see(single)
@@ -49,7 +60,10 @@ export class Watcher {
     this.#files += span.files
     this.#sizeBytes += span.sizeBytes
     this.#storedBytes += span.storedBytes
-    if (isStoredSpans(span) && !this.options.detection?.checksum) this.movedFiles += span.movedFiles
+    if (isStoredSpans(span)) {
+      if (!this.options.detection?.checksum) this.movedFiles += span.movedFiles
+      for (const item of span.larger(this.#largest.minBytes)) this.#addLarge(item)
+    }
     if (this.options.onProgress !== undefined) this.#report(span.lastPath())
   }
 
@@ -94,8 +108,16 @@ export class Watcher {
     rules?.onMissing?.(path)
   }
 
-  #count({ storedBytes, change, state, previous }: Packed): void {
+  #addLarge(item: Packed): void {
+    const file = toStoredFile(item, this.parent === undefined ? 'full' : 'incremental')
+    const isLost = file.reason === 'no-signature' && this.parent!.lostSignatures.has(item.previous!)
+    this.#largest.add(isLost ? { ...file, reason: 'signature-lost' } : file)
+  }
+
+  #count(item: Packed): void {
+    const { storedBytes, change, state, previous } = item
     this.#storedBytes += storedBytes
+    if (storedBytes > this.#largest.minBytes) this.#addLarge(item)
     // It is deleted.
     if (state === undefined) return
     this.#entries++

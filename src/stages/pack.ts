@@ -26,7 +26,8 @@ import {
   type Packed,
   type Piece,
   type Signed,
-  type Stage
+  type Stage,
+  type Summary
 } from '../types.js'
 
 /** Options of `pack`. */
@@ -195,7 +196,9 @@ class Packer {
     const signature = storeSignature(this.sigvault, item, summary)
     const state = this.#groups.add(item, recordStored(item, summary, { place, signature }), body.form === 'whole')
     // Nobody may keep the parts: their memory may be used again.
-    const packed = { item: 'packed', state, storedBytes: writer.storedBytes, ...item, change, body: undefined } as const
+    const { storedBytes } = writer
+    const reason = reasonOf(body, summary)
+    const packed = { item: 'packed', state, storedBytes, reason, ...item, change, body: undefined } as const
     return packed
   }
 }
@@ -204,6 +207,12 @@ class Packer {
 function needsSize({ type, sizeBytes, content, body, linkTo, origin, change = 'created' }: Partial<Signed>): boolean {
   if (type !== 'file' || sizeBytes !== undefined || content === undefined || body !== undefined) return false
   return linkTo === undefined && origin === undefined && (change === 'created' || change === 'updated')
+}
+
+/** A delta without a COPY is a whole content. */
+function reasonOf({ form, reason }: Body, { copies }: Summary): Packed['reason'] {
+  if (form === 'whole') return reason
+  return copies > 0 ? 'delta' : 'nothing-in-common'
 }
 
 /** The body of a file that no stage has signed. */

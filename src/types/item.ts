@@ -28,6 +28,23 @@ export interface Extent {
   readonly sizeBytes: number
 }
 
+/** Why a content is stored whole although there was a previous one that a delta could have been made of. */
+export type WholeReason =
+  /** Contents of this size are not signed. */
+  | 'too-small'
+  /** The previous content has no signature. */
+  | 'no-signature'
+  /** It had one that is deleted or damaged. */
+  | 'signature-lost'
+  /** There are too many deltas on it. */
+  | 'chain-too-long'
+  /** The deltas on it have as many bytes as the new content. */
+  | 'chain-too-large'
+  /** No block of the previous content is in it. */
+  | 'nothing-in-common'
+  /** There was a delta, and it was too large. */
+  | 'delta-too-large'
+
 /** What is to be stored of a content. */
 export interface Body {
   readonly form: 'whole' | 'delta'
@@ -35,6 +52,8 @@ export interface Body {
   readonly sizeBytes?: number | undefined
   /** Of a whole sparse body: where it holds data, known before the first part. The archive leaves the holes out. */
   readonly extents?: readonly Extent[] | undefined
+  /** Of a whole body where there is a previous content. */
+  readonly reason?: WholeReason | undefined
   /** Of a whole body: its bytes, exactly `sizeBytes`. Of a delta: parts of at most `PART_BYTES`, each stored as one entry. */
   readonly parts: Source<Uint8Array>
   /** After the last part. */
@@ -77,6 +96,8 @@ export interface Packed extends Change {
   readonly state: StateEntry | undefined
   /** Bytes that were stored of it, before compression. */
   readonly storedBytes: number
+  /** How its content was stored, where a stage has decided that. */
+  readonly reason?: 'delta' | WholeReason | undefined
 }
 
 /** At most `FRAME_BYTES` of one artifact, cut at an entry border where it can be. */

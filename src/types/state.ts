@@ -70,6 +70,14 @@ export interface ChainLink {
   readonly stateSha256?: string | undefined
 }
 
+/** Why a backup is a full. */
+export type FullReason =
+  /** The key had no backup. */
+  | 'first'
+  | 'asked'
+  /** The newest backup cannot be read, or an artifact that it needs is gone. */
+  | 'parent-damaged'
+
 /** First line of a state. */
 export interface StateHeader extends BackupId {
   readonly kind: 'full' | 'incremental'
@@ -81,6 +89,8 @@ export interface StateHeader extends BackupId {
   /** Names the source where path and host do not. */
   readonly sourceId?: string | undefined
   readonly options?: Readonly<Record<string, unknown>> | undefined
+  /** Why it is a full: a `FullReason`, or one of a later writer. */
+  readonly fullReason?: string | undefined
   /** Oldest first: the full and each incremental up to this one. */
   readonly chain: readonly ChainLink[]
   /** Features without which a reader must not go on. */

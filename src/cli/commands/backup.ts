@@ -5,6 +5,7 @@ import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { readNames } from '../names.js'
 import { type BackupValues, toBackupOptions } from '../options.js'
+import { describeFullReason, largestLines } from '../reasons.js'
 import { Reporter } from '../reporter.js'
 import { closeStdin, isTarSource, TAR_SOURCE_ID, tarOnStdin } from '../tar-source.js'
 
@@ -58,7 +59,7 @@ function suspicion(count: number): string {
 }
 
 function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchanged }: BackupValues): string[] {
-  const { key, date, kind, parent, totals, files } = report
+  const { key, date, kind, parent, fullReason, totals, files, largest } = report
   const { created, updated, touched, deleted, unchanged, unreadable, dirty } = totals
   const size = `${formatCount(totals.files, 'file')}, ${formatBytes(totals.sizeBytes)}`
   const changes =
@@ -69,6 +70,7 @@ function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchang
     `${kind === 'full' ? 'Full' : 'Incremental'} backup of ${key}, ${date}${parent ? ` on ${parent}` : ''}`
   ]
   lines.push(`  ${changes}`)
+  if (fullReason !== undefined) lines.push(`  Full because: ${describeFullReason(fullReason)}`)
   if (unreadable + dirty > 0) lines.push(`  ${unreadable} unreadable, ${dirty} changed while they were read`)
   if (report.madeDirectories > 0)
     lines.push(
@@ -78,6 +80,7 @@ function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchang
   if (report.suspectFiles > 0) lines.push(`  ${suspicion(report.suspectFiles)}`)
   if (report.knownSuspects > 0)
     lines.push(`  ${formatCount(report.knownSuspects, 'file')} still as an earlier run suspected of bit rot`)
+  if (largest.length > 0) lines.push('  Most of the new bytes, before compression:', ...largestLines(largest))
   for (const { name, sizeBytes } of files) lines.push(`  ${formatBytes(sizeBytes).padStart(9)}  ${name}`)
   const what = report.isStored
     ? `${formatBytes(report.storedBytes)} stored`

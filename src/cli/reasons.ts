@@ -1,0 +1,38 @@
+import type { StoredFile, StoredReason } from '../change/largest.js'
+import { printPath } from '../path.js'
+import type { FullReason } from '../types.js'
+import { formatBytes } from './format.js'
+
+const STORED: Readonly<Record<StoredReason, string>> = {
+  full: 'a full stores everything',
+  new: 'new file',
+  retyped: 'was not a file before',
+  delta: 'delta',
+  'too-small': 'whole: too small for a delta',
+  'no-signature': 'whole: the previous version has no signature',
+  'signature-lost': 'whole: the signature of the previous version is gone',
+  'chain-too-long': 'whole: there were too many deltas on it',
+  'chain-too-large': 'whole: its deltas had become as large as it is',
+  'nothing-in-common': 'whole: nothing in common with the previous version',
+  'delta-too-large': 'whole: a delta would have saved too little',
+  'not-compared': 'whole: the pipeline compared no contents'
+}
+
+const FULL: Readonly<Record<FullReason, string>> = {
+  first: 'the first backup of the key',
+  asked: 'a full was asked for',
+  'parent-damaged': 'the newest backup is damaged'
+}
+
+/** Why a backup is a full, for people; a word that a later version wrote stays as it is. */
+export function describeFullReason(reason: string): string {
+  return Object.hasOwn(FULL, reason) ? FULL[reason as FullReason] : reason
+}
+
+/** Files with the most stored bytes, a line each. */
+export function largestLines(files: readonly StoredFile[]): string[] {
+  return files.map(({ path, storedBytes, reason, dirty }) => {
+    const why = STORED[reason] + (dirty ? ', changed while it was read' : '')
+    return `  ${formatBytes(storedBytes).padStart(9)}  ${printPath(path)} (${why})`
+  })
+}
