@@ -17,6 +17,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   rules: [...GROUND, 'path'],
   native: [...GROUND, 'path', 'flow'],
   format: [...GROUND, 'path', 'flow'],
+  retention: [...GROUND, 'path', 'flow', 'format'],
   codec: [...GROUND, 'path', 'flow', 'format'],
   source: [...GROUND, 'path', 'flow', 'rules', 'native', 'format'],
   change: [...GROUND, 'path', 'flow', 'native', 'format', 'source'],
@@ -33,7 +34,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
   pipelines: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
-    ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog']
+    ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog'],
+    'retention'
   ],
   index: [
     ...GROUND,
@@ -50,16 +52,18 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'stages',
     'places',
     'catalog',
-    'pipelines'
+    'pipelines',
+    'retention'
   ],
   cli: [
     ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'interop', 'stores', 'stages'],
-    ...['places', 'catalog', 'pipelines']
+    ...['places', 'catalog', 'pipelines'],
+    'retention'
   ]
 }
 
 /** Pure bytes and values: a file, a socket or a process has no place there. */
-const PURE = ['format', 'codec', 'path', 'rules', 'types', 'errors', 'constants']
+const PURE = ['format', 'retention', 'codec', 'path', 'rules', 'types', 'errors', 'constants']
 const INPUT_OUTPUT =
   /^node:(child_process|dgram|dns|fs|http|http2|https|inspector|net|os|readline|tls|tty|worker_threads)\b/
 

@@ -44,6 +44,38 @@ function extension(kind: Kind): string {
   return kind === 'state' ? 'json' : 'tar'
 }
 
+const STATE = /^(.+)\.state\.([^/]+?)\.json((?:\.[a-z0-9]+)*)$/
+const REMOVED = /^(.+)\.removed\.([^/]+?)\.at-(\d{8}T\d{6}\.\d{3}Z)\.json((?:\.[a-z0-9]+)*)$/
+
+/** What the name of a removed state says. */
+export interface RemovedName extends BackupId {
+  /** The name that the state had, and gets back. */
+  readonly state: string
+  /** When it was removed. */
+  readonly at: string
+}
+
+/** The name that the state of a backup gets when the backup is removed: its own, with the time of the removal. */
+export function removedName(state: string, at: string): string {
+  const match = STATE.exec(state)
+  if (match === null || parseArtifactName(state)?.kind !== 'state' || !isDate(at)) {
+    throw new TypeError(`Not the name of a state and a date: ${state}, ${at}`)
+  }
+  const [, key, what, suffix] = match
+  return `${key}.removed.${what}.at-${at}.json${suffix}`
+}
+
+/** Reads what `removedName` writes; undefined for every other name. */
+export function parseRemovedName(name: string): RemovedName | undefined {
+  const match = REMOVED.exec(name)
+  if (match === null) return undefined
+  const [, ownKey, what, at, suffix] = match
+  const state = `${ownKey}.state.${what}.json${suffix}`
+  const parsed = parseArtifactName(state)
+  if (parsed?.kind !== 'state' || parsed.key !== ownKey || !isDate(at!)) return undefined
+  return { key: parsed.key, date: parsed.date, state, at: at! }
+}
+
 /** Name of the lock on a key. */
 export function lockName(key: string): string {
   checkKey(key)

@@ -25,6 +25,7 @@ import type {
   StoreOptions
 } from '../types.js'
 import { findArtifacts, type StoredArtifact } from './artifacts.js'
+import { findRemoved, type RemovedBackup } from './removed.js'
 
 export type { StoredArtifact } from './artifacts.js'
 
@@ -53,6 +54,8 @@ export class Chain {
     readonly store: Store,
     readonly key: string,
     readonly artifacts: readonly StoredArtifact[],
+    /** Backups that were removed and whose states are still there, under other names. */
+    readonly removed: readonly RemovedBackup[],
     readonly options: StoreOptions
   ) {
     this.#stored = new Map(artifacts.map(artifact => [`${artifact.kind} ${artifact.date}`, artifact]))
@@ -69,7 +72,7 @@ export class Chain {
     const { signal } = options
     const find = knownCodecs(options.codecs)
     const stored = options.stored ?? (await listStored(store, `${key}.`, { signal }))
-    return new Chain(store, key, findArtifacts(stored, key, find), { signal })
+    return new Chain(store, key, findArtifacts(stored, key, find), findRemoved(stored, key), { signal })
   }
 
   /** The newest backup that is complete. */
@@ -90,9 +93,18 @@ export class Chain {
     throw new BackupError('IBT_NO_BACKUP', `${wanted}: ${oldest}`, { path: key })
   }
 
+  /** The newest date that a backup of the key has, or had: one that was removed may come back. */
+  get newestDate(): string | undefined {
+    const dates = [...this.backups.slice(-1), ...this.removed].map(({ date }) => date)
+    return dates.reduce<string | undefined>(
+      (newest, date) => (newest === undefined || date > newest ? date : newest),
+      undefined
+    )
+  }
+
   /** What an interrupted run left: artifacts younger than the newest state. */
   get leftovers(): readonly string[] {
-    const newest = this.newest?.date ?? ''
+    const newest = this.newestDate ?? ''
     return this.artifacts.filter(({ date }) => date > newest).map(({ name }) => name)
   }
 

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { formatDate } from '../../src/format/dates.js'
-import { artifactName, checkKey, keyFromPath, lockName, parseArtifactName } from '../../src/format/names.js'
+import {
+  artifactName,
+  checkKey,
+  keyFromPath,
+  lockName,
+  parseArtifactName,
+  parseRemovedName,
+  removedName
+} from '../../src/format/names.js'
 import type { Kind } from '../../src/types.js'
 
 const DATE = '20261101T123015.007Z'
@@ -42,7 +50,8 @@ test('every name is read back, also if the key looks like a name itself', () => 
     'v00001',
     '%2F',
     '-',
-    'lock'
+    'lock',
+    'removed'
   )
   const key = fc
     .array(part, { minLength: 1, maxLength: 6 })
@@ -54,9 +63,31 @@ test('every name is read back, also if the key looks like a name itself', () => 
     fc.property(key, fc.constantFrom(...KINDS), date, suffixes, (key, kind, date, suffixes) => {
       const name = artifactName({ key, date }, kind, suffixes.map(suffix => `.${suffix}`).join(''))
       assert.deepEqual(parseArtifactName(name), { key, kind, date, suffixes })
+      assert.equal(parseRemovedName(name), undefined)
+      if (kind !== 'state') return
+      const removed = removedName(name, DATE)
+      assert.deepEqual(parseRemovedName(removed), { key, date, state: name, at: DATE })
+      assert.equal(parseArtifactName(removed), undefined)
     }),
     { seed: 2, numRuns: 2000 }
   )
+})
+
+test('the name of a removed state has the time of the removal, and no other name is one', () => {
+  const name = removedName(`home.state.${DATE}.json.zst`, '20270101T000000.000Z')
+  assert.equal(name, `home.removed.${DATE}.at-20270101T000000.000Z.json.zst`)
+  for (const other of [
+    name.replace('at-2027', 'at-2x27'),
+    name.replace('.json', '.tar'),
+    name.replace('.at-', '.'),
+    name.replace(DATE, '20260230T000000.000Z'),
+    `.${name}`,
+    `a/${name}`
+  ]) {
+    assert.equal(parseRemovedName(other), undefined, other)
+  }
+  assert.throws(() => removedName(`home.full.${DATE}.tar`, DATE), TypeError)
+  assert.throws(() => removedName(`home.state.${DATE}.json`, 'yesterday'), TypeError)
 })
 
 test('what is not exactly a name is none', () => {

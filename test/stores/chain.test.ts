@@ -31,6 +31,19 @@ test('backups are those that have a state, oldest first; a full has its archive'
   assert.deepEqual(chain.leftovers, [`key.updated.${T3}.tar`])
 })
 
+test('of a removed backup the artifacts are not left over, and its date stays taken', async () => {
+  const removed = `key.removed.${T3}.at-20261104T000000.000Z.json`
+  const names = [`key.state.${T1}.json`, `key.created.${T2}.tar`, `key.created.${T3}.tar`, removed]
+  const chain = await Chain.open(await storeOf(...names, `key2.removed.${T3}.at-${T3}.json`), 'key')
+  assert.deepEqual([chain.leftovers, chain.newest?.date, chain.newestDate], [[], T1, T3])
+  assert.deepEqual(chain.removed, [
+    {
+      ...{ name: removed, sizeBytes: 5, date: T3, state: `key.state.${T3}.json` },
+      removedAtMs: Date.UTC(2026, 10, 4)
+    }
+  ])
+})
+
 test('names of other keys and of nothing known are not of the chain', async () => {
   const names = [`key2.state.${T1}.json`, `key.x.state.${T1}.json`, 'key.lock', `key.state.${T1}.tar`, 'key.']
   const chain = await Chain.open(await storeOf(...names), 'key')

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { hostname, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { after, test } from 'node:test'
+import { removedName } from '../../src/format/names.js'
 import { storeConformance } from '../../src/stores/conformance.js'
 import { directoryStore } from '../../src/stores/directory.js'
 
@@ -107,7 +108,11 @@ test('what a killed run has left is removed for its key only', async () => {
   const store = directoryStore(path)
   const random = '0123456789abcdef'
   const artifact = 'full.20261123T000000.000Z.tar.zst'
-  const ours = [`.key.${artifact}.${random}.tmp`, `.key.state.20261123T000000.000Z.json.${random}.tmp`]
+  const removed = removedName('key.state.20261123T000000.000Z.json', '20261124T000000.000Z')
+  const ours = [
+    ...[`.key.${artifact}.${random}.tmp`, `.key.state.20261123T000000.000Z.json.${random}.tmp`],
+    `.${removed}.${random}.tmp`
+  ]
   const others = [
     `.key2.${artifact}.${random}.tmp`,
     `.key.more.${artifact}.${random}.tmp`,
@@ -120,7 +125,7 @@ test('what a killed run has left is removed for its key only', async () => {
   const { pid } = spawnSync('true')
   const holder = { pid, host: hostname(), startedNs: '1', token: 'a'.repeat(32) }
   ours.push(`.key.lock.${'1'.repeat(16)}.tmp`, `.key.lock.${'a'.repeat(16)}.${random}.tmp`)
-  for (const name of ours.slice(2)) await writeFile(join(path, name), JSON.stringify(holder))
+  for (const name of ours.slice(3)) await writeFile(join(path, name), JSON.stringify(holder))
   others.push(`.key.lock.${'2'.repeat(16)}.tmp`)
   await writeFile(join(path, others.at(-1)!), JSON.stringify({ ...holder, pid: process.pid }))
   assert.equal(await store.clean('key'), ours.length)
