@@ -56,5 +56,6 @@ export {
 export type { EncodeStage } from './stages/encode.js'
 export { Chain, type ChainOptions, type StoredArtifact, type StoredBackup } from './stores/chain.js'
 export { findOrigins } from './stores/origins.js'
+export type { RemovedBackup } from './stores/removed.js'
 export type * from './types.js'
 export { batches, batchOf, isChunk, isCounted, isEntry, isPacked, isPiece, isSealed } from './types.js'
