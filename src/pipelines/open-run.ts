@@ -123,11 +123,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     root,
     rules: createRules({ ...options.rules, ...typed, excludePaths, onMissing: watcher.miss }),
     codec,
-<<<<<<< HEAD
-    header: makeHeader(key, source, chain.newest?.date, newest),
-=======
-    header: makeHeader(key, source, chain.newestDate, parent),
->>>>>>> def8fd8 (Add retention rules, and names for the states of removed backups)
+    header: makeHeader(key, source, chain.newestDate, newest),
     store: dryRun ? nullStore() : places.cached,
     detection: options.detection,
     commits: async totals => {
