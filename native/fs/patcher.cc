@@ -26,6 +26,41 @@ void MemoryBasis::read(uint64_t position, uint8_t* bytes, size_t length) const {
   std::memcpy(bytes, bytes_ + position, length);
 }
 
+void BlockBasis::add(uint64_t start, const uint8_t* bytes, size_t size) {
+  while (!blocks_.empty() && bytes_ + size > max_bytes_) {
+    bytes_ -= blocks_.front().bytes.size();
+    blocks_.erase(blocks_.begin());
+  }
+  Block block{start, {}};
+  block.bytes.append(bytes, size);
+  blocks_.push_back(std::move(block));
+  bytes_ += size;
+}
+
+const BlockBasis::Block* BlockBasis::find(uint64_t position) const {
+  for (size_t i = blocks_.size(); i-- > 0;) {
+    if (!blocks_[i].holds(position)) continue;
+    std::rotate(blocks_.begin() + std::ptrdiff_t(i), blocks_.begin() + std::ptrdiff_t(i) + 1, blocks_.end());
+    return &blocks_.back();
+  }
+  return nullptr;
+}
+
+size_t BlockBasis::ready(uint64_t position, size_t wanted) const {
+  const Block* block = find(position);
+  return block == nullptr ? 0 : std::min<uint64_t>(wanted, block->start + block->bytes.size() - position);
+}
+
+void BlockBasis::read(uint64_t position, uint8_t* bytes, size_t length) const {
+  if (ready(position, length) < length) mismatch(position, length);
+  std::memcpy(bytes, blocks_.back().bytes.data() + (position - blocks_.back().start), length);
+}
+
+Patcher::Need Patcher::need(const Basis& basis) const {
+  const bool copies = left_ > 0 && command_ == DeltaDecoder::Next::copy;
+  return copies && basis.ready(position_, 1) == 0 ? Need{position_, left_} : Need{0, 0};
+}
+
 void Patcher::feed(const uint8_t* bytes, size_t length) {
   if (length == 0 || ended_) return;
   decoder_.feed(bytes, length);
@@ -48,7 +83,9 @@ void Patcher::pull(const Basis& basis, size_t max, RawBytes& out, const CancelTo
     const uint64_t room = max - (out.size() - start);
     if (room == 0) return;
     cancel.check();
-    const size_t step = static_cast<size_t>(std::min({left_, room, PATCH_STEP_BYTES}));
+    size_t step = static_cast<size_t>(std::min({left_, room, PATCH_STEP_BYTES}));
+    if (command_ == DeltaDecoder::Next::copy) step = basis.ready(position_, step);
+    if (step == 0) return;
     out.reserve_more(step);
     if (command_ == DeltaDecoder::Next::literal) {
       std::memcpy(out.end(), literal_, step);

@@ -10,6 +10,8 @@ namespace ibt {
 class Basis {
  public:
   virtual ~Basis() = default;
+  // How many bytes can be read there, at most `wanted`; 0: they have to be given first.
+  virtual size_t ready(uint64_t, size_t wanted) const { return wanted; }
   // Throws EngineError basis_mismatch beyond its end.
   virtual void read(uint64_t position, uint8_t* bytes, size_t length) const = 0;
 };
@@ -33,12 +35,42 @@ class MemoryBasis final : public Basis {
   const size_t size_;
 };
 
+// Parts of a basis that are given when they are needed. Memory: `max_bytes`, or one block if that has more; those that
+// were used last stay.
+class BlockBasis final : public Basis {
+ public:
+  explicit BlockBasis(size_t max_bytes) : max_bytes_(max_bytes) {}
+  void add(uint64_t start, const uint8_t* bytes, size_t size);
+  size_t ready(uint64_t position, size_t wanted) const override;
+  void read(uint64_t position, uint8_t* bytes, size_t length) const override;
+
+ private:
+  struct Block {
+    uint64_t start;
+    RawBytes bytes;
+    bool holds(uint64_t position) const { return position >= start && position - start < bytes.size(); }
+  };
+  // The one that holds the position is the last then; null if none does.
+  const Block* find(uint64_t position) const;
+
+  const size_t max_bytes_;
+  size_t bytes_ = 0;
+  // Last used last.
+  mutable std::vector<Block> blocks_;
+};
+
 class Patcher {
  public:
   // The bytes must stay valid until it is hungry again.
   void feed(const uint8_t* bytes, size_t length);
-  // Appends up to `max` bytes of output: fewer only if it is hungry or has ended.
+  // Appends up to `max` bytes of output: fewer only if it is hungry, has ended, or needs a part of the basis.
   void pull(const Basis& basis, size_t max, RawBytes& out, const CancelToken& cancel);
+  // The copy that goes on, and where; no bytes if there is none, or if `basis` has its next bytes ready.
+  struct Need {
+    uint64_t position;
+    uint64_t length;
+  };
+  Need need(const Basis& basis) const;
   bool hungry() const { return hungry_; }
   bool ended() const { return ended_; }
   // No more delta comes. Throws EngineError input_ended if its end was not seen.

@@ -13,7 +13,10 @@ struct PatcherObject {
   static constexpr napi_type_tag TAG = {0x6c69627273796e63, 0x7061746368650004};
 
   std::shared_ptr<CallState> calls = std::make_shared<CallState>();
+  explicit PatcherObject(size_t cache_bytes) : blocks(cache_bytes) {}
   Patcher patcher;
+  // What was given of a basis that is neither a descriptor nor bytes.
+  BlockBasis blocks;
   // A copy of what was pushed: the decoder goes on reading it after the call.
   RawBytes delta;
 };
@@ -24,8 +27,9 @@ std::shared_ptr<PatcherObject> free_patcher(const Napi::CallbackInfo& info) {
   return patcher;
 }
 
-// A descriptor or bytes.
+// A descriptor or bytes; null: what was given.
 std::unique_ptr<Basis> basis(const Napi::CallbackInfo& info, size_t index, Held& held) {
+  if (info[index].IsUndefined()) return nullptr;
   if (info[index].IsNumber()) return std::make_unique<FileBasis>(descriptor(info, index, "basis"));
   const Span span = bytes(info, index, "basis", &held);
   return std::make_unique<MemoryBasis>(span.data, span.size);
@@ -48,9 +52,31 @@ RawBytes patch_bytes(const Basis& basis, Span delta, double max, const CancelTok
 
 }  // namespace
 
-// ()
+// (cacheBytes)
 Napi::Value create_patcher(const Napi::CallbackInfo& info) {
-  return Wrapped<PatcherObject>::make(info.Env(), std::make_shared<PatcherObject>(), sizeof(PatcherObject));
+  const size_t cache_bytes = static_cast<size_t>(integer(info, 0, "cacheBytes", 0, SAFE_MAX));
+  return Wrapped<PatcherObject>::make(info.Env(), std::make_shared<PatcherObject>(cache_bytes), sizeof(PatcherObject));
+}
+
+// (patcher, start, bytes)
+Napi::Value patcher_give(const Napi::CallbackInfo& info) {
+  auto object = free_patcher(info);
+  const uint64_t start = static_cast<uint64_t>(integer(info, 1, "start", 0, SAFE_MAX));
+  const Span given = bytes(info, 2, "bytes", nullptr);
+  object->blocks.add(start, given.data, given.size);
+  return info.Env().Undefined();
+}
+
+// (patcher): position and length of a copy that needs to be given its next bytes; undefined if there is none
+Napi::Value patcher_needs(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto object = free_patcher(info);
+  const auto [position, length] = object->patcher.need(object->blocks);
+  if (length == 0) return env.Undefined();
+  Napi::Array needs = Napi::Array::New(env, 2);
+  needs.Set(0u, Napi::Number::New(env, static_cast<double>(position)));
+  needs.Set(1u, Napi::Number::New(env, static_cast<double>(length)));
+  return needs;
 }
 
 // (patcher, delta)
@@ -78,7 +104,7 @@ Napi::Value patcher_pull_job(const Napi::CallbackInfo& info) {
       info.Env(), std::move(stop), std::move(held),
       [object, from = std::move(from), max](const CancelToken& cancel) {
         RawBytes out;
-        object->patcher.pull(*from, max, out, cancel);
+        object->patcher.pull(from == nullptr ? object->blocks : *from, max, out, cancel);
         return out;
       },
       [object, call = Call(object->calls)](Napi::Env env, RawBytes& out) mutable -> Napi::Value {

@@ -14,6 +14,8 @@ export interface ArchiveReader extends Archive {
   read(offset: number, length: number): Promise<Uint8Array>
   /** The same bytes, as part of what is decoded, if they are in one frame. */
   view(offset: number, length: number): Promise<Uint8Array>
+  /** The decoded frame with the byte at an offset, and where it begins. @throws as `read` */
+  frame(offset: number): Promise<{ start: number; bytes: Uint8Array }>
   /** The same bytes, if they are part of what is decoded already. */
   held(offset: number, length: number): Uint8Array | undefined
   /** The same bytes, one frame at a time. */
@@ -84,6 +86,12 @@ class FramedArchive implements ArchiveReader {
 
   async view(offset: number, length: number): Promise<Uint8Array> {
     return (await this.#part(offset, length)) ?? this.#joined(offset, length)
+  }
+
+  async frame(offset: number): Promise<{ start: number; bytes: Uint8Array }> {
+    this.#check(offset, 1)
+    const index = this.#index.find(offset)
+    return { start: this.#index.frame(index).start, bytes: await this.#frame(index) }
   }
 
   held(offset: number, length: number): Uint8Array | undefined {

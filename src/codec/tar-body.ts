@@ -77,6 +77,21 @@ export async function smallTarBody(
 }
 
 /**
+ * Where the body of the entry at an offset is: undefined if the archive does not have its bytes in one piece, one after
+ * the other, as those of a sparse file.
+ *
+ * @throws BackupError IBT_ARCHIVE_CORRUPT if another entry is there.
+ */
+export async function placeOfBody(
+  archive: Archive,
+  entry: { readonly path: string; readonly offset: number; readonly sizeBytes: number | undefined }
+): Promise<{ readonly start: number; readonly sizeBytes: number } | undefined> {
+  const { header, start } = await headerAt(archive, entry.offset)
+  if (header.path !== entry.path) throw mismatch(archive, entry, printPath(header.path))
+  return header.sparseSizeBytes === undefined ? { start, sizeBytes: header.sizeBytes } : undefined
+}
+
+/**
  * A body of up to `TOGETHER_BYTES` that is at hand, as part of a larger block of memory: undefined if it is not, or not
  * as plain as nearly all are. Only its digest tells that it is the right one: of the header it looks at the size alone.
  */

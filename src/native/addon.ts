@@ -230,11 +230,13 @@ export interface Addon {
   scannerUpdate(scanner: Handle<'scanner'>, chunk: Uint8Array, token: Token): Promise<Buffer>
   scannerZeros(scanner: Handle<'scanner'>, count: number, token: Token): Promise<Buffer>
   scannerFinish(scanner: Handle<'scanner'>, token: Token): Promise<RawScanResult>
-  createPatcher(): Handle<'patcher'>
+  createPatcher(cacheBytes: number): Handle<'patcher'>
+  patcherGive(patcher: Handle<'patcher'>, start: number, bytes: Uint8Array): void
+  patcherNeeds(patcher: Handle<'patcher'>): readonly [position: number, length: number] | undefined
   patcherPush(patcher: Handle<'patcher'>, delta: Uint8Array): void
   patcherPull(
     patcher: Handle<'patcher'>,
-    basis: number | Uint8Array,
+    basis: number | Uint8Array | undefined,
     maxBytes: number,
     token: Token
   ): Promise<Buffer | null>

@@ -19,18 +19,42 @@ export interface Patcher {
   end(): void
 }
 
+/**
+ * A patcher that is given parts of its basis as it needs them. What `pull` gives ends also where the next copy needs a
+ * part: see `needs`. Memory: beside that of `Patcher`, its cache of parts.
+ */
+export interface BlockPatcher extends Patcher {
+  /** The copy that goes on, and from where on it needs the basis. */
+  readonly needs: { readonly position: number; readonly length: number } | undefined
+  /** Takes a copy of a part of the basis. */
+  give(start: number, bytes: Uint8Array): void
+  /** From now on copies are read from a descriptor. */
+  readFrom(fd: number): void
+}
+
 const SUBJECT = { action: 'read basis' }
 
-class NativePatcher implements Patcher {
+class NativePatcher implements BlockPatcher {
   readonly #handle: Handle<'patcher'>
-  readonly #basis: number | Uint8Array
+  #basis: number | Uint8Array | undefined
 
-  constructor(basis: number | Uint8Array) {
-    if (!(basis instanceof Uint8Array) && !(Number.isInteger(basis) && basis >= 0)) {
-      throw new TypeError('basis is neither a descriptor nor a Uint8Array')
-    }
-    this.#basis = typeof basis === 'number' ? basis : copyOf(basis)
-    this.#handle = callNative(SUBJECT, () => addon().createPatcher())
+  constructor(basis: number | Uint8Array | undefined, cacheBytes = 0) {
+    this.#basis = basis instanceof Uint8Array ? copyOf(basis) : basis
+    this.#handle = callNative(SUBJECT, () => addon().createPatcher(cacheBytes))
+  }
+
+  get needs(): BlockPatcher['needs'] {
+    if (this.#basis !== undefined) return undefined
+    const needs = callNative(SUBJECT, () => addon().patcherNeeds(this.#handle))
+    return needs && { position: needs[0], length: needs[1] }
+  }
+
+  give(start: number, bytes: Uint8Array): void {
+    callNative(SUBJECT, () => addon().patcherGive(this.#handle, start, bytes))
+  }
+
+  readFrom(fd: number): void {
+    this.#basis = fd
   }
 
   push(delta: Uint8Array): void {
@@ -55,7 +79,15 @@ function copyOf(basis: Uint8Array): Uint8Array {
 
 /** Makes a patcher. Bytes of a basis are copied. @throws TypeError for a wrong basis. */
 export function createPatcher(basis: number | Uint8Array): Patcher {
+  if (!(basis instanceof Uint8Array) && !(Number.isInteger(basis) && basis >= 0)) {
+    throw new TypeError('basis is neither a descriptor nor a Uint8Array')
+  }
   return new NativePatcher(basis)
+}
+
+/** Makes a patcher that keeps up to `cacheBytes` of the parts of its basis that it was given. */
+export function createBlockPatcher(cacheBytes: number): BlockPatcher {
+  return new NativePatcher(undefined, cacheBytes)
 }
 
 /**

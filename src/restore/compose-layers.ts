@@ -1,8 +1,8 @@
 import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
 import { Spool } from '../flow/spool.js'
 import { type Composer, createComposer } from '../native/composer.js'
-import { allocateBytes } from '../native.js'
 import type { Layer, Source } from '../types.js'
+import { type Buffered, buffer, closeBuffered, randomAccess } from './buffered.js'
 
 /** Bytes of deltas that stay in memory together. */
 const MEMORY_BYTES = PART_BYTES
@@ -62,7 +62,7 @@ export async function composeLayers(
 
 /** Deltas that follow each other, oldest first: in memory or spooled. */
 class DeltaPile {
-  #deltas: (Uint8Array | Spool)[] = []
+  #deltas: Buffered[] = []
   #foldAtBytes: number
 
   constructor(
@@ -73,7 +73,7 @@ class DeltaPile {
   }
 
   async add(delta: Layer): Promise<void> {
-    this.#deltas.push(await this.#read(delta.open()))
+    this.#deltas.push(await this.#buffer(delta.open()))
     const behindSpools = this.#deltas.findLastIndex(held => held instanceof Spool) + 1
     const inMemory = this.#deltas.length - behindSpools
     if (this.#bytes('memory') > MEMORY_BYTES && inMemory > 1) await this.#fold(behindSpools)
@@ -96,7 +96,7 @@ class DeltaPile {
   async close(): Promise<void> {
     const deltas = this.#deltas
     this.#deltas = []
-    await closeSpools(deltas)
+    for (const delta of deltas) await closeBuffered(delta)
   }
 
   #bytes(where: 'memory' | 'spool'): number {
@@ -109,8 +109,8 @@ class DeltaPile {
     const { path, options } = this
     const composer = createComposer(await this.#sources(from), path)
     const { bytes } = await composer.compose(BUFFERED_BYTES, options.signal)
-    const folded = await this.#read(bytes === undefined ? piecesOf(composer, options.signal) : [bytes])
-    await closeSpools(this.#deltas.splice(from, Infinity, folded))
+    const folded = await this.#buffer(bytes === undefined ? piecesOf(composer, options.signal) : [bytes])
+    for (const delta of this.#deltas.splice(from, Infinity, folded)) await closeBuffered(delta)
   }
 
   async #spoolAll(): Promise<void> {
@@ -125,34 +125,13 @@ class DeltaPile {
   /** What a composer reads. */
   async #sources(from: number): Promise<(number | Uint8Array)[]> {
     const sources: (number | Uint8Array)[] = []
-    for (const delta of this.#deltas.slice(from)) {
-      sources.push(delta instanceof Spool ? await delta.descriptor() : delta)
-    }
+    for (const delta of this.#deltas.slice(from)) sources.push(await randomAccess(delta))
     return sources
   }
 
-  /** Reads a delta into memory, or, if it is long, into a spool. */
-  async #read(source: Source<Uint8Array>): Promise<Uint8Array | Spool> {
+  #buffer(source: Source<Uint8Array>): Promise<Buffered> {
     const { spoolDirectory, signal } = this.options
-    const chunks: Uint8Array[] = []
-    let sizeBytes = 0
-    let spool: Spool | undefined
-    try {
-      for await (const chunk of source) {
-        signal?.throwIfAborted()
-        sizeBytes += chunk.length
-        if (spool === undefined) chunks.push(chunk)
-        else await spool.append(chunk)
-        if (spool !== undefined || sizeBytes <= BUFFERED_BYTES) continue
-        spool = new Spool(spoolDirectory)
-        for (const waiting of chunks.splice(0)) await spool.append(waiting)
-      }
-      // Chunks may be parts of larger blocks, which would stay in memory.
-      return spool ?? joined(chunks, sizeBytes)
-    } catch (error) {
-      await spool?.close()
-      throw error
-    }
+    return buffer(source, { maxBytes: BUFFERED_BYTES, spoolDirectory, signal })
   }
 }
 
@@ -166,19 +145,4 @@ async function* piecesOf(
     if (piece === null) return
     yield piece
   }
-}
-
-/** In memory that the composer need not copy. */
-function joined(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array {
-  const bytes = allocateBytes(sizeBytes)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
-}
-
-async function closeSpools(deltas: readonly (Uint8Array | Spool)[]): Promise<void> {
-  for (const delta of deltas) if (delta instanceof Spool) await delta.close()
 }

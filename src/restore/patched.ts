@@ -1,11 +1,11 @@
 import { createHash, hash } from 'node:crypto'
 import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
-import { createPatcher } from '../native.js'
 import { printPath } from '../path.js'
 import type { Content, Layer, Layered, Source } from '../types.js'
+import { type Basis, type BasisOptions, openBasis } from './basis.js'
+import { composeLayers } from './compose-layers.js'
 import { StoredLayer } from './stored-layer.js'
-import { Version } from './version.js'
 
 /** Zeros are excluded: the addon takes them for no digest. */
 const DIGEST = /^(?!0{64})[0-9a-f]{64}$/
@@ -15,7 +15,7 @@ export class PatchedContent implements Content {
   constructor(
     readonly entry: Layered,
     readonly layers: readonly Layer[],
-    readonly spoolDirectory: string | Uint8Array
+    readonly options: BasisOptions
   ) {}
 
   get read(): (() => Promise<Uint8Array>) | undefined {
@@ -64,22 +64,32 @@ export class PatchedContent implements Content {
     throw mismatch(this.entry, bytes)
   }
 
+  /** Each byte is made once, whatever the number of deltas. */
   async *#content(): AsyncGenerator<Uint8Array, void, undefined> {
-    let version = new Version(this.spoolDirectory)
+    const from = this.layers.findLastIndex(({ form }) => form === 'whole')
+    const whole = this.layers[from]
+    const deltas = this.layers.slice(from + 1)
+    if (deltas.length > 0) yield* this.#patched(whole, deltas)
+    else if (whole !== undefined) yield* whole.open()
+  }
+
+  async *#patched(whole: Layer | undefined, deltas: readonly Layer[]): AsyncGenerator<Uint8Array, void, undefined> {
+    const { path, sizeBytes } = this.entry
+    const options = { ...this.options, sizeBytes }
+    const composed = deltas.length === 1 ? undefined : await composeLayers(path, deltas, options)
+    let basis: Basis | undefined
     try {
-      for (const [i, layer] of this.layers.entries()) {
-        const next = layer.form === 'whole' ? layer.open() : this.#applied(layer, version)
-        if (i === this.layers.length - 1) yield* next
-        else version = await replace(version, next)
-      }
+      basis = await openBasis(whole, options)
+      yield* this.#applied(composed ?? deltas[0]!, basis)
     } finally {
-      await version.close()
+      await basis?.close()
+      await composed?.close()
     }
   }
 
-  async *#applied(delta: Layer, basis: Version): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#applied(delta: { open(): Source<Uint8Array> }, basis: Basis): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* applied(delta, basis)
+      yield* applied(delta.open(), basis)
     } catch (error) {
       // The engine knows bytes but not their path.
       if (!isBackupError(error) || error.path !== undefined) throw error
@@ -95,28 +105,15 @@ function mismatch({ path, sha256 }: Layered, sizeBytes: number): BackupError {
   return new BackupError('IBT_HASH_MISMATCH', message, { path })
 }
 
-async function replace(old: Version, content: Source<Uint8Array>): Promise<Version> {
-  const version = new Version(old.directory)
-  try {
-    for await (const chunk of content) await version.append(chunk)
-    return version
-  } catch (error) {
-    await version.close()
-    throw error
-  } finally {
-    await old.close()
-  }
-}
-
-async function* applied(delta: Layer, basis: Version): AsyncGenerator<Uint8Array, void, undefined> {
-  const patcher = createPatcher(basis.readable())
-  for await (const bytes of delta.open()) {
+async function* applied(delta: Source<Uint8Array>, basis: Basis): AsyncGenerator<Uint8Array, void, undefined> {
+  const { patcher } = basis
+  for await (const bytes of delta) {
     patcher.push(bytes)
     for (;;) {
       const output = await patcher.pull(CHUNK_BYTES)
       if (output === null) return
-      if (output.length === 0) break
-      yield output
+      if (output.length > 0) yield output
+      if (!(await basis.supply()) && output.length === 0) break
     }
   }
   patcher.end()

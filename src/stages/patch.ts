@@ -6,32 +6,36 @@ import type { Entry, Layered, Stage } from '../types.js'
 /** Options of `patch`. */
 export interface PatchOptions {
   /**
-   * Where the intermediate versions of large files are spooled, in files without a name. Default: the system's temporary
-   * directory.
+   * Where deltas are spooled, and bases that cannot be read at any position, in files without a name. Default: the
+   * system's temporary directory.
    */
   readonly spoolDirectory?: string | Uint8Array | undefined
 }
 
 /**
- * Makes contents from stored bodies: applies the deltas of a file to its whole body, in order, and proves the result.
+ * Makes contents from stored bodies: composes the deltas of a file to one, applies that to its whole body, and proves the
+ * result. Each byte of the content is made once, whatever the number of deltas.
  *
  * Consumes `Layered`, yields `Entry`. Other items pass on. Order kept. Reads nothing before a content is opened. An entry
  * that a stage has given a `content` already keeps it: nothing of it is read from the archives.
- * Memory for each content that is open: two versions of up to `PART_BYTES`; longer ones are spooled.
+ * Memory for each content that is open: deltas of up to `PART_BYTES` together, twice, and 24 bytes for each of their
+ * commands; a whole body of up to `PART_BYTES`, twice, or 16 MiB of blocks of a longer one. Of several deltas, what does
+ * not fit is spooled; so is a long whole body if copies go back and forth in it, or if it is sparse.
  *
  * @throws when a content is read: BackupError IBT_HASH_MISMATCH if it is not what was backed up (before its first byte
  * for contents of up to `PART_BYTES`, else after its last), and what the engine says of a delta.
  */
 export function patch(options: PatchOptions = {}): Stage<Layered, Entry> {
   const { spoolDirectory = tmpdir() } = options
-  const patched = (item: Layered): Entry => {
+  const patched = (item: Layered, signal: AbortSignal | undefined): Entry => {
     if (item.layers === undefined) return item
     // A caller's content takes the place of the stored one, of which the digest is.
     if (item.content !== undefined) return { ...item, layers: undefined, sha256: undefined } as Entry
-    const content = new PatchedContent(item, item.layers, spoolDirectory)
+    const content = new PatchedContent(item, item.layers, { spoolDirectory, signal })
     return { ...item, content, layers: undefined } as Entry
   }
-  return batchStage<Layered, Entry>(async function* patchStage(source) {
-    for await (const item of source) yield isBatch(item) ? toBatch(Array.from(item, patched), item) : patched(item)
+  return batchStage<Layered, Entry>(async function* patchStage(source, { signal }) {
+    const each = (item: Layered) => patched(item, signal)
+    for await (const item of source) yield isBatch(item) ? toBatch(Array.from(item, each), item) : each(item)
   })
 }

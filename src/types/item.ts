@@ -80,6 +80,15 @@ export interface Layer {
   open(): Source<Uint8Array>
   /** As that of `Content`, of a small body. */
   readonly read?: (() => Promise<Uint8Array>) | undefined
+  /** Opens the bytes of a whole body for reading at any position; undefined if they cannot be read like that. */
+  readonly blocks?: (() => Promise<BodyBlocks | undefined>) | undefined
+}
+
+/** The bytes of a body, at any position. */
+export interface BodyBlocks {
+  readonly sizeBytes: number
+  /** Bytes with the one at a position below `sizeBytes` among them, from `start` on: as many as are at hand. */
+  at(position: number): Promise<{ readonly start: number; readonly bytes: Uint8Array }>
 }
 
 /** An entry of a backup with the stored bodies of its content, oldest first. */

@@ -11,6 +11,8 @@ export interface Archive {
   bytes(offset: number, length: number): AsyncIterable<Uint8Array>
   /** As `read`, but may be part of a larger block of memory. Default: `read`. */
   view?(offset: number, length: number): Promise<Uint8Array>
+  /** The decoded frame with the byte at an offset, and where it begins. Default: some bytes around it are read. */
+  frame?(offset: number): Promise<{ readonly start: number; readonly bytes: Uint8Array }>
   /** As `view`, of what is at hand; undefined: it is not. */
   held?(offset: number, length: number): Uint8Array | undefined
 }
