@@ -54,7 +54,13 @@ export {
   type Selection
 } from './rules.js'
 export type { EncodeStage } from './stages/encode.js'
-export { Chain, type ChainOptions, type StoredArtifact, type StoredBackup } from './stores/chain.js'
+export {
+  Chain,
+  type ChainOptions,
+  type NeededArtifact,
+  type StoredArtifact,
+  type StoredBackup
+} from './stores/chain.js'
 export { findOrigins } from './stores/origins.js'
 export type { RemovedBackup } from './stores/removed.js'
 export type * from './types.js'

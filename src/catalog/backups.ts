@@ -65,8 +65,15 @@ async function summarize(chain: Chain, { date, sizeBytes }: StoredBackup): Promi
   const { header, closing } = await chain.ends(date)
   // As the state has it: a full whose archive is gone is still no incremental.
   const { kind } = header
-  const parent = header.chain.at(-2)?.date
-  return { key: chain.key, date, kind, parent, storedBytes: sizeBytes, totals: closing.totals }
+  const parent = header.chain.at(-2)
+  return {
+    key: chain.key,
+    date,
+    kind,
+    parent: parent?.asOf ?? parent?.date,
+    storedBytes: sizeBytes,
+    totals: closing.totals
+  }
 }
 
 function keysOf(stored: readonly StoredName[]): string[] {

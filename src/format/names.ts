@@ -16,28 +16,36 @@ const KEY_LENGTH_MAX = 100
 const KEY = /^(?!\.)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+(?<!\.)$/
 const SUFFIX = /^(?:\.[a-z0-9]+)*$/
 // Suffixes hold no capital, dates do: so only one split is possible, whatever the key holds.
-const ARTIFACT = /^(.+)\.(full|created|updated|sigvault|state)\.(\d{8}T\d{6}\.\d{3}Z)\.(tar|json)((?:\.[a-z0-9]+)*)$/
+const ARTIFACT =
+  /^(.+)\.(full|created|updated|sigvault|state)\.(\d{8}T\d{6}\.\d{3}Z)(?:\.asof-(\d{8}T\d{6}\.\d{3}Z))?\.(tar|json)((?:\.[a-z0-9]+)*)$/
 
 /**
- * The name of an artifact: `KEY.KIND.DATE.(tar|json)[.SUFFIX]…`.
+ * The name of an artifact: `KEY.KIND.DATE[.asof-DATE].(tar|json)[.SUFFIX]…`.
  *
  * @throws BackupError IBT_NAME_INVALID for a key or date that no name can hold.
  * @throws TypeError for a suffix that is not lower-case letters and digits after dots.
  */
-export function artifactName({ key, date }: BackupId, kind: Kind, suffix: string): string {
+export function artifactName({ key, date, asOf }: BackupId, kind: Kind, suffix: string): string {
   checkKey(key)
-  if (!isDate(date)) throw new BackupError('IBT_NAME_INVALID', `${JSON.stringify(date)} is not a date of a backup`)
+  for (const named of asOf === undefined ? [date] : [date, asOf]) {
+    if (isDate(named)) continue
+    throw new BackupError('IBT_NAME_INVALID', `${JSON.stringify(named)} is not a date of a backup`)
+  }
   if (!SUFFIX.test(suffix)) throw new TypeError(`A suffix is like .zst or .zst.age, not ${JSON.stringify(suffix)}`)
-  return `${key}.${kind}.${date}.${extension(kind)}${suffix}`
+  return `${key}.${kind}.${date}${asOf === undefined ? '' : `.asof-${asOf}`}.${extension(kind)}${suffix}`
 }
 
 /** Reads what `artifactName` writes; undefined for every other name. */
 export function parseArtifactName(name: string): ArtifactName | undefined {
   const match = ARTIFACT.exec(name)
   if (match === null) return undefined
-  const [, key, kind, date, ext, suffix] = match as unknown as [string, string, Kind, string, string, string]
-  if (!isKey(key) || !isDate(date) || ext !== extension(kind)) return undefined
-  return { key, kind, date, suffixes: suffix === '' ? [] : suffix.slice(1).split('.') }
+  const [, key, kind, date, asOf, ext, suffix] = match as unknown as [
+    ...[string, string, Kind, string, string | undefined, string, string]
+  ]
+  const areDates = isDate(date) && (asOf === undefined || isDate(asOf))
+  if (!isKey(key) || !areDates || ext !== extension(kind)) return undefined
+  const suffixes = suffix === '' ? [] : suffix.slice(1).split('.')
+  return asOf === undefined ? { key, kind, date, suffixes } : { key, kind, date, asOf, suffixes }
 }
 
 function extension(kind: Kind): string {

@@ -8,7 +8,10 @@ import type {
   EntryType,
   EveryField,
   Kind,
+  MergedEntry,
   Place,
+  PlaceName,
+  StandsFor,
   StateClosing,
   StateEntry,
   StateHeader,
@@ -69,6 +72,8 @@ export function decodeStateHeader(line: string): StateHeader {
   checkKey(key)
   const date = fields.text('date')
   const chain = fields.list('chain').map(link => decodeLink(new Fields(link, line, 'a link of the chain')))
+  const standsFor = fields.has('standsFor') ? decodeStandsFor(fields.object('standsFor')) : undefined
+  if (standsFor?.date !== chain.at(-1)?.asOf) throw fields.expected('standsFor', 'the date in asOf of the last link')
   const isOrdered = chain.every((link, i) => i === 0 || chain[i - 1]!.date < link.date)
   if (!isOrdered || chain.at(-1)?.date !== date || !isDate(date))
     throw fields.expected('chain', `dates in order up to ${date}`)
@@ -83,6 +88,7 @@ export function decodeStateHeader(line: string): StateHeader {
     ...(fields.has('options') && { options: fields.object('options').all() }),
     ...(fields.has('fullReason') && { fullReason: fields.text('fullReason') }),
     chain,
+    ...(standsFor && { standsFor }),
     requires: []
   }
 }
@@ -102,13 +108,33 @@ function checkVersion(fields: Fields): void {
 }
 
 function decodeLink(fields: Fields): ChainLink {
-  const date = fields.text('date')
-  if (!isDate(date)) throw fields.expected('date', 'a date')
-  return fields.has('stateSha256') ? { date, stateSha256: fields.sha256('stateSha256') } : { date }
+  const date = decodeDate(fields, 'date')
+  const asOf = fields.has('asOf') ? decodeDate(fields, 'asOf') : undefined
+  return {
+    date,
+    ...(fields.has('stateSha256') && { stateSha256: fields.sha256('stateSha256') }),
+    ...(asOf !== undefined && { asOf })
+  }
 }
 
+function decodeStandsFor(fields: Fields): StandsFor {
+  const date = decodeDate(fields, 'date')
+  const after = fields.has('after') ? decodeDate(fields, 'after') : undefined
+  if (after !== undefined && after >= date) throw fields.expected('after', `a date before ${date}`)
+  return { date, sha256: fields.sha256('sha256'), ...(after !== undefined && { after }) }
+}
+
+function decodeDate(fields: Fields, name: string): string {
+  const date = fields.text(name)
+  if (isDate(date)) return date
+  throw fields.expected(name, 'a date')
+}
+
+/** Every field of an entry, and those of a merged state's entries where there are some. */
+type DecodedEntry = EveryField<StateEntry> & Pick<MergedEntry, 'knownAs'>
+
 /** Decodes the line of an entry. `chain`: that of the header. @throws BackupError IBT_STATE_INVALID, IBT_UNSAFE_PATH */
-export function decodeStateEntry(line: string, chain: readonly ChainLink[]): EveryField<StateEntry> {
+export function decodeStateEntry(line: string, chain: readonly ChainLink[]): DecodedEntry {
   const text = line.trimEnd()
   const fields = parseLine(text.endsWith(',') ? text.slice(0, -1) : text, line)
   const path = fields.bytesText('path')
@@ -116,7 +142,7 @@ export function decodeStateEntry(line: string, chain: readonly ChainLink[]): Eve
   const type = fields.oneOf('type', TYPES)
   const linkname = fields.optionalBytesText('linkname')
   if (linkname === '' || (linkname === undefined && type === 'symlink')) throw fields.expected('linkname', 'a target')
-  return {
+  const entry = {
     path,
     type,
     mode: fields.integer('mode', MODE_MAX),
@@ -143,10 +169,19 @@ export function decodeStateEntry(line: string, chain: readonly ChainLink[]): Eve
     mapped: fields.optionalBytesText('mapped'),
     expectedSha256: fields.has('expectedSha256') ? fields.sha256('expectedSha256') : undefined
   }
+  return fields.has('origin') ? { ...entry, knownAs: decodeNames(fields) } : entry
 }
 
 function decodeXattrs(fields: Fields): ReadonlyMap<string, Uint8Array> {
   return new Map(fields.names().map(name => [name, fields.base64(name)]))
+}
+
+function decodeNames(fields: Fields): readonly PlaceName[] {
+  return fields.list('origin').map(name => {
+    const place = new Fields(name, fields.line, 'a place')
+    const [date, kind] = [decodeDate(place, 'date'), place.oneOf('in', ARCHIVE_KINDS)]
+    return { date, in: kind, offset: place.integer('offset', SAFE_MAX) }
+  })
 }
 
 function decodePlaces(fields: Fields, chain: readonly ChainLink[]): readonly Place[] {

@@ -1,6 +1,6 @@
 import { FORMAT_VERSION } from '../constants.js'
 import { encodePath, isUtf8Path } from '../path.js'
-import type { Place, StateClosing, StateEntry, StateHeader } from '../types.js'
+import type { MergedEntry, Place, PlaceName, StandsFor, StateClosing, StateHeader } from '../types.js'
 
 /** What the first field of every state says. */
 export const STATE_FORMAT = 'incremental-backups-tools state'
@@ -10,8 +10,9 @@ const NEEDS_ESCAPE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
 
 /** The first line of a state. */
 export function encodeStateHeader(header: StateHeader): string {
-  const { key, kind, date, startedNs, root, host, sourceId, options, fullReason, chain, requires = [] } = header
-  const links = chain.map(({ date, stateSha256 }) => JSON.stringify({ date, stateSha256 }))
+  const { key, kind, date, startedNs, root, host, sourceId, options, fullReason } = header
+  const { chain, requires = [], standsFor } = header
+  const links = chain.map(({ date, stateSha256, asOf }) => JSON.stringify({ date, stateSha256, asOf }))
   return (
     `{"format":${quote(STATE_FORMAT)},"version":${FORMAT_VERSION},"requires":${JSON.stringify(requires)}` +
     `,"key":${quote(key)},"kind":"${kind}","date":${quote(date)},"startedNs":"${startedNs}"` +
@@ -19,6 +20,7 @@ export function encodeStateHeader(header: StateHeader): string {
     (sourceId === undefined ? '' : `,"sourceId":${quote(sourceId)}`) +
     (options === undefined ? '' : `,"options":${JSON.stringify(options)}`) +
     (fullReason === undefined ? '' : `,"fullReason":${quote(fullReason)}`) +
+    (standsFor === undefined ? '' : `,"standsFor":${encodeStandsFor(standsFor)}`) +
     `,"chain":[${links.join(',')}],"entries":[`
   )
 }
@@ -29,7 +31,7 @@ export function encodeStateHeader(header: StateHeader): string {
  *
  * @throws RangeError for a date that it does not number.
  */
-export function encodeStateEntry(entry: StateEntry, chainIndex: ReadonlyMap<string, number>): string {
+export function encodeStateEntry(entry: MergedEntry, chainIndex: ReadonlyMap<string, number>): string {
   const { path, type, mode, uid, gid, uname, gname, mtimeNs, ctimeNs, ino, sizeBytes, linkname, link } = entry
   const { devMajor, devMinor, xattrs, sha256, places, signature } = entry
   let line = isPlain(path) ? `{"path":"${path}"` : `{${bytesField('path', path).slice(1)}`
@@ -56,7 +58,18 @@ export function encodeStateEntry(entry: StateEntry, chainIndex: ReadonlyMap<stri
   if (entry.racy) line += ',"racy":true'
   if (entry.mapped !== undefined) line += bytesField('mapped', entry.mapped)
   if (entry.expectedSha256 !== undefined) line += `,"expectedSha256":"${entry.expectedSha256}"`
+  if (entry.knownAs !== undefined) line += encodeNames(entry.knownAs)
   return `${line}}`
+}
+
+function encodeStandsFor({ date, sha256, after }: StandsFor): string {
+  return JSON.stringify({ date, sha256, after })
+}
+
+/** Dates stand in full: those that a merged state replaces are not in its chain. */
+function encodeNames(names: readonly PlaceName[]): string {
+  const list = names.map(({ date, in: kind, offset }) => JSON.stringify({ date, in: kind, offset }))
+  return `,"origin":[${list.join(',')}]`
 }
 
 /** The last line of a state. */

@@ -1,16 +1,18 @@
 import { hostname } from 'node:os'
 import type { ChangeDetection } from '../change/compare.js'
 import { BackupError } from '../errors.js'
+import { batchesOf, toBatchSource } from '../flow/batches.js'
 import { nextDate } from '../format/dates.js'
 import { printPath } from '../path.js'
 import type { Rules } from '../rules.js'
-import type { Chain, StoredBackup } from '../stores/chain.js'
+import type { Chain, NeededArtifact, StoredBackup } from '../stores/chain.js'
 import { findOrigins } from '../stores/origins.js'
 import type {
   Artifact,
   ChainLink,
   Codec,
   FullReason,
+  MergedEntry,
   Origins,
   SignaturePlace,
   StateClosing,
@@ -68,52 +70,61 @@ export interface Source {
  */
 export async function openParent(chain: Chain, { date }: StoredBackup): Promise<Parent> {
   const { header, closing } = await chain.ends(date)
-  const lost = lostArtifact(chain, closing)
+  const lost = await lostArtifact(chain, date)
   if (lost !== undefined) {
     const message = `${lost.name} is not in the store, and the backup of ${date} needs it: make a full backup`
     throw new BackupError('IBT_BASIS_MISSING', message, { path: lost.name })
   }
-  const stateSha256 = await chain.digest(date, 'state')
+  const stateSha256 = await chain.digest(header.date, 'state')
   const lostSignatures = new WeakSet<StateEntry>()
   return {
     date,
-    links: header.chain.map(link => (link.date === date ? { date, stateSha256 } : link)),
-    entries: () => entriesOf(chain, date, closing, lostSignatures),
+    links: header.chain.map(link => (link.date === header.date ? { ...link, stateSha256 } : link)),
+    entries: () => entriesOf(chain, header, closing, lostSignatures),
     lostSignatures,
-    artifacts: closing.artifacts.filter(artifact => chain.has(artifact.date, artifact.kind)),
+    // Those that merged ones stand for are named on, also when they are gone.
+    artifacts: closing.artifacts.filter(
+      artifact => artifact.kind !== 'sigvault' || chain.has(artifact.date, 'sigvault')
+    ),
     signature: chain.signature,
     origins: findOrigins(chain, date)
   }
 }
 
-/** An archive that the entries of a state need and that is not in the store. */
-export function lostArtifact(chain: Chain, { artifacts }: StateClosing): Artifact | undefined {
-  return artifacts.find(({ kind, date }) => kind !== 'sigvault' && !chain.has(date, kind))
+/** An archive or a state that a restore of a date needs and that is not in the store. */
+export async function lostArtifact(chain: Chain, date: string): Promise<NeededArtifact | undefined> {
+  const needed = await chain.needs(date)
+  return needed.find(({ kind, date }) => kind !== 'sigvault' && !chain.has(date, kind))
 }
 
-/** The entries of a state, without signatures whose sigvault has been deleted. A backup that stored none has lost none. */
+/** The entries of a state as it was written, without signatures whose sigvault has been deleted. A backup that stored none has lost none. */
 function entriesOf(
   chain: Chain,
-  date: string,
+  header: StateHeader,
   { artifacts }: StateClosing,
   lostSignatures: WeakSet<StateEntry>
 ): AsyncIterable<StateEntry> {
   const sigvaults = artifacts.filter(({ kind }) => kind === 'sigvault')
   const lost = new Set(sigvaults.map(sigvault => sigvault.date).filter(date => !chain.has(date, 'sigvault')))
-  return lost.size === 0 ? chain.entries(date) : withoutLost(chain.entries(date), lost, lostSignatures)
+  const entries = toBatchSource(async function* () {
+    yield* batchesOf((await chain.written(header.date)).entries())
+  })
+  return lost.size === 0 && header.standsFor === undefined ? entries : asParent(entries, lost, lostSignatures)
 }
 
-async function* withoutLost(
-  entries: AsyncIterable<StateEntry>,
+/** Entries whose lines cannot be copied: signatures are lost, or a merged state says what they are known as. */
+async function* asParent(
+  entries: AsyncIterable<MergedEntry>,
   lost: ReadonlySet<string>,
   lostSignatures: WeakSet<StateEntry>
 ): AsyncGenerator<StateEntry, void, undefined> {
   for await (const entry of entries) {
-    if (entry.signature === undefined || !lost.has(entry.signature.date)) yield entry
+    const isLost = entry.signature !== undefined && lost.has(entry.signature.date)
+    if (!isLost && entry.knownAs === undefined) yield entry
     else {
-      const unsigned = { ...entry, signature: undefined }
-      lostSignatures.add(unsigned)
-      yield unsigned
+      const other: MergedEntry = { ...entry, knownAs: undefined, signature: isLost ? undefined : entry.signature }
+      if (isLost) lostSignatures.add(other)
+      yield other
     }
   }
 }

@@ -177,7 +177,7 @@ async function findParent(
     if (!allowSourceMismatch) checkSource(header, source)
     const before = closing.totals
     if (kind !== 'full') return { before, parent: await openParent(chain, newest) }
-    return { before, fullReason: lostArtifact(chain, closing) === undefined ? 'asked' : 'parent-damaged' }
+    return { before, fullReason: (await lostArtifact(chain, newest.date)) === undefined ? 'asked' : 'parent-damaged' }
   } catch (error) {
     // A full is the way out of a damaged chain: only a refusal stops it.
     const isRefusal = !isBackupError(error) || ['IBT_SOURCE_MISMATCH', 'IBT_STATE_VERSION'].includes(error.code)

@@ -6,9 +6,9 @@ import type { AtOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
 import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
-import { Chain, listStored } from '../stores/chain.js'
+import { Chain, listStored, type NeededArtifact } from '../stores/chain.js'
 import { type ReadOnceStore, readOnce } from '../stores/read-once.js'
-import type { Artifact, ChainLink, Entry, Layered, Sink, Source, Stage, StateClosing, StateEntry } from '../types.js'
+import type { ChainLink, Entry, Layered, Sink, Source, Stage, StateClosing, StateEntry, StateHeader } from '../types.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import { Losses } from './losses.js'
 import type { Progress } from './options.js'
@@ -73,9 +73,10 @@ export async function verifyBackup(key: string, options: VerifyOptions = {}): Pr
   let artifacts = 0
   try {
     const { header, closing } = await chain.ends(date)
-    artifacts = closing.artifacts.length
-    const links = [...header.chain, await ownLink(chain, date)]
-    const whole = checkArtifacts(chain, date, closing, options, report)
+    const [, ...needed] = await chain.needs(date)
+    artifacts = needed.length
+    const links = [...header.chain, await ownLink(chain, date, header)]
+    const whole = checkArtifacts(chain, date, needed, options, report)
     // Digests come last: what the entries have read need not be read again.
     proven = await checkEntries(chain, date, closing, options, report).catch(error => {
       report(error)
@@ -92,10 +93,10 @@ export async function verifyBackup(key: string, options: VerifyOptions = {}): Pr
 type Report = (error: unknown) => void
 
 /** A state cannot hold its own digest: the one after it has it. */
-async function ownLink(chain: Chain, date: string): Promise<ChainLink> {
+async function ownLink(chain: Chain, date: string, own: StateHeader): Promise<ChainLink> {
   const next = chain.backups.find(backup => backup.date > date)
   const ends = next && (await chain.ends(next.date).catch(() => undefined))
-  return { date, stateSha256: ends?.header.chain.find(link => link.date === date)?.stateSha256 }
+  return { date: own.date, stateSha256: ends?.header.chain.find(link => link.date === own.date)?.stateSha256 }
 }
 
 async function checkLinks(
@@ -105,10 +106,9 @@ async function checkLinks(
   report: Report
 ): Promise<void> {
   for (const { date, stateSha256 } of links) {
-    if (stateSha256 === undefined) continue
     const state = chain.artifacts.find(artifact => artifact.date === date && artifact.kind === 'state')
     // A backup that was pruned: each state is complete by itself, and the archives of that date are checked as artifacts.
-    if (state === undefined) continue
+    if (stateSha256 === undefined || state === undefined) continue
     const found = await reading.digest(state.name).catch(report)
     if (found !== undefined && found !== stateSha256) report(digestMismatch(`The state of ${date}`, found, stateSha256))
   }
@@ -121,10 +121,10 @@ async function checkLinks(
 function checkArtifacts(
   chain: Chain,
   date: string,
-  { artifacts }: StateClosing,
+  artifacts: readonly NeededArtifact[],
   { signal }: VerifyOptions,
   report: Report
-): readonly Artifact[] {
+): readonly NeededArtifact[] {
   const stored = new Map(chain.artifacts.map(({ name, sizeBytes }) => [name, sizeBytes]))
   const isNewest = date === chain.newest?.date
   return artifacts.filter(({ name, kind, sizeBytes }) => {
@@ -140,7 +140,9 @@ function checkArtifacts(
   })
 }
 
-async function checkDigest(reading: ReadOnceStore, { name, sha256 }: Artifact, report: Report): Promise<void> {
+async function checkDigest(reading: ReadOnceStore, { name, sha256 }: NeededArtifact, report: Report): Promise<void> {
+  // That of a state is in the states behind it.
+  if (sha256 === undefined) return
   const found = await reading.digest(name).catch(report)
   if (found !== undefined && found !== sha256) report(digestMismatch(name, found, sha256))
 }

@@ -6,6 +6,8 @@ import type { Codec, Kind, StoredName } from '../types.js'
 export interface StoredArtifact extends StoredName {
   readonly kind: Kind
   readonly date: string
+  /** The date that users ask for, if it is another. */
+  readonly asOf?: string | undefined
   /** What reads it. @throws BackupError IBT_CODEC_UNKNOWN if no codec does */
   readonly codec: () => Codec
 }
@@ -32,10 +34,10 @@ export function findArtifacts(stored: readonly StoredName[], key: string, find: 
   for (const { name, sizeBytes } of stored) {
     const parsed = parseArtifactName(name)
     if (parsed?.key !== key) continue
-    const { kind, date, suffixes } = parsed
+    const { kind, date, asOf, suffixes } = parsed
     const codec = find(suffixes)
     if (codec === undefined && isBeside(name, suffixes, names)) continue
-    found.push({ name, sizeBytes, kind, date, suffixes, codec: () => codec ?? raise(name) })
+    found.push({ name, sizeBytes, kind, date, asOf, suffixes, codec: () => codec ?? raise(name) })
   }
   return withoutCopies(found, find)
 }

@@ -12,6 +12,7 @@ import { decodeStateClosing, decodeStateHeader } from '../format/state-decode.js
 import { openState, type StateReader } from '../format/state-reader.js'
 import type {
   Archive,
+  Artifact,
   BatchSource,
   Codec,
   Kind,
@@ -25,6 +26,7 @@ import type {
   StoreOptions
 } from '../types.js'
 import { findArtifacts, type StoredArtifact } from './artifacts.js'
+import { type MergedState, type MergedStates, orderIn, withMergedPlaces } from './merged-places.js'
 import { findRemoved, type RemovedBackup } from './removed.js'
 
 export type { StoredArtifact } from './artifacts.js'
@@ -41,13 +43,24 @@ export interface ChainOptions extends StoreOptions {
 export interface StoredBackup {
   readonly date: string
   readonly kind: 'full' | 'incremental'
+  /** Of all artifacts of its date. */
   readonly sizeBytes: number
+  /** The date in the name of its state: another one if the backup was merged. */
+  readonly stateDate: string
 }
 
-/** The backups of a key in a store, oldest first. Memory: the names of one key. */
+/** What a restore reads: an artifact of whatever date. The digest of a state is not in the state itself. */
+export type NeededArtifact = Omit<Artifact, 'sha256'> & { readonly sha256?: string | undefined }
+
+/**
+ * The backups of a key in a store, oldest first: one for each date that can be asked for, whether it was merged or not.
+ * Memory: the names of one key.
+ */
 export class Chain {
   readonly backups: readonly StoredBackup[]
   readonly #stored: ReadonlyMap<string, StoredArtifact>
+  /** The state of each date that can be asked for. */
+  readonly #states = new Map<string, StoredArtifact>()
   readonly #archives = new Map<string, Archive | Promise<Archive>>()
 
   private constructor(
@@ -59,11 +72,24 @@ export class Chain {
     readonly options: StoreOptions
   ) {
     this.#stored = new Map(artifacts.map(artifact => [`${artifact.kind} ${artifact.date}`, artifact]))
-    const dates = artifacts.filter(({ kind }) => kind === 'state').map(({ date }) => date)
-    this.backups = dates.sort().map(date => {
-      const own = artifacts.filter(artifact => artifact.date === date)
-      const kind = own.some(artifact => artifact.kind === 'full') ? 'full' : 'incremental'
-      return { date, kind, sizeBytes: own.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
+    for (const state of artifacts) {
+      if (state.kind !== 'state') continue
+      const other = this.#states.get(askedFor(state))
+      if (other === undefined || isLater(state, other)) this.#states.set(askedFor(state), state)
+    }
+    const sizes = new Map<string, number>()
+    for (const artifact of artifacts) {
+      const date = askedFor(artifact)
+      sizes.set(date, (sizes.get(date) ?? 0) + artifact.sizeBytes)
+    }
+    this.backups = [...this.#states.keys()].sort().map(date => {
+      const stateDate = this.#states.get(date)!.date
+      return {
+        date,
+        kind: this.has(stateDate, 'full') ? 'full' : 'incremental',
+        sizeBytes: sizes.get(date)!,
+        stateDate
+      }
     })
   }
 
@@ -93,9 +119,10 @@ export class Chain {
     throw new BackupError('IBT_NO_BACKUP', `${wanted}: ${oldest}`, { path: key })
   }
 
-  /** The newest date that a backup of the key has, or had: one that was removed may come back. */
+  /** The newest date in the name of a state that is there, or was: one that was removed may come back. */
   get newestDate(): string | undefined {
-    const dates = [...this.backups.slice(-1), ...this.removed].map(({ date }) => date)
+    const states = this.artifacts.filter(({ kind }) => kind === 'state')
+    const dates = [...states, ...this.removed].map(({ date }) => date)
     return dates.reduce<string | undefined>(
       (newest, date) => (newest === undefined || date > newest ? date : newest),
       undefined
@@ -108,12 +135,72 @@ export class Chain {
     return this.artifacts.filter(({ date }) => date > newest).map(({ name }) => name)
   }
 
-  /** Reads the state of a date. @throws BackupError IBT_BASIS_MISSING, IBT_CODEC_UNKNOWN, IBT_STATE_INVALID, IBT_STATE_VERSION */
+  /** What earlier merges have left over: states that another one stands for by now. No date needs them. */
+  get superseded(): readonly StoredArtifact[] {
+    return this.artifacts.filter(state => state.kind === 'state' && this.#states.get(askedFor(state)) !== state)
+  }
+
+  /**
+   * Reads the state of a date, with the places that its contents have by now.
+   *
+   * @throws BackupError IBT_BASIS_MISSING, IBT_CODEC_UNKNOWN, IBT_STATE_INVALID, IBT_STATE_VERSION
+   */
   async state(date: string): Promise<StateReader> {
-    const { name, codec } = this.#find(date, 'state')
+    return withMergedPlaces(await this.written(date), this.#merged)
+  }
+
+  /** Reads the state of a date as it was written: its places may be in archives that merged ones stand for. */
+  async written(date: string): Promise<StateReader> {
+    const artifact = this.#stateOf(date)
+    const { name, codec } = artifact
     const state = await openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
-    this.#checkOwn(name, date, state.header)
+    try {
+      this.#checkOwn(artifact, state.header)
+    } catch (error) {
+      await state.close()
+      throw error
+    }
     return state
+  }
+
+  /**
+   * The artifacts that a restore of a date reads, states included, from the first and last lines of states alone: what was
+   * merged stands in the place of what it replaces.
+   */
+  async needs(date: string): Promise<readonly NeededArtifact[]> {
+    const state = this.#stateOf(date)
+    const { header, closing } = await this.ends(date)
+    const own = { name: state.name, kind: 'state', date: state.date, sizeBytes: state.sizeBytes } as const
+    const merged = this.#mergedFor(header)
+    if (merged === undefined) return [own, ...closing.artifacts]
+    const orderOf = orderIn(header.chain)
+    const isReplaced = ({ date, kind }: Artifact) => kind !== 'sigvault' && orderOf(date) <= merged.asOf
+    const others = closing.artifacts.filter(artifact => !isReplaced(artifact))
+    if (others.length === closing.artifacts.length) return [own, ...others]
+    const base = (await this.needs(merged.asOf)).filter(({ kind }) => kind !== 'sigvault')
+    return [own, ...base, ...others]
+  }
+
+  readonly #merged: MergedStates = {
+    written: date => this.written(date),
+    mergedFor: header => this.#mergedFor(header),
+    openState: async date => this.openArchive(date, 'state')
+  }
+
+  /** The newest merged state that stands for a backup which a state builds on as it was before. */
+  #mergedFor({ chain, date: own }: StateHeader): MergedState | undefined {
+    let newest: MergedState | undefined
+    for (const { date, asOf = date } of chain) {
+      const state = date === own ? undefined : this.#states.get(asOf)
+      if (state?.asOf === undefined || state.date === date) continue
+      if (newest === undefined || asOf > newest.asOf) newest = { stateDate: state.date, asOf }
+    }
+    return newest
+  }
+
+  /** The state of a date that is asked for, or of the date in its own name. */
+  #stateOf(date: string): StoredArtifact {
+    return this.#states.get(date) ?? this.#find(date, 'state')
   }
 
   /** The entries of a date in path order. Nothing is opened before the first pull. @throws what `state` throws */
@@ -126,7 +213,8 @@ export class Chain {
 
   /** First and last line of the state of a date, without what is between. */
   async ends(date: string): Promise<{ readonly header: StateHeader; readonly closing: StateClosing }> {
-    const archive = await this.openArchive(date, 'state')
+    const state = this.#stateOf(date)
+    const archive = await this.openArchive(state.date, 'state')
     const first = await lineOf(
       archive,
       length => ({ at: 0, length }),
@@ -138,13 +226,13 @@ export class Chain {
       text => text.slice(text.lastIndexOf('\n', text.length - 2) + 1 || text.length)
     )
     const header = decodeStateHeader(first)
-    this.#checkOwn(archive.name, date, header)
+    this.#checkOwn(state, header)
     return { header, closing: decodeStateClosing(last) }
   }
 
   /** A state is believed only under its own name: two that were exchanged would restore the wrong files. */
-  #checkOwn(name: string, date: string, header: StateHeader): void {
-    if (header.key === this.key && header.date === date) return
+  #checkOwn({ name, date, asOf }: StoredArtifact, header: StateHeader): void {
+    if (header.key === this.key && header.date === date && header.standsFor?.date === asOf) return
     const message = `${name} is the state of ${header.key} of ${header.date}: it was renamed or replaced`
     throw new BackupError('IBT_STATE_INVALID', message, { path: name })
   }
@@ -204,6 +292,17 @@ export class Chain {
     const message = `The ${kind} of ${date} of ${this.key} is not in the store`
     throw new BackupError('IBT_BASIS_MISSING', message, { path: `${this.key}.${kind}.${date}` })
   }
+}
+
+/** The date that users ask for. */
+function askedFor({ date, asOf = date }: StoredArtifact): string {
+  return asOf
+}
+
+/** Of two states of one date that can be asked for, the one that was merged last counts. */
+function isLater(a: StoredArtifact, b: StoredArtifact): boolean {
+  if (a.asOf === undefined || b.asOf === undefined) return a.asOf !== undefined
+  return a.date > b.date
 }
 
 /** The names of a store that begin with a prefix. Memory: all of them. @throws what the store throws */

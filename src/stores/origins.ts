@@ -13,6 +13,7 @@ const LOOKS = 8
 
 /** Where entries of a state are in it, by what else but their path they can be known by. */
 interface Index {
+  readonly stateDate: string
   readonly links: readonly ChainLink[]
   readonly contents: KeyIndex
   readonly inodes: KeyIndex
@@ -31,10 +32,10 @@ export function findOrigins(chain: Chain, date: string): Origins {
   let making: Promise<Index> | undefined
   let made: Index | undefined
   const ask = () => (making ??= makeIndex(chain, date).then(index => (made = index)))
-  const look = async (offsets: Iterable<number>, { links }: Index, isIt: (entry: StateEntry) => boolean) => {
+  const look = async (offsets: Iterable<number>, { stateDate, links }: Index, isIt: (entry: StateEntry) => boolean) => {
     const found: StateEntry[] = []
     for (const offset of offsets) {
-      const entry = await entryAt(chain, date, links, offset)
+      const entry = await entryAt(chain, stateDate, links, offset)
       if (entry.places !== undefined && isIt(entry)) found.push(entry)
     }
     return found
@@ -74,8 +75,9 @@ export function findOrigins(chain: Chain, date: string): Origins {
 }
 
 async function makeIndex(chain: Chain, date: string): Promise<Index> {
-  const state = await chain.state(date)
+  const state = await chain.written(date)
   const index = {
+    stateDate: state.header.date,
     links: state.header.chain,
     contents: new KeyIndex(LOOKS),
     inodes: new KeyIndex(LOOKS),

@@ -20,6 +20,9 @@ export interface SignaturePlace {
   readonly offset: number
 }
 
+/** Names a body by where it is. */
+export type PlaceName = Pick<Place, 'date' | 'in' | 'offset'>
+
 /** One entry of a state. */
 export interface StateEntry extends Metadata {
   readonly sha256?: string | undefined
@@ -34,6 +37,15 @@ export interface StateEntry extends Metadata {
    * mtime. Bit rot is suspected; the content that is expected is in the backup before.
    */
   readonly expectedSha256?: string | undefined
+}
+
+/** An entry of a merged state. */
+export interface MergedEntry extends StateEntry {
+  /**
+   * Last bodies of the same content as other states name them: in those, all bodies up to one of these, and it, are
+   * replaced by the places of this entry.
+   */
+  readonly knownAs?: readonly PlaceName[] | undefined
 }
 
 /** An artifact that a state needs. */
@@ -61,6 +73,8 @@ export interface BackupId {
   readonly key: string
   /** `YYYYMMDDTHHMMSS.mmmZ` */
   readonly date: string
+  /** The date that users ask for, of an artifact that stands for one of another backup. */
+  readonly asOf?: string | undefined
 }
 
 /** A backup that a state's places refer to. The last link is the state's own and has no digest. */
@@ -68,6 +82,17 @@ export interface ChainLink {
   readonly date: string
   /** Of the state artifact as stored, in hex. */
   readonly stateSha256?: string | undefined
+  /** Of a merged backup: the date that it stands for, by which it is ordered. */
+  readonly asOf?: string | undefined
+}
+
+/** Which state a merged one stands for. */
+export interface StandsFor {
+  readonly date: string
+  /** Of that state as stored, in hex. */
+  readonly sha256: string
+  /** Only bodies of later dates are replaced: without it, all are. */
+  readonly after?: string | undefined
 }
 
 /** Why a backup is a full. */
@@ -93,6 +118,8 @@ export interface StateHeader extends BackupId {
   readonly fullReason?: string | undefined
   /** Oldest first: the full and each incremental up to this one. */
   readonly chain: readonly ChainLink[]
+  /** Of a merged state. */
+  readonly standsFor?: StandsFor | undefined
   /** Features without which a reader must not go on. */
   readonly requires?: readonly string[] | undefined
 }

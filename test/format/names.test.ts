@@ -34,6 +34,10 @@ test('names are key, kind, date, extension and suffixes', () => {
     date: DATE,
     suffixes: ['zst', 'age']
   })
+  const merged = `home.full.${DATE}.asof-20261031T000000.000Z.tar.zst`
+  assert.equal(artifactName({ key: 'home', date: DATE, asOf: '20261031T000000.000Z' }, 'full', '.zst'), merged)
+  assert.equal(parseArtifactName(merged)?.asOf, '20261031T000000.000Z')
+  assert.equal(parseArtifactName(`home.full.${DATE}.asof-20260231T000000.000Z.tar`), undefined)
   assert.equal(lockName('home'), 'home.lock')
 })
 
@@ -47,6 +51,7 @@ test('every name is read back, also if the key looks like a name itself', () => 
     'zst',
     DATE,
     '20131225T000000.000Z',
+    'asof-20131225T000000.000Z',
     'v00001',
     '%2F',
     '-',
@@ -60,9 +65,10 @@ test('every name is read back, also if the key looks like a name itself', () => 
   const date = fc.integer({ min: 0, max: Date.UTC(2100, 0) }).map(formatDate)
   const suffixes = fc.array(fc.constantFrom('zst', 'gz', 'age', 'full', 'tar', 'v00001'), { maxLength: 3 })
   fc.assert(
-    fc.property(key, fc.constantFrom(...KINDS), date, suffixes, (key, kind, date, suffixes) => {
-      const name = artifactName({ key, date }, kind, suffixes.map(suffix => `.${suffix}`).join(''))
-      assert.deepEqual(parseArtifactName(name), { key, kind, date, suffixes })
+    fc.property(key, fc.constantFrom(...KINDS), date, fc.option(date), suffixes, (key, kind, date, asOf, suffixes) => {
+      const id = asOf === null ? { key, date } : { key, date, asOf }
+      const name = artifactName(id, kind, suffixes.map(suffix => `.${suffix}`).join(''))
+      assert.deepEqual(parseArtifactName(name), { ...id, kind, suffixes })
       assert.equal(parseRemovedName(name), undefined)
       if (kind !== 'state') return
       const removed = removedName(name, DATE)

@@ -24,8 +24,8 @@ test('backups are those that have a state, oldest first; a full has its archive'
   )
   const chain = await Chain.open(store, 'key')
   assert.deepEqual(chain.backups, [
-    { date: T1, kind: 'full', sizeBytes: 15 },
-    { date: T2, kind: 'incremental', sizeBytes: 10 }
+    { date: T1, kind: 'full', sizeBytes: 15, stateDate: T1 },
+    { date: T2, kind: 'incremental', sizeBytes: 10, stateDate: T2 }
   ])
   assert.equal(chain.newest?.date, T2)
   assert.deepEqual(chain.leftovers, [`key.updated.${T3}.tar`])
@@ -42,6 +42,33 @@ test('of a removed backup the artifacts are not left over, and its date stays ta
       removedAtMs: Date.UTC(2026, 10, 4)
     }
   ])
+})
+
+test('a date that was merged is asked for as before; what was merged last counts', async () => {
+  const merged = (kind: string, date: string, asOf: string) =>
+    `key.${kind}.${date}.asof-${asOf}.${kind === 'state' ? 'json' : 'tar'}`
+  const [S4, S5] = ['20261104T000000.000Z', '20261105T000000.000Z']
+  const store = await storeOf(
+    ...[`key.state.${T1}.json`, `key.full.${T1}.tar`, `key.state.${T2}.json`, `key.state.${T3}.json`],
+    ...[merged('state', S4, T2), merged('created', S4, T2), merged('state', S5, T2), merged('full', S5, T2)],
+    merged('full', '20261106T000000.000Z', T1)
+  )
+  const chain = await Chain.open(store, 'key')
+  assert.deepEqual(
+    chain.backups.map(({ date, kind, stateDate }) => [date, kind, stateDate]),
+    [
+      [T1, 'full', T1],
+      [T2, 'full', S5],
+      [T3, 'incremental', T3]
+    ]
+  )
+  assert.deepEqual([chain.newest?.date, chain.newestDate, chain.at(Date.UTC(2026, 10, 2)).date], [T3, S5, T2])
+  // A merge that was interrupted has no state, and is no backup.
+  assert.deepEqual(chain.leftovers, [merged('full', '20261106T000000.000Z', T1)])
+  assert.deepEqual(
+    chain.superseded.map(({ name }) => name).sort(),
+    [merged('state', S4, T2), `key.state.${T2}.json`].sort()
+  )
 })
 
 test('names of other keys and of nothing known are not of the chain', async () => {
