@@ -29,6 +29,7 @@ export type { SomeStages, StagesOption } from './pipelines/choose-stages.js'
 export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'
 export type { BackupOptions, BackupReport, Progress, RunOptions } from './pipelines/options.js'
 export {
+  type ArchiveReads,
   type RestoreOptions,
   type RestoreReport,
   type RestoreStages,

@@ -8,7 +8,7 @@ import { pack } from '../stages/pack.js'
 import { patch } from '../stages/patch.js'
 import type { Entry, Layered, Packed, Piece, Sink, Source, Stage } from '../types.js'
 import { chooseStages, type StagesOption } from './choose-stages.js'
-import { progress, type SelectOptions, selectEntries } from './restore.js'
+import { type ArchiveReads, progress, type SelectOptions, selectEntries } from './restore.js'
 
 /** The stages of a restore into a tar, by name. */
 export interface TarStages {
@@ -34,11 +34,12 @@ export interface TarReport {
   readonly sizeBytes: number
   /** Entries that are not in the tar: their contents could not be read when they were backed up. */
   readonly skippedEntries: number
+  readonly reads: ArchiveReads
 }
 
 /**
  * Restores a directory as it was at a date, as one tar: into a stream or any other sink, without temporary disk but for
- * versions of large files. Holes of sparse files are zeros in it. A content turns out to be wrong before its first byte,
+ * deltas of large files. Holes of sparse files are zeros in it. A content turns out to be wrong before its first byte,
  * or, if it is longer than `PART_BYTES`, after its last: the tar is cut off then.
  *
  * @throws BackupError IBT_NO_BACKUP, IBT_HASH_MISMATCH, and what the stages and the output throw.
@@ -50,7 +51,7 @@ export async function restoreTar(
 ): Promise<TarReport> {
   const { signal, onError } = options
   signal?.throwIfAborted()
-  const { date, ...selected } = await selectEntries(key, openPlaces(options), options)
+  const { date, reads, ...selected } = await selectEntries(key, openPlaces(options), options)
   const defaults: TarStages = {
     unpack: selected.unpack,
     filter: selected.filter,
@@ -73,5 +74,5 @@ export async function restoreTar(
   }
   const watch = [observe(count), observe(progress(options))] as const
   await pipe(stages.unpack, stages.filter, stages.patch, ...watch, stages.pack, only('full'), output, { signal })
-  return { key, date, ...counts }
+  return { key, date, ...counts, reads: reads() }
 }

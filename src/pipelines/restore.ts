@@ -1,4 +1,5 @@
 import type { BackupError } from '../errors.js'
+import { batchesOf, toBatchSource } from '../flow/batches.js'
 import { pipe } from '../interop/pipe.js'
 import { decodePath } from '../path.js'
 import { parseAt } from '../places/at.js'
@@ -12,7 +13,8 @@ import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
 import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
-import type { Entry, EntryType, Layered, Sink, Source, Stage } from '../types.js'
+import { countReads } from '../stores/count-reads.js'
+import type { Entry, EntryType, Layered, Sink, Source, Stage, StateClosing } from '../types.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import type { Progress } from './options.js'
 
@@ -22,6 +24,20 @@ export interface RestoreStages {
   readonly filter: Stage<Layered>
   readonly patch: Stage<Layered, Entry>
   readonly write: Sink<Entry, Written>
+}
+
+/** What was read of the archives that a backup needs: of contents, not of states and sigvaults. */
+export interface ArchiveReads {
+  /** Archives of which something was read. */
+  readonly archives: number
+  /** Archives that the backup needs. Undefined where another `unpack` has read no state. */
+  readonly ofArchives: number | undefined
+  /** Bytes that were read of them as they are stored, also those that were read again. */
+  readonly storedBytes: number
+  /** Bytes of all archives that the backup needs. */
+  readonly ofStoredBytes: number | undefined
+  /** Calls of the store's `get` for that. */
+  readonly requests: number
 }
 
 /** What is restored, and who is told. */
@@ -57,6 +73,7 @@ export interface RestoreReport extends Written {
   readonly key: string
   readonly date: string
   readonly destination: string
+  readonly reads: ArchiveReads
 }
 
 /**
@@ -96,7 +113,7 @@ export async function restoreBackup(
     dropped === undefined ? stages.unpack : dropped.before(pipe(stages.unpack, selected.filter, { signal }))
   const watch: Stage<Entry> = options.onProgress === undefined ? passAll : observe(progress(options))
   const written = await pipe(unpacked, stages.filter, stages.patch, watch, stages.write, { signal })
-  return { key, date: selected.date, destination: path, ...written }
+  return { key, date: selected.date, destination: path, ...written, reads: selected.reads() }
 }
 
 /** What a restore begins with. */
@@ -105,6 +122,8 @@ export interface SelectedEntries {
   readonly selection: Selection | undefined
   readonly unpack: Source<Layered>
   readonly filter: Stage<Layered>
+  /** After the last entry. */
+  readonly reads: () => ArchiveReads
 }
 
 /** Finds the backup of a date, and the selected entries of it. @throws BackupError IBT_NO_BACKUP */
@@ -113,14 +132,26 @@ export async function selectEntries(
   { cached }: Places,
   { at, paths, codecs, signal }: SelectOptions
 ): Promise<SelectedEntries> {
-  const chain = await Chain.open(cached, key, { codecs, signal })
+  const { store, counts } = countReads(cached)
+  const chain = await Chain.open(store, key, { codecs, signal })
   const { date } = chain.at(await parseAt(at))
   const selection = paths === undefined ? undefined : createSelection(paths)
+  let closing: StateClosing | undefined
+  const entries = toBatchSource(async function* () {
+    const state = await chain.state(date)
+    yield* batchesOf(state.entries())
+    closing = state.closing()
+  })
   return {
     date,
     selection,
-    unpack: unpack(chain.entries(date), chain.openArchive),
-    filter: selection === undefined ? passAll : filter(selection)
+    unpack: unpack(entries, chain.openArchive),
+    filter: selection === undefined ? passAll : filter(selection),
+    reads: () => {
+      const needed = closing?.artifacts.filter(({ kind }) => kind !== 'sigvault')
+      const ofStoredBytes = needed?.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+      return { ...counts(), ofArchives: needed?.length, ofStoredBytes }
+    }
   }
 }
 

@@ -16,7 +16,7 @@ const DELTAS_MAX = 256
 export interface ComposeOptions {
   /** Where deltas are spooled, in files without a name. */
   readonly spoolDirectory: string | Uint8Array
-  /** Bytes of the content that the deltas make, if they are known: while less than half as many are spooled, they wait. */
+  /** Bytes of the content that the deltas make, if they are known: until more are spooled, deltas wait. */
   readonly sizeBytes?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -37,9 +37,9 @@ export interface ComposedLayers {
  * Composes the deltas of one content, oldest first, to one librsync delta. Each is read once, from its first byte to its
  * last.
  *
- * Memory: `2 * PART_BYTES`, and the engine's 24 bytes a command. What does not fit is spooled: deltas, and what they were
- * composed to when they had half as many bytes as the content, or a quarter more than last time. What is made at the end
- * is not spooled.
+ * Memory: `2 * PART_BYTES`, and the engine's 24 bytes a command. What does not fit is spooled. `sign` stores no more bytes of
+ * deltas than their content has. Others are composed when so many are spooled, and when it is a quarter more than after the
+ * last time; then the spool may have twice as many for a moment. What is made at the end is not spooled.
  *
  * @throws TypeError if there is no delta.
  * @throws BackupError with the path: IBT_BAD_MAGIC, IBT_INPUT_ENDED, IBT_DELTA_CORRUPT; IBT_WRITE_FAILED of the spool; what
@@ -69,7 +69,7 @@ class DeltaPile {
     readonly path: string,
     readonly options: ComposeOptions
   ) {
-    this.#foldAtBytes = Math.max(SPOOLED_MIN_BYTES, (options.sizeBytes ?? 0) / 2)
+    this.#foldAtBytes = Math.max(SPOOLED_MIN_BYTES, options.sizeBytes ?? 0)
   }
 
   async add(delta: Layer): Promise<void> {

@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs'
 import { newestBackup } from '../../catalog/backups.js'
 import { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
-import { type RestoreReport, restoreBackup } from '../../pipelines/restore.js'
+import { type ArchiveReads, type RestoreReport, restoreBackup } from '../../pipelines/restore.js'
 import { restoreTar } from '../../pipelines/restore-tar.js'
 import type { Overwrite } from '../../stages/write.js'
 import { Exit, UsageError } from '../exit.js'
@@ -26,6 +26,7 @@ interface Report {
   readonly sizeBytes: number
   readonly skippedEntries: number
   readonly incompleteEntries?: number
+  readonly reads: ArchiveReads
 }
 
 /** `ibt restore`. */
@@ -61,6 +62,11 @@ export async function runRestore(
   } finally {
     reporter.end()
   }
+}
+
+function readLine({ archives, ofArchives = archives, storedBytes, ofStoredBytes = storedBytes }: ArchiveReads): string {
+  const ofAll = `${archives.toLocaleString('en')} of ${formatCount(ofArchives, 'archive')}`
+  return `  read ${ofAll}, ${formatBytes(storedBytes)} of ${formatBytes(ofStoredBytes)}`
 }
 
 function overLine({ unchangedEntries, deletedEntries }: RestoreReport): string {
@@ -130,6 +136,7 @@ function tell(
   const lines = [
     ...first,
     `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} written, ${formatSeconds(reporter.elapsedMs)}`,
+    readLine(report.reads),
     ...more,
     ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be restored`] : [])
   ]
