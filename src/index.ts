@@ -28,6 +28,7 @@ export type { FixedStages, FullStages, IncrementalStages } from './pipelines/bac
 export type { SomeStages, StagesOption } from './pipelines/choose-stages.js'
 export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'
 export type { BackupOptions, BackupReport, Progress, RunOptions } from './pipelines/options.js'
+export type { Proven } from './pipelines/prove.js'
 export {
   type ArchiveReads,
   type RestoreOptions,
@@ -38,13 +39,14 @@ export {
 } from './pipelines/restore.js'
 export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore-tar.js'
 export {
-  type Proven,
   type VerifyOptions,
   type VerifyReport,
   type VerifyStages,
   verifyBackup
 } from './pipelines/verify.js'
+export type { ProvenSample } from './pipelines/verify-sample.js'
 export type { AtOptions, PlaceOptions } from './places/options.js'
+export type { SampleSize } from './proof/sample.js'
 export {
   type Captured,
   createRules,

@@ -31,11 +31,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...['interop', 'bundle']
   ],
   places: [...GROUND, 'path', 'format', 'stores'],
+  proof: [...GROUND, 'path', 'flow', 'format'],
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
   pipelines: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
     ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog'],
-    'retention'
+    ...['proof', 'retention']
   ],
   index: [
     ...GROUND,
@@ -52,12 +53,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'stages',
     'places',
     'catalog',
+    'proof',
     'pipelines',
     'retention'
   ],
   cli: [
     ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'interop', 'stores', 'stages'],
-    ...['places', 'catalog', 'pipelines'],
+    ...['places', 'catalog', 'proof', 'pipelines'],
     'retention'
   ]
 }

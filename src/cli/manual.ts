@@ -7,6 +7,8 @@ export const MANUAL = {
   list: `Lists the backups of a key, or of all keys, oldest first: key, date, kind, number of files and their bytes, stored bytes, and the backup that an incremental builds on.`,
   ls: `Lists the entries of a backup in path order. It reads only the state and no archive. Names with control characters or bytes that are not UTF-8 are quoted and escaped; --json has all bytes.`,
   diff: `Lists the differences between two backups: + created, - deleted, M updated, m only metadata changed. It reads only their states.`,
-  verify: `Checks that a backup can be restored: the digests of its states, and that every artifact is there with its size. --read-data also reads all artifacts and checks the SHA-256 of every file that a restore would write; with --json, an event 'lost' names each file that cannot be restored. The exit code is 4 if something is wrong.`,
+  verify: `Checks that a backup can be restored: the digests of its states, and that every artifact is there with its size. --read-data also reads all artifacts and checks the SHA-256 of every file that a restore would write; with --json, an event 'lost' names each file that cannot be restored. The exit code is 4 if something is wrong.
+
+--sample and --max-age make only some files, and remember in the store what was proven when, so that samples cover everything over time. Each content is proven by its own SHA-256; the digest of whole archives is checked by --read-data alone.`,
   'build-addon': `Compiles the native addon for this machine. You need this only where the package has no binary: on other systems than Linux with glibc, on other processors than x64 and ARM64, or if optional dependencies were not installed. It needs a C++17 compiler (g++ or clang++; CXX names another) and downloads nothing. If the directory of the package is not writable, give a file with --output and set IBT_ADDON to its path.`
 } as const

@@ -6,6 +6,7 @@ import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
 import { addBackupOptions, collect } from './options.js'
 import { addLook } from './programs/look.js'
+import { addProof } from './programs/proof.js'
 import { type Answer, AT, addReader } from './programs/reader.js'
 import type { StoreValues } from './store.js'
 
@@ -54,6 +55,7 @@ function buildProgram(signal: AbortSignal, answer: Answer): Command {
     })
   }
   addReaders(program, signal, answer)
+  addProof(program, signal, answer)
   addRdiff(program)
   program
     .command('build-addon')
@@ -109,13 +111,6 @@ function addReaders(program: Command, signal: AbortSignal, answer: Answer): void
       answer(await runRestore(key, dest, values, signal))
     })
   addLook(program, signal, answer)
-  addReader(program, 'verify <key>', 'check that a backup can be restored')
-    .option('--at <date>', AT)
-    .option('--read-data', 'read every artifact, and check the SHA-256 of every file')
-    .action(async (key, values) => {
-      const { runVerify } = await import('./commands/verify.js')
-      answer(await runVerify(key, values, signal))
-    })
 }
 
 const RESTORE_HELP = `

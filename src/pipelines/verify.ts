@@ -1,25 +1,19 @@
-import { BackupError, isBackupError } from '../errors.js'
-import { EntryCheck } from '../format/entry-check.js'
+import type { BackupError } from '../errors.js'
+import { parseArtifactName } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
+import { checkSample, type SampleSize } from '../proof/sample.js'
 import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
-import { Chain, listStored, type NeededArtifact } from '../stores/chain.js'
-import { type ReadOnceStore, readOnce } from '../stores/read-once.js'
-import type { ChainLink, Entry, Layered, Sink, Source, Stage, StateClosing, StateEntry, StateHeader } from '../types.js'
+import { Chain, listStored } from '../stores/chain.js'
+import { readOnce } from '../stores/read-once.js'
+import type { Entry, Layered, Sink, Source, Stage, StateClosing, StoredName } from '../types.js'
+import { CheckedEntries, checkArtifacts, checkDigest, checkLinks, type DatedState } from './check-state.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
-import { Losses } from './losses.js'
-import type { Progress } from './options.js'
-
-/** What a proof of entries found. */
-export interface Proven {
-  readonly entries: number
-  /** Files whose content was made and proven. */
-  readonly files: number
-  readonly sizeBytes: number
-}
+import { Problems, type Proven, type ProveOptions, prove } from './prove.js'
+import { openSample, type ProvenSample, type RunningSample } from './verify-sample.js'
 
 /** The stages of a verification, by name. Digests of states and artifacts are checked when they have run. */
 export interface VerifyStages {
@@ -29,15 +23,20 @@ export interface VerifyStages {
   readonly prove: Sink<Entry, Proven>
 }
 
-export interface VerifyOptions extends AtOptions {
+export interface VerifyOptions extends AtOptions, ProveOptions {
   /** Read every artifact and make every file: proves each digest. Default: names, sizes, states and their digests. */
   readonly readData?: boolean | undefined
-  /** Called for every entry that has been proven. */
-  readonly onProgress?: ((progress: Progress) => void) | undefined
+  /**
+   * Make so much of the files, at least: those that were proven the longest ago, and those that never were before them.
+   * What is proven is recorded in the store.
+   */
+  readonly sample?: SampleSize | undefined
+  /** Decides among files that were proven at the same time, or never. Default: a new one, which the report says. */
+  readonly seed?: string | undefined
+  /** Make only files that were not proven within so many milliseconds. What is proven is recorded in the store. */
+  readonly maxAgeMs?: number | undefined
   /** Observes every problem: one for an archive that is damaged, however many files are lost with it. */
   readonly onError?: ((error: BackupError) => void) | undefined
-  /** Called for each file that cannot be made, as it was. */
-  readonly onLost?: ((path: string) => void) | undefined
   /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
   readonly stages?: StagesOption<VerifyStages> | undefined
 }
@@ -47,180 +46,93 @@ export interface VerifyReport extends Proven {
   readonly key: string
   readonly date: string
   readonly artifacts: number
+  /** Files that are suspected of bit rot: when they were backed up, the source had another content under the same size and mtime. */
+  readonly suspectFiles: number
+  /** What was chosen with `sample` or `maxAgeMs`. */
+  readonly sample?: ProvenSample | undefined
   readonly problems: readonly BackupError[]
+  /** What is worth knowing and does not stand in the way of a restore. */
+  readonly notes: readonly string[]
 }
 
 /**
- * Proves a backup: its chain of states, the artifacts that it needs and, on request, every byte of every file.
+ * Proves a backup: its chain of states, the artifacts that it needs and, on request, every byte of every file, or of some.
+ * With `sample` or `maxAgeMs` it records in the store what it has proven; else it writes nothing.
  *
  * @throws BackupError IBT_NO_BACKUP, and IBT_STATE_VERSION for a backup that only a later version can judge.
+ * @throws RangeError for a `sample` or an age that makes no sense.
  */
 export async function verifyBackup(key: string, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const { codecs, signal } = options
+  const { codecs, signal, sample: size, maxAgeMs } = options
+  if (size !== undefined) checkSample(size)
+  if (maxAgeMs !== undefined && !(maxAgeMs >= 0)) throw new RangeError('verify: maxAgeMs is not negative')
+  const isPart = size !== undefined || maxAgeMs !== undefined
   const { store } = openPlaces(options)
   const stored = await listStored(store, `${key}.`, { signal })
-  const reading = readOnce(store, stored, { signal })
+  // Where only parts of archives are needed, to hash them would read the rest.
+  const reading = readOnce(store, isPart ? stored.filter(isReadWhole) : stored, { signal })
   const chain = await Chain.open(reading, key, { codecs, signal, stored })
   const { date } = chain.at(await parseAt(options.at))
-  const problems: BackupError[] = []
-  const report = (error: unknown) => {
-    const isRefused = isBackupError(error) && error.code === 'IBT_STATE_VERSION'
-    if (options.signal?.aborted || isRefused || !isBackupError(error)) throw error
-    problems.push(error)
-    options.onError?.(error)
-  }
-  let proven: Proven = { entries: 0, files: 0, sizeBytes: 0 }
+  const problems = new Problems(options)
+  const notes: string[] = []
+  const { report } = problems
+  const tell = { report, note: (note: string) => void notes.push(note) }
+  let found: Checked = { entries: 0, files: 0, sizeBytes: 0, suspectFiles: 0 }
   let artifacts = 0
+  let sample: RunningSample | undefined
   try {
     const { header, closing } = await chain.ends(date)
     const [, ...needed] = await chain.needs(date)
     artifacts = needed.length
-    const links = [...header.chain, await ownLink(chain, date, header)]
-    const whole = checkArtifacts(chain, date, needed, options, report)
+    const sizes = new Map(stored.map(({ name, sizeBytes }) => [name, sizeBytes]))
+    const whole = checkArtifacts(needed, sizes, tell)
+    if (isPart)
+      sample = await openSample(chain, { date, header }, { ...options, store, stored, needed: whole, ...tell })
     // Digests come last: what the entries have read need not be read again.
-    proven = await checkEntries(chain, date, closing, options, report).catch(error => {
+    found = await checkEntries(chain, { date, header, closing }, { ...options, sample, report }).catch(error => {
       report(error)
-      return proven
+      return found
     })
-    await checkLinks(chain, reading, links, report)
-    if (options.readData) for (const artifact of whole) await checkDigest(reading, artifact, report)
+    await checkLinks(chain, { date, header }, reading.digest, tell)
+    if (sample !== undefined) await sample.end(artifact => checkDigest(artifact, reading.digest, report))
+    else if (options.readData) for (const artifact of whole) await checkDigest(artifact, reading.digest, report)
   } catch (error) {
     report(error)
   }
-  return { key, date, artifacts, ...proven, problems }
+  return { key, date, artifacts, ...found, sample: sample?.report, problems: problems.found, notes }
 }
 
-type Report = (error: unknown) => void
-
-/** A state cannot hold its own digest: the one after it has it. */
-async function ownLink(chain: Chain, date: string, own: StateHeader): Promise<ChainLink> {
-  const next = chain.backups.find(backup => backup.date > date)
-  const ends = next && (await chain.ends(next.date).catch(() => undefined))
-  return { date: own.date, stateSha256: ends?.header.chain.find(link => link.date === own.date)?.stateSha256 }
+/** States and sigvaults. */
+function isReadWhole({ name }: StoredName): boolean {
+  const kind = parseArtifactName(name)?.kind
+  return kind === 'state' || kind === 'sigvault'
 }
 
-async function checkLinks(
-  chain: Chain,
-  reading: ReadOnceStore,
-  links: readonly ChainLink[],
-  report: Report
-): Promise<void> {
-  for (const { date, stateSha256 } of links) {
-    const state = chain.artifacts.find(artifact => artifact.date === date && artifact.kind === 'state')
-    // A backup that was pruned: each state is complete by itself, and the archives of that date are checked as artifacts.
-    if (stateSha256 === undefined || state === undefined) continue
-    const found = await reading.digest(state.name).catch(report)
-    if (found !== undefined && found !== stateSha256) report(digestMismatch(`The state of ${date}`, found, stateSha256))
-  }
+interface Checked extends Proven {
+  readonly suspectFiles: number
 }
 
-/**
- * Reports artifacts that are missing or have another size; returns the others. Sigvaults are for the increment on the
- * newest backup: those that only an older backup names may be gone.
- */
-function checkArtifacts(
-  chain: Chain,
-  date: string,
-  artifacts: readonly NeededArtifact[],
-  { signal }: VerifyOptions,
-  report: Report
-): readonly NeededArtifact[] {
-  const stored = new Map(chain.artifacts.map(({ name, sizeBytes }) => [name, sizeBytes]))
-  const isNewest = date === chain.newest?.date
-  return artifacts.filter(({ name, kind, sizeBytes }) => {
-    signal?.throwIfAborted()
-    const found = stored.get(name)
-    if (found === undefined && kind === 'sigvault' && !isNewest) return false
-    if (found === undefined) report(new BackupError('IBT_BASIS_MISSING', `${name} is not in the store`, { path: name }))
-    else if (found !== sizeBytes) {
-      const message = `${name} has ${found} bytes, not the ${sizeBytes} that were stored`
-      report(new BackupError('IBT_ARCHIVE_TRUNCATED', message, { path: name }))
-    }
-    return found === sizeBytes
-  })
-}
-
-async function checkDigest(reading: ReadOnceStore, { name, sha256 }: NeededArtifact, report: Report): Promise<void> {
-  // That of a state is in the states behind it.
-  if (sha256 === undefined) return
-  const found = await reading.digest(name).catch(report)
-  if (found !== undefined && found !== sha256) report(digestMismatch(name, found, sha256))
+interface CheckOptions extends Omit<VerifyOptions, 'sample'> {
+  readonly sample: RunningSample | undefined
+  readonly report: (error: unknown) => void
 }
 
 async function checkEntries(
   chain: Chain,
-  date: string,
-  { totals }: StateClosing,
-  options: VerifyOptions,
-  report: Report
-): Promise<Proven> {
-  const state = await chain.state(date)
-  let entries = 0
-  let isComplete = false
-  async function* counted() {
-    for await (const entry of placed(state.entries(), report)) {
-      entries++
-      yield entry
-    }
-    isComplete = true
-  }
+  { date, header, closing }: DatedState & { readonly closing: StateClosing },
+  { sample, report, readData = false, stages: option, signal, onProgress, onLost }: CheckOptions
+): Promise<Checked> {
+  const checked = new CheckedEntries(chain.entries(date), report)
+  const entries = sample === undefined ? checked.pass() : sample.chosen(checked.pass())
   const defaults: VerifyStages = {
-    unpack: unpack(counted(), chain.openArchive),
+    unpack: unpack(entries, chain.openArchive),
     filter: passAll,
     patch: patch(),
-    prove: prove(options, report)
+    prove: prove({ readData: readData || sample !== undefined, onProgress, onLost, report, onFile: sample?.settle })
   }
-  const stages = chooseStages(defaults, options.stages, passAll)
-  const proven = await pipe(stages.unpack, stages.filter, stages.patch, stages.prove, { signal: options.signal })
-  if (isComplete && entries !== totals.entries) {
-    const message = `The state of ${date} has ${entries} entries, not the ${totals.entries} that it counts`
-    report(new BackupError('IBT_STATE_INVALID', message, { path: chain.key }))
-  }
-  return proven
-}
-
-/** Reports the first entry that could not be restored where it belongs, which the reader of a state does not look for. */
-async function* placed(entries: Source<StateEntry>, report: Report): AsyncGenerator<StateEntry, void, undefined> {
-  let check: EntryCheck | undefined = new EntryCheck()
-  for await (const entry of entries) {
-    try {
-      check?.add(entry)
-    } catch (error) {
-      check = undefined
-      report(error)
-    }
-    yield entry
-  }
-}
-
-/** Counts the entries, and with `readData` makes every file. */
-function prove({ readData, onProgress, onLost }: VerifyOptions, report: Report): Sink<Entry, Proven> {
-  return async function proveSink(source, { signal } = {}) {
-    const counts = { entries: 0, files: 0, sizeBytes: 0 }
-    const losses = new Losses()
-    const lose = (path: string, error: unknown) => {
-      signal?.throwIfAborted()
-      onLost?.(path)
-      if (!isBackupError(error) || !losses.add(path, error)) report(error)
-    }
-    for await (const entry of source) {
-      const { path, type } = entry
-      counts.entries++
-      if (readData && type === 'file') await checkContent(entry, counts).catch(error => lose(path, error))
-      onProgress?.({ path, ...counts, storedBytes: 0 })
-    }
-    for (const problem of losses.problems()) report(problem)
-    return counts
-  }
-}
-
-async function checkContent({ content }: Entry, counts: { files: number; sizeBytes: number }): Promise<void> {
-  let sizeBytes = 0
-  for await (const chunk of content?.open() ?? []) sizeBytes += chunk.length
-  counts.files++
-  counts.sizeBytes += sizeBytes
-}
-
-function digestMismatch(what: string, found: string, wanted: string): BackupError {
-  return new BackupError('IBT_HASH_MISMATCH', `${what} has the SHA-256 ${found}, not ${wanted}`, { path: what })
+  const stages = chooseStages(defaults, option, passAll)
+  const proven = await pipe(stages.unpack, stages.filter, stages.patch, stages.prove, { signal })
+  checked.end(header, closing)
+  const { entries: passed, suspectFiles } = checked
+  return { ...proven, entries: sample === undefined ? proven.entries : passed, suspectFiles }
 }

@@ -71,16 +71,20 @@ for (const [name, codec] of Object.entries({ zstd: undefined, none: none() })) {
           .map(report => report!.date)
           .filter(date => chain.stored('state').some(name => name.includes(date)))
         const found: BackupError[] = []
+        const said: string[] = []
         for (const at of dates) {
           const told: BackupError[] = []
-          const { problems } = await verify(chain, { at, readData: true, onError: (e: BackupError) => told.push(e) })
+          const onError = (error: BackupError) => told.push(error)
+          const { problems, notes } = await verify(chain, { at, readData: true, onError })
+          said.push(...notes)
           assert.deepEqual(told, problems)
           found.push(...problems)
         }
         const isNewest = artifact.includes('.state.') && artifact.includes(newest!.date)
-        // Without its state, an older backup is one that was pruned, and its signatures are of no use any more.
-        const isPruned = /state|sigvault/.test(artifact) && artifact.includes(full!.date) && damage === 'no file'
-        assert.ok(found.length > 0 || isNewest || isPruned, title)
+        // Neither the state of another date nor a sigvault is missing to anybody who restores.
+        const isNoted = damage === 'no file' && /state|sigvault/.test(artifact)
+        assert.ok(isNoted ? found.length === 0 : found.length > 0 || isNewest, title)
+        assert.equal(said.length > 0, isNoted && !isNewest, title)
         for (const problem of found) assert.match(problem.code, /^IBT_/, title)
         for (const [name, bytes] of stored) writeFileSync(join(chain.storePath, name), bytes)
       }
@@ -88,21 +92,6 @@ for (const [name, codec] of Object.entries({ zstd: undefined, none: none() })) {
     assert.deepEqual((await verify(chain, { readData: true })).problems, [])
   })
 }
-
-test('a backup that was pruned, and a sigvault that only an older backup names, are not missed', async t => {
-  const chain = await makeChain(t)
-  const [full, incremental] = chain.reports
-  rmSync(chain.artifact('state', full!.date))
-  assert.deepEqual((await verify(chain, { readData: true })).problems, [])
-  const { date } = await chain.full()
-  rmSync(chain.artifact('sigvault', full!.date))
-  assert.deepEqual((await verify(chain, { at: incremental!.date, readData: true })).problems, [])
-  rmSync(chain.artifact('sigvault', date))
-  assert.deepEqual(
-    (await verify(chain, { at: date })).problems.map(({ code }) => code),
-    ['IBT_BASIS_MISSING']
-  )
-})
 
 test('names and sizes show what is lost or cut without reading any data', async t => {
   const chain = await makeChain(t)
@@ -157,4 +146,32 @@ test('a state whose entries could not be restored has a problem, also without re
     ['IBT_UNSAFE_PATH']
   )
   await assert.rejects(chain.restore('out'), code('IBT_UNSAFE_PATH'))
+})
+
+test('a date that was removed is no problem of those after it', async t => {
+  const chain = await makeChain(t)
+  writeFileSync(join(chain.source, 'later'), 'later')
+  const { date } = await chain.incremental()
+  rmSync(chain.artifact('state', chain.reports[0]!.date))
+  const one = await verify(chain, { readData: true })
+  assert.deepEqual([one.problems, one.date], [[], date])
+  assert.match(one.notes.join(), new RegExp(`state of ${chain.reports[0]!.date} is not in the store`))
+  rmSync(chain.artifact('state', chain.reports[1]!.date))
+  const two = await verify(chain, { readData: true })
+  assert.deepEqual([two.problems, two.notes.length], [[], 1])
+  assert.match(two.notes[0]!, /states of 2 earlier dates/)
+  await chain.assertRestores(date)
+})
+
+test('a sigvault that is gone is a note, whichever backup names it', async t => {
+  const chain = await makeChain(t)
+  for (const { date } of chain.reports) rmSync(chain.artifact('sigvault', date))
+  for (const { date } of chain.reports) {
+    const { problems, notes } = await verify(chain, { at: date, readData: true })
+    assert.deepEqual([problems, notes.length], [[], 1])
+    assert.match(notes[0]!, /sigvault.* is not in the store: a restore does not need it/)
+  }
+  const { date, totals } = await chain.incremental()
+  assert.equal(totals.unchanged, 4)
+  await chain.assertRestores(date)
 })

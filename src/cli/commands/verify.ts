@@ -1,30 +1,58 @@
-import { verifyBackup } from '../../pipelines/verify.js'
+import { type VerifyReport, verifyBackup } from '../../pipelines/verify.js'
+import type { ProvenSample } from '../../pipelines/verify-sample.js'
+import type { SampleSize } from '../../proof/sample.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
+interface VerifyValues extends CommonValues {
+  readonly at?: string
+  readonly readData?: boolean
+  readonly sample?: SampleSize
+  readonly seed?: string
+  readonly maxAge?: number
+}
+
 /** `ibt verify`. */
-export async function runVerify(
-  key: string,
-  values: CommonValues & { at?: string; readData?: boolean },
-  signal: AbortSignal
-): Promise<number> {
+export async function runVerify(key: string, values: VerifyValues, signal: AbortSignal): Promise<number> {
   const reporter = new Reporter(values)
   try {
-    const { at, readData } = values
+    const { at, readData, sample, seed, maxAge: maxAgeMs } = values
     const { onProgress, onError, onLost } = reporter
     const observers = { onProgress, onError, onLost }
-    const report = await verifyBackup(key, { ...toPlaceOptions(values, signal), ...observers, at, readData })
-    const { date, artifacts, entries, files, sizeBytes, problems } = report
-    const read = readData ? `, ${formatCount(files, 'file')} made and checked, ${formatBytes(sizeBytes)}` : ''
-    const verdict = problems.length === 0 ? 'is complete' : `has ${formatCount(problems.length, 'problem')}`
-    const lines = [
-      `Backup of ${key}, ${date}, ${verdict}`,
-      `  ${formatCount(artifacts, 'artifact')}, ${formatCount(entries, 'entry', 'entries')}${read}, ${formatSeconds(reporter.elapsedMs)}`
-    ]
-    return reporter.report(report, lines, problems.length === 0 ? Exit.done : Exit.integrity)
+    const options = { ...toPlaceOptions(values, signal), ...observers, at, readData, sample, seed, maxAgeMs }
+    const report = await verifyBackup(key, options)
+    const isMade = readData === true || report.sample !== undefined
+    const lines = describe(report, { isMade, elapsedMs: reporter.elapsedMs })
+    return reporter.report(report, lines, report.problems.length === 0 ? Exit.done : Exit.integrity)
   } finally {
     reporter.end()
   }
+}
+
+function describe(
+  { key, date, artifacts, entries, files, sizeBytes, suspectFiles, sample, problems, notes }: VerifyReport,
+  { isMade, elapsedMs }: { readonly isMade: boolean; readonly elapsedMs: number }
+): string[] {
+  const read = isMade ? `, ${formatCount(files, 'file')} made and checked, ${formatBytes(sizeBytes)}` : ''
+  const isWell = sample === undefined ? 'is complete' : 'has no problem in what was read'
+  const verdict = problems.length === 0 ? isWell : `has ${formatCount(problems.length, 'problem')}`
+  const lines = [
+    `Backup of ${key}, ${date}, ${verdict}`,
+    `  ${formatCount(artifacts, 'artifact')}, ${formatCount(entries, 'entry', 'entries')}${read}, ${formatSeconds(elapsedMs)}`
+  ]
+  if (sample !== undefined) lines.push(...describeSample(sample))
+  if (suspectFiles > 0) lines.push(`  ${formatCount(suspectFiles, 'file')} suspected of bit rot in the source`)
+  lines.push(...notes.map(note => `  Note: ${note}`))
+  return lines
+}
+
+function describeSample({ files, allFiles, seed, recentFiles, unprovenFiles }: ProvenSample): string[] {
+  const lines = [`  Chosen: ${files.toLocaleString('en')} of ${formatCount(allFiles, 'file')}, seed ${seed}`]
+  if (recentFiles > 0) lines.push(`  ${formatCount(recentFiles, 'file')} not chosen: proven lately`)
+  lines.push(
+    unprovenFiles === 0 ? '  No file was never proven' : `  ${formatCount(unprovenFiles, 'file')} never proven yet`
+  )
+  return lines
 }
