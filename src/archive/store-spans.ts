@@ -1,12 +1,12 @@
 import { withStat } from '../change/decide-body.js'
 import { isSigned, summaryOf } from '../change/read-batch.js'
 import { recordKept, recordStored } from '../change/record.js'
-import type { ReadPart, ReadSpans } from '../change/span-batch.js'
+import { ENTRIES_MAX, type ReadPart, type ReadSpans } from '../change/span-batch.js'
 import type { SpanCounts, UnchangedSpan } from '../change/unchanged.js'
 import { isBatch, wholeOrItems } from '../flow/batches.js'
 import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
-import { type LineMatcher, type SpanWriter, Treatment } from '../native.js'
+import { FileType, type LineMatcher, type SpanWriter, Treatment } from '../native.js'
 import { ListedSpan } from '../source/listed.js'
 import {
   type ArchiveKind,
@@ -24,11 +24,15 @@ interface Archives {
   readonly sigvault: ArchiveWriter
 }
 
-/** A part whose bytes have gone ahead: where its headers, contents and signatures are. */
-interface StoredPart extends ReadPart {
+/** No batch has more entries. */
+const UNSIGNED = new Float64Array(ENTRIES_MAX).fill(-1)
+
+/** Where what a part consists of is: its headers and contents in one archive, its signatures in another. */
+interface Stored {
   readonly kind: ArchiveKind
   readonly base: number
-  readonly signatures: Float64Array
+  /** By part and entry; -1 for one without. */
+  readonly signatures: readonly Float64Array[]
 }
 
 /** Consecutive entries whose bytes have gone ahead: their lines are written from columns. */
@@ -44,7 +48,10 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
   /** Files that were read for nothing but a new ctime or inode. */
   movedFiles = 0
 
-  constructor(readonly parts: readonly StoredPart[]) {
+  constructor(
+    readonly parts: readonly ReadPart[],
+    readonly stored: Stored
+  ) {
     for (const part of parts) this.#count(part)
   }
 
@@ -60,15 +67,19 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
 
   /** The lines of one part, `date` being the number of this backup in its chain. */
   *lines(writer: SpanWriter, date: number, used: LineMatcher): Generator<Buffer, void, undefined> {
-    for (const part of this.parts) yield writer.lines(part, { ...part, date }, used)
+    const { kind, base, signatures } = this.stored
+    for (const [at, part] of this.parts.entries()) {
+      yield writer.lines(part, { places: part.places, base, signatures: signatures[at]!, date, kind }, used)
+    }
   }
 
   *[Symbol.iterator](): Generator<Packed, void, undefined> {
     let index = 0
-    for (const part of this.parts) {
+    for (const [at, part] of this.parts.entries()) {
       let file = part.first
       for (let i = part.begin; i < part.end; i++) {
-        yield stampFrozen(toPacked(part, i, part.plan.isRead(i) ? file++ : -1), this, index++)
+        const packed = toPacked(part, i, part.plan.isRead(i) ? file++ : -1, this.stored, at)
+        yield stampFrozen(packed, this, index++)
       }
     }
   }
@@ -76,12 +87,12 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
   /** Those of the entries of which more bytes than these were stored. */
   *larger(bytes: number): Generator<Packed, void, undefined> {
     if (this.largestBytes <= bytes) return
-    for (const part of this.parts) {
+    for (const [at, part] of this.parts.entries()) {
       let file = part.first
       for (let i = part.begin; i < part.end; i++) {
         if (!part.plan.isRead(i)) continue
         const isStored = part.plan.treatment(i) === Treatment.stored
-        if (isStored && part.batch.sizes[file]! > bytes) yield toPacked(part, i, file)
+        if (isStored && part.batch.sizes[file]! > bytes) yield toPacked(part, i, file, this.stored, at)
         file++
       }
     }
@@ -91,21 +102,24 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
     return wholeOrItems(this, begin, end)
   }
 
-  #count({ plan, batch, begin, end, first }: StoredPart): void {
-    const { sizes } = plan.directory.listing
+  #count({ plan, batch, begin, end, first }: ReadPart): void {
+    const { listing } = plan.directory
     let file = first
     this.length += end - begin
     for (let i = begin; i < end; i++) {
-      this.changes[plan.kind(i)]++
-      if (!plan.isFile(i)) continue
+      const kind = plan.kind(i)
+      this.changes[kind]++
+      if (listing.types[i] !== FileType.file) continue
+      const treatment = plan.treatment(i)
+      const isStored = treatment === Treatment.stored
+      const isRead = isStored || treatment === Treatment.same
+      const sizeBytes = isRead ? batch.sizes[file++]! : listing.sizes[i]!
       this.files++
-      const isRead = plan.isRead(i)
-      const sizeBytes = isRead ? batch.sizes[file++]! : sizes[i]!
       this.sizeBytes += sizeBytes
-      if (plan.treatment(i) === Treatment.stored) {
+      if (isStored) {
         this.storedBytes += sizeBytes
         this.largestBytes = Math.max(this.largestBytes, sizeBytes)
-      } else if (isRead && plan.kind(i) === 'unchanged' && plan.isMoved(i)) this.movedFiles++
+      } else if (isRead && kind === 'unchanged' && plan.isMoved(i)) this.movedFiles++
     }
   }
 }
@@ -120,19 +134,19 @@ export function storeSpans(spans: ReadSpans, kind: ArchiveKind, { whole, sigvaul
   const isEmpty = spans.tar.length === 0
   const base = isEmpty ? whole.offset : whole.entries(spans.tar, spans.lease)
   if (isEmpty) spans.release()
-  return new StoredSpans(
-    spans.parts.map(part => ({ ...part, kind, base, signatures: storeSignatures(part, sigvault) }))
-  )
+  const signatures = spans.parts.map(part => storeSignatures(part, sigvault))
+  return new StoredSpans(spans.parts, { kind, base, signatures })
 }
 
 /** Where they are, by entry; -1 for one without. */
 function storeSignatures({ plan, begin, end, batch, first }: ReadPart, sigvault: ArchiveWriter): Float64Array {
-  const offsets = new Float64Array(end - begin).fill(-1)
+  let offsets = UNSIGNED
   let file = first
   for (let i = begin; i < end; i++) {
     if (!plan.isRead(i)) continue
     if (isSigned(batch, file) && plan.treatment(i) === Treatment.stored) {
       const item = withStat(plan.item(i), batch, file)
+      if (offsets === UNSIGNED) offsets = new Float64Array(end - begin).fill(-1)
       offsets[i - begin] = storeSignature(sigvault, item, summaryOf(batch, file))!.offset
     }
     file++
@@ -140,8 +154,13 @@ function storeSignatures({ plan, begin, end, batch, first }: ReadPart, sigvault:
   return offsets
 }
 
-function toPacked(part: StoredPart, i: number, file: number): Packed {
-  const { plan, batch, kind, base, places, signatures, begin } = part
+function toPacked(
+  { plan, batch, places, begin }: ReadPart,
+  i: number,
+  file: number,
+  { kind, base, signatures }: Stored,
+  at: number
+): Packed {
   const item = plan.item(i)
   const change = plan.kind(i)
   if (file < 0) return { item: 'packed', state: recordKept({ change, ...item }), storedBytes: 0, ...item, change }
@@ -152,7 +171,7 @@ function toPacked(part: StoredPart, i: number, file: number): Packed {
     return { item: 'packed', state: recordKept(same), storedBytes: 0, ...same }
   }
   const summary = summaryOf(batch, file)
-  const offset = signatures[i - begin]!
+  const offset = signatures[at]![i - begin]!
   const signature = offset < 0 ? undefined : { date: '', offset }
   const place = { date: '', in: kind, offset: base + places[i - begin]! }
   const state = recordStored(stored, summary, { place, signature })
