@@ -46,8 +46,8 @@ export const BATCH_ENTRIES = 2048
 export const REPORTED_PATHS = 100
 /** Files with the most stored bytes that the report of a backup lists. */
 export const LARGEST_FILES = 10
-/** Archives that a restore keeps open at once, at most. */
-export const OPEN_ARCHIVES = 16
+/** Bytes of frames that a restore keeps in memory, of all archives together. */
+export const ARCHIVE_FRAMES_BYTES = 64 * 1024 * 1024
 /** Milliseconds after which a stage that serves from memory lets timers and abort run. */
 export const BREATHE_MS = 8
 /** Name of the ignore file that is looked for in every directory. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 const WORDS = 'const import export function return if else for await async string number type interface'.split(' ')
 
 /** Repeatable. */
-function random(seed) {
+export function random(seed) {
   let state = seed + 0x9e3779b9
   return () => {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d)
@@ -14,7 +14,7 @@ function random(seed) {
   }
 }
 
-function text(seed) {
+export function text(seed) {
   const next = random(seed)
   const lines = 2 + Math.floor(next() ** 4 * 2000)
   const word = () => `${WORDS[Math.floor(next() * WORDS.length)]}${next() < 0.3 ? Math.floor(next() * 1e6) : ''}`

@@ -1,4 +1,5 @@
 import type { Archive, Codec, FrameIndex, ReadRange } from '../types.js'
+import type { FrameHolder, FrameMemory } from './frame-memory.js'
 import { decodeNamed } from './frame-scan.js'
 import { truncated } from './limits.js'
 import { exactly } from './tail.js'
@@ -27,7 +28,8 @@ export interface ArchiveReader extends Archive {
  * `read` is asked for ranges of the stored bytes: first the end, then frames. Where one frame is read after the other,
  * the next one is decoded meanwhile, and frames of `FETCH_BYTES` are fetched together.
  *
- * Memory: 8.25 bytes for each frame, the last two decoded frames and the next one, and `FETCH_BYTES`.
+ * Memory: 8.25 bytes for each frame, the last two decoded frames and the next one, and `FETCH_BYTES`; all but the first
+ * within the bound of `memory`, which several archives may share.
  *
  * @throws BackupError IBT_ARCHIVE_TRUNCATED without a seek table at the end, IBT_ARCHIVE_CORRUPT if it cannot be right
  */
@@ -35,16 +37,18 @@ export async function openArchive(
   read: ReadRange,
   storedBytes: number,
   codec: Codec,
-  name: string
+  name: string,
+  memory?: FrameMemory
 ): Promise<ArchiveReader> {
   const index = await codec.index(read, storedBytes, name)
-  return new FramedArchive(index, exactly(index.read ?? read, name), codec, name)
+  return new FramedArchive(index, exactly(index.read ?? read, name), codec, name, memory)
 }
 
 interface Kept {
   readonly index: number
   /** Offset of its first byte. */
   readonly start: number
+  readonly sizeBytes: number
   readonly frame: Promise<Uint8Array>
   /** The frame, once it is decoded. */
   bytes: Uint8Array | undefined
@@ -57,7 +61,7 @@ interface Fetched {
   readonly bytes: Promise<Uint8Array>
 }
 
-class FramedArchive implements ArchiveReader {
+class FramedArchive implements ArchiveReader, FrameHolder {
   readonly sizeBytes: number
   readonly name: string
   readonly #index: FrameIndex
@@ -71,7 +75,13 @@ class FramedArchive implements ArchiveReader {
   #last = -2
   #fetched: Fetched | undefined
 
-  constructor(index: FrameIndex, read: ReadRange, codec: Codec, name: string) {
+  constructor(
+    index: FrameIndex,
+    read: ReadRange,
+    codec: Codec,
+    name: string,
+    readonly memory: FrameMemory | undefined
+  ) {
     this.sizeBytes = index.sizeBytes
     this.name = name
     this.#index = index
@@ -142,9 +152,22 @@ class FramedArchive implements ArchiveReader {
     return start + sizeBytes < end ? this.#index.find(start + sizeBytes) : -1
   }
 
+  get memoryBytes(): number {
+    const fetched = this.#fetched === undefined ? 0 : this.#fetched.end - this.#fetched.start
+    return this.#kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, fetched + (this.#ahead?.sizeBytes ?? 0))
+  }
+
+  forget(): void {
+    this.#kept = []
+    this.#ahead = undefined
+    this.#fetched = undefined
+  }
+
   #frame(index: number): Promise<Uint8Array> {
+    this.memory?.used(this)
     const kept = this.#find(index) ?? this.#decoding(index)
-    if (kept !== this.#kept.at(-1)) {
+    const isOther = kept !== this.#kept.at(-1)
+    if (isOther) {
       this.#kept = [...this.#kept.filter(candidate => candidate.index !== index), kept].slice(-KEPT_FRAMES)
     }
     if (index === this.#last + 1) {
@@ -152,6 +175,7 @@ class FramedArchive implements ArchiveReader {
       if (next >= 0) this.#lookAhead(next)
     }
     this.#last = index
+    if (isOther) this.memory?.bound()
     return kept.frame
   }
 
@@ -166,8 +190,8 @@ class FramedArchive implements ArchiveReader {
   }
 
   #decoding(index: number, fetchBytes = 0): Kept {
-    const { start } = this.#index.frame(index)
-    const kept: Kept = { index, start, frame: this.#decode(index, fetchBytes), bytes: undefined }
+    const { start, sizeBytes } = this.#index.frame(index)
+    const kept: Kept = { index, start, sizeBytes, frame: this.#decode(index, fetchBytes), bytes: undefined }
     const keep = (bytes: Uint8Array) => {
       kept.bytes = bytes
     }

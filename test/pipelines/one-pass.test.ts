@@ -119,3 +119,21 @@ test('a large file with deltas of several parts is restored with each frame read
   assert.equal(tar.files, 2)
   assert.deepEqual([tar.reads.archives, tar.reads.ofArchives], [3, 3])
 })
+
+test('a long chain is read in step with its files: each archive is opened once', async t => {
+  const watched = new Watched(t)
+  const names = Array.from({ length: 8 }, (_, i) => `file${i}`)
+  for (const [i, name] of names.entries()) watched.write(name, randomBytes(200_000, i + 1))
+  await watched.backup()
+  for (let round = 0; round < 30; round++) {
+    for (const name of names) watched.edit(name, round * 5000, randomBytes(50, 100 + round))
+    await watched.backup()
+  }
+  const { reads } = await restoreBackup('key', watched.target, { store: watched.store, cache: false })
+  for (const name of names) {
+    assert.ok(readFileSync(join(watched.target, name)).equals(readFileSync(join(watched.source, name))))
+  }
+  assert.deepEqual([reads.archives, reads.ofArchives], [31, 31])
+  assert.ok(reads.requests <= 3 * 31, `${reads.requests} requests`)
+  assert.ok(reads.storedBytes < reads.ofStoredBytes! * 1.5, `${reads.storedBytes} of ${reads.ofStoredBytes}`)
+})
