@@ -26,9 +26,11 @@ export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js
 export type { BackupSettings, Parent } from './pipelines/backup-run.js'
 export type { FixedStages, FullStages, IncrementalStages } from './pipelines/backup-stages.js'
 export type { SomeStages, StagesOption } from './pipelines/choose-stages.js'
+export { type DrillOptions, drillBackup } from './pipelines/drill.js'
+export type { DrillEstimate, DrillMeasures, DrillProblem, DrillReport } from './pipelines/drill-report.js'
 export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'
 export type { BackupOptions, BackupReport, Progress, RunOptions } from './pipelines/options.js'
-export type { Proven } from './pipelines/prove.js'
+export type { Proven, ProveOptions } from './pipelines/prove.js'
 export {
   type ArchiveReads,
   type RestoreOptions,

@@ -14,7 +14,8 @@ export function failedLine(found: Failure, exitCode: number): string {
   return toJsonLine({ event: 'failed', exitCode, ...found })
 }
 
-function plain(value: unknown): unknown {
+/** What `toJsonLine` writes, as a value. */
+export function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return String(value)
   if (typeof value === 'string') return value.toWellFormed()
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { BackupError, isBackupError } from '../errors.js'
+import { toolVersion } from '../pipelines/tool-version.js'
 import { Exit, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
@@ -42,7 +42,7 @@ async function withStore({ code, message, path }: BackupError, values: StoreValu
 function buildProgram(signal: AbortSignal, answer: Answer): Command {
   const program = new Command('ibt')
     .description('Incremental backups as plain archives: tar, zstd, JSON and librsync deltas.')
-    .version(version(), '--version', 'print the version')
+    .version(toolVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand(false)
     .configureHelp({ helpWidth: Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS) })
@@ -142,7 +142,3 @@ Examples:
 
 Environment: IBT_STORE, IBT_CACHE. Exit codes: 0 done, 1 failed, 2 usage, 3 done
 but some files could not be read, 4 integrity failure, 5 refused, 130 cancelled.`
-
-function version(): string {
-  return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version
-}

@@ -15,6 +15,7 @@ export interface ArtifactName extends BackupId {
 const KEY_LENGTH_MAX = 100
 const KEY = /^(?!\.)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+(?<!\.)$/
 const SUFFIX = /^(?:\.[a-z0-9]+)*$/
+const PROOFS = /^\.proofs\.\d{8}T\d{6}\.\d{3}Z\.[0-9a-f]{16}\.json$/
 // Suffixes hold no capital, dates do: so only one split is possible, whatever the key holds.
 const ARTIFACT =
   /^(.+)\.(full|created|updated|sigvault|state)\.(\d{8}T\d{6}\.\d{3}Z)(?:\.asof-(\d{8}T\d{6}\.\d{3}Z))?\.(tar|json)((?:\.[a-z0-9]+)*)$/
@@ -94,6 +95,11 @@ export function lockName(key: string): string {
 export function isLockName(name: string, key: string): boolean {
   const own = lockName(key)
   return name.startsWith(own) && /^(?:\.[0-9a-f]{16})*$/.test(name.slice(own.length))
+}
+
+/** Whether a name is that of what verifications of the key have proven. */
+export function isProofsName(name: string, key: string): boolean {
+  return name.startsWith(`${key}.`) && PROOFS.test(name.slice(key.length))
 }
 
 function isKey(key: string): boolean {

@@ -1,7 +1,8 @@
 import { BackupError } from '../errors.js'
 import { EntryCheck } from '../format/entry-check.js'
+import { parseArtifactName } from '../format/names.js'
 import type { Chain, NeededArtifact } from '../stores/chain.js'
-import type { ChainLink, Source, StateClosing, StateEntry, StateHeader } from '../types.js'
+import type { ChainLink, Source, StateClosing, StateEntry, StateHeader, StoredName } from '../types.js'
 
 /** Takes a problem; whoever reports goes on. */
 export type Report = (error: unknown) => void
@@ -87,8 +88,9 @@ function digestMismatch(what: string, found: string, wanted: string): BackupErro
 
 /** The entries of a state, checked and counted as they pass. */
 export class CheckedEntries {
-  /** How many have passed, and how many of them are files whose content is suspected of bit rot. */
+  /** How many have passed, and of them those without a content, and files whose content is suspected of bit rot. */
   entries = 0
+  unreadable = 0
   suspectFiles = 0
   #isComplete = false
 
@@ -102,6 +104,7 @@ export class CheckedEntries {
     let check: EntryCheck | undefined = new EntryCheck()
     for await (const entry of this.source) {
       this.entries++
+      if (entry.type === 'unreadable') this.unreadable++
       if (entry.expectedSha256 !== undefined) this.suspectFiles++
       try {
         check?.add(entry)
@@ -120,4 +123,10 @@ export class CheckedEntries {
     const message = `The state of ${date} has ${this.entries} entries, not the ${totals.entries} that it counts`
     this.report(new BackupError('IBT_STATE_INVALID', message, { path: key }))
   }
+}
+
+/** States and sigvaults: of archives, parts may be enough. */
+export function isReadWhole({ name }: StoredName): boolean {
+  const kind = parseArtifactName(name)?.kind
+  return kind === 'state' || kind === 'sigvault'
 }

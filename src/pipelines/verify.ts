@@ -1,5 +1,4 @@
 import type { BackupError } from '../errors.js'
-import { parseArtifactName } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
@@ -9,8 +8,8 @@ import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
 import { Chain, listStored } from '../stores/chain.js'
 import { readOnce } from '../stores/read-once.js'
-import type { Entry, Layered, Sink, Source, Stage, StateClosing, StoredName } from '../types.js'
-import { CheckedEntries, checkArtifacts, checkDigest, checkLinks, type DatedState } from './check-state.js'
+import type { Entry, Layered, Sink, Source, Stage, StateClosing } from '../types.js'
+import { CheckedEntries, checkArtifacts, checkDigest, checkLinks, type DatedState, isReadWhole } from './check-state.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import { Problems, type Proven, type ProveOptions, prove } from './prove.js'
 import { openSample, type ProvenSample, type RunningSample } from './verify-sample.js'
@@ -100,12 +99,6 @@ export async function verifyBackup(key: string, options: VerifyOptions = {}): Pr
     report(error)
   }
   return { key, date, artifacts, ...found, sample: sample?.report, problems: problems.found, notes }
-}
-
-/** States and sigvaults. */
-function isReadWhole({ name }: StoredName): boolean {
-  const kind = parseArtifactName(name)?.kind
-  return kind === 'state' || kind === 'sigvault'
 }
 
 interface Checked extends Proven {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BackupError } from '../errors.js'
 import { isDate } from '../format/dates.js'
+import { isProofsName } from '../format/names.js'
 import type { Artifact, StoredName } from '../types.js'
 import { stretchBytes } from './stretches.js'
 
@@ -178,7 +179,8 @@ function digest(text: string): string {
 
 /** Names of what is recorded of a key, among those of a store, oldest first. */
 export function proofNames(stored: readonly StoredName[], key: string): string[] {
-  const pattern = /^\.proofs\.\d{8}T\d{6}\.\d{3}Z\.[0-9a-f]{16}\.json$/
-  const own = stored.filter(({ name }) => name.startsWith(key) && pattern.test(name.slice(key.length)))
-  return own.map(({ name }) => name).sort()
+  return stored
+    .map(({ name }) => name)
+    .filter(name => isProofsName(name, key))
+    .sort()
 }

@@ -12,14 +12,17 @@ export interface ReadCounts {
   readonly storedBytes: number
 }
 
-/** A store that counts what is read of archives. Memory: the names of those. */
-export function countReads(store: Store): { readonly store: Store; readonly counts: () => ReadCounts } {
+/** A store that counts what is read of archives, or of what else is said. Memory: the names of those. */
+export function countReads(
+  store: Store,
+  isCounted: (name: string) => boolean = isArchive
+): { readonly store: Store; readonly counts: () => ReadCounts } {
   const names = new Set<string>()
   let requests = 0
   let storedBytes = 0
   const counted = wrapStore(store, {
     async *get(name, range, options) {
-      if (!isArchive(name)) {
+      if (!isCounted(name)) {
         yield* store.get(name, range, options)
         return
       }

@@ -4,7 +4,7 @@ import { type FileHandle, open, readdir, readFile, rename, stat, unlink } from '
 import { join, resolve } from 'node:path'
 import { CHUNK_BYTES } from '../constants.js'
 import { readBuffer } from '../flow/memory.js'
-import { isLockName, parseArtifactName, parseRemovedName } from '../format/names.js'
+import { isLockName, isProofsName, parseArtifactName, parseRemovedName } from '../format/names.js'
 import { makeDirectories } from '../native/make-directories.js'
 import { syncDescriptor } from '../native/sync.js'
 import { decodePath } from '../path.js'
@@ -93,7 +93,9 @@ export function directoryStore(path: string): DirectoryStore {
       for (const name of await namesIn(directory)) {
         const published = TEMPORARY.exec(name)?.[1] ?? ''
         const isOurs = (parseArtifactName(published) ?? parseRemovedName(published))?.key === key
-        if (!isOurs && !(isLockName(published, key) && (await isAbandoned(fileOf(name))))) continue
+        const isAnyones = isLockName(published, key) && (await isAbandoned(fileOf(name)))
+        // A verification whose proofs are on their way loses them, and nothing else.
+        if (!isOurs && !isAnyones && !isProofsName(published, key)) continue
         if (await unlinkIfThere(fileOf(name))) removed++
       }
       return removed

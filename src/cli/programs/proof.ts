@@ -26,6 +26,17 @@ export function addProof(program: Command, signal: AbortSignal, answer: Answer):
       const { runVerify } = await import('../commands/verify.js')
       answer(await runVerify(key, values, signal))
     })
+  addReader(program, 'drill <key>', 'restore for practice: prove, measure, and write a report')
+    .option('--at <date>', AT)
+    .option('--sample <size>', SAMPLE, parseSample)
+    .option('--seed <text>', SEED)
+    .option('--into <dir>', 'restore into this directory, which is empty or new (default: keep nothing)')
+    .option('--report <file>', 'write the report to this file as JSON, and beside it as text (.txt); neither may exist')
+    .addHelpText('after', DRILL_HELP)
+    .action(async (key, values) => {
+      const { runDrill } = await import('../commands/drill.js')
+      answer(await runDrill(key, values, signal))
+    })
 }
 
 const VERIFY_HELP = `
@@ -35,3 +46,12 @@ Examples:
   ibt verify photos --store /mnt/backups --max-age 30d   all but what is known
 
 Exit codes: 0 all is well, 4 something is damaged or missing, 1 failed`
+
+const DRILL_HELP = `
+Examples:
+  ibt drill photos --store /mnt/backups --report photos-2026-11.json
+  ibt drill photos --store /mnt/backups --sample 5% --at '1 month ago'
+  ibt drill photos --store /mnt/backups --into /mnt/spare/photos
+
+Exit codes: 0 passed, 4 something is damaged or missing, 1 failed
+docs/proof.md describes the report, and how to sign it.`
