@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'IBT_LOCKED'
   | 'IBT_METADATA_FAILED'
   | 'IBT_NAME_INVALID'
+  | 'IBT_NAME_TAKEN'
   | 'IBT_NATIVE'
   | 'IBT_NO_BACKUP'
   | 'IBT_NOT_EMPTY'

@@ -1,3 +1,5 @@
+export type { Arrived, ArrivedArtifact } from './bundle/arrived.js'
+export type { BundleOptions } from './bundle/write-volumes.js'
 export { type BackupSummary, listBackups, type UnreadableBackup } from './catalog/backups.js'
 export { type CompareOptions, compareBackups } from './catalog/changes.js'
 export { listEntries } from './catalog/entries.js'
@@ -28,6 +30,16 @@ export type { FixedStages, FullStages, IncrementalStages } from './pipelines/bac
 export type { SomeStages, StagesOption } from './pipelines/choose-stages.js'
 export { type DrillOptions, drillBackup } from './pipelines/drill.js'
 export type { DrillEstimate, DrillMeasures, DrillProblem, DrillReport } from './pipelines/drill-report.js'
+export { type ExportOptions, type ExportReport, exportBackups } from './pipelines/export.js'
+export {
+  type DiscardOptions,
+  discardArrived,
+  type ImportOptions,
+  type ImportReport,
+  importBackups,
+  listArrived
+} from './pipelines/import.js'
+export { type ImportTarOptions, importTar } from './pipelines/import-tar.js'
 export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'
 export type { BackupOptions, BackupReport, Progress, RunOptions } from './pipelines/options.js'
 export type { Proven, ProveOptions } from './pipelines/prove.js'
@@ -40,6 +52,7 @@ export {
   type SelectOptions
 } from './pipelines/restore.js'
 export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore-tar.js'
+export { type StreamBackupOptions, streamBackup } from './pipelines/stream-backup.js'
 export {
   type VerifyOptions,
   type VerifyReport,

@@ -4,7 +4,6 @@ import { BackupError } from './errors.js'
 export const ROOT_PATH = '.'
 
 const SLASH = 0x2f
-const NUL = Buffer.alloc(1)
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -65,13 +64,6 @@ export function encodePath(path: string): Buffer {
     } else bytes.push(...Buffer.from(character, 'utf8'))
   }
   return Buffer.from(bytes)
-}
-
-/** The bytes of paths, each ended by NUL. @throws BackupError IBT_NAME_INVALID as `encodePath` does. */
-export function encodePaths(paths: readonly string[]): Buffer {
-  if (paths.length === 0) return Buffer.alloc(0)
-  const text = `${paths.join('\0')}\0`
-  return text.isWellFormed() ? Buffer.from(text) : Buffer.concat(paths.flatMap(path => [encodePath(path), NUL]))
 }
 
 /** Whether the bytes of the path are UTF-8, so that a JSON string can hold it. */

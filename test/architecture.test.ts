@@ -58,7 +58,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'retention'
   ],
   cli: [
-    ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'interop', 'stores', 'stages'],
+    ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'interop', 'bundle', 'stores', 'stages'],
     ...['places', 'catalog', 'proof', 'pipelines'],
     'retention'
   ]

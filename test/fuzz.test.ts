@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { decodeArrived, encodeArrived } from '../src/bundle/arrived.js'
 import { openArchive } from '../src/codec/archive-reader.js'
 import { decodeFrames } from '../src/codec/decode-frames.js'
 import { readBody } from '../src/codec/tar-body.js'
@@ -15,6 +17,7 @@ import { gzip, isBackupError, isChunk, none, verifyBackup, zstd } from '../src/i
 import { fromTar } from '../src/interop/index.js'
 import { createPatcher, createScanner, loadSignature, patchBytes } from '../src/native.js'
 import { decodePath } from '../src/path.js'
+import { decompress } from '../src/pipelines/decompress.js'
 import { unbundle } from '../src/stages/index.js'
 import { acquireLock, memoryStore } from '../src/stores/index.js'
 import { decodeHolder, encodeHolder, thisProcess } from '../src/stores/lock-holder.js'
@@ -155,6 +158,32 @@ fuzzTest(
     }
     return bytes
   }
+)
+
+const ARRIVED = {
+  key: 'key',
+  artifacts: [
+    { name: 'key.full.20261123T120000.000Z.tar.zst', sizeBytes: 2000, volumes: 2 },
+    { name: 'key.state.20261123T120000.000Z.json', sizeBytes: 15 }
+  ]
+}
+
+fuzzTest(
+  'lists of what has arrived',
+  () => [Buffer.from(encodeArrived(ARRIVED))],
+  input => {
+    const { key, artifacts } = decodeArrived(input.toString())
+    for (const { name, sizeBytes } of artifacts) {
+      assert.ok(parseArtifactName(name)?.key === key && Number.isSafeInteger(sizeBytes))
+    }
+    return 0
+  }
+)
+
+fuzzTest(
+  'compressed tars',
+  async () => [gzipSync(TAR), (await build(zstd(), [TAR])).stored, (await build(gzip(), [TAR])).stored],
+  async input => drain(decompress([input]))
 )
 
 const ODD_TAR_BYTES = Object.values(ODD_TARS)

@@ -1,12 +1,12 @@
 import { withStat } from '../change/decide-body.js'
 import { isSigned, summaryOf } from '../change/read-batch.js'
 import { recordKept, recordStored } from '../change/record.js'
-import { ENTRIES_MAX, type ReadPart, type ReadSpans } from '../change/span-batch.js'
+import type { ReadPart, ReadSpans } from '../change/span-batch.js'
 import type { SpanCounts, UnchangedSpan } from '../change/unchanged.js'
 import { isBatch, wholeOrItems } from '../flow/batches.js'
 import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
-import { FileType, type LineMatcher, type SpanWriter, Treatment } from '../native.js'
+import { type LineMatcher, type SpanWriter, Treatment } from '../native.js'
 import { ListedSpan } from '../source/listed.js'
 import {
   type ArchiveKind,
@@ -24,15 +24,11 @@ interface Archives {
   readonly sigvault: ArchiveWriter
 }
 
-/** No batch has more entries. */
-const UNSIGNED = new Float64Array(ENTRIES_MAX).fill(-1)
-
-/** Where what a part consists of is: its headers and contents in one archive, its signatures in another. */
-interface Stored {
+/** A part whose bytes have gone ahead: where its headers, contents and signatures are. */
+interface StoredPart extends ReadPart {
   readonly kind: ArchiveKind
   readonly base: number
-  /** By part and entry; -1 for one without. */
-  readonly signatures: readonly Float64Array[]
+  readonly signatures: Float64Array
 }
 
 /** Consecutive entries whose bytes have gone ahead: their lines are written from columns. */
@@ -48,10 +44,7 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
   /** Files that were read for nothing but a new ctime or inode. */
   movedFiles = 0
 
-  constructor(
-    readonly parts: readonly ReadPart[],
-    readonly stored: Stored
-  ) {
+  constructor(readonly parts: readonly StoredPart[]) {
     for (const part of parts) this.#count(part)
   }
 
@@ -67,19 +60,15 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
 
   /** The lines of one part, `date` being the number of this backup in its chain. */
   *lines(writer: SpanWriter, date: number, used: LineMatcher): Generator<Buffer, void, undefined> {
-    const { kind, base, signatures } = this.stored
-    for (const [at, part] of this.parts.entries()) {
-      yield writer.lines(part, { places: part.places, base, signatures: signatures[at]!, date, kind }, used)
-    }
+    for (const part of this.parts) yield writer.lines(part, { ...part, date }, used)
   }
 
   *[Symbol.iterator](): Generator<Packed, void, undefined> {
     let index = 0
-    for (const [at, part] of this.parts.entries()) {
+    for (const part of this.parts) {
       let file = part.first
       for (let i = part.begin; i < part.end; i++) {
-        const packed = toPacked(part, i, part.plan.isRead(i) ? file++ : -1, this.stored, at)
-        yield stampFrozen(packed, this, index++)
+        yield stampFrozen(toPacked(part, i, part.plan.isRead(i) ? file++ : -1), this, index++)
       }
     }
   }
@@ -87,12 +76,12 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
   /** Those of the entries of which more bytes than these were stored. */
   *larger(bytes: number): Generator<Packed, void, undefined> {
     if (this.largestBytes <= bytes) return
-    for (const [at, part] of this.parts.entries()) {
+    for (const part of this.parts) {
       let file = part.first
       for (let i = part.begin; i < part.end; i++) {
         if (!part.plan.isRead(i)) continue
         const isStored = part.plan.treatment(i) === Treatment.stored
-        if (isStored && part.batch.sizes[file]! > bytes) yield toPacked(part, i, file, this.stored, at)
+        if (isStored && part.batch.sizes[file]! > bytes) yield toPacked(part, i, file)
         file++
       }
     }
@@ -102,24 +91,21 @@ export class StoredSpans implements JoinableBatch<Packed>, SpanCounts {
     return wholeOrItems(this, begin, end)
   }
 
-  #count({ plan, batch, begin, end, first }: ReadPart): void {
-    const { listing } = plan.directory
+  #count({ plan, batch, begin, end, first }: StoredPart): void {
+    const { sizes } = plan.directory.listing
     let file = first
     this.length += end - begin
     for (let i = begin; i < end; i++) {
-      const kind = plan.kind(i)
-      this.changes[kind]++
-      if (listing.types[i] !== FileType.file) continue
-      const treatment = plan.treatment(i)
-      const isStored = treatment === Treatment.stored
-      const isRead = isStored || treatment === Treatment.same
-      const sizeBytes = isRead ? batch.sizes[file++]! : listing.sizes[i]!
+      this.changes[plan.kind(i)]++
+      if (!plan.isFile(i)) continue
       this.files++
+      const isRead = plan.isRead(i)
+      const sizeBytes = isRead ? batch.sizes[file++]! : sizes[i]!
       this.sizeBytes += sizeBytes
-      if (isStored) {
+      if (plan.treatment(i) === Treatment.stored) {
         this.storedBytes += sizeBytes
         this.largestBytes = Math.max(this.largestBytes, sizeBytes)
-      } else if (isRead && kind === 'unchanged' && plan.isMoved(i)) this.movedFiles++
+      } else if (isRead && plan.kind(i) === 'unchanged' && plan.isMoved(i)) this.movedFiles++
     }
   }
 }
@@ -134,19 +120,19 @@ export function storeSpans(spans: ReadSpans, kind: ArchiveKind, { whole, sigvaul
   const isEmpty = spans.tar.length === 0
   const base = isEmpty ? whole.offset : whole.entries(spans.tar, spans.lease)
   if (isEmpty) spans.release()
-  const signatures = spans.parts.map(part => storeSignatures(part, sigvault))
-  return new StoredSpans(spans.parts, { kind, base, signatures })
+  return new StoredSpans(
+    spans.parts.map(part => ({ ...part, kind, base, signatures: storeSignatures(part, sigvault) }))
+  )
 }
 
 /** Where they are, by entry; -1 for one without. */
 function storeSignatures({ plan, begin, end, batch, first }: ReadPart, sigvault: ArchiveWriter): Float64Array {
-  let offsets = UNSIGNED
+  const offsets = new Float64Array(end - begin).fill(-1)
   let file = first
   for (let i = begin; i < end; i++) {
     if (!plan.isRead(i)) continue
     if (isSigned(batch, file) && plan.treatment(i) === Treatment.stored) {
       const item = withStat(plan.item(i), batch, file)
-      if (offsets === UNSIGNED) offsets = new Float64Array(end - begin).fill(-1)
       offsets[i - begin] = storeSignature(sigvault, item, summaryOf(batch, file))!.offset
     }
     file++
@@ -154,13 +140,8 @@ function storeSignatures({ plan, begin, end, batch, first }: ReadPart, sigvault:
   return offsets
 }
 
-function toPacked(
-  { plan, batch, places, begin }: ReadPart,
-  i: number,
-  file: number,
-  { kind, base, signatures }: Stored,
-  at: number
-): Packed {
+function toPacked(part: StoredPart, i: number, file: number): Packed {
+  const { plan, batch, kind, base, places, signatures, begin } = part
   const item = plan.item(i)
   const change = plan.kind(i)
   if (file < 0) return { item: 'packed', state: recordKept({ change, ...item }), storedBytes: 0, ...item, change }
@@ -171,7 +152,7 @@ function toPacked(
     return { item: 'packed', state: recordKept(same), storedBytes: 0, ...same }
   }
   const summary = summaryOf(batch, file)
-  const offset = signatures[at]![i - begin]!
+  const offset = signatures[i - begin]!
   const signature = offset < 0 ? undefined : { date: '', offset }
   const place = { date: '', in: kind, offset: base + places[i - begin]! }
   const state = recordStored(stored, summary, { place, signature })

@@ -4,7 +4,7 @@ import { BackupError } from '../errors.js'
 import { ByteReader } from '../format/byte-reader.js'
 import { padding } from '../format/tar.js'
 import { VOLUMES_MAX } from '../format/volume-names.js'
-import type { ByteRange, Chunk, Kind, Sealed, SealedArtifact, Source } from '../types.js'
+import type { Chunk, Kind, Sealed, SealedArtifact, Source } from '../types.js'
 import { encodeVolume } from './volume.js'
 
 /** Options of whatever writes a bundle. */
@@ -81,7 +81,7 @@ export interface ResumePoint {
  */
 export async function* knownVolumes(
   { name, kind, sizeBytes, sha256 }: SealedArtifact,
-  read: (range: ByteRange) => Source<Uint8Array>,
+  readFrom: (start: number) => Source<Uint8Array>,
   volumeBytes: number,
   from: ResumePoint = { volumes: 0, sizeBytes: 0 }
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -89,7 +89,7 @@ export async function* knownVolumes(
   const hash = from.sizeBytes === 0 ? createHash('sha256') : undefined
   const room = Math.max(volumeBytes, Math.ceil((sizeBytes - from.sizeBytes) / (VOLUMES_MAX - from.volumes)))
   const isWhole = from.volumes === 0 && sizeBytes <= room
-  const reader = new ByteReader(read({ start: from.sizeBytes }))
+  const reader = new ByteReader(readFrom(from.sizeBytes))
   try {
     let offset = from.sizeBytes
     let volumes = from.volumes

@@ -10,7 +10,7 @@ import {
   readFiles,
   systemError
 } from '../native.js'
-import { encodePaths } from '../path.js'
+import { encodePath } from '../path.js'
 import { type DiskContent, isNotFound, noFile, readFailed } from '../source/disk.js'
 import { SecondLook } from '../source/second-look.js'
 import type { Batch, Entry, Signed, Summary } from '../types.js'
@@ -21,6 +21,7 @@ import type { SignContext } from './stream-body.js'
 /** Room for what files have grown by since they were listed. */
 const GROWTH_BYTES = 64 * 1024
 const SLAB_STEP_BYTES = BATCH_BYTES + GROWTH_BYTES
+const NUL = Buffer.alloc(1)
 
 /** A file that could not be read. Without an error, it is gone. */
 export class Failed {
@@ -53,7 +54,7 @@ export async function readBatch(
   context: SignContext
 ): Promise<Batch<ReadResult>> {
   const { policy, pool, signal } = context
-  const names = encodePaths(files.map(({ content }) => content.path))
+  const names = Buffer.concat(files.flatMap(({ content }) => [encodePath(content.path), NUL]))
   const wanted = files.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, GROWTH_BYTES)
   // Few sizes: a buffer of one batch fits the next.
   const lease = pool.lease(SLAB_STEP_BYTES * Math.ceil(wanted / SLAB_STEP_BYTES))

@@ -12,7 +12,7 @@ import {
   type SpanWriter,
   Treatment
 } from '../native.js'
-import { encodePaths } from '../path.js'
+import { encodePath } from '../path.js'
 import { type Batch, type Batched, batchOf, type Entry, type Signed } from '../types.js'
 import { kindOfSame } from './compare.js'
 import { asChange, decideBody, wholeBody, withStat } from './decide-body.js'
@@ -22,7 +22,8 @@ import type { PlannedSpan } from './span-plan.js'
 import type { SignContext } from './stream-body.js'
 
 /** Entries of one batch, at most: those that are not read take no room among the files. */
-export const ENTRIES_MAX = 4 * BATCH_FILES
+const ENTRIES_MAX = 4 * BATCH_FILES
+const NUL = Buffer.alloc(1)
 
 /** A part of `ReadSpans`, and how far behind the start of the tar the header of each stored entry is. */
 export interface ReadPart extends PlacedSpan {
@@ -182,7 +183,7 @@ class TarParts {
 /** Spans that are read in one job into one frame of a tar. Memory: the frame. */
 export class SpanBatch {
   readonly #plans: PlannedSpan[] = []
-  readonly #names: string[] = []
+  readonly #names: Uint8Array[] = []
   readonly #gaps: number[] = []
   /** Headers since the last content. */
   #gap = 0
@@ -214,7 +215,7 @@ export class SpanBatch {
       this.#bytes += sizeBytes
       this.#gap += header
       if (!isRead) continue
-      this.#names.push(directory.pathOf(at))
+      this.#names.push(encodePath(directory.pathOf(at)), NUL)
       this.#gaps.push(this.#gap)
       this.#gap = 0
     }
@@ -244,7 +245,7 @@ export class SpanBatch {
     const { root } = this.#plans[0]!.directory
     const lease = pool.lease(FRAME_BYTES)
     const options = { ...batchOptions(policy), gaps: Uint32Array.from(this.#gaps) }
-    const names = encodePaths(this.#names)
+    const names = Buffer.concat(this.#names)
     const slab = lease.bytes.subarray(0, FRAME_BYTES)
     const batch = await readFiles(root, names, this.#gaps.length, slab, options, signal)
     if (!isAsListed(batch)) {

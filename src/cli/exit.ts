@@ -48,6 +48,7 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_CLOCK',
   'IBT_CODEC_UNKNOWN',
   'IBT_LOCKED',
+  'IBT_NAME_TAKEN',
   'IBT_NOT_EMPTY',
   'IBT_SOURCE_MISMATCH',
   'IBT_SOURCE_SHRUNK',

@@ -53,7 +53,7 @@ class Talk {
     const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
     if (!options.includes('--json') || RDIFF_COMMANDS.has(args[0]!)) return
     // Where stdout is a tar, a program reads stderr.
-    this.#json = args[0] === 'restore' && args.includes('-') ? process.stderr : process.stdout
+    this.#json = isTarOnStdout(args[0], options) ? process.stderr : process.stdout
   }
 
   cancel(name: string): void {
@@ -73,6 +73,11 @@ class Talk {
   #say(text: string): void {
     if (this.#json !== process.stderr) say(text)
   }
+}
+
+function isTarOnStdout(command: string | undefined, options: readonly string[]): boolean {
+  if (command === 'restore') return options.includes('-')
+  return command === 'export' || options.some(option => option === '--out' || option.startsWith('--out='))
 }
 
 function hint(error: unknown): string {

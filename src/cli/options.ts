@@ -41,6 +41,8 @@ export interface BackupValues extends CommonValues {
   readonly sort?: 'spool'
   readonly stripComponents?: number
   readonly lockWait?: number
+  readonly out?: string
+  readonly volumeSize?: number
 }
 
 export function addCommonOptions(command: Command): Command {
@@ -58,8 +60,13 @@ export function addCommonOptions(command: Command): Command {
     .option('--jobs <n>', 'number of threads that read, hash and sign', parseCount)
 }
 
+export function addVolumeSize(command: Command): Command {
+  return command.option('--volume-size <size>', 'bytes of a volume, at most (default: 8M)', parseBytes)
+}
+
 export function addBackupOptions(command: Command): Command {
-  return addCommonOptions(command)
+  return addVolumeSize(addCommonOptions(command))
+    .option('--out <->', 'write a bundle to stdout and not into a store (see ibt help bundles)')
     .option('--key <key>', "name of the chain (default: the source's base name)")
     .option('--exclude <pattern>', 'exclude entries that match, as in an ignore file; may be repeated', collect)
     .option(
@@ -100,7 +107,12 @@ export function toPlaceOptions(values: CommonValues, signal: AbortSignal): Place
   if (values.jobs !== undefined) setJobs(values.jobs)
   returnFreedMemory()
   if (typeof values.cache === 'string') checkText('the cache', values.cache)
-  return { store: chooseStore(values), cache: values.cache, signal }
+  return { store: storeOf(values), cache: values.cache, signal }
+}
+
+/** A bundle on stdout builds on what was sent, unless a store is named for it. @throws UsageError */
+function storeOf(values: CommonValues & Pick<BackupValues, 'out'>): string | undefined {
+  return values.out !== undefined && values.store === undefined ? undefined : chooseStore(values)
 }
 
 /** @throws UsageError */
@@ -155,7 +167,7 @@ function parseCount(text: string): number {
   throw new UsageError(`'${text}' is not a number of threads: give 1 to 256`)
 }
 
-function parseSeconds(text: string): number {
+export function parseSeconds(text: string): number {
   const seconds = Number(text)
   if (text.trim() !== '' && Number.isFinite(seconds) && seconds >= 0) return seconds
   throw new UsageError(`'${text}' is not a number of seconds`)
@@ -166,7 +178,7 @@ function parseSort(text: string): 'spool' {
   throw new UsageError(`'${text}' is not a way to sort: spool is the only one`)
 }
 
-function parseParts(text: string): number {
+export function parseParts(text: string): number {
   if (/^\d{1,4}$/.test(text)) return Number(text)
   throw new UsageError(`'${text}' is not a number of leading parts`)
 }
@@ -179,7 +191,7 @@ function parseBytes(text: string): number {
 
 const CODECS = { zstd, gzip, none }
 
-function parseCodec(text: string): Codec {
+export function parseCodec(text: string): Codec {
   const [name, level] = text.split(':', 2)
   if (!Object.hasOwn(CODECS, name!)) throw new UsageError(`'${name}' is not a codec: give zstd, gzip or none`)
   if (level !== undefined && !/^-?\d+$/.test(level)) throw new UsageError(`'${level}' is not a compression level`)

@@ -8,6 +8,7 @@ import { addBackupOptions, collect } from './options.js'
 import { addLook } from './programs/look.js'
 import { addProof } from './programs/proof.js'
 import { type Answer, AT, addReader } from './programs/reader.js'
+import { addStream } from './programs/stream.js'
 import type { StoreValues } from './store.js'
 
 /** Runs a command of the backup kind. Each command's code is loaded when it runs. */
@@ -16,14 +17,15 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
   const program = buildProgram(signal, answer => {
     code = answer
   })
-  let values: StoreValues = {}
+  let values: StoreValues & { readonly out?: string } = {}
   program.hook('preAction', (_, command) => {
     values = command.opts()
   })
   try {
     await program.parseAsync([...args], { from: 'user' })
   } catch (error) {
-    if (isBackupError(error) && error.code === 'IBT_NO_BACKUP') throw await withStore(error, values)
+    const isMissing = isBackupError(error) && error.code === 'IBT_NO_BACKUP'
+    if (isMissing && (values.out === undefined || values.store !== undefined)) throw await withStore(error, values)
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return Exit.done
     // Without a command it has printed the help.
@@ -111,6 +113,7 @@ function addReaders(program: Command, signal: AbortSignal, answer: Answer): void
       answer(await runRestore(key, dest, values, signal))
     })
   addLook(program, signal, answer)
+  addStream(program, signal, answer)
 }
 
 const RESTORE_HELP = `

@@ -2,9 +2,6 @@ import { fromTar, type TarEntry } from '../interop/from-tar.js'
 import { UsageError } from './exit.js'
 import type { BackupValues } from './options.js'
 
-/** The source id of backups of a tar, where no other is given: the tar has neither a path nor a host. */
-export const TAR_SOURCE_ID = 'stdin'
-
 /** What only a directory can answer. */
 const OF_DIRECTORIES = {
   ignoreFile: '--ignore-file',

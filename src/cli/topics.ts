@@ -19,6 +19,30 @@ const PATTERN_ROWS = PATTERNS.map(
 
 /** Pages that are about no single command. Lines of at most 80 columns. */
 export const TOPICS: Readonly<Record<string, { readonly summary: string; readonly text?: string }>> = {
+  bundles: {
+    summary: 'backups as one stream: on a pipe, a socket, a tape',
+    text: `A bundle is one plain tar with all that a backup needs. It goes through a pipe:
+
+  ibt backup ~/photos --out - | ssh host ibt import - --store /srv/backups
+  ibt export photos --all > photos.tar
+
+'ibt backup --out -' stores nothing here. The next incremental builds on the
+last backup that was sent: the cache remembers its state and signatures (with
+--no-cache, every run is a full). With --store it builds on the newest backup of
+that store, which is only read. If the receiver has lost a backup, it refuses
+the next incremental: send 'ibt full --out -'. Use 'set -o pipefail'.
+
+If 'ibt export' was cut off, it goes on where it ended:
+
+  ssh host ibt import --resume-info --key photos --store /srv/backups > have
+  ibt export photos --resume have | ssh host ibt import - --store /srv/backups
+
+Without ibt, any tar unpacks a bundle. Long artifacts are in volumes, which cat
+joins:
+
+  tar -xf photos.tar
+  cat photos.full.DATE.v?????.tar.zst > photos.full.DATE.tar.zst`
+  },
   dates: {
     summary: 'the values of --at, --from and --to',
     text: `A backup is named by the time at which it began, in UTC:

@@ -47,14 +47,15 @@ export function scanBytes(scan: Scan, bytes: Uint8Array): Scanned | undefined {
 /**
  * Decodes an artifact on a pipe: finds the frames by their own headers, and bounds each before it is decoded.
  * The table at the end must agree with what was read: an artifact that was cut between two frames looks whole to other tools.
- * Reads nothing ahead. Memory: one frame, stored and decoded.
+ * Reads nothing ahead. Memory: one frame, stored and decoded. Of other tools (`isForeign`), there need be no table.
  *
  * @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED
  */
 export async function* decodeScanned(
   decoder: FrameDecoder,
   source: Source<Uint8Array>,
-  name: string
+  name: string,
+  { isForeign = false }: { readonly isForeign?: boolean } = {}
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = new ByteReader(source)
   try {
@@ -62,7 +63,10 @@ export async function* decodeScanned(
     let table = NO_FRAMES
     let hasTable = false
     for (let isLast = false; !isLast; ) {
-      if (await reader.isAtEnd()) throw truncated(name, 'it ends without its seek table')
+      if (await reader.isAtEnd()) {
+        if (isForeign && !hasTable && read.frames > 0) return
+        throw truncated(name, 'it ends without its seek table')
+      }
       const scanned = await scanNext(decoder.scan(name, read), reader, name, read.frames)
       if (scanned.type === 'table') {
         hasTable = true

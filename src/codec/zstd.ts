@@ -1,5 +1,5 @@
 import { asBuffer } from '../format/byte-reader.js'
-import type { Codec } from '../types.js'
+import type { Codec, Source } from '../types.js'
 import { decodeScanned, type FrameDecoder, type Scan, scanBytes } from './frame-scan.js'
 import { isIncompressible } from './incompressible.js'
 import { checkFrame, checkLevel, corruptFrame } from './limits.js'
@@ -43,6 +43,18 @@ export function zstd(options: ZstdOptions = {}): Codec {
     index: readZstdTable,
     decodeAll: (source, name) => decodeScanned(decoder, source, name)
   }
+}
+
+/**
+ * Decodes what any tool has compressed with zstd, whole. Memory: one frame, which may have 16 MiB.
+ *
+ * @throws BackupError IBT_ARCHIVE_CORRUPT, also for a longer frame; IBT_ARCHIVE_TRUNCATED.
+ */
+export function decodeForeignZstd(
+  source: Source<Uint8Array>,
+  name: string
+): AsyncGenerator<Uint8Array, void, undefined> {
+  return decodeScanned(decoder, source, name, { isForeign: true })
 }
 
 const decoder: FrameDecoder = { scan, decodeFrame }

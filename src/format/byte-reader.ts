@@ -1,10 +1,14 @@
 import type { Source } from '../types.js'
 
-/** Reads exact counts of bytes from a source of chunks. Pulls no chunk that it does not need. Memory: one chunk and the bytes asked for. */
+/**
+ * Reads exact counts of bytes from a source of chunks. Pulls no chunk that it does not need. What the source fails with
+ * comes at every further pull. Memory: one chunk and the bytes asked for.
+ */
 export class ByteReader {
   readonly #iterator: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
   #chunk: Uint8Array = new Uint8Array(0)
   #hasEnded = false
+  #failure: { readonly error: unknown } | undefined
 
   /** @throws TypeError for bare bytes, which would iterate as numbers. */
   constructor(source: Source<Uint8Array>) {
@@ -54,6 +58,7 @@ export class ByteReader {
   }
 
   async #pull(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure.error
     while (!this.#hasEnded && this.#chunk.length === 0) {
       const result = await this.#next()
       if (result.done === true) this.#hasEnded = true
@@ -66,6 +71,7 @@ export class ByteReader {
       return await this.#iterator.next()
     } catch (error) {
       this.#hasEnded = true
+      this.#failure = { error }
       throw error
     }
   }

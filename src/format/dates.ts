@@ -42,3 +42,18 @@ export function nextDate(nowMs: number, newest?: string | undefined): string {
   }
   return formatDate(Math.max(nowMs, newestMs + 1))
 }
+
+/**
+ * The date of a backup of older data: the wanted one, which has to be later than the newest, and not in the future.
+ *
+ * @throws BackupError IBT_CLOCK if it is not; RangeError outside the years 0 to 9999.
+ */
+export function pastDate(wantedMs: number, nowMs: number, newest?: string | undefined): string {
+  const date = formatDate(wantedMs)
+  if (newest !== undefined && date <= newest) {
+    const message = `A backup of ${date} cannot follow the newest one, of ${newest}: the dates of a chain ascend`
+    throw new BackupError('IBT_CLOCK', message)
+  }
+  if (wantedMs <= nowMs) return date
+  throw new BackupError('IBT_CLOCK', `The date ${date} lies in the future: the clock shows ${formatDate(nowMs)}`)
+}

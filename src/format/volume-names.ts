@@ -22,12 +22,13 @@ export function volumeName({ name, volume }: VolumeName): string {
 }
 
 /** Reads what `volumeName` writes; undefined for every other name. */
-export function parseVolumeName(text: string): VolumeName | undefined {
+export function parseVolumeName(text: string): (VolumeName & { readonly key: string }) | undefined {
   const match = VOLUME.exec(text)
   if (match === null) return undefined
   const [, start, number, end] = match as unknown as [string, string, string, string]
   const found = { name: `${start}${end}`, volume: Number(number) }
-  if (found.volume === 0 || parseArtifactName(found.name) === undefined) return undefined
+  const key = parseArtifactName(found.name)?.key
+  if (found.volume === 0 || key === undefined) return undefined
   // A key may hold anything that looks like a date.
-  return volumeName(found) === text ? found : undefined
+  return volumeName(found) === text ? { ...found, key } : undefined
 }

@@ -1,10 +1,13 @@
 import { decodePath } from '../path.js'
-import { addon, type RawBatch } from './addon.js'
-import { PackedColumns } from './columns.js'
+import { addon } from './addon.js'
+import { type StatColumns, statColumns } from './columns.js'
 import { runJob } from './job.js'
 
-/** Many small files, opened, looked at, read, hashed and signed in one job. The columns are those of the bytes read. */
-export class FileBatch extends PackedColumns {
+/** Many small files, opened, looked at, read, hashed and signed in one job. `StatColumns` are those of the bytes read. */
+export interface FileBatch extends StatColumns {
+  readonly count: number
+  /** All columns of `StatColumns`, as native/fs/stat.cc packs them. */
+  readonly columns: Uint8Array
   /** Contents stand in the slab one behind the other: file i from `offsets[i]` up to `offsets[i + 1]`, unless there are gaps. */
   readonly offsets: Float64Array
   /** `FILE_DIRTY`, `FILE_RACY`, `FILE_TOO_LARGE`, `FILE_NOT_REGULAR`. */
@@ -13,15 +16,6 @@ export class FileBatch extends PackedColumns {
   readonly sha256: Buffer
   readonly signatures: Buffer
   readonly signatureOffsets: Float64Array
-
-  constructor(raw: RawBatch, count: number) {
-    super(raw.columns, count)
-    this.offsets = raw.offsets
-    this.flags = raw.flags
-    this.sha256 = raw.sha256
-    this.signatures = raw.signatures
-    this.signatureOffsets = raw.signatureOffsets
-  }
 }
 
 /** It changed under each of three reads, or so often that no moment of rest was found to read it in. */
@@ -63,8 +57,8 @@ export async function readFiles(
 ): Promise<FileBatch> {
   const { signMinBytes, blockLenMin, strongLen, racyMs, gaps } = options
   const subject = { action: 'read files below', path: decodePath(root) }
-  const raw = await runJob(subject, signal, token =>
+  const { columns, ...batch } = await runJob(subject, signal, token =>
     addon().readFiles(root, names, count, slab, signMinBytes, blockLenMin, strongLen, racyMs, gaps, token)
   )
-  return new FileBatch(raw, count)
+  return { columns: new Uint8Array(columns), ...batch, ...statColumns(columns, count) }
 }

@@ -20,98 +20,23 @@ export interface StatColumns {
   readonly errnos: Int32Array
 }
 
-/** Columns that are looked at for few entries. */
-type Rare = Pick<
-  StatColumns,
-  'devs' | 'inos' | 'mtimesNs' | 'ctimesNs' | 'modes' | 'uids' | 'gids' | 'devMajors' | 'devMinors'
->
-
-/**
- * Views of what native/fs/stat.cc packs: one column behind the other in this order. Of most directories of a tree only
- * the addon looks at all columns, and a view takes more memory than a column: the rarer ones are made when asked for.
- */
-export class PackedColumns implements StatColumns {
-  /** All columns. */
-  readonly columns: Uint8Array
-  readonly sizes: Float64Array
-  readonly nlinks: Uint32Array
-  readonly errnos: Int32Array
-  readonly types: Uint8Array
-  readonly sparse: Uint8Array
-  #rare: Rare | undefined
-
-  constructor(
-    packed: ArrayBuffer,
-    readonly count: number
-  ) {
-    this.columns = new Uint8Array(packed)
-    this.sizes = new Float64Array(packed, 0, count)
-    this.nlinks = new Uint32Array(packed, 52 * count, count)
-    this.errnos = new Int32Array(packed, 64 * count, count)
-    this.types = new Uint8Array(packed, 68 * count, count)
-    this.sparse = new Uint8Array(packed, 69 * count, count)
-  }
-
-  /** Numbers of the devices that they are on. */
-  get devs(): BigUint64Array {
-    return this.#others.devs
-  }
-
-  /** Numbers of their inodes. */
-  get inos(): BigUint64Array {
-    return this.#others.inos
-  }
-
-  /** Times of the last change of a content, in nanoseconds since 1970. */
-  get mtimesNs(): BigInt64Array {
-    return this.#others.mtimesNs
-  }
-
-  /** Times of the last change of an inode. */
-  get ctimesNs(): BigInt64Array {
-    return this.#others.ctimesNs
-  }
-
-  /** `& 0o7777`. */
-  get modes(): Uint32Array {
-    return this.#others.modes
-  }
-
-  /** Numbers of their users. */
-  get uids(): Uint32Array {
-    return this.#others.uids
-  }
-
-  /** Numbers of their groups. */
-  get gids(): Uint32Array {
-    return this.#others.gids
-  }
-
-  /** Of a device file. */
-  get devMajors(): Uint32Array {
-    return this.#others.devMajors
-  }
-
-  /** Of a device file. */
-  get devMinors(): Uint32Array {
-    return this.#others.devMinors
-  }
-
-  get #others(): Rare {
-    return (this.#rare ??= rareColumns(this.columns.buffer as ArrayBuffer, this.count))
-  }
-}
-
-function rareColumns(packed: ArrayBuffer, count: number): Rare {
+/** Views of what native/fs/stat.cc packs: one column behind the other in this order. */
+export function statColumns(columns: ArrayBuffer, count: number): StatColumns {
+  const narrow = 40 * count
   return {
-    devs: new BigUint64Array(packed, 8 * count, count),
-    inos: new BigUint64Array(packed, 16 * count, count),
-    mtimesNs: new BigInt64Array(packed, 24 * count, count),
-    ctimesNs: new BigInt64Array(packed, 32 * count, count),
-    modes: new Uint32Array(packed, 40 * count, count),
-    uids: new Uint32Array(packed, 44 * count, count),
-    gids: new Uint32Array(packed, 48 * count, count),
-    devMajors: new Uint32Array(packed, 56 * count, count),
-    devMinors: new Uint32Array(packed, 60 * count, count)
+    sizes: new Float64Array(columns, 0, count),
+    devs: new BigUint64Array(columns, 8 * count, count),
+    inos: new BigUint64Array(columns, 16 * count, count),
+    mtimesNs: new BigInt64Array(columns, 24 * count, count),
+    ctimesNs: new BigInt64Array(columns, 32 * count, count),
+    modes: new Uint32Array(columns, narrow, count),
+    uids: new Uint32Array(columns, narrow + 4 * count, count),
+    gids: new Uint32Array(columns, narrow + 8 * count, count),
+    nlinks: new Uint32Array(columns, narrow + 12 * count, count),
+    devMajors: new Uint32Array(columns, narrow + 16 * count, count),
+    devMinors: new Uint32Array(columns, narrow + 20 * count, count),
+    errnos: new Int32Array(columns, narrow + 24 * count, count),
+    types: new Uint8Array(columns, narrow + 28 * count, count),
+    sparse: new Uint8Array(columns, narrow + 29 * count, count)
   }
 }

@@ -24,7 +24,7 @@ export interface ComparedLines {
 /** A listed directory, and the bytes of its path: none for the root. */
 export interface ListedColumns {
   readonly pathBytes: Uint8Array
-  readonly listing: Pick<Listing, 'columns' | 'names' | 'nameOffsets' | 'linknames' | 'linknameOffsets'>
+  readonly listing: Listing
 }
 
 /** What the addon takes of it. */

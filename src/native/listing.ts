@@ -1,11 +1,12 @@
 import { BackupError } from '../errors.js'
-import { encodePaths, printPath } from '../path.js'
+import { encodePath, printPath } from '../path.js'
 import { addon, type RawListing } from './addon.js'
-import { PackedColumns } from './columns.js'
+import { type StatColumns, statColumns } from './columns.js'
 import { runJob, systemError } from './job.js'
 import { SELF, splitXattrs, type Xattrs } from './xattrs.js'
 
 const LIST = 'list directory'
+const NUL = Buffer.alloc(1)
 
 /** File types as in `struct dirent`. */
 export const FileType = {
@@ -19,7 +20,10 @@ export const FileType = {
 } as const
 
 /** A directory and all that is in it, names in bytewise order. `.` and `..` are left out. */
-export class Listing extends PackedColumns {
+export interface Listing extends StatColumns {
+  readonly count: number
+  /** All columns, as native/fs/stat.cc packs them. */
+  readonly columns: Uint8Array
   readonly names: Buffer
   /** Where each begins, and where the last ends; so for the linknames. */
   readonly nameOffsets: Uint32Array
@@ -42,24 +46,6 @@ export class Listing extends PackedColumns {
   /** Device and inode of the directory that was listed. */
   readonly dev: bigint
   readonly ino: bigint
-
-  constructor(raw: RawListing, below: ReadonlyMap<number, Listing>) {
-    super(raw.columns, raw.count)
-    this.names = raw.names
-    this.nameOffsets = raw.nameOffsets
-    this.linknameOffsets = raw.linknameOffsets
-    this.linknames = raw.linknames
-    const { xattrs, errnos, captureErrnos } = splitXattrs(raw.xattrs)
-    this.xattrs = xattrs
-    this.xattrErrnos = errnos
-    this.captureErrnos = captureErrnos
-    this.ownXattrs = xattrs.get(SELF)
-    this.ownXattrErrno = errnos.get(SELF)
-    this.captured = raw.captured
-    this.below = below
-    this.dev = raw.dev
-    this.ino = raw.ino
-  }
 }
 
 /** What to list, and what is to come along. */
@@ -93,7 +79,7 @@ export async function listDirectories(
   paths: readonly string[],
   { capture = [], captureMaxBytes = 0, captureLinks = 0, belowEntries = 0, signal }: ListOptions = {}
 ): Promise<(Listing | BackupError | undefined)[]> {
-  const names = encodePaths(paths)
+  const names = Buffer.concat(paths.flatMap(path => [encodePath(path), NUL]))
   const subject = { action: LIST, path: paths.length === 1 ? paths[0] : undefined }
   const tree = await runJob(subject, signal, token =>
     addon().listDirectories(root, names, paths.length, capture, captureMaxBytes, captureLinks, belowEntries, token)
@@ -117,9 +103,20 @@ export async function listDirectory(root: Uint8Array | number, path: string, opt
 /** Parents come before what is below them. */
 function toListings(directories: readonly RawListing[]): Listing[] {
   const below = directories.map(() => new Map<number, Listing>())
-  return directories.map((raw, i) => {
-    const listing = new Listing(raw, below[i]!)
-    below[raw.parent]?.set(raw.entry, listing)
+  return directories.map(({ columns, xattrs: records, parent, entry, ...rest }, i) => {
+    const { xattrs, errnos, captureErrnos } = splitXattrs(records)
+    const listing = {
+      columns: new Uint8Array(columns),
+      ...rest,
+      ...statColumns(columns, rest.count),
+      xattrs,
+      xattrErrnos: errnos,
+      captureErrnos,
+      ownXattrs: xattrs.get(SELF),
+      ownXattrErrno: errnos.get(SELF),
+      below: below[i]!
+    }
+    below[parent]?.set(entry, listing)
     return listing
   })
 }

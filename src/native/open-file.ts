@@ -1,7 +1,7 @@
 import { close } from 'node:fs'
 import { decodePath } from '../path.js'
 import { addon } from './addon.js'
-import { PackedColumns, type StatColumns } from './columns.js'
+import { type StatColumns, statColumns } from './columns.js'
 import { runJob } from './job.js'
 
 /** A file that is open, and what it was when it was opened. */
@@ -36,5 +36,5 @@ export async function openFile(
     token => addon().openFile(root, path, create, token),
     opened => close(opened.fd)
   )
-  return { fd, stat: new PackedColumns(columns, 1), isSettled }
+  return { fd, stat: statColumns(columns, 1), isSettled }
 }

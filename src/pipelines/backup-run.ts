@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import type { ChangeDetection } from '../change/compare.js'
 import { BackupError } from '../errors.js'
 import { batchesOf, toBatchSource } from '../flow/batches.js'
-import { nextDate } from '../format/dates.js'
+import { nextDate, pastDate } from '../format/dates.js'
 import { printPath } from '../path.js'
 import type { Rules } from '../rules.js'
 import type { Chain, NeededArtifact, StoredBackup } from '../stores/chain.js'
@@ -145,10 +145,11 @@ export function makeHeader(
   key: string,
   source: Source,
   newest: string | undefined,
-  { parent, fullReason }: { readonly parent?: Parent | undefined; readonly fullReason?: FullReason | undefined }
+  { parent, fullReason }: { readonly parent?: Parent | undefined; readonly fullReason?: FullReason | undefined },
+  wanted: Date | undefined
 ): StateHeader {
   const now = Date.now()
-  const date = nextDate(now, newest)
+  const date = wanted === undefined ? nextDate(now, newest) : pastDate(wanted.getTime(), now, newest)
   const { root, sourceId } = source
   return {
     key,

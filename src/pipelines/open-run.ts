@@ -123,7 +123,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     root,
     rules: createRules({ ...options.rules, ...typed, excludePaths, onMissing: watcher.miss }),
     codec,
-    header: makeHeader(key, source, chain.newestDate, newest),
+    header: makeHeader(key, source, chain.newestDate, newest, options.date),
     store: dryRun ? nullStore() : places.cached,
     detection: options.detection,
     commits: async totals => {
@@ -218,8 +218,8 @@ function hasChanges({ created, updated, touched, deleted, dirty }: Totals): bool
   return created + updated + touched + deleted + dirty > 0
 }
 
-/** Two keys that a file system or a person could take for one are refused. */
-function checkKeyCase(stored: readonly StoredName[], key: string): void {
+/** Two keys that a file system or a person could take for one are refused. @throws BackupError IBT_NAME_INVALID */
+export function checkKeyCase(stored: readonly StoredName[], key: string): void {
   for (const { name } of stored) {
     const other = parseArtifactName(name)?.key
     if (other === undefined || other === key || other.toLowerCase() !== key.toLowerCase()) continue

@@ -40,6 +40,8 @@ export interface RunOptions extends PlaceOptions {
   readonly init?: boolean | undefined
   /** Milliseconds to wait for another run that holds the key's lock. Default: none. */
   readonly lockWaitMs?: number | undefined
+  /** Time of a backup that is made of older data, such as an archive from elsewhere. Default: now. */
+  readonly date?: Date | undefined
   /** Do all but store. */
   readonly dryRun?: boolean | undefined
   /** After a full, delete the sigvaults of older chains in the store: no delta will ever need them. */

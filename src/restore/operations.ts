@@ -11,9 +11,10 @@ import {
   type Unset,
   type Xattrs
 } from '../native.js'
-import { encodePaths } from '../path.js'
+import { encodePath } from '../path.js'
 import type { Restoration } from './restored.js'
 
+const NUL = Buffer.alloc(1)
 /** Of a SHA-256. */
 const DIGEST_BYTES = 32
 const NO_BYTES = new Uint8Array(0)
@@ -154,8 +155,8 @@ function toColumns(operations: readonly PathOperation[]): Omit<OperationColumns,
   const xattrs = operations.map(({ metadata }) => (metadata?.xattrs ? encodeXattrs(metadata.xattrs) : NO_BYTES))
   return {
     ...columns,
-    paths: encodePaths(operations.map(({ path }) => path)),
-    others: encodePaths(operations.map(({ other }) => other ?? '')),
+    paths: terminated(operations.map(({ path }) => path)),
+    others: terminated(operations.map(({ other }) => other ?? '')),
     xattrs: Buffer.concat(xattrs),
     xattrOffsets: offsetsOf(xattrs)
   }
@@ -173,4 +174,9 @@ function offsetsOf(parts: readonly Uint8Array[]): Float64Array {
   const offsets = new Float64Array(parts.length + 1)
   for (const [i, { length }] of parts.entries()) offsets[i + 1] = offsets[i]! + length
   return offsets
+}
+
+function terminated(paths: readonly string[]): Uint8Array {
+  const text = `${paths.join('\0')}\0`
+  return text.isWellFormed() ? Buffer.from(text) : Buffer.concat(paths.flatMap(path => [encodePath(path), NUL]))
 }

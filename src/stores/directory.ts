@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { CHUNK_BYTES } from '../constants.js'
 import { readBuffer } from '../flow/memory.js'
 import { isLockName, isProofsName, parseArtifactName, parseRemovedName } from '../format/names.js'
+import { parseVolumeName } from '../format/volume-names.js'
 import { makeDirectories } from '../native/make-directories.js'
 import { syncDescriptor } from '../native/sync.js'
 import { decodePath } from '../path.js'
@@ -92,7 +93,8 @@ export function directoryStore(path: string): DirectoryStore {
       let removed = 0
       for (const name of await namesIn(directory)) {
         const published = TEMPORARY.exec(name)?.[1] ?? ''
-        const isOurs = (parseArtifactName(published) ?? parseRemovedName(published))?.key === key
+        const parsed = parseArtifactName(published) ?? parseRemovedName(published) ?? parseVolumeName(published)
+        const isOurs = parsed?.key === key
         const isAnyones = isLockName(published, key) && (await isAbandoned(fileOf(name)))
         // A verification whose proofs are on their way loses them, and nothing else.
         if (!isOurs && !isAnyones && !isProofsName(published, key)) continue

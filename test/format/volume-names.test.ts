@@ -7,10 +7,17 @@ const DATE = '20261123T045748.792Z'
 
 test('the name of a volume is read back, whatever the key holds, and is not that of an artifact', () => {
   const keys = ['a', 'a.v00001.b', `x.full.${DATE}`, `x.full.${DATE}.v00002.tar`]
-  for (const name of keys.flatMap(key => [`${key}.full.${DATE}.tar.zst`, `${key}.state.${DATE}.json`])) {
+  const cases = keys.flatMap(
+    key =>
+      [
+        [key, `${key}.full.${DATE}.tar.zst`],
+        [key, `${key}.state.${DATE}.json`]
+      ] as const
+  )
+  for (const [key, name] of cases) {
     for (const volume of [1, 99_999]) {
       const text = volumeName({ name, volume })
-      assert.deepEqual(parseVolumeName(text), { name, volume }, text)
+      assert.deepEqual(parseVolumeName(text), { key, name, volume }, text)
       assert.equal(parseArtifactName(text), undefined, text)
     }
     assert.equal(parseVolumeName(name), undefined, name)

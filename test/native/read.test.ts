@@ -33,7 +33,7 @@ async function read(
   const slab = Buffer.allocUnsafeSlow(slabBytes)
   const all = { ...OPTIONS, ...options }
   const batch = await readFiles(Buffer.from(root), terminated(names), names.length, slab, all)
-  return Object.assign(batch, { slab: slab.subarray(0, batch.offsets.at(-1)) })
+  return { ...batch, slab: slab.subarray(0, batch.offsets.at(-1)) }
 }
 
 const { ENOENT, ELOOP } = constants.errno

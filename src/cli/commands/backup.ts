@@ -1,5 +1,8 @@
+import { join } from 'node:path'
 import { autoBackup, fullBackup, incrementalBackup } from '../../pipelines/backup.js'
+import { TAR_SOURCE_ID } from '../../pipelines/import-tar.js'
 import type { BackupReport } from '../../pipelines/options.js'
+import { type StreamBackupOptions, streamBackup } from '../../pipelines/stream-backup.js'
 import { countBytes } from '../count-ahead.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
@@ -7,7 +10,8 @@ import { readNames } from '../names.js'
 import { type BackupValues, toBackupOptions } from '../options.js'
 import { describeFullReason, largestLines } from '../reasons.js'
 import { Reporter } from '../reporter.js'
-import { closeStdin, isTarSource, TAR_SOURCE_ID, tarOnStdin } from '../tar-source.js'
+import { tarFailed, tarReporter } from '../tar-output.js'
+import { closeStdin, isTarSource, tarOnStdin } from '../tar-source.js'
 
 const RUN = { full: fullBackup, incremental: incrementalBackup, backup: autoBackup }
 
@@ -18,7 +22,8 @@ export async function runBackup(
   values: BackupValues,
   signal: AbortSignal
 ): Promise<number> {
-  const reporter = new Reporter(values)
+  checkOut(values)
+  const reporter = values.out === undefined ? new Reporter(values) : tarReporter(values)
   const isTar = isTarSource(source, values)
   const options = toBackupOptions(values, signal)
   if (values.temporary) reporter.warn(`Backups are stored in ${options.store}, which a restart may empty`)
@@ -28,7 +33,8 @@ export async function runBackup(
     const { onProgress, onError } = reporter
     const { sourceId = TAR_SOURCE_ID } = values
     const tar = isTar ? { sourceId, stages: { walk: tarOnStdin(values) } } : {}
-    const report = await RUN[name](source, { ...options, ...tar, rules, onProgress, onError })
+    const run = values.out === undefined ? RUN[name] : toStdout(name, values)
+    const report = await run(source, { ...options, ...tar, rules, onProgress, onError })
     for (const path of report.leftOut) reporter.warn(`Excluded ${path}: it contains the backups or their cache`)
     if (report.movedFiles > 0) reporter.warn(movedNotice(report.movedFiles))
     const code = report.skippedEntries + report.suspectFiles > 0 ? Exit.partial : Exit.done
@@ -36,6 +42,30 @@ export async function runBackup(
   } finally {
     if (isTar) closeStdin()
     reporter.end()
+  }
+}
+
+const KINDS = { full: 'full', incremental: 'incremental', backup: 'auto' } as const
+
+/** Backs up into a bundle on stdout. */
+function toStdout(name: keyof typeof KINDS, { cache, volumeSize }: BackupValues) {
+  const sent = typeof cache === 'string' ? join(cache, 'sent') : cache
+  return (source: string, options: StreamBackupOptions) =>
+    streamBackup(source, process.stdout, { ...options, kind: KINDS[name], sent, volumeBytes: volumeSize }).catch(
+      tarFailed
+    )
+}
+
+/** @throws UsageError */
+function checkOut({ out, temporary, skipUnchanged, dryRun, init, deleteOldSigvaults, volumeSize }: BackupValues): void {
+  if (out === undefined) {
+    if (volumeSize !== undefined) throw new UsageError('--volume-size requires --out')
+    return
+  }
+  if (out !== '-') throw new UsageError('--out writes to stdout only: give --out - > FILE')
+  if (temporary || skipUnchanged || dryRun || init || deleteOldSigvaults) {
+    const needing = '--temporary, --skip-unchanged, --dry-run, --init and --delete-old-sigvaults'
+    throw new UsageError(`${needing} need a store that is written to: --out writes to none`)
   }
 }
 
@@ -58,7 +88,12 @@ function suspicion(count: number): string {
   return `${count} ${what} size and mtime are as before: bit rot suspected, see ibt help IBT_BIT_ROT`
 }
 
-function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchanged }: BackupValues): string[] {
+/** What a person reads of a backup. */
+export function describe(
+  report: BackupReport,
+  elapsedMs: number,
+  { dryRun, skipUnchanged, out }: BackupValues
+): string[] {
   const { key, date, kind, parent, fullReason, totals, files, largest } = report
   const { created, updated, touched, deleted, unchanged, unreadable, dirty } = totals
   const size = `${formatCount(totals.files, 'file')}, ${formatBytes(totals.sizeBytes)}`
@@ -83,7 +118,7 @@ function describe(report: BackupReport, elapsedMs: number, { dryRun, skipUnchang
   if (largest.length > 0) lines.push('  Most of the new bytes, before compression:', ...largestLines(largest))
   for (const { name, sizeBytes } of files) lines.push(`  ${formatBytes(sizeBytes).padStart(9)}  ${name}`)
   const what = report.isStored
-    ? `${formatBytes(report.storedBytes)} stored`
+    ? `${formatBytes(report.storedBytes)} ${out === undefined ? 'stored' : 'sent'}`
     : dryRun
       ? 'Nothing stored: a dry run'
       : 'Nothing stored'

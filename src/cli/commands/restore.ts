@@ -1,6 +1,4 @@
-import { fstatSync } from 'node:fs'
 import { newestBackup } from '../../catalog/backups.js'
-import { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
 import { type ArchiveReads, type RestoreReport, restoreBackup } from '../../pipelines/restore.js'
 import { restoreTar } from '../../pipelines/restore-tar.js'
@@ -9,6 +7,7 @@ import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
+import { tarFailed, tarReporter } from '../tar-output.js'
 
 export interface RestoreValues extends CommonValues {
   readonly at?: string
@@ -38,8 +37,7 @@ export async function runRestore(
 ): Promise<number> {
   const toTar = dest === '-'
   const overwrite = checkOverwrite(values, toTar)
-  const progress = values.progress !== false && !(toTar && mayShareTerminal())
-  const reporter = new Reporter({ ...values, progress, output: toTar ? process.stderr : process.stdout })
+  const reporter = toTar ? tarReporter(values) : new Reporter(values)
   const { onProgress, onError } = reporter
   const options = { ...toPlaceOptions(values, signal), at: values.at, paths: values.path, onProgress, onError }
   try {
@@ -101,7 +99,6 @@ function checkOverwrite({ overwrite, delete: deletes, numericOwner }: RestoreVal
   if (toTar && (overwrite !== undefined || deletes || numericOwner)) {
     throw new UsageError('--overwrite, --delete and --numeric-owner need a directory as the destination, not stdout')
   }
-  if (toTar && process.stdout.isTTY) throw new UsageError('stdout is a terminal: send the tar into a file or a pipe')
   if (deletes && overwrite === undefined)
     throw new UsageError('--delete requires --overwrite always, if-changed or never')
   if (overwrite === undefined || isOverwrite(overwrite)) return overwrite
@@ -110,17 +107,6 @@ function checkOverwrite({ overwrite, delete: deletes, numericOwner }: RestoreVal
 
 function isOverwrite(text: string): text is Overwrite {
   return text === 'always' || text === 'if-changed' || text === 'never'
-}
-
-/** Whoever reads the tar may write to the same terminal: `ibt restore KEY - | tar -tv`. */
-function mayShareTerminal(): boolean {
-  return !fstatSync(process.stdout.fd).isFile()
-}
-
-/** Elsewhere a reader that has seen enough is not a failure; a tar that is cut off is one. */
-function tarFailed(cause: NodeJS.ErrnoException): never {
-  if (cause.syscall !== 'write') throw cause
-  throw new BackupError('IBT_WRITE_FAILED', 'Cannot write the tar to stdout', { cause })
 }
 
 function tell(
