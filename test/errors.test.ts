@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { Exit, exitCode } from '../src/cli/exit.js'
+import { Exit, exitCode, problemsExit } from '../src/cli/exit.js'
 import { BackupError, type ErrorCode, isBackupError } from '../src/errors.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -36,6 +36,14 @@ test('each section says what happened, what to do and the exit code', () => {
     const expected = isOfOneEntry ? Exit.partial : exitCode(new BackupError(code, ''))
     assert.match(exit!, new RegExp(`^Exit code: ${expected}(, or 3 if it was one entry)?$`), code)
   }
+})
+
+test('problems exit with 4 if one of them is damage, else as the first of them', () => {
+  const of = (...codes: ErrorCode[]) => problemsExit(codes.map(code => new BackupError(code, '')))
+  assert.deepEqual(
+    [of(), of('IBT_STORE_FAILED'), of('IBT_STORE_FAILED', 'IBT_HASH_MISMATCH'), of('IBT_CODEC_UNKNOWN')],
+    [Exit.done, Exit.failed, Exit.integrity, Exit.refused]
+  )
 })
 
 test('the page lists the exit codes, all and no other', () => {

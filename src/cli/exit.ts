@@ -1,4 +1,4 @@
-import { type ErrorCode, isBackupError } from '../errors.js'
+import { type BackupError, type ErrorCode, isBackupError } from '../errors.js'
 import { printText } from '../path.js'
 
 /** What `ibt` exits with. */
@@ -63,6 +63,12 @@ export function exitCode(error: unknown): number {
   if (INTEGRITY.has(error.code)) return Exit.integrity
   if (REFUSED.has(error.code)) return Exit.refused
   return error.code === 'IBT_NAME_INVALID' ? Exit.usage : Exit.failed
+}
+
+/** The exit code for the problems that a proof has found: a store that cannot be reached is no damage. */
+export function problemsExit(problems: readonly BackupError[]): number {
+  const codes = problems.map(exitCode)
+  return codes.includes(Exit.integrity) ? Exit.integrity : (codes[0] ?? Exit.done)
 }
 
 /** A message for people: what happened, and what the system said. */

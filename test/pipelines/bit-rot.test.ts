@@ -11,7 +11,8 @@ import {
   type Entry,
   type IncrementalStages,
   listEntries,
-  type StagesOption
+  type StagesOption,
+  verifyBackup
 } from '../../src/index.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { collect } from '../helpers/entries.js'
@@ -93,6 +94,9 @@ test('bit rot in the source is raised by name, stored as an update, and the old 
   const believed = await chain.incremental()
   assert.deepEqual([believed.suspectFiles, believed.knownSuspects], [0, 3])
   assert.deepEqual(await flagsOf(chain, believed.date), await flagsOf(chain, rotten.date))
+
+  const verified = await verifyBackup('key', { store: chain.storePath, cache: false })
+  assert.deepEqual([verified.suspectFiles, verified.problems], [3, []])
 
   // More rot is raised again, and the first content stays the one that is expected.
   flip(join(chain.source, 'small'), 7)

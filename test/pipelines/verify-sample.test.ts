@@ -245,6 +245,20 @@ test('a verification that is killed or aborted leaves the proofs of those before
   assert.ok(sample!.recentFiles >= 0.35 * FILES)
 })
 
+test('what was proven is recorded every five minutes, so that a long verification that is killed was not for nothing', async t => {
+  const chain = await makeChain(t)
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+  const controller = new AbortController()
+  const onProgress = ({ files }: { files: number }) => {
+    t.mock.timers.tick(10_000)
+    if (files === FILES - 5) controller.abort(new Error('Enough'))
+  }
+  await assert.rejects(verify(chain, { ...MONTH, onProgress, signal: controller.signal }), /Enough/)
+  assert.equal(proofsIn(chain).length, 1)
+  const { recentFiles } = (await verify(chain, MONTH)).sample!
+  assert.ok(recentFiles >= 25 && recentFiles < FILES - 5, `${recentFiles}`)
+})
+
 test('a damaged sigvault is found by its turn, and one that is gone is a note', async t => {
   const chain = await makeChain(t)
   const path = chain.artifact('sigvault', '')

@@ -6,7 +6,7 @@ import { drillBackup } from '../../pipelines/drill.js'
 import type { DrillReport } from '../../pipelines/drill-report.js'
 import type { SampleSize } from '../../proof/sample.js'
 import { drillSummary, drillText } from '../drill-text.js'
-import { Exit, exitCode, UsageError } from '../exit.js'
+import { problemsExit, UsageError } from '../exit.js'
 import { plain } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
@@ -23,10 +23,9 @@ interface DrillValues extends CommonValues {
 export async function runDrill(key: string, values: DrillValues, signal: AbortSignal): Promise<number> {
   const reporter = new Reporter(values)
   const files = values.report === undefined ? undefined : reportFiles(values.report)
-  let code: number = Exit.done
+  const problems: BackupError[] = []
   const onError = (error: BackupError) => {
-    const isIntegrity = exitCode(error) === Exit.integrity
-    if (isIntegrity || code === Exit.done) code = isIntegrity ? Exit.integrity : Exit.failed
+    problems.push(error)
     reporter.onError(error)
   }
   try {
@@ -36,7 +35,7 @@ export async function runDrill(key: string, values: DrillValues, signal: AbortSi
     const report = await drillBackup(key, options)
     if (files !== undefined) await writeReport(files, report)
     const where = files === undefined ? [] : [`  Report: ${files.json}, ${files.text}`]
-    return reporter.report(report, [...drillSummary(report), ...where], code)
+    return reporter.report(report, [...drillSummary(report), ...where], problemsExit(problems))
   } finally {
     reporter.end()
   }

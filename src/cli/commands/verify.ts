@@ -1,7 +1,7 @@
 import { type VerifyReport, verifyBackup } from '../../pipelines/verify.js'
 import type { ProvenSample } from '../../pipelines/verify-sample.js'
 import type { SampleSize } from '../../proof/sample.js'
-import { Exit } from '../exit.js'
+import { problemsExit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
@@ -25,7 +25,7 @@ export async function runVerify(key: string, values: VerifyValues, signal: Abort
     const report = await verifyBackup(key, options)
     const isMade = readData === true || report.sample !== undefined
     const lines = describe(report, { isMade, elapsedMs: reporter.elapsedMs })
-    return reporter.report(report, lines, report.problems.length === 0 ? Exit.done : Exit.integrity)
+    return reporter.report(report, lines, problemsExit(report.problems))
   } finally {
     reporter.end()
   }
