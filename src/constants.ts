@@ -74,6 +74,8 @@ export const SIGNATURE_BYTES = 1024 * 1024 * 1024
 export const WITHDRAW_MS = 5000
 /** A restored sparse file has holes where such blocks are all zeros. */
 export const HOLE_BYTES = 4096
+/** Milliseconds in which a removed backup can come back. */
+export const GRACE_MS = 7 * 24 * 60 * 60 * 1000
 /** Milliseconds after which the holder of a lock says again that it lives. */
 export const LOCK_RENEW_MS = 60_000
 /** A lock that was not renewed for so many milliseconds is stale, if the process number of its holder proves nothing. */

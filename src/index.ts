@@ -13,6 +13,9 @@ export { type ArtifactName, artifactName, checkKey, keyFromPath, parseArtifactNa
 export type { StateReader } from './format/state-reader.js'
 export { compose } from './interop/compose.js'
 export { pipe } from './interop/pipe.js'
+export type { LockedOptions } from './lifecycle/options.js'
+export type { PlannedBackup, PruneAction, PrunePlan } from './lifecycle/plan.js'
+export type { LeftName, Swept, WaitingBackup } from './lifecycle/sweep.js'
 export {
   checkPath,
   comparePaths,
@@ -28,6 +31,7 @@ export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js
 export type { BackupSettings, Parent } from './pipelines/backup-run.js'
 export type { FixedStages, FullStages, IncrementalStages } from './pipelines/backup-stages.js'
 export type { SomeStages, StagesOption } from './pipelines/choose-stages.js'
+export { type CleanOptions, type CleanReport, cleanBackups } from './pipelines/clean.js'
 export { type DrillOptions, drillBackup } from './pipelines/drill.js'
 export type { DrillEstimate, DrillMeasures, DrillProblem, DrillReport } from './pipelines/drill-report.js'
 export { type ExportOptions, type ExportReport, exportBackups } from './pipelines/export.js'
@@ -43,6 +47,7 @@ export { type ImportTarOptions, importTar } from './pipelines/import-tar.js'
 export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'
 export type { BackupOptions, BackupReport, Progress, RunOptions } from './pipelines/options.js'
 export type { Proven, ProveOptions } from './pipelines/prove.js'
+export { type PruneOptions, type PruneReport, pruneBackups } from './pipelines/prune.js'
 export {
   type ArchiveReads,
   type RestoreOptions,
@@ -52,7 +57,9 @@ export {
   type SelectOptions
 } from './pipelines/restore.js'
 export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore-tar.js'
+export { type RetainOptions, type RetainReport, retainBackups } from './pipelines/retain.js'
 export { type StreamBackupOptions, streamBackup } from './pipelines/stream-backup.js'
+export { listRemoved, type UndeleteOptions, type UndeleteReport, undeleteBackup } from './pipelines/undelete.js'
 export {
   type VerifyOptions,
   type VerifyReport,
@@ -62,6 +69,10 @@ export {
 export type { ProvenSample } from './pipelines/verify-sample.js'
 export type { AtOptions, PlaceOptions } from './places/options.js'
 export type { SampleSize } from './proof/sample.js'
+export type { Duration } from './retention/duration.js'
+export { type DatedBackup, type Kept, keptBackups } from './retention/evaluate.js'
+export type { Period } from './retention/periods.js'
+export { type KeepCount, type KeepOptions, parseRules, type Rule, type RuleWord } from './retention/rules.js'
 export {
   type Captured,
   createRules,

@@ -32,11 +32,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   places: [...GROUND, 'path', 'format', 'stores'],
   proof: [...GROUND, 'path', 'flow', 'format'],
+  lifecycle: [...GROUND, 'format', 'retention', 'stores', 'places'],
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
   pipelines: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
     ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog'],
-    ...['proof', 'retention']
+    ...['proof', 'retention', 'lifecycle']
   ],
   index: [
     ...GROUND,
@@ -55,12 +56,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'catalog',
     'proof',
     'pipelines',
-    'retention'
+    'retention',
+    'lifecycle'
   ],
   cli: [
     ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'interop', 'bundle', 'stores', 'stages'],
     ...['places', 'catalog', 'proof', 'pipelines'],
-    'retention'
+    'retention',
+    'lifecycle'
   ]
 }
 

@@ -50,6 +50,7 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_LOCKED',
   'IBT_NAME_TAKEN',
   'IBT_NOT_EMPTY',
+  'IBT_RETAINED',
   'IBT_SOURCE_MISMATCH',
   'IBT_SOURCE_SHRUNK',
   'IBT_STORE_EMPTY',

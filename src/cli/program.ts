@@ -5,6 +5,7 @@ import { Exit, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
 import { addBackupOptions, collect } from './options.js'
+import { addLifecycle } from './programs/lifecycle.js'
 import { addLook } from './programs/look.js'
 import { addProof } from './programs/proof.js'
 import { type Answer, AT, addReader } from './programs/reader.js'
@@ -58,6 +59,7 @@ function buildProgram(signal: AbortSignal, answer: Answer): Command {
   }
   addReaders(program, signal, answer)
   addProof(program, signal, answer)
+  addLifecycle(program, signal, answer)
   addRdiff(program)
   program
     .command('build-addon')

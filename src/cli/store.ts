@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { parseArtifactName } from '../format/names.js'
 import { printPath } from '../path.js'
+import type { PlaceOptions } from '../places/options.js'
 import { storePath, temporaryStorePath, toStore } from '../places/places.js'
 import { checkText } from './arguments.js'
 import { UsageError } from './exit.js'
@@ -32,16 +33,22 @@ export function isStoreThere(store: string): Promise<boolean> {
   )
 }
 
+/** The keys of a store, sorted. */
+export async function keysOf({ store, signal }: PlaceOptions): Promise<readonly string[]> {
+  const keys = new Set<string>()
+  for await (const { name } of toStore(store).list('', { signal })) {
+    const key = parseArtifactName(name)?.key
+    if (key !== undefined) keys.add(key)
+  }
+  return [...keys].sort()
+}
+
 /** Where a command looks for backups and whose there are, for people. */
 export async function describeStore(store: string): Promise<string> {
   const path = printPath(storePath(store))
   if (!(await isStoreThere(store))) return `${path}, which is not there`
-  const keys = new Set<string>()
-  for await (const { name } of toStore(store).list()) {
-    const key = parseArtifactName(name)?.key
-    if (key !== undefined) keys.add(key)
-  }
-  const shown = [...keys].slice(0, KEYS_SHOWN)
-  if (keys.size > KEYS_SHOWN) shown.push('…')
-  return keys.size === 0 ? path : `${path}, which has ${shown.join(', ')}`
+  const keys = await keysOf({ store })
+  const shown = keys.slice(0, KEYS_SHOWN)
+  if (keys.length > KEYS_SHOWN) shown.push('…')
+  return keys.length === 0 ? path : `${path}, which has ${shown.join(', ')}`
 }

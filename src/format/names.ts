@@ -82,7 +82,8 @@ export function parseRemovedName(name: string): RemovedName | undefined {
   const state = `${ownKey}.state.${what}.json${suffix}`
   const parsed = parseArtifactName(state)
   if (parsed?.kind !== 'state' || parsed.key !== ownKey || !isDate(at!)) return undefined
-  return { key: parsed.key, date: parsed.date, state, at: at! }
+  const { key, date, asOf } = parsed
+  return asOf === undefined ? { key, date, state, at: at! } : { key, date, asOf, state, at: at! }
 }
 
 /** Name of the lock on a key. */

@@ -1,8 +1,8 @@
-/** Periods of which the newest backup can be kept, the finest first. */
-export const PERIODS = ['hourly', 'daily', 'weekly', 'monthly', '13weekly', '3monthly', 'yearly'] as const
-
-/** `13weekly` and `3monthly` are quarters of a year: by weeks of ISO 8601, or by months. */
-export type Period = (typeof PERIODS)[number]
+/**
+ * Periods of which the newest backup can be kept. `13weekly` and `3monthly` are quarters of a year: by weeks of ISO 8601,
+ * or by months.
+ */
+export type Period = 'hourly' | 'daily' | 'weekly' | 'monthly' | '13weekly' | '3monthly' | 'yearly'
 
 /** Periods that consist of whole ones of another. Weeks lie across the ends of months and of years. */
 export const COARSER: Readonly<Record<Period, readonly Period[]>> = {

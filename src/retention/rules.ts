@@ -1,5 +1,5 @@
 import { aboutMs, type Duration, parseDuration } from './duration.js'
-import { COARSER, PERIODS, type Period } from './periods.js'
+import { COARSER, type Period } from './periods.js'
 
 /** How many: a number, `all` (also -1), or those of a time such as `10d`, counted back from the newest backup. 0 is none. */
 export type KeepCount = number | string
@@ -80,6 +80,13 @@ export function parseRules(options: KeepOptions): readonly Rule[] {
   return rules
 }
 
+/** Whether options have any of the words. */
+export function hasRules(options: KeepOptions): boolean {
+  return (
+    options.keep !== undefined || Object.keys(NAMED).some(name => options[name as keyof typeof NAMED] !== undefined)
+  )
+}
+
 /** A rule in words, such as `7 daily` or `all of 10d`. */
 export function describeRule({ word, count, within }: Rule): string {
   const many = within === undefined ? (count === Infinity ? 'all' : String(count)) : `all of ${within.text}`
@@ -129,5 +136,5 @@ function covers(rule: Rule, other: Rule): boolean {
 
 function isCoarser({ word }: Rule, other: Rule): boolean {
   if (other.word === 'last' || other.word === 'full' || word === 'full') return false
-  return word === 'last' ? PERIODS.includes(other.word) : COARSER[word].includes(other.word)
+  return word === 'last' || COARSER[word].includes(other.word)
 }

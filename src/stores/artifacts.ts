@@ -31,13 +31,14 @@ interface Found extends StoredArtifact {
 export function findArtifacts(stored: readonly StoredName[], key: string, find: FindCodec): StoredArtifact[] {
   const names = new Set(stored.map(({ name }) => name))
   const found: Found[] = []
-  for (const { name, sizeBytes } of stored) {
+  for (const listed of stored) {
+    const { name } = listed
     const parsed = parseArtifactName(name)
     if (parsed?.key !== key) continue
     const { kind, date, asOf, suffixes } = parsed
     const codec = find(suffixes)
     if (codec === undefined && isBeside(name, suffixes, names)) continue
-    found.push({ name, sizeBytes, kind, date, asOf, suffixes, codec: () => codec ?? raise(name) })
+    found.push({ ...listed, kind, date, asOf, suffixes, codec: () => codec ?? raise(name) })
   }
   return withoutCopies(found, find)
 }

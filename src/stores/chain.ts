@@ -294,7 +294,7 @@ export class Chain {
 }
 
 /** The date that users ask for. */
-function askedFor({ date, asOf = date }: StoredArtifact): string {
+export function askedFor({ date, asOf = date }: Pick<StoredArtifact, 'date' | 'asOf'>): string {
   return asOf
 }
 

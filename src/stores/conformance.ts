@@ -282,6 +282,39 @@ const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
     assert.equal(await read(store, 'name'), winners[0])
   },
 
+  'neither deletes nor replaces a retained name, and still gives it (where it has `retain`)': async store => {
+    if (store.retain === undefined) return
+    await store.put('name', [toBytes('kept')])
+    await store.put('other', [toBytes('free')])
+    const untilMs = Date.now() + 60 * 60_000
+    await store.retain('name', untilMs)
+    // An earlier time changes nothing.
+    await store.retain('name', untilMs - 30 * 60_000)
+    const expected = { code: 'IBT_RETAINED' }
+    await assert.rejects(async () => store.delete('name'), expected)
+    await assert.rejects(store.put('name', [toBytes('new')]), expected)
+    assert.equal(await read(store, 'name'), 'kept')
+    for await (const { name, retainedUntilMs } of store.list()) {
+      if (retainedUntilMs !== undefined) assert.deepEqual([name, retainedUntilMs], ['name', untilMs])
+    }
+    await store.delete('other')
+    assert.deepEqual(await names(store), [['name', 4]])
+  },
+
+  'retains only what is there, until a time (where it has `retain`)': async store => {
+    const { retain } = store
+    if (retain === undefined) return
+    await assert.rejects(retain.call(store, 'missing', Date.now() + 1000), { code: 'IBT_NOT_FOUND' })
+    await store.put('name', [toBytes('free')])
+    for (const untilMs of [Number.NaN, -1, 0.5, Infinity]) {
+      await assert.rejects(retain.call(store, 'name', untilMs), RangeError)
+    }
+    await assert.rejects(retain.call(store, 'a/b', Date.now()), { code: 'IBT_NAME_INVALID' })
+    await store.retain?.('name', Date.now() - 1000)
+    await store.delete('name')
+    assert.deepEqual(await names(store), [])
+  },
+
   'has a signal that is aborted end every call (before it begins)': async store => {
     await store.put('name', [toBytes('abc')])
     const signal = AbortSignal.abort(new Error('Enough'))

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
-import { checkChunk, checkRange, checkSource, checkStoredName, notFound, UNNAMED } from './stored-name.js'
+import { checkChunk, checkRange, checkSource, checkStoredName, checkUntil, notFound, UNNAMED } from './stored-name.js'
 
 /** What a store of your own has to do. `defineStore` adds the rest of what `docs/stores.md` promises. */
 export interface StoreDefinition {
@@ -24,6 +24,8 @@ export interface StoreDefinition {
   delete(name: string, options: StoreOptions): Promise<unknown>
   /** Stores the bytes if the name is free, and says whether it was: only if the store itself decides that. */
   create?(name: string, bytes: Uint8Array, options: StoreOptions): Promise<boolean>
+  /** From now until a time (ms since 1970), `put` and `delete` of the name fail with `retained(name, untilMs)`. */
+  retain?(name: string, untilMs: number, options: StoreOptions): Promise<unknown>
   /** Removes what interrupted puts of a key have left beside what is listed. */
   clean?(key: string): Promise<number>
 }
@@ -39,7 +41,7 @@ export function defineStore(definition: StoreDefinition): Store {
   for (const call of ['put', 'get', 'list', 'delete'] as const) {
     if (typeof definition?.[call] !== 'function') throw new TypeError(`defineStore: ${call} is not a function`)
   }
-  const { id = `${UNNAMED}${randomBytes(8).toString('hex')}`, places, create, clean } = definition
+  const { id = `${UNNAMED}${randomBytes(8).toString('hex')}`, places, create, retain, clean } = definition
   return {
     id,
     ...(places && { places }),
@@ -97,6 +99,18 @@ export function defineStore(definition: StoreDefinition): Store {
           return await create.call(definition, name, bytes, { signal })
         } catch (error) {
           throw coded('create', name, error, signal)
+        }
+      }
+    }),
+    ...(retain && {
+      async retain(name: string, untilMs: number, { signal }: StoreOptions = {}) {
+        checkStoredName(name)
+        checkUntil(untilMs)
+        signal?.throwIfAborted()
+        try {
+          await retain.call(definition, name, untilMs, { signal })
+        } catch (error) {
+          throw isMissing(error) ? notFound(name, error) : coded('retain', name, error, signal)
         }
       }
     }),

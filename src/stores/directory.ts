@@ -12,14 +12,21 @@ import { decodePath } from '../path.js'
 import type { ByteRange, Source, Store } from '../types.js'
 import { defineStore } from './define-store.js'
 import { isCode, publishNew, raise, syncDirectory, unlinkIfThere, writeAll } from './directory-files.js'
+import { makeReadOnly, markedName, markOf, printMark, readMark } from './directory-marks.js'
 import { decodeHolder, isGone } from './lock-holder.js'
-import type { CreatingStore } from './memory.js'
-import { compareStoredNames } from './stored-name.js'
+import type { RetainingStore } from './memory.js'
+import { compareStoredNames, notFound, retained } from './stored-name.js'
 
-export interface DirectoryStore extends CreatingStore {
+/** A store in a directory of this machine. */
+export interface DirectoryStore extends RetainingStore {
   /** Absolute path of the directory. */
   readonly path: string
   readonly places: readonly string[]
+  /**
+   * Makes a file read-only, and writes the time into a file beside it, which every delete and put through this store
+   * respects. Nothing keeps the owner of the directory or root from deleting both.
+   */
+  retain: RetainingStore['retain']
   /**
    * Removes the temporary files of a key's artifacts, and those of its lock whose process is gone: what a run that was
    * killed has left. Resolves to how many there were.
@@ -50,6 +57,7 @@ export function directoryStore(path: string): DirectoryStore {
     places: [directory],
 
     async put(name, source, { signal }) {
+      await checkRetained(name)
       const temporary = temporaryOf(name)
       try {
         await writeNew(directory, temporary, source)
@@ -78,32 +86,62 @@ export function directoryStore(path: string): DirectoryStore {
     get: (name, range) => readRange(fileOf(name), range),
 
     async *list(prefix) {
-      for (const name of await namesIn(directory)) {
+      const names = await namesIn(directory)
+      const marked = new Set(names.map(markedName))
+      for (const name of names) {
         if (name.startsWith('.') || !name.startsWith(prefix)) continue
         const found = await statIfThere(fileOf(name))
-        if (found?.isFile()) yield { name, sizeBytes: found.size }
+        if (!found?.isFile()) continue
+        const retainedUntilMs = marked.has(name) ? await readMark(directory, name) : 0
+        yield { name, sizeBytes: found.size, ...(retainedUntilMs > 0 && { retainedUntilMs }) }
       }
     },
 
     async delete(name) {
-      if (await unlinkIfThere(fileOf(name))) await syncDirectory(directory)
+      await checkRetained(name)
+      if (!(await unlinkIfThere(fileOf(name)))) return
+      await unlinkIfThere(markOf(directory, name))
+      await syncDirectory(directory)
+    },
+
+    async retain(name, untilMs) {
+      if ((await statIfThere(fileOf(name))) === undefined) throw notFound(name)
+      if ((await readMark(directory, name)) < untilMs) {
+        const temporary = temporaryOf(name)
+        await writeNew(directory, temporary, [printMark(untilMs)])
+        await rename(temporary, markOf(directory, name))
+        await syncDirectory(directory)
+      }
+      await makeReadOnly(fileOf(name))
     },
 
     async clean(key) {
       let removed = 0
-      for (const name of await namesIn(directory)) {
+      const names = await namesIn(directory)
+      for (const name of names) {
+        const marked = markedName(name)
+        // A crash came between the file and its mark.
+        if (marked !== undefined && isOf(marked, key) && !names.includes(marked)) await unlinkIfThere(fileOf(name))
         const published = TEMPORARY.exec(name)?.[1] ?? ''
-        const parsed = parseArtifactName(published) ?? parseRemovedName(published) ?? parseVolumeName(published)
-        const isOurs = parsed?.key === key
         const isAnyones = isLockName(published, key) && (await isAbandoned(fileOf(name)))
         // A verification whose proofs are on their way loses them, and nothing else.
-        if (!isOurs && !isAnyones && !isProofsName(published, key)) continue
+        if (!isOf(published, key) && !isAnyones && !isProofsName(published, key)) continue
         if (await unlinkIfThere(fileOf(name))) removed++
       }
       return removed
     }
   })
-  return { ...(store as CreatingStore & Required<Pick<Store, 'clean'>>), path: directory, places: [directory] }
+  return { ...(store as RetainingStore & Required<Pick<Store, 'clean'>>), path: directory, places: [directory] }
+
+  async function checkRetained(name: string): Promise<void> {
+    const untilMs = await readMark(directory, name)
+    if (untilMs > Date.now()) throw retained(name, untilMs)
+  }
+}
+
+/** Whether a name is that of an artifact, a volume of one, or a removed state of a key. */
+function isOf(name: string, key: string): boolean {
+  return (parseArtifactName(name) ?? parseRemovedName(name) ?? parseVolumeName(name))?.key === key
 }
 
 /** Names that are UTF-8, in byte order: others were not made by a store. */

@@ -31,6 +31,12 @@ export function checkRange({ start, end = start }: ByteRange): void {
   throw new RangeError(`Not a range of bytes: from ${start} to ${end}`)
 }
 
+/** @throws RangeError for what is not a time in ms since 1970 that a calendar has. */
+export function checkUntil(untilMs: number): void {
+  if (Number.isSafeInteger(untilMs) && untilMs >= 0 && untilMs <= 8.64e15) return
+  throw new RangeError(`Not a time in milliseconds since 1970: ${untilMs}`)
+}
+
 /** @throws TypeError for bytes instead of a source of them, which would iterate as numbers. */
 export function checkSource(source: unknown): void {
   if (source instanceof Uint8Array)
@@ -50,6 +56,17 @@ export function compareStoredNames(a: string, b: string): number {
 /** The error of a name that a store does not have. */
 export function notFound(name: string, cause?: unknown): BackupError {
   return new BackupError('IBT_NOT_FOUND', `The store does not have ${name}`, { path: name, cause })
+}
+
+/** The error of a name that cannot be deleted or replaced before a time. */
+export function retained(name: string, untilMs: number): BackupError {
+  const until = untilMs === Infinity ? 'until its mark is removed' : `until ${new Date(untilMs).toISOString()}`
+  return new BackupError('IBT_RETAINED', `${name} is locked ${until}`, { path: name })
+}
+
+/** Whether a store says that it may not delete or replace a name yet. */
+export function isRetained(error: unknown): boolean {
+  return isBackupError(error) && error.code === 'IBT_RETAINED'
 }
 
 /** Whether a store says that it does not have a name. */

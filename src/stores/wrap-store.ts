@@ -1,8 +1,9 @@
 import type { Store } from '../types.js'
 
 /** Calls and fields that replace those of a store. */
-export type StoreChanges = Partial<Omit<Store, 'create' | 'clean'>> & {
+export type StoreChanges = Partial<Omit<Store, 'create' | 'retain' | 'clean'>> & {
   readonly create?: Store['create'] | undefined
+  readonly retain?: Store['retain'] | undefined
   readonly clean?: Store['clean'] | undefined
 }
 
@@ -14,7 +15,7 @@ export type StoreChanges = Partial<Omit<Store, 'create' | 'clean'>> & {
  * A wrapper that changes what is stored takes an id of its own, or the cache mixes the two up.
  */
 export function wrapStore(store: Store, changes: StoreChanges): Store {
-  const { create, clean } = store
+  const { create, retain, clean } = store
   const wrapped = {
     id: store.id,
     ...(store.places && { places: store.places }),
@@ -23,6 +24,7 @@ export function wrapStore(store: Store, changes: StoreChanges): Store {
     list: (...call: Parameters<Store['list']>) => store.list(...call),
     delete: (...call: Parameters<Store['delete']>) => store.delete(...call),
     ...(create && { create: create.bind(store) }),
+    ...(retain && { retain: retain.bind(store) }),
     ...(clean && { clean: clean.bind(store) }),
     ...changes
   }

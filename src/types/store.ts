@@ -30,6 +30,8 @@ export interface ByteRange {
 export interface StoredName {
   readonly name: string
   readonly sizeBytes: number
+  /** Until when the store neither deletes nor replaces the name: in ms since 1970, where its list can say so. */
+  readonly retainedUntilMs?: number | undefined
 }
 
 /** What every call of a store takes. */
@@ -66,10 +68,19 @@ export interface Store {
   get(name: string, range?: ByteRange, options?: StoreOptions): AsyncIterable<Uint8Array>
   /** Names that begin with the prefix, with their sizes, in bytewise order: those whose `put` has resolved. */
   list(prefix?: string, options?: StoreOptions): AsyncIterable<StoredName>
-  /** Removes a name. A missing one is not an error. When it has resolved, `list` does not show the name. */
+  /**
+   * Removes a name. A missing one is not an error. When it has resolved, `list` does not show the name.
+   * @throws BackupError IBT_RETAINED for a name that is retained; so does `put`
+   */
   delete(name: string, options?: StoreOptions): Promise<void>
   /** Publishes only if the name is free: true if it was. Of many calls at a time, one is told so. */
   create?(name: string, bytes: Uint8Array, options?: StoreOptions): Promise<boolean>
+  /**
+   * Write once: from now until a time, in ms since 1970, nobody can delete or replace the name through the store. A time
+   * before that of an earlier call changes nothing.
+   * @throws BackupError IBT_NOT_FOUND
+   */
+  retain?(name: string, untilMs: number, options?: StoreOptions): Promise<void>
   /**
    * Removes what interrupted puts of a key have left beside what is listed, and resolves to how many there were. Called
    * by the holder of the key's lock, before its first `put`.

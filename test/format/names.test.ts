@@ -72,7 +72,7 @@ test('every name is read back, also if the key looks like a name itself', () => 
       assert.equal(parseRemovedName(name), undefined)
       if (kind !== 'state') return
       const removed = removedName(name, DATE)
-      assert.deepEqual(parseRemovedName(removed), { key, date, state: name, at: DATE })
+      assert.deepEqual(parseRemovedName(removed), { ...id, state: name, at: DATE })
       assert.equal(parseArtifactName(removed), undefined)
     }),
     { seed: 2, numRuns: 2000 }

@@ -10,14 +10,18 @@ import {
   type Codec,
   fullBackup,
   incrementalBackup,
+  type KeepOptions,
   listEntries,
+  pruneBackups,
   type RestoreOptions,
   type RestoreReport,
   type RulesOptions,
   restoreBackup,
   type Store,
+  undeleteBackup,
   verifyBackup
 } from '../../src/index.js'
+import { toStore } from '../../src/places/places.js'
 import { memoryStore } from '../../src/stores/index.js'
 import { byHandScript } from './by-hand.js'
 import { EDITS, Playground } from './playground.js'
@@ -45,6 +49,8 @@ const RUNS = {
   select: (history: History, random: Random) => history.assertSelects(random.pick(history.dates), random),
   rules: (history: History, random: Random) => history.changeRules(random),
   loseCache: (history: History) => history.loseCache(),
+  prune: (history: History, random: Random) => history.prune(random),
+  undelete: (history: History, random: Random) => history.undelete(random),
   wait: () => setTimeout(RACY_MS + 50)
 }
 
@@ -65,6 +71,7 @@ export class History {
   readonly #store: Store | string
   #cache: Store | string
   readonly #snapshots = new Map<string, Snapshot>()
+  readonly #removed = new Map<string, Snapshot>()
   #rules: readonly Rule[] = []
   #restores = 0
 
@@ -161,6 +168,58 @@ export class History {
       directoryOnly: random.chance(0.3),
       anchored: random.chance(0.4)
     }))
+  }
+
+  /** What goes is what the plan says, and nothing else; what went may come back. */
+  async prune(random: Random): Promise<void> {
+    const graceMs = random.pick([0, undefined, undefined])
+    const keep = random.pick<KeepOptions>([
+      ...[{ keepLast: 1 + random.int(4) }, { keepFull: 1 }, { keepLast: 1, keepFull: 2 }, { keepDaily: 1 }]
+    ])
+    const before = await this.#names()
+    const planned = await pruneBackups('key', { ...this.#options, ...keep, graceMs, dryRun: true })
+    assert.deepEqual(await this.#names(), before, 'A dry run')
+    const report = await pruneBackups('key', { ...this.#options, ...keep, graceMs })
+    assert.deepEqual(report.plan, planned.plan)
+    const { plan, removed, swept } = report
+    const rows = plan.backups.map(({ date, action }) => [date, action !== 'keep'] as const)
+    assert.deepEqual(
+      removed,
+      rows.filter(([, goes]) => goes).map(([date]) => date)
+    )
+    assert.deepEqual(
+      rows.map(([date]) => date),
+      this.dates
+    )
+    const after = await this.#names()
+    const states = removed.map(date => [...before.keys()].find(name => name.includes(`.state.${date}`))!)
+    const gone = [...before.keys()].filter(name => !after.has(name)).sort()
+    const deleted = swept!.deleted.map(({ name }) => name).filter(name => before.has(name))
+    assert.deepEqual(gone, [...states, ...deleted].sort())
+    const come = [...after.keys()].filter(name => !before.has(name))
+    assert.equal(come.length, graceMs === 0 ? 0 : removed.length)
+    for (const date of removed) {
+      this.#removed.set(date, this.#snapshots.get(date)!)
+      this.#snapshots.delete(date)
+    }
+    if (graceMs === 0) this.#removed.clear()
+  }
+
+  async undelete(random: Random): Promise<void> {
+    if (this.#removed.size === 0) return
+    const at = random.pick([...this.#removed.keys()])
+    assert.deepEqual(await undeleteBackup('key', { ...this.#options, at }), { key: 'key', date: at })
+    const all = new Map([...this.#snapshots, [at, this.#removed.get(at)!]])
+    this.#snapshots.clear()
+    for (const date of [...all.keys()].sort()) this.#snapshots.set(date, all.get(date)!)
+    this.#removed.delete(at)
+    await this.assertRestores(at)
+  }
+
+  async #names(): Promise<ReadonlyMap<string, number>> {
+    const names = new Map<string, number>()
+    for await (const { name, sizeBytes } of toStore(this.#store).list('key.')) names.set(name, sizeBytes)
+    return names
   }
 
   loseCache(): void {

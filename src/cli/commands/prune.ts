@@ -1,0 +1,98 @@
+import { isBackupError } from '../../errors.js'
+import type { PlannedBackup, PruneAction, PrunePlan } from '../../lifecycle/plan.js'
+import { type PruneReport, pruneBackups } from '../../pipelines/prune.js'
+import { parseRules } from '../../retention/rules.js'
+import { describeError, Exit, exitCode, UsageError } from '../exit.js'
+import { formatBytes, formatCount } from '../format.js'
+import { toJsonLine } from '../json.js'
+import { type KeepValues, parseGrace, toKeepOptions, toMs } from '../keep.js'
+import { type CommonValues, toPlaceOptions } from '../options.js'
+import { Reporter } from '../reporter.js'
+import { keysOf } from '../store.js'
+import { sweptLines } from './clean.js'
+
+export interface PruneValues extends CommonValues, KeepValues {
+  readonly all?: boolean
+  readonly dryRun?: boolean
+  readonly grace?: string
+  readonly keepSigvaults?: boolean
+  readonly allowMissing?: boolean
+  readonly lockWait?: number
+}
+
+/** `ibt prune`. */
+export async function runPrune(key: string | undefined, values: PruneValues, signal: AbortSignal): Promise<number> {
+  const { all = false, json, quiet } = values
+  if (all === (key !== undefined)) throw new UsageError('Give either a key or --all')
+  const keep = toKeepOptions(values)
+  parseRules(keep)
+  const reporter = new Reporter(values)
+  const places = toPlaceOptions(values, signal)
+  const options = {
+    ...{ ...places, ...keep, dryRun: values.dryRun, keepSigvaults: values.keepSigvaults },
+    ...{ allowMissing: values.allowMissing, graceMs: parseGrace(values.grace), lockWaitMs: toMs(values.lockWait) },
+    onError: reporter.onError,
+    onPlan(plan: PrunePlan) {
+      if (json) process.stdout.write(toJsonLine({ event: 'plan', ...plan }))
+      else if (!quiet)
+        process.stdout.write(
+          planLines(plan)
+            .map(line => `${line}\n`)
+            .join('')
+        )
+    }
+  }
+  if (key !== undefined) return tell(reporter, await pruneBackups(key, options))
+  let code: number = Exit.done
+  for (const one of await keysOf(places)) {
+    try {
+      tell(reporter, await pruneBackups(one, options))
+    } catch (error) {
+      // The other keys have nothing to do with it.
+      if (signal.aborted || !isBackupError(error)) throw error
+      reporter.warn(describeError(error))
+      code = Math.max(code, exitCode(error))
+    }
+  }
+  return code
+}
+
+const ACTIONS: Readonly<Record<PruneAction, string>> = { keep: 'keep', remove: 'remove', data: 'stays as data' }
+
+/** The table: what becomes of each backup, and why. */
+function planLines({ key, backups, keeps, removes, data, dataBytes, freedBytes, isCostly }: PrunePlan): string[] {
+  const lines = [
+    `${key}: ${formatCount(backups.length, 'backup')}, ${keeps} kept, ${removes + data} removed`,
+    ...backups.map(describe)
+  ]
+  if (data > 0) {
+    lines.push(`${formatBytes(dataBytes)} of ${formatCount(data, 'removed backup')} stay, because kept ones need them`)
+  }
+  if (isCostly) {
+    lines.push(`That is much for ${formatCount(keeps, 'backup')}. A full backup from time to time keeps chains short.`)
+  }
+  if (freedBytes > 0) lines.push(`${formatBytes(freedBytes)} will not be needed any more`)
+  return lines
+}
+
+function describe({ date, kind, action, reasons, sizeBytes, staysBytes }: PlannedBackup): string {
+  const columns = [
+    date,
+    kind.padEnd(11),
+    formatBytes(sizeBytes).padStart(9),
+    ACTIONS[action].padEnd(13),
+    (action === 'data' ? `${formatBytes(staysBytes)} ` : '') + reasons.join(', ')
+  ]
+  return `  ${columns.join('  ').trimEnd()}`
+}
+
+function tell(reporter: Reporter, { plan, ...report }: PruneReport): number {
+  const { key, removed, locked, swept } = report
+  if (swept === undefined) return reporter.report(report, [`Dry run: nothing of ${key} was removed`], Exit.done)
+  const lines = [
+    `Pruned ${key}: ${formatCount(removed.length, 'backup')} removed, ${plan.keeps} kept`,
+    ...(locked.length > 0 ? [`  ${locked.length} not removed, because the store has locked them`] : []),
+    ...sweptLines(key, swept)
+  ]
+  return reporter.report(report, lines, Exit.done)
+}

@@ -1,0 +1,85 @@
+import type { Command } from 'commander'
+import { UsageError } from '../exit.js'
+import { collect, parseSeconds } from '../options.js'
+import { type Answer, AT, addReader } from './reader.js'
+
+const COUNT = 'a number, all, or a time such as 7d'
+
+/** Commands that decide how long backups are kept. */
+export function addLifecycle(program: Command, signal: AbortSignal, answer: Answer): void {
+  addKeepOptions(addReader(program, 'prune [key]', 'remove backups that no rule keeps'))
+    .option('--all', 'prune every key of the store, each by itself')
+    .option('--dry-run', 'print the table and remove nothing')
+    .option('--grace <time>', GRACE)
+    .option('--keep-sigvaults', SIGVAULTS)
+    .option('--allow-missing', 'go on although a kept backup has lost an archive')
+    .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)
+    .addHelpText('after', PRUNE_HELP)
+    .action(async (key, values) => {
+      const { runPrune } = await import('../commands/prune.js')
+      answer(await runPrune(key, values, signal))
+    })
+  addReader(program, 'clean <key>', 'delete what no backup needs any more')
+    .option('--grace <time>', GRACE)
+    .option('--keep-sigvaults', SIGVAULTS)
+    .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)
+    .action(async (key, values) => {
+      const { runClean } = await import('../commands/clean.js')
+      answer(await runClean(key, values, signal))
+    })
+  addReader(program, 'undelete <key>', 'list removed backups, or bring one back')
+    .option('--at <date>', 'the newest removed backup that was made at or before')
+    .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)
+    .action(async (key, values) => {
+      const { runUndelete } = await import('../commands/undelete.js')
+      answer(await runUndelete(key, values, signal))
+    })
+  for (const [name, summary] of LOCKS) {
+    const command = addReader(program, `${name} <key>`, summary)
+      .requiredOption('--until <date>', 'a time to come, or a duration from now such as 30d')
+      .option('--dry-run', 'say what would be locked')
+      .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)
+    if (name === 'lock') addKeepOptions(command.option('--at <date>', AT))
+    command.action(async (key, values) => {
+      const { runLock } = await import('../commands/lock.js')
+      answer(await runLock(name, key, values, signal))
+    })
+  }
+}
+
+const GRACE = 'how long a removed backup can come back: 7d, 36h, 0 (default: 7d)'
+const SIGVAULTS = 'leave signatures that older backups name (default: those stay that the newest names)'
+const LOCK_WAIT = 'wait at most this long for another run on the same key'
+const LOCKS = [
+  ['lock', 'keep backups from being deleted before a time'],
+  ['extend', 'lock for longer what is locked']
+] as const
+
+function addKeepOptions(command: Command): Command {
+  return command
+    .option('--keep <what>', 'short form: 10, 10d, 7daily, 4weekly, 2full; may be repeated', collect)
+    .option('--keep-last <n>', 'the newest backups', once)
+    .option('--keep-within <time>', 'all backups of a time before the newest: 10d, 6m, 1y6m', once)
+    .option('--keep-hourly <n>', `the newest of each hour: ${COUNT}`, once)
+    .option('--keep-daily <n>', 'the newest of each day', once)
+    .option('--keep-weekly <n>', 'the newest of each week, Monday to Sunday', once)
+    .option('--keep-monthly <n>', 'the newest of each month', once)
+    .option('--keep-13weekly <n>', 'the newest of each quarter, by weeks', once)
+    .option('--keep-3monthly <n>', 'the newest of each quarter, by months', once)
+    .option('--keep-yearly <n>', 'the newest of each year', once)
+    .option('--keep-full <n>', 'the newest fulls, with the incrementals that follow them', once)
+    .option('--utc', 'days, weeks and months of UTC (default: of the time zone of this machine)')
+}
+
+function once(value: string, before: string | undefined): string {
+  if (before !== undefined) throw new UsageError(`'${before}' and '${value}' are given for one option`)
+  return value
+}
+
+const PRUNE_HELP = `
+Examples:
+  ibt prune photos --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run
+  ibt prune photos --keep 30d --keep-yearly all
+  ibt prune --all --keep-last 10 --grace 0
+
+See also: ibt help clean, undelete, lock.`
