@@ -29,7 +29,8 @@ function stagePackage(stage) {
   mkdirSync(stage, { recursive: true })
   writeJson(join(stage, 'package.json'), publishedManifest())
   for (const name of [...PAGES, 'bin', 'docs']) cpSync(join(root, name), join(stage, name), { recursive: true })
-  const isProgram = path => !/\.map$/.test(path)
+  // What is in src/cli is in the bundle too, which is what runs.
+  const isProgram = path => !/\.map$|\/dist\/src\/cli$/.test(path)
   cpSync(join(root, 'dist/src'), join(stage, 'dist/src'), { recursive: true, filter: isProgram })
   const isSource = path => !/\/native\/(test|fuzz)$/.test(path)
   cpSync(join(root, 'native'), join(stage, 'native'), { recursive: true, filter: isSource })

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
+import { packageRoot } from '../native/load-addon.js'
 import { UsageError } from './exit.js'
 import { rdiffHelp } from './rdiff.js'
 import { TOPICS } from './topics.js'
@@ -7,7 +8,7 @@ import { TOPICS } from './topics.js'
 /** Columns of a help page, at most. */
 export const HELP_COLUMNS = 80
 
-const ERROR_PAGE = new URL('../../../docs/errors.md', import.meta.url)
+const ERROR_PAGE = new URL('docs/errors.md', packageRoot)
 
 /** Prints what `ibt help TOPIC` asks for: a command, a page, or an error code. @throws UsageError for none of them */
 export function printHelp(program: Command, topic: string | undefined): void {

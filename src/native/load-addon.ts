@@ -12,7 +12,8 @@ const here = import.meta.url ?? pathToFileURL(__filename).href
 const load = requireFrom(here)
 
 /** The package, seen from dist/src/native/. */
-const packageRoot = new URL('../../../', here)
+/** Of this package: a bundle of ours lies as deep as this file. */
+export const packageRoot = new URL('../../../', here)
 
 interface Manifest {
   readonly version?: string

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { dirname, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { BIN, Desk } from '../helpers/desk.js'
@@ -45,7 +45,15 @@ function modulesOf(desk: Desk, ...args: string[]): { readonly own: string[]; rea
     .filter(path => !path.startsWith('..'))
     .sort()
   const packages = paths.flatMap(path => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? [])
-  return { own: paths.filter(path => !path.startsWith('node_modules/')), packages: [...new Set(packages)].sort() }
+  const own = paths.filter(path => !path.startsWith('node_modules/')).flatMap(modulesIn)
+  return { own, packages: [...new Set(packages)].sort() }
+}
+
+/** Modules that a file consists of: those of a bundle are named before the code of each. */
+function modulesIn(path: string): string[] {
+  if (!path.startsWith('dist/src/ibt/')) return [path]
+  const text = readFileSync(join(ROOT, path), 'utf8')
+  return Array.from(text.matchAll(/^\/\/ (dist\/\S+)$/gm), ([, name]) => name!)
 }
 
 test('signature, delta, patch and compose load the addon and little else', t => {

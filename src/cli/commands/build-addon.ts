@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BackupError } from '../../errors.js'
+import { packageRoot } from '../../native/load-addon.js'
 import { Exit } from '../exit.js'
 
 const ADDON = 'librsync-native.node'
@@ -27,7 +28,7 @@ export interface BuildAddonValues {
  * headers of Node-API are in the package.
  */
 export async function runBuildAddon(values: BuildAddonValues): Promise<number> {
-  const root = fileURLToPath(new URL('../../../../', import.meta.url))
+  const root = fileURLToPath(packageRoot)
   const output = resolve(values.output ?? join(root, 'build', 'Release', ADDON))
   checkWritable(output)
   const workplace = mkdtempSync(join(tmpdir(), 'ibt-addon-'))
