@@ -34,10 +34,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   proof: [...GROUND, 'path', 'flow', 'format'],
   lifecycle: [...GROUND, 'format', 'retention', 'stores', 'places'],
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
+  plan: [...GROUND, 'path', 'flow', 'rules', 'format', 'change', 'stores', 'stages', 'places', 'catalog'],
   pipelines: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
     ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog'],
-    ...['proof', 'retention', 'lifecycle']
+    ...['plan', 'proof', 'retention', 'lifecycle']
   ],
   index: [
     ...GROUND,
@@ -54,6 +55,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'stages',
     'places',
     'catalog',
+    'plan',
     'proof',
     'pipelines',
     'retention',
@@ -61,7 +63,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'interop', 'bundle', 'stores', 'stages'],
-    ...['places', 'catalog', 'proof', 'pipelines'],
+    ...['places', 'catalog', 'plan', 'proof', 'pipelines'],
     'retention',
     'lifecycle'
   ]

@@ -14,6 +14,8 @@ export type StoredReason =
   | 'retyped'
   /** The pipeline compared no contents. */
   | 'not-compared'
+  /** What would say it is not in the store any more. */
+  | 'unknown'
 
 /** A file of which a backup stored bytes. */
 export interface StoredFile {

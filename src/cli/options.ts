@@ -7,6 +7,7 @@ import type { Codec } from '../types.js'
 import { checkText } from './arguments.js'
 import { UsageError } from './exit.js'
 import { parseSize } from './format.js'
+import type { NamesValues } from './names.js'
 import type { ReporterOptions } from './reporter.js'
 import { chooseStore, type StoreValues } from './store.js'
 
@@ -17,13 +18,10 @@ export interface CommonValues extends ReporterOptions, StoreValues {
 }
 
 /** What a command that makes a backup takes. */
-export interface BackupValues extends CommonValues {
+export interface BackupValues extends CommonValues, NamesValues {
   readonly key?: string
   readonly exclude?: readonly string[]
   readonly ignoreFile?: readonly string[]
-  readonly filesFrom?: string
-  readonly null?: boolean
-  readonly allowEmptyFilesFrom?: boolean
   readonly excludeIfPresent?: readonly string[]
   readonly excludeCaches?: boolean
   readonly excludeLargerThan?: number
@@ -43,6 +41,8 @@ export interface BackupValues extends CommonValues {
   readonly lockWait?: number
   readonly out?: string
   readonly volumeSize?: number
+  readonly maxChain?: number
+  readonly maxRestoreRatio?: number
 }
 
 export function addCommonOptions(command: Command): Command {
@@ -103,6 +103,17 @@ export function addBackupOptions(command: Command): Command {
     .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
 }
 
+/** When a backup is a full because the chain has grown too long, or too large to restore. */
+export function addLevelOptions(command: Command): Command {
+  return command
+    .option('--max-chain <n>', 'make a full if there are this many incrementals on the newest', parseChain)
+    .option(
+      '--max-restore-ratio <r>',
+      'make a full if a restore of the newest backup reads more than r times what it would of a full',
+      parseRatio
+    )
+}
+
 export function toPlaceOptions(values: CommonValues, signal: AbortSignal): PlaceOptions {
   if (values.jobs !== undefined) setJobs(values.jobs)
   returnFreedMemory()
@@ -138,6 +149,8 @@ export function toBackupOptions(values: BackupValues, signal: AbortSignal): Back
     sourceId: values.sourceId,
     deleteOldSigvaults: values.deleteOldSigvaults,
     init: values.init,
+    maxChain: values.maxChain,
+    maxRestoreRatio: values.maxRestoreRatio,
     lockWaitMs: values.lockWait === undefined ? undefined : values.lockWait * 1000
   }
 }
@@ -171,6 +184,17 @@ export function parseSeconds(text: string): number {
   const seconds = Number(text)
   if (text.trim() !== '' && Number.isFinite(seconds) && seconds >= 0) return seconds
   throw new UsageError(`'${text}' is not a number of seconds`)
+}
+
+function parseChain(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new UsageError(`'${text}' is not a number of incrementals`)
+}
+
+function parseRatio(text: string): number {
+  const ratio = Number(text)
+  if (text.trim() !== '' && Number.isFinite(ratio) && ratio >= 1) return ratio
+  throw new UsageError(`'${text}' is not a ratio: give a number from 1 on`)
 }
 
 function parseSort(text: string): 'spool' {

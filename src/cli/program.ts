@@ -4,9 +4,10 @@ import { toolVersion } from '../pipelines/tool-version.js'
 import { Exit, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
-import { addBackupOptions, collect } from './options.js'
+import { addBackupOptions, addLevelOptions, collect } from './options.js'
 import { addLifecycle } from './programs/lifecycle.js'
 import { addLook } from './programs/look.js'
+import { addPlan } from './programs/plan.js'
 import { addProof } from './programs/proof.js'
 import { type Answer, AT, addReader } from './programs/reader.js'
 import { addStream } from './programs/stream.js'
@@ -48,6 +49,8 @@ function buildProgram(signal: AbortSignal, answer: Answer): Command {
     .version(toolVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand(false)
+    // Those of a command in a command are not the outer one's.
+    .enablePositionalOptions()
     .configureHelp({ helpWidth: Math.min(process.stdout.columns || HELP_COLUMNS, HELP_COLUMNS) })
     .configureOutput({ outputError: () => {} })
     .exitOverride()
@@ -60,6 +63,7 @@ function buildProgram(signal: AbortSignal, answer: Answer): Command {
   addReaders(program, signal, answer)
   addProof(program, signal, answer)
   addLifecycle(program, signal, answer)
+  addPlan(program, signal, answer)
   addRdiff(program)
   program
     .command('build-addon')
@@ -80,11 +84,13 @@ function buildProgram(signal: AbortSignal, answer: Answer): Command {
 const BACKUPS = [
   ['full', 'back up everything'],
   ['incremental', 'back up the changes since the newest backup'],
-  ['backup', 'a full if there is none yet, else an incremental']
+  ['backup', 'a full if there is none yet or a limit is reached, else an incremental']
 ] as const
 
 function backupCommand(program: Command, name: keyof typeof MANUAL, summary: string): Command {
-  return addBackupOptions(program.command(`${name} <source>`).summary(summary).description(MANUAL[name])).addHelpText(
+  const command = addBackupOptions(program.command(`${name} <source>`).summary(summary).description(MANUAL[name]))
+  if (name === 'backup') addLevelOptions(command)
+  return command.addHelpText(
     'after',
     `
 Examples:

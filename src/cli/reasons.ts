@@ -15,13 +15,17 @@ const STORED: Readonly<Record<StoredReason, string>> = {
   'chain-too-large': 'whole: its deltas had become as large as it is',
   'nothing-in-common': 'whole: nothing in common with the previous version',
   'delta-too-large': 'whole: a delta would have saved too little',
-  'not-compared': 'whole: the pipeline compared no contents'
+  'not-compared': 'whole: the pipeline compared no contents',
+  unknown: 'whole: what would say why is not in the store any more'
 }
 
-const FULL: Readonly<Record<FullReason, string>> = {
+const FULL: Readonly<Record<FullReason | 'merged', string>> = {
   first: 'the first backup of the key',
   asked: 'a full was asked for',
-  'parent-damaged': 'the newest backup is damaged'
+  merged: 'it was made by merging the backups up to then',
+  'parent-damaged': 'the newest backup is damaged',
+  'chain-too-long': 'the chain has as many incrementals as --max-chain allows',
+  'restore-too-large': 'a restore reads more than --max-restore-ratio allows'
 }
 
 /** Why a backup is a full, for people; a word that a later version wrote stays as it is. */

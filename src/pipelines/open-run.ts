@@ -4,6 +4,7 @@ import { BackupError, isBackupError } from '../errors.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
 import { decodePath } from '../path.js'
 import { checkNamed, openPlaces, type Places, placesInside } from '../places/places.js'
+import { checkLimits, chooseLevel, firstLevel, type Level } from '../plan/level.js'
 import { createRules } from '../rules.js'
 import { addParents } from '../stages/add-parents.js'
 import type { Published } from '../stages/publish.js'
@@ -28,7 +29,7 @@ import { checkShrunk } from './shrink.js'
 import { removeLeftovers, removeSuperfluous } from './superfluous.js'
 import { Watcher } from './watch.js'
 
-/** What is made: `auto` is a full if there is no backup yet, else an incremental. */
+/** What is made: `auto` is a full if there is no backup yet or a limit is reached, else an incremental. */
 export type RunKind = 'full' | 'incremental' | 'auto'
 
 /** Options of `openRun`. */
@@ -44,6 +45,8 @@ export interface OpenRunOptions extends RunOptions {
 export interface BackupRun extends BackupSettings, FixedStages, AsyncDisposable {
   /** The backup that this one builds on: its entries, signatures, contents and artifacts. None for a full. */
   readonly parent: Parent | undefined
+  /** Why the run makes a full or an incremental, where nobody said which. */
+  readonly level?: Level | undefined
   /** The stages that the prebuilt pipelines run, fresh ones, to be used once. */
   readonly stages: IncrementalStages
   /** For the end of `pipe`: the signal, and where `sign` finds contents that were renamed or moved. */
@@ -72,6 +75,7 @@ export async function openRun(source: string | Uint8Array, options: OpenRunOptio
   if (!['full', 'incremental', 'auto'].includes(kind)) {
     throw new TypeError(`openRun: kind is 'full', 'incremental' or 'auto', not ${kind}`)
   }
+  checkLimits(options)
   signal?.throwIfAborted()
   const root = resolve(checkNamed('source', typeof source === 'string' ? source : decodePath(source)))
   const key = options.key ?? keyFromPath(root)
@@ -137,6 +141,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   return {
     ...settings,
     parent,
+    level: newest.level,
     stages: backupStages(settings, parent),
     addParents: addParents({ onMade: watcher.make }),
     watch: watcher.stage,
@@ -158,26 +163,27 @@ interface Newest {
   /** What the newest backup counted, also where nothing is built on it. */
   readonly before?: Totals | undefined
   readonly fullReason?: FullReason | undefined
+  readonly level?: Level | undefined
 }
 
 /** The newest backup, which has to be of the same source, for a full, too. */
-async function findParent(
-  chain: Chain,
-  kind: RunKind,
-  source: Source,
-  { allowSourceMismatch = false, onError }: RunOptions
-): Promise<Newest> {
+async function findParent(chain: Chain, kind: RunKind, source: Source, options: RunOptions): Promise<Newest> {
   const { newest, key } = chain
+  const { allowSourceMismatch = false, onError } = options
   if (newest === undefined) {
-    if (kind !== 'incremental') return { fullReason: 'first' }
+    if (kind !== 'incremental') return { fullReason: 'first', level: kind === 'auto' ? firstLevel(options) : undefined }
     throw new BackupError('IBT_NO_BACKUP', `No backup of ${key} to build on: make a full one first`, { path: key })
   }
   try {
     const { header, closing } = await chain.ends(newest.date)
     if (!allowSourceMismatch) checkSource(header, source)
     const before = closing.totals
-    if (kind !== 'full') return { before, parent: await openParent(chain, newest) }
-    return { before, fullReason: (await lostArtifact(chain, newest.date)) === undefined ? 'asked' : 'parent-damaged' }
+    if (kind === 'full') {
+      return { before, fullReason: (await lostArtifact(chain, newest.date)) === undefined ? 'asked' : 'parent-damaged' }
+    }
+    const level = kind === 'auto' ? await chooseLevel(chain, newest.date, options) : undefined
+    if (level?.kind === 'full') return { before, level, fullReason: level.fullReason }
+    return { before, level, parent: await openParent(chain, newest) }
   } catch (error) {
     // A full is the way out of a damaged chain: only a refusal stops it.
     const isRefusal = !isBackupError(error) || ['IBT_SOURCE_MISMATCH', 'IBT_STATE_VERSION'].includes(error.code)
@@ -189,7 +195,7 @@ async function findParent(
 
 function makeReport(
   { header }: BackupSettings,
-  { parent, fullReason }: Newest,
+  { parent, fullReason, level }: Newest,
   { artifacts, totals }: Published,
   { largest, missingFiles, movedFiles, madeDirectories, suspectFiles, suspects, knownSuspects }: Watcher
 ): Omit<BackupReport, 'isStored' | 'leftOut'> {
@@ -198,6 +204,7 @@ function makeReport(
     date: header.date,
     kind: header.kind,
     fullReason,
+    level,
     parent: parent?.date,
     files: artifacts,
     storedBytes: artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),

@@ -2,6 +2,7 @@ import type { ChangeDetection } from '../change/compare.js'
 import type { StoredFile } from '../change/largest.js'
 import type { BackupError } from '../errors.js'
 import type { PlaceOptions } from '../places/options.js'
+import type { Level, LevelLimits } from '../plan/level.js'
 import type { RulesOptions } from '../rules.js'
 import type { Codec, FullReason, SealedArtifact, Totals } from '../types.js'
 import type { StagesOption } from './choose-stages.js'
@@ -20,7 +21,7 @@ export interface Progress {
 }
 
 /** Options of a run, whatever its pipeline. */
-export interface RunOptions extends PlaceOptions {
+export interface RunOptions extends PlaceOptions, LevelLimits {
   /** Names the chain. Default: made of the source's base name. */
   readonly key?: string | undefined
   /** Default: `zstd()`, or `gzip()` where neither the package `@mongodb-js/zstd` nor Node itself has a zstd. */
@@ -68,6 +69,8 @@ export interface BackupReport {
   readonly kind: 'full' | 'incremental'
   /** Why the backup is a full; undefined for an incremental. */
   readonly fullReason?: FullReason | undefined
+  /** The figures by which `autoBackup` chose between a full and an incremental. */
+  readonly level?: Level | undefined
   /** Date of the backup that this one builds on. */
   readonly parent?: string | undefined
   readonly files: readonly SealedArtifact[]

@@ -102,6 +102,10 @@ export type FullReason =
   | 'asked'
   /** The newest backup cannot be read, or an artifact that it needs is gone. */
   | 'parent-damaged'
+  /** The chain has as many incrementals as it may have. */
+  | 'chain-too-long'
+  /** A restore reads so much more than it would of a full. */
+  | 'restore-too-large'
 
 /** First line of a state. */
 export interface StateHeader extends BackupId {

@@ -6,7 +6,7 @@ import { type StreamBackupOptions, streamBackup } from '../../pipelines/stream-b
 import { countBytes } from '../count-ahead.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
-import { readNames } from '../names.js'
+import { filesOf } from '../names.js'
 import { type BackupValues, toBackupOptions } from '../options.js'
 import { describeFullReason, largestLines } from '../reasons.js'
 import { Reporter } from '../reporter.js'
@@ -67,16 +67,6 @@ function checkOut({ out, temporary, skipUnchanged, dryRun, init, deleteOldSigvau
     const needing = '--temporary, --skip-unchanged, --dry-run, --init and --delete-old-sigvaults'
     throw new UsageError(`${needing} need a store that is written to: --out writes to none`)
   }
-}
-
-/** The names of `--files-from`. @throws UsageError */
-function filesOf({ filesFrom, null: isNull = false, allowEmptyFilesFrom }: BackupValues): string[] | undefined {
-  if (filesFrom === undefined) return undefined
-  const names = readNames(filesFrom, { isNull })
-  if (names.length > 0 || allowEmptyFilesFrom) return names
-  throw new UsageError(
-    `${filesFrom === '-' ? 'stdin' : filesFrom} names no files: --allow-empty-files-from accepts that`
-  )
 }
 
 function movedNotice(count: number): string {

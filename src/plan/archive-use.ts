@@ -1,0 +1,115 @@
+import type { StoredArtifact } from '../stores/chain.js'
+import type { ArchiveKind, FrameIndex, Store, StoreOptions } from '../types.js'
+
+/** Bytes that a reader asks for with a body, to have its header. */
+const HEADER_BYTES = 2048
+/** Stored bytes that a reader fetches together where frames follow each other. */
+const FETCH_BYTES = 1024 * 1024
+
+/** What is read of an archive. */
+export interface PlannedArchive {
+  readonly name: string
+  readonly kind: ArchiveKind
+  readonly date: string
+  /** Of all of it, as stored. */
+  readonly sizeBytes: number
+  readonly frames: number
+  readonly readFrames: number
+  /** Stored bytes of the frames that are read. */
+  readonly frameBytes: number
+  /** Bytes of the frames, and of what is read to have the seek table. */
+  readonly readBytes: number
+  readonly requests: number
+}
+
+/** A body in an archive. */
+export interface Extent {
+  readonly offset: number
+  readonly sizeBytes: number
+  /** The body may be smaller: it ends in front of the next that is read. */
+  readonly isGuess?: boolean | undefined
+}
+
+/** The frames of an archive that bodies are in. Memory: its seek table, and a byte for each frame. */
+export class ArchiveUse {
+  readonly #used: Uint8Array
+  #guess: Extent | undefined
+
+  private constructor(
+    readonly artifact: StoredArtifact,
+    readonly index: FrameIndex,
+    /** What it took to read the seek table. */
+    readonly table: { readonly requests: number; readonly bytes: number }
+  ) {
+    this.#used = new Uint8Array(index.frames)
+  }
+
+  /** Reads the seek table. @throws BackupError as `codec.index` does */
+  static async open(store: Store, artifact: StoredArtifact, options: StoreOptions): Promise<ArchiveUse> {
+    const { name, sizeBytes, codec } = artifact
+    const table = { requests: 0, bytes: 0 }
+    const read = async (start: number, end: number) => {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of store.get(name, { start, end }, options)) chunks.push(chunk)
+      table.requests++
+      table.bytes += end - start
+      return Buffer.concat(chunks)
+    }
+    return new ArchiveUse(artifact, await codec().index(read, sizeBytes, name), table)
+  }
+
+  /** Marks the frames of a body. Bodies come nearly in the order of the archive. */
+  add(extent: Extent): void {
+    const guess = this.#guess
+    this.#guess = undefined
+    if (guess !== undefined) {
+      const room = extent.offset - guess.offset
+      this.#mark(guess.offset, room > 0 ? Math.min(guess.sizeBytes, room - HEADER_BYTES) : guess.sizeBytes)
+    }
+    if (extent.isGuess) this.#guess = extent
+    else this.#mark(extent.offset, extent.sizeBytes)
+  }
+
+  #mark(offset: number, sizeBytes: number): void {
+    const { index } = this
+    const end = Math.min(index.sizeBytes, offset + HEADER_BYTES + Math.max(0, sizeBytes))
+    for (let at = offset; at < end; ) {
+      const found = index.find(at)
+      const frame = index.frame(found)
+      this.#used[found] = 1
+      at = frame.start + frame.sizeBytes
+    }
+  }
+
+  /** Bytes of the frames that are read, as stored and before compression. */
+  get bytes(): { readonly storedBytes: number; readonly sizeBytes: number } {
+    let [storedBytes, sizeBytes] = [0, 0]
+    for (const frame of this.#frames()) {
+      storedBytes += frame.storedBytes
+      sizeBytes += frame.sizeBytes
+    }
+    return { storedBytes, sizeBytes }
+  }
+
+  plan(): PlannedArchive {
+    let [readFrames, frameBytes, requests] = [0, 0, this.table.requests]
+    let fetched = { start: 0, end: -1 }
+    for (const { storedStart, storedBytes } of this.#frames()) {
+      readFrames++
+      frameBytes += storedBytes
+      const end = storedStart + storedBytes
+      const isTogether = storedStart === fetched.end && end - fetched.start <= FETCH_BYTES
+      if (!isTogether) requests++
+      fetched = { start: isTogether ? fetched.start : storedStart, end }
+    }
+    const { name, kind, date, sizeBytes } = this.artifact
+    const { frames } = this.index
+    const readBytes = frameBytes + this.table.bytes
+    return { name, kind: kind as ArchiveKind, date, sizeBytes, frames, readFrames, frameBytes, readBytes, requests }
+  }
+
+  *#frames() {
+    if (this.#guess !== undefined) this.#mark(this.#guess.offset, this.#guess.sizeBytes)
+    for (let i = 0; i < this.#used.length; i++) if (this.#used[i] !== 0) yield this.index.frame(i)
+  }
+}
