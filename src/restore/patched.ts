@@ -5,6 +5,8 @@ import { printPath } from '../path.js'
 import type { Content, Layer, Layered, Source } from '../types.js'
 import { type Basis, type BasisOptions, openBasis } from './basis.js'
 import { composeLayers } from './compose-layers.js'
+import { encodeCopies } from './copies.js'
+import { findReusable, joinSegments, missingRanges, type OldVersion } from './reuse.js'
 import { StoredLayer } from './stored-layer.js'
 
 /** Zeros are excluded: the addon takes them for no digest. */
@@ -43,6 +45,20 @@ export class PatchedContent implements Content {
     return sizeBytes <= PART_BYTES ? this.#buffered() : this.#proven()
   }
 
+  /**
+   * As `open`, with what an old version of the file has of it read from there: undefined if that is not worth it, or not
+   * known. The old version is open until the end.
+   */
+  async openOver(old: OldVersion): Promise<AsyncGenerator<Uint8Array, void, undefined> | undefined> {
+    const { readSignature, sizeBytes, sha256 } = this.entry
+    if (readSignature === undefined || sizeBytes === undefined || sha256 === undefined) return undefined
+    const segments = await findReusable(await readSignature(), sizeBytes, old, this.options.signal)
+    if (segments === undefined) return undefined
+    const missing = encodeCopies(missingRanges(segments))
+    const parts = this.#content([{ form: 'delta', open: () => [missing] }])
+    return this.#proven(joinSegments(segments, old, parts))
+  }
+
   /** The content is proven before its first byte leaves. */
   async *#buffered(): AsyncGenerator<Uint8Array, void, undefined> {
     const chunks: Uint8Array[] = []
@@ -50,11 +66,11 @@ export class PatchedContent implements Content {
     if (chunks.length > 0) yield chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
   }
 
-  async *#proven(): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#proven(content: Source<Uint8Array> = this.#content()): AsyncGenerator<Uint8Array, void, undefined> {
     const { sha256, sizeBytes = Infinity } = this.entry
     const digest = createHash('sha256')
     let bytes = 0
-    for await (const chunk of this.#content()) {
+    for await (const chunk of content) {
       bytes += chunk.length
       if (bytes > sizeBytes) break
       digest.update(chunk)
@@ -64,11 +80,11 @@ export class PatchedContent implements Content {
     throw mismatch(this.entry, bytes)
   }
 
-  /** Each byte is made once, whatever the number of deltas. */
-  async *#content(): AsyncGenerator<Uint8Array, void, undefined> {
+  /** Each byte is made once, whatever the number of deltas. `more`: deltas on the content. */
+  async *#content(more: readonly Layer[] = []): AsyncGenerator<Uint8Array, void, undefined> {
     const from = this.layers.findLastIndex(({ form }) => form === 'whole')
     const whole = this.layers[from]
-    const deltas = this.layers.slice(from + 1)
+    const deltas = [...this.layers.slice(from + 1), ...more]
     if (deltas.length > 0) yield* this.#patched(whole, deltas)
     else if (whole !== undefined) yield* whole.open()
   }

@@ -1,8 +1,9 @@
 import { PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable, untilAbort } from '../flow/abortable.js'
-import { Operation, type Unset } from '../native.js'
-import { joinPath, parentPath, printPath, ROOT_PATH } from '../path.js'
+import { type OpenFile, Operation, openFile, type Unset } from '../native.js'
+import { encodePath, joinPath, parentPath, printPath, ROOT_PATH } from '../path.js'
+import { closeFile } from '../source/disk.js'
 import { digestOf, type Existing, inodeOf } from './existing.js'
 import { writeLargeFile } from './large-file.js'
 import { OpenDirectories, type OpenDirectoriesOptions, type OpenDirectory, type Place } from './open-directories.js'
@@ -215,7 +216,7 @@ export class TreeWriter {
     const { content, sizeBytes = Infinity } = entry
     const { signal } = this.options
     const chunks = () => abortable(content?.open() ?? [], signal)
-    if (sizeBytes > PART_BYTES) return this.#writeLarge(place, chunks())
+    if (sizeBytes > PART_BYTES) return this.#writeLarge(place, chunks)
     const read = () => (content?.read === undefined ? buffer(entry, chunks()) : untilAbort(content.read(), signal))
     const unproven = content instanceof PatchedContent ? content.unproven : undefined
     const stored = unproven?.body
@@ -232,14 +233,16 @@ export class TreeWriter {
   }
 
   /** The bytes of a large file are proven only when all are written: it gets its name then. */
-  async #writeLarge(place: Place, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  async #writeLarge(place: Place, chunks: () => AsyncIterable<Uint8Array>): Promise<void> {
     const { restoration, there } = place
     const { path, link, sparse = false } = restoration.entry
     const { signal } = this.options
     await this.#queue.flush()
     const temporary = joinPath(parentPath(path), temporaryName())
     try {
-      restoration.sizeBytes = await writeLargeFile(this.root, temporary, chunks, { sparse, signal })
+      restoration.sizeBytes =
+        (await this.#writeOver(place, temporary)) ??
+        (await writeLargeFile(this.root, temporary, chunks(), { sparse, signal }))
       if (there?.type === 'directory') await this.#clear(place)
       const metadata = this.#metadata(restoration.entry)
       await this.#queue.add({ code: Operation.setMetadata, path: temporary, metadata, restoration })
@@ -252,6 +255,27 @@ export class TreeWriter {
       await this.#queue.discard(temporary)
       if (!isBackupError(error) || error.path !== temporary || !(error.cause instanceof Error)) throw error
       this.#queue.fail({ code: Operation.writeFile, path, link, restoration }, error.cause)
+    }
+  }
+
+  /** Writes a large file with what the file in its place has of it. Resolves to its size; undefined: it was not written. */
+  async #writeOver({ restoration, there }: Place, temporary: string): Promise<number | undefined> {
+    const { path, content, sparse = false } = restoration.entry
+    const { signal } = this.options
+    if (there?.type !== 'file' || !(content instanceof PatchedContent)) return undefined
+    let old: OpenFile | undefined
+    try {
+      old = await openFile(this.root, encodePath(path), 'read', signal)
+      const chunks = await content.openOver({ fd: old.fd, sizeBytes: there.sizeBytes ?? 0 })
+      if (chunks === undefined) return undefined
+      return await writeLargeFile(this.root, temporary, abortable(chunks, signal), { sparse, signal })
+    } catch (error) {
+      if (!isBackupError(error) || error.code === 'IBT_WRITE_FAILED') throw error
+      // There is no signature, or the old file changes meanwhile: the archives have all of it.
+      await this.#queue.discard(temporary)
+      return undefined
+    } finally {
+      if (old !== undefined) await closeFile(old.fd)
     }
   }
 

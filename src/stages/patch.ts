@@ -3,6 +3,9 @@ import { batchStage, isBatch, toBatch } from '../flow/batches.js'
 import { PatchedContent } from '../restore/patched.js'
 import type { Entry, Layered, Stage } from '../types.js'
 
+/** What only stored contents have. */
+const NOT_STORED = { layers: undefined, readSignature: undefined }
+
 /** Options of `patch`. */
 export interface PatchOptions {
   /**
@@ -30,9 +33,9 @@ export function patch(options: PatchOptions = {}): Stage<Layered, Entry> {
   const patched = (item: Layered, signal: AbortSignal | undefined): Entry => {
     if (item.layers === undefined) return item
     // A caller's content takes the place of the stored one, of which the digest is.
-    if (item.content !== undefined) return { ...item, layers: undefined, sha256: undefined } as Entry
+    if (item.content !== undefined) return { ...item, ...NOT_STORED, sha256: undefined } as Entry
     const content = new PatchedContent(item, item.layers, { spoolDirectory, signal })
-    return { ...item, content, layers: undefined } as Entry
+    return { ...item, ...NOT_STORED, content } as Entry
   }
   return batchStage<Layered, Entry>(async function* patchStage(source, { signal }) {
     const each = (item: Layered) => patched(item, signal)

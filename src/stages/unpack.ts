@@ -1,3 +1,5 @@
+import { readBody } from '../codec/tar-body.js'
+import { PART_BYTES, SIGNATURE_BYTES } from '../constants.js'
 import { batchesOf, isBatch, toBatch, toBatchSource } from '../flow/batches.js'
 import { createBreather } from '../flow/breathe.js'
 import { StoredLayer } from '../restore/stored-layer.js'
@@ -54,8 +56,15 @@ function toLayered(entry: StateEntry, archives: OpenArchive): Unpacked {
     racy: entry.racy,
     expectedSha256: entry.expectedSha256,
     content: undefined,
-    layers: entry.places?.map(place => toLayer(entry, place, archives))
+    layers: entry.places?.map(place => toLayer(entry, place, archives)),
+    readSignature: signatureReader(entry, archives)
   }
+}
+
+function signatureReader({ sizeBytes = 0, signature }: StateEntry, archives: OpenArchive): Layered['readSignature'] {
+  if (signature === undefined || sizeBytes <= PART_BYTES) return undefined
+  const { date, offset } = signature
+  return async () => readBody(await archives(date, 'sigvault'), offset, SIGNATURE_BYTES)
 }
 
 function toLayer(entry: StateEntry, place: Place, archives: OpenArchive): Layer {

@@ -96,6 +96,8 @@ export interface Layered extends Entry {
   readonly layers?: readonly Layer[] | undefined
   /** Of the content, in hex. */
   readonly sha256?: string | undefined
+  /** Of a long content: reads its librsync signature. */
+  readonly readSignature?: (() => Promise<Uint8Array>) | undefined
 }
 
 /** A change whose bytes have gone ahead of it. */

@@ -4,7 +4,9 @@ import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isBackupError } from '../../src/errors.js'
+import { createBlockPatcher } from '../../src/native/patcher.js'
 import { createPatcher, createScanner, loadSignature, patchBytes } from '../../src/native.js'
+import { encodeCopies } from '../../src/restore/copies.js'
 import { oracle } from '../helpers/oracle.js'
 import { randomBytes, temporaryDirectory } from './tree.js'
 
@@ -129,4 +131,50 @@ test('a basis that cannot be read says so', async () => {
     return (error as Error & { cause: { code: string } }).cause.code === 'EBADF'
   })
   await assert.rejects(patcher.pull(100), isCode('IBT_NATIVE'))
+})
+
+test('a patcher that is given parts of its basis asks for what its copies need, and keeps what fits', async () => {
+  const basis = randomBytes(100_000, 5)
+  const part = (start: number) => basis.subarray(start, start + 10_000)
+  const ranges = [5000, 95_000, 5000, 8000, 42_000].map(position => ({ position, sizeBytes: 4000 }))
+  const expected = Buffer.concat(
+    ranges.map(({ position, sizeBytes }) => basis.subarray(position, position + sizeBytes))
+  )
+  const patcher = createBlockPatcher(25_000)
+  patcher.push(encodeCopies(ranges))
+  const given: number[] = []
+  const made: Buffer[] = []
+  for (;;) {
+    const output = await patcher.pull(100_000)
+    if (output === null) break
+    made.push(output)
+    const { needs } = patcher
+    if (needs === undefined) continue
+    const start = needs.position - (needs.position % 10_000)
+    given.push(start)
+    patcher.give(start, part(start))
+  }
+  assert.ok(Buffer.concat(made).equals(expected))
+  // The copy from 8000 on needs what comes behind the part that is there, and then goes on in the third.
+  assert.deepEqual(given, [0, 90_000, 10_000, 40_000])
+})
+
+test('a patcher that was given parts goes on with a descriptor', async t => {
+  const basis = randomBytes(30_000, 6)
+  const path = join(temporaryDirectory(t), 'basis')
+  writeFileSync(path, basis)
+  const fd = openSync(path, 'r')
+  t.after(() => closeSync(fd))
+  const patcher = createBlockPatcher(10_000)
+  patcher.push(encodeCopies([{ position: 1000, sizeBytes: 20_000 }]))
+  assert.equal((await patcher.pull(100_000))!.length, 0)
+  assert.deepEqual(patcher.needs, { position: 1000, length: 20_000 })
+  patcher.give(0, basis.subarray(0, 5000))
+  const first = (await patcher.pull(100_000))!
+  assert.deepEqual([first.length, patcher.needs], [4000, { position: 5000, length: 16_000 }])
+  patcher.readFrom(fd)
+  assert.equal(patcher.needs, undefined)
+  const rest = (await patcher.pull(100_000))!
+  assert.ok(Buffer.concat([first, rest]).equals(basis.subarray(1000, 21_000)))
+  assert.equal(await patcher.pull(100_000), null)
 })

@@ -6,8 +6,9 @@ import { type TestContext, test } from 'node:test'
 import { PART_BYTES } from '../../src/constants.js'
 import { parseArtifactName } from '../../src/format/names.js'
 import { fullBackup, incrementalBackup, restoreBackup, restoreTar } from '../../src/index.js'
+import { createScanner } from '../../src/native.js'
 import { memoryStore, wrapStore } from '../../src/stores/index.js'
-import type { Store } from '../../src/types.js'
+import type { Layered, Stage, Store } from '../../src/types.js'
 import { randomBytes, temporaryDirectory } from '../native/tree.js'
 
 const SMALL_BYTES = 600_000
@@ -137,3 +138,69 @@ test('a long chain is read in step with its files: each archive is opened once',
   assert.ok(reads.requests <= 3 * 31, `${reads.requests} requests`)
   assert.ok(reads.storedBytes < reads.ofStoredBytes! * 1.5, `${reads.storedBytes} of ${reads.ofStoredBytes}`)
 })
+
+/** A large file of three dates, of which the oldest was restored. */
+async function restoredBefore(t: TestContext): Promise<{ watched: Watched; expected: Buffer }> {
+  const watched = new Watched(t)
+  watched.write('large', randomBytes(3 * PART_BYTES, 1))
+  const first = await watched.backup()
+  watched.edit('large', PART_BYTES, randomBytes(100_000, 2))
+  await watched.backup()
+  const content = readFileSync(join(watched.source, 'large'))
+  watched.write('large', Buffer.concat([randomBytes(1000, 3), content]))
+  await watched.backup()
+  await restoreBackup('key', watched.target, { store: watched.store, cache: false, at: first })
+  return { watched, expected: readFileSync(join(watched.source, 'large')) }
+}
+
+const OVER = { cache: false, overwrite: 'if-changed' } as const
+
+test('a restore over an old version of a large file reads from the archives what that does not have', async t => {
+  const { watched, expected } = await restoredBefore(t)
+  const old = join(watched.target, 'large')
+  const { reads } = await restoreBackup('key', watched.target, { store: watched.store, ...OVER })
+  assert.ok(readFileSync(old).equals(expected))
+  assert.ok(reads.storedBytes < 5_000_000, `${reads.storedBytes} bytes`)
+  // Moved, cut, and with something else in its middle.
+  writeFileSync(
+    old,
+    Buffer.concat([expected.subarray(5_000_000), randomBytes(70_000, 4), expected.subarray(0, 4_000_000)])
+  )
+  await restoreBackup('key', watched.target, { store: watched.store, ...OVER })
+  assert.ok(readFileSync(old).equals(expected))
+  // Nothing of it.
+  writeFileSync(old, randomBytes(PART_BYTES, 5))
+  await restoreBackup('key', watched.target, { store: watched.store, ...OVER })
+  assert.ok(readFileSync(old).equals(expected))
+  assert.deepEqual(readdirSync(watched.target), ['large'])
+})
+
+test('an old version that proves to be another, or a signature that is gone, costs reading the archives', async t => {
+  const { watched, expected } = await restoredBefore(t)
+  const large = join(watched.target, 'large')
+  const old = readFileSync(large)
+  const errors: string[] = []
+  const others: Stage<Layered> = async function* (source) {
+    // The signature of another content: what it finds in the old version is wrong.
+    for await (const entry of source) {
+      const readSignature = entry.readSignature && (() => signatureOf(Buffer.concat([old.subarray(0, 1000), old])))
+      yield { ...entry, readSignature }
+    }
+  }
+  const options = { store: watched.store, ...OVER, onError: (error: Error) => errors.push(error.message) }
+  await restoreBackup('key', watched.target, { ...options, stages: { filter: others } })
+  assert.ok(readFileSync(large).equals(expected))
+  writeFileSync(large, old)
+  for await (const { name } of watched.store.list()) {
+    if (name.includes('.sigvault.')) await watched.store.delete(name)
+  }
+  await restoreBackup('key', watched.target, options)
+  assert.ok(readFileSync(large).equals(expected))
+  assert.deepEqual([readdirSync(watched.target), errors], [['large'], []])
+})
+
+async function signatureOf(content: Uint8Array): Promise<Buffer> {
+  const scanner = createScanner({ sizeBytes: content.length, sign: true })
+  await scanner.update(content)
+  return (await scanner.finish()).signature
+}

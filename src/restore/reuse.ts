@@ -1,0 +1,119 @@
+import { CHUNK_BYTES } from '../constants.js'
+import { createScanner, loadSignature } from '../native.js'
+import { readChunk } from '../source/disk.js'
+import type { Source } from '../types.js'
+import { type Copied, CopyFinder } from './copies.js'
+
+/** An old version of a file that is open. */
+export interface OldVersion {
+  readonly fd: number
+  readonly sizeBytes: number
+}
+
+/** Bytes of a content: at a position of the old version, or in none. */
+export interface Segment {
+  readonly sizeBytes: number
+  readonly oldAt: number | undefined
+}
+
+/** Below this share of a content, reading the old version costs more than it saves. */
+const SHARE_MIN = 1 / 16
+
+/**
+ * Finds what an old version has of a content, by the signature of the content: a delta from the content to the old version
+ * copies what both have. Undefined if that is not worth it. Memory: that of the signature, and 50 bytes a copy.
+ *
+ * @throws BackupError IBT_READ_FAILED, and what the engine says of a signature.
+ */
+export async function findReusable(
+  signature: Uint8Array,
+  sizeBytes: number,
+  old: OldVersion,
+  signal: AbortSignal | undefined
+): Promise<Segment[] | undefined> {
+  const scanner = createScanner({ basis: await loadSignature(signature, signal) })
+  const finder = new CopyFinder()
+  const found: { readonly from: number; readonly end: number; readonly oldAt: number }[] = []
+  const take = (delta: Uint8Array) => {
+    for (const { at, position, sizeBytes } of finder.find(delta)) {
+      found.push({ from: position, end: position + sizeBytes, oldAt: at })
+    }
+  }
+  for (let at = 0; at < old.sizeBytes; at += CHUNK_BYTES) {
+    const chunk = await readChunk(old.fd, at, Math.min(CHUNK_BYTES, old.sizeBytes - at))
+    if (chunk.length === 0) break
+    take(await scanner.update(chunk, signal))
+  }
+  take((await scanner.finish(signal)).delta)
+  found.sort((a, b) => a.from - b.from)
+  const segments: Segment[] = []
+  let end = 0
+  let reused = 0
+  for (const copy of found) {
+    const from = Math.max(copy.from, end)
+    if (copy.end <= from || copy.end > sizeBytes) continue
+    if (from > end) segments.push({ sizeBytes: from - end, oldAt: undefined })
+    segments.push({ sizeBytes: copy.end - from, oldAt: copy.oldAt + from - copy.from })
+    reused += copy.end - from
+    end = copy.end
+  }
+  if (end < sizeBytes) segments.push({ sizeBytes: sizeBytes - end, oldAt: undefined })
+  return reused < sizeBytes * SHARE_MIN ? undefined : segments
+}
+
+/** The ranges of the content that the old version does not have. */
+export function missingRanges(segments: readonly Segment[]): Copied[] {
+  const ranges: Copied[] = []
+  let position = 0
+  for (const { sizeBytes, oldAt } of segments) {
+    if (oldAt === undefined) ranges.push({ position, sizeBytes })
+    position += sizeBytes
+  }
+  return ranges
+}
+
+/** The content: what the old version has is read from there, what it does not have comes out of `missing`, in order. */
+export async function* joinSegments(
+  segments: readonly Segment[],
+  { fd }: OldVersion,
+  missing: Source<Uint8Array>
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const others = takeFrom(missing)
+  try {
+    for (const { sizeBytes, oldAt } of segments) {
+      let left = sizeBytes
+      while (left > 0) {
+        const wanted = Math.min(left, CHUNK_BYTES)
+        const chunk =
+          oldAt === undefined ? await others.take(wanted) : await readChunk(fd, oldAt + sizeBytes - left, wanted)
+        // Too short: the digest says so.
+        if (chunk.length === 0) return
+        yield chunk
+        left -= chunk.length
+      }
+    }
+  } finally {
+    await others.close()
+  }
+}
+
+/** Takes as many bytes as are wanted, or fewer that are at hand; none at the end. */
+function takeFrom(source: Source<Uint8Array>) {
+  const chunks = (async function* () {
+    yield* source
+  })()
+  let rest: Uint8Array = new Uint8Array(0)
+  return {
+    async take(maxBytes: number): Promise<Uint8Array> {
+      while (rest.length === 0) {
+        const next = await chunks.next()
+        if (next.done) return rest
+        rest = next.value
+      }
+      const taken = rest.subarray(0, maxBytes)
+      rest = rest.subarray(taken.length)
+      return taken
+    },
+    close: () => chunks.return()
+  }
+}
