@@ -66,6 +66,8 @@ export interface DrillProblem {
 export interface DrillMeasures {
   /** Listing, state, choice of the sample. */
   readonly openMs: number
+  /** Of a sample: reading the state once to choose it, and once more in `restoreMs`; 0 if everything was restored. */
+  readonly stateMs: number
   /** Making and proving, or writing. */
   readonly restoreMs: number
   readonly totalMs: number
@@ -87,20 +89,16 @@ export interface DrillEstimate {
   readonly readBytes: number
 }
 
-/** The larger of what the bytes and what the files take at the measured rate. */
+/** The larger of what the bytes and what the files take at the measured rate. To read the state takes the same for all. */
 export function estimateAll(
   { files, sizeBytes, allFiles, allSizeBytes }: DrillReport['counts'],
-  {
-    openMs,
-    restoreMs,
-    archiveBytes,
-    readBytes
-  }: Pick<DrillMeasures, 'openMs' | 'restoreMs' | 'archiveBytes' | 'readBytes'>
+  measured: Pick<DrillMeasures, 'openMs' | 'stateMs' | 'restoreMs' | 'archiveBytes' | 'readBytes'>
 ): DrillEstimate | null {
   if (files === 0) return null
+  const { openMs, stateMs, restoreMs, archiveBytes, readBytes } = measured
   const factor = Math.max(allFiles / files, sizeBytes === 0 ? 1 : allSizeBytes / sizeBytes)
   return {
-    everythingMs: Math.round(openMs + restoreMs * factor),
+    everythingMs: Math.round(openMs + Math.max(0, restoreMs - stateMs) * factor),
     readBytes: Math.round(readBytes - archiveBytes + archiveBytes * factor)
   }
 }

@@ -153,7 +153,7 @@ class Drill {
     const checked = new CheckedEntries(chain.entries(date), report)
     this.checked = checked
     const entries =
-      sample === undefined ? checked.pass() : await this.#chosen(checked.pass(), whole as Artifact[], sample)
+      sample === undefined ? checked.pass() : await this.#chosen(checked.pass(), whole as Artifact[], sample, clock)
     clock.opened()
     await this.#restore(entries).finally(() => clock.restored())
     checked.end(header, closing)
@@ -165,14 +165,17 @@ class Drill {
   async #chosen(
     entries: Source<StateEntry>,
     needed: readonly Artifact[],
-    sample: SampleSize
+    sample: SampleSize,
+    clock: Clock
   ): Promise<Source<StateEntry>> {
     // Sigvaults are for the next backup: no restore reads them.
     const stretches = new Stretches(
       needed.filter(({ kind }) => kind !== 'sigvault'),
       () => 0
     )
-    for await (const entry of this.chain.entries(this.settings.date)) stretches.add(entry)
+    await clock.timeState(async () => {
+      for await (const entry of this.chain.entries(this.settings.date)) stretches.add(entry)
+    })
     const chosen = chooseStretches(stretches.all, sample, { seed: this.seed, beforeMs: 0 })
     return onlyIn(entries, stretches, chosen)
   }
@@ -223,8 +226,16 @@ class Clock {
   readonly startedAt = new Date().toISOString()
   readonly #started = performance.now()
   readonly #processor = process.cpuUsage()
+  #stateMs = 0
   #opened: number | undefined
   #restored: number | undefined
+
+  /** What it takes to read a state. */
+  async timeState(read: () => Promise<void>): Promise<void> {
+    const started = performance.now()
+    await read()
+    this.#stateMs = performance.now() - started
+  }
 
   opened(): void {
     this.#opened = performance.now()
@@ -241,6 +252,7 @@ class Clock {
     const restoreMs = (this.#restored ?? opened) - opened
     return {
       openMs: Math.round(opened - this.#started),
+      stateMs: Math.round(this.#stateMs),
       restoreMs: Math.round(restoreMs),
       totalMs: Math.round(now - this.#started),
       processorMs: Math.round((user + system) / 1000),

@@ -2,12 +2,12 @@ import type { Artifact, Kind, StateEntry } from '../types.js'
 
 /** Bytes of a stretch of an archive before compression, at least. */
 const STRETCH_BYTES = 1024 * 1024
-/** An archive of more stored bytes than so many stretches has longer ones: what is recorded of it stays small. */
-const STRETCHES = 1024
+/** An archive of more stored bytes than so many stretches has longer ones: what is recorded of it stays small, and so does what is read beside a stretch. */
+const STRETCHES = 256
 
 /**
  * The unit of proof: what a backup has in a stretch of an archive. Its contents are next to each other, so a sample of 5%
- * reads about 5%. A content is in the stretch where its last body begins, be that the whole or a delta. A sigvault is a
+ * reads little more than 5%. A content is in the stretch where its last body begins, be that the whole or a delta. A sigvault is a
  * stretch by itself, without a file: its digest proves it.
  */
 export interface Stretch {

@@ -178,7 +178,7 @@ test('an abort ends a drill with its reason, and leaves nothing in a directory u
 
 test('an estimate takes the larger of what bytes and files take', () => {
   const counts = { entries: 0, archives: 0, allArchives: 0, suspectFiles: 0 }
-  const cost = { openMs: 10, restoreMs: 100, archiveBytes: 1000, readBytes: 1100 }
+  const cost = { openMs: 10, stateMs: 20, restoreMs: 120, archiveBytes: 1000, readBytes: 1100 }
   const of = (files: number, sizeBytes: number) =>
     estimateAll({ ...counts, files, sizeBytes, allFiles: 40, allSizeBytes: 1000 }, cost)
   assert.deepEqual(of(40, 1000), { everythingMs: 110, readBytes: 1100 })

@@ -20,12 +20,12 @@ const file = (path: string, offset: number, sizeBytes = 100): StateEntry => ({
   places: [{ date: DATE, in: 'full', offset }]
 })
 
-test('stretches have a mebibyte, and more where an archive would have more than 1,024', () => {
+test('stretches have a mebibyte, and more where an archive would have more than 256', () => {
   for (const [sizeBytes, expected] of [
     [0, MIB],
-    [1024 * MIB, MIB],
-    [1024 * MIB + 1, 2 * MIB],
-    [2 ** 50, 2 ** 40]
+    [256 * MIB, MIB],
+    [256 * MIB + 1, 2 * MIB],
+    [2 ** 50, 2 ** 42]
   ] as const) {
     assert.equal(stretchBytes({ sizeBytes }), expected, `${sizeBytes}`)
   }
