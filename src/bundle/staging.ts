@@ -1,6 +1,6 @@
 import { BackupError } from '../errors.js'
 import { parseVolumeName, volumeName } from '../format/volume-names.js'
-import type { Source, Store, StoredName, StoreOptions } from '../types.js'
+import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../types.js'
 import type { ArrivedArtifact } from './arrived.js'
 import { describeVolume, type Volume } from './volume.js'
 
@@ -58,10 +58,17 @@ export class Staging {
     sizes.push(sizeBytes)
   }
 
-  /** The bytes of an artifact, as far as they have arrived. */
-  async *bytes(name: string): AsyncGenerator<Uint8Array, void, undefined> {
-    for (const index of this.#sizesOf(name).keys()) {
-      yield* this.store.get(volumeName({ name, volume: index + 1 }), undefined, this.options)
+  /** The bytes of an artifact, or of a part of it, as far as they have arrived. */
+  async *get(
+    name: string,
+    { start, end = Infinity }: ByteRange = { start: 0 }
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    let offset = 0
+    for (const [index, sizeBytes] of this.#sizesOf(name).entries()) {
+      const range = { start: Math.max(0, start - offset), end: Math.min(sizeBytes, end - offset) }
+      const volume = volumeName({ name, volume: index + 1 })
+      if (range.start < range.end) yield* this.store.get(volume, range, this.options)
+      offset += sizeBytes
     }
   }
 

@@ -117,12 +117,15 @@ class Counter {
 async function neededBy(chain: Chain, dates: readonly string[]): Promise<SealedArtifact[]> {
   const needed = new Map<string, SealedArtifact>()
   for (const date of dates) {
-    const { closing } = await chain.ends(date)
-    for (const artifact of closing.artifacts) {
-      if (artifact.kind !== 'sigvault' || chain.has(artifact.date, 'sigvault')) needed.set(artifact.name, artifact)
+    // The first one is the date's own state, and before it come those that it refers to.
+    const artifacts = (await chain.needs(date)).toReversed()
+    const states = artifacts.filter(({ kind }) => kind === 'state')
+    for (const artifact of [...artifacts.filter(({ kind }) => kind !== 'state'), ...states]) {
+      const { name, kind, date: own, sizeBytes } = artifact
+      if (needed.has(name) || (kind === 'sigvault' && !chain.has(own, kind))) continue
+      const sha256 = artifact.sha256 ?? (await chain.digest(own, kind))
+      needed.set(name, { name, kind, sizeBytes, sha256 })
     }
-    const { name, sizeBytes } = chain.artifacts.find(({ kind, date: of }) => kind === 'state' && of === date)!
-    needed.set(name, { name, kind: 'state', sizeBytes, sha256: await chain.digest(date, 'state') })
   }
   return [...needed.values()]
 }

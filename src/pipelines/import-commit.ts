@@ -1,21 +1,27 @@
 import { createHash } from 'node:crypto'
 import type { Staging } from '../bundle/staging.js'
-import { decodeFrames, type FindCodec, unknownCodec } from '../codec/index.js'
+import { decodeFrames, type FindCodec, knownCodecs, unknownCodec } from '../codec/index.js'
 import { BackupError } from '../errors.js'
 import { EntryCheck } from '../format/entry-check.js'
 import { parseArtifactName } from '../format/names.js'
 import { openState } from '../format/state-reader.js'
+import { Chain, type NeededArtifact } from '../stores/chain.js'
 import type { Lock } from '../stores/lock.js'
-import type { Artifact, SealedArtifact, StateClosing, StateHeader, Store, StoredName, StoreOptions } from '../types.js'
+import { wrapStore } from '../stores/wrap-store.js'
+import type { Codec, StateHeader, Store, StoredName, StoreOptions } from '../types.js'
 
 /** What a commit works with. */
 export interface CommitOptions extends StoreOptions {
   readonly lock: Lock
   readonly staging: Staging
-  readonly find: FindCodec
+  readonly codecs: readonly Codec[] | undefined
 }
 
-type Seal = Pick<SealedArtifact, 'sizeBytes' | 'sha256'>
+interface Seal {
+  readonly sizeBytes: number
+  /** Of an artifact that somebody put into a tar by hand it may be unknown. */
+  readonly sha256?: string | undefined
+}
 
 /** Makes backups of what has arrived, a state at a time, when all that it needs is there. */
 export class Commit {
@@ -23,7 +29,8 @@ export class Commit {
   readonly dates: string[] = []
   /** Artifacts that were stored. */
   artifacts = 0
-  readonly #stored: Map<string, number>
+  readonly #stored = new Map<string, number>()
+  readonly #find: FindCodec
   /** Names of stored states, by date. */
   readonly #states = new Map<string, string>()
   /** States that wait for what they need, with their seals as far as these are known. */
@@ -37,10 +44,12 @@ export class Commit {
     stored: readonly StoredName[],
     readonly options: CommitOptions
   ) {
-    this.#stored = new Map(stored.map(({ name, sizeBytes }) => [name, sizeBytes]))
-    for (const name of this.#stored.keys()) {
+    this.#find = knownCodecs(options.codecs)
+    for (const { name, sizeBytes } of stored) {
       const parsed = parseArtifactName(name)
-      if (parsed?.key === key && parsed.kind === 'state') this.#states.set(parsed.date, name)
+      if (parsed?.key !== key) continue
+      this.#stored.set(name, sizeBytes)
+      if (parsed.kind === 'state') this.#states.set(parsed.date, name)
     }
   }
 
@@ -56,48 +65,75 @@ export class Commit {
 
   /** Nothing more comes. A sigvault that is missing costs deltas, not the backup. @throws BackupError IBT_BASIS_MISSING */
   async finish(): Promise<void> {
-    for (const [name, seal] of [...this.#waiting].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const lost = await this.#commit(name, seal, ({ kind }) => kind !== 'sigvault')
-      if (lost === undefined) continue
-      const message = `${name} needs ${lost.name}, which is neither in the bundle nor in the store: export it, too, or send a full`
-      throw new BackupError('IBT_BASIS_MISSING', message, { path: lost.name })
-    }
+    let lost: { readonly by: string; readonly name: string } | undefined
+    let made: number
+    // A state may need a merged one, which has a later date: so once more as long as that helps.
+    do {
+      lost = undefined
+      made = this.dates.length
+      for (const [by, seal] of this.#waiting) {
+        const missing = await this.#commit(by, seal, ({ kind }) => kind !== 'sigvault')
+        if (missing === undefined) this.#waiting.delete(by)
+        else lost ??= { by, name: missing.name }
+      }
+    } while (lost !== undefined && this.dates.length > made)
+    if (lost === undefined) return
+    const message = `${lost.by} needs ${lost.name}, which is neither in the bundle nor in the store: export it, too, or send a full`
+    throw new BackupError('IBT_BASIS_MISSING', message, { path: lost.name })
   }
 
   /** Makes a backup of a state, or says what it lacks. */
   async #commit(
     name: string,
     seal: Seal | undefined,
-    isNeeded: (artifact: Artifact) => boolean
-  ): Promise<Artifact | undefined> {
+    isNeeded: (artifact: NeededArtifact) => boolean
+  ): Promise<NeededArtifact | undefined> {
     const { lock, signal } = this.options
-    const { header, closing } = await this.#read(name)
-    const lost = closing.artifacts.find(artifact => isNeeded(artifact) && !this.#has(artifact))
+    const header = await this.#check(name)
+    const needed = (await this.#needs(name)).filter(artifact => artifact.name !== name)
+    const lost = needed.find(artifact => isNeeded(artifact) && !this.#has(artifact))
     if (lost !== undefined) return lost
     await this.#checkLinks(name, header)
-    for (const artifact of closing.artifacts) {
+    for (const artifact of needed) {
       if (!this.#stored.has(artifact.name) && this.#has(artifact)) await this.#join(artifact.name, artifact)
     }
     await lock.check({ signal })
     await this.#join(name, seal)
     this.#states.set(header.date, name)
-    this.dates.push(header.date)
+    this.dates.push(header.standsFor?.date ?? header.date)
     return undefined
   }
 
-  #has({ name, sizeBytes }: Artifact): boolean {
-    return (this.#stored.get(name) ?? this.options.staging.sizeOf(name)) === sizeBytes
+  /** Another state has to be a backup already: a merged one, in the place of what was merged. */
+  #has({ name, kind, sizeBytes }: NeededArtifact): boolean {
+    const staged = kind === 'state' ? undefined : this.options.staging.sizeOf(name)
+    return (this.#stored.get(name) ?? staged) === sizeBytes
+  }
+
+  /** What a state needs, in the chain of all that is stored or has arrived. */
+  async #needs(name: string): Promise<readonly NeededArtifact[]> {
+    const { staging, codecs, signal } = this.options
+    const store = wrapStore(this.store, {
+      get: (of, range, options) => (this.#stored.has(of) ? this.store.get(of, range, options) : staging.get(of, range))
+    })
+    // Of a state that is not whole nothing can be read.
+    const isWhole = (of: string) => of === name || this.#waiting.has(of) || parseArtifactName(of)?.kind !== 'state'
+    const arrived = staging.artifacts.filter(artifact => isWhole(artifact.name))
+    const stored = [...this.#stored].map(([name, sizeBytes]) => ({ name, sizeBytes }))
+    const chain = await Chain.open(store, this.key, { codecs, signal, stored: [...stored, ...arrived] })
+    const { date, asOf = date } = parseArtifactName(name)!
+    return chain.needs(asOf)
   }
 
   /** Reads a state that has arrived, and refuses what no writer makes. */
-  async #read(name: string): Promise<{ readonly header: StateHeader; readonly closing: StateClosing }> {
-    const { staging, find, signal } = this.options
-    const { date, suffixes } = parseArtifactName(name)!
-    const codec = find(suffixes)
+  async #check(name: string): Promise<StateHeader> {
+    const { staging, signal } = this.options
+    const { date, asOf, suffixes } = parseArtifactName(name)!
+    const codec = this.#find(suffixes)
     if (codec === undefined) throw unknownCodec(name)
-    const state = await openState(decodeFrames(staging.bytes(name), codec, name))
+    const state = await openState(decodeFrames(staging.get(name), codec, name))
     const { header } = state
-    if (header.key !== this.key || header.date !== date) {
+    if (header.key !== this.key || header.date !== date || header.standsFor?.date !== asOf) {
       await state.close()
       const message = `${name} is the state of ${header.key} of ${header.date}: it was renamed or replaced`
       throw new BackupError('IBT_STATE_INVALID', message, { path: name })
@@ -107,7 +143,8 @@ export class Commit {
       signal?.throwIfAborted()
       check.add(entry)
     }
-    return { header, closing: state.closing() }
+    state.closing()
+    return header
   }
 
   /** The states that a state builds on are those of the store, as far as it has them. */
@@ -143,12 +180,12 @@ export class Commit {
     let mismatch: BackupError | undefined
     async function* checked() {
       const hash = createHash('sha256')
-      for await (const bytes of staging.bytes(name)) {
+      for await (const bytes of staging.get(name)) {
         hash.update(bytes)
         yield bytes
       }
       const sha256 = hash.digest('hex')
-      if (seal === undefined || (seal.sha256 === sha256 && seal.sizeBytes === sizeBytes)) return
+      if (seal?.sha256 === undefined || (seal.sha256 === sha256 && seal.sizeBytes === sizeBytes)) return
       const message = `${name} has arrived with the SHA-256 ${sha256}, not ${seal.sha256}`
       throw (mismatch = new BackupError('IBT_HASH_MISMATCH', message, { path: name }))
     }

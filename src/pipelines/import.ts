@@ -2,7 +2,6 @@ import type { Arrived } from '../bundle/arrived.js'
 import { type ReceivedVolume, readVolumes } from '../bundle/read-volumes.js'
 import { Staging } from '../bundle/staging.js'
 import { isLast, type Volume } from '../bundle/volume.js'
-import { type FindCodec, knownCodecs } from '../codec/index.js'
 import { BackupError } from '../errors.js'
 import { asBuffer, ByteReader } from '../format/byte-reader.js'
 import { parseArtifactName } from '../format/names.js'
@@ -55,14 +54,13 @@ export interface ImportReport {
  * IBT_HASH_MISMATCH, IBT_NAME_INVALID, IBT_LOCKED, IBT_STORE_EMPTY, and what reading the states and the store throw.
  */
 export async function importBackups(source: Source<Uint8Array>, options: ImportOptions = {}): Promise<ImportReport> {
-  const { key, signal, codecs } = options
-  const find = knownCodecs(codecs)
+  const { key, signal } = options
   let importing: Importing | undefined
   try {
     // A socket stays open, so that it can be answered on.
     const volumes = pipe(source, (bytes, context) => readVolumes(bytes, { key, ...context }), { signal })
     for await (const received of volumes) {
-      importing ??= await Importing.open(keyOf(received.volume), find, options)
+      importing ??= await Importing.open(keyOf(received.volume), options)
       await importing.take(received)
     }
     // The receiver had all that was to be sent.
@@ -119,8 +117,8 @@ class Importing {
     readonly options: ImportOptions
   ) {}
 
-  static async open(key: string, find: FindCodec, options: ImportOptions): Promise<Importing> {
-    const { signal, lockWaitMs } = options
+  static async open(key: string, options: ImportOptions): Promise<Importing> {
+    const { signal, codecs, lockWaitMs } = options
     const places = openPlaces(options)
     if (!options.init) await checkMounted(places, key, options)
     const { store } = places
@@ -133,7 +131,7 @@ class Importing {
       // An import that was killed may have joined volumes that are still there.
       const names = new Set(stored.map(({ name }) => name))
       for (const { name } of staging.artifacts) if (names.has(name)) await staging.drop(name)
-      const commit = new Commit(key, places.cached, stored, { lock, staging, find, signal })
+      const commit = new Commit(key, places.cached, stored, { lock, staging, codecs, signal })
       return new Importing(key, store, lock, staging, commit, options)
     } catch (error) {
       await releaseLock(lock, options.onError)
