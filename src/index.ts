@@ -44,6 +44,7 @@ export {
   listArrived
 } from './pipelines/import.js'
 export { type ImportTarOptions, importTar } from './pipelines/import-tar.js'
+export { type MergeOptions, type MergeReport, mergeBackups } from './pipelines/merge.js'
 export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'
 export type { BackupOptions, BackupReport, Progress, RunOptions } from './pipelines/options.js'
 export { type BackupPlan, type PlanBackupOptions, type PlannedSource, planBackup } from './pipelines/plan-backup.js'

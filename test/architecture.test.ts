@@ -35,10 +35,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   lifecycle: [...GROUND, 'format', 'retention', 'stores', 'places'],
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
   plan: [...GROUND, 'path', 'flow', 'rules', 'format', 'change', 'stores', 'stages', 'places', 'catalog'],
+  rewrite: [
+    ...[...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore', 'stores']
+  ],
   pipelines: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
     ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog'],
-    ...['plan', 'proof', 'retention', 'lifecycle']
+    ...['plan', 'proof', 'retention', 'lifecycle', 'rewrite']
   ],
   index: [
     ...GROUND,

@@ -207,7 +207,7 @@ export function parseParts(text: string): number {
   throw new UsageError(`'${text}' is not a number of leading parts`)
 }
 
-function parseBytes(text: string): number {
+export function parseBytes(text: string): number {
   const bytes = parseSize(text)
   if (bytes === undefined) throw new UsageError(`'${text}' is not a size: give bytes, or 500K, 20M, 2G`)
   return bytes

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
 import type { ChangeDetection } from '../change/compare.js'
 import { BackupError } from '../errors.js'
-import { batchesOf, toBatchSource } from '../flow/batches.js'
 import { nextDate, pastDate } from '../format/dates.js'
 import { printPath } from '../path.js'
 import type { Rules } from '../rules.js'
@@ -106,9 +105,7 @@ function entriesOf(
 ): AsyncIterable<StateEntry> {
   const sigvaults = artifacts.filter(({ kind }) => kind === 'sigvault')
   const lost = new Set(sigvaults.map(sigvault => sigvault.date).filter(date => !chain.has(date, 'sigvault')))
-  const entries = toBatchSource(async function* () {
-    yield* batchesOf((await chain.written(header.date)).entries())
-  })
+  const entries = chain.writtenEntries(header.date)
   return lost.size === 0 && header.standsFor === undefined ? entries : asParent(entries, lost, lostSignatures)
 }
 

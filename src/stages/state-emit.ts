@@ -24,13 +24,16 @@ import {
   type Sealed,
   type Stage,
   type StateEntry,
-  type StateHeader
+  type StateHeader,
+  type Totals
 } from '../types.js'
 
 /** Options of `stateEmit`. */
 export interface StateEmitOptions {
   /** The artifacts that the parent's state needs. Asked for at the end, when the parent's state has been read. */
   readonly inherited?: (() => readonly Artifact[]) | undefined
+  /** What the closing line says instead of what was counted. Default: that. */
+  readonly totals?: ((counted: Totals) => Totals) | undefined
 }
 
 type Item = Packed | Chunk | Sealed
@@ -72,8 +75,10 @@ export function stateEmit(
       }
       yield* lines.pieces()
     }
-    yield* lines.end(options.inherited?.() ?? [])
-    yield { item: 'counted', totals: lines.tally.totals }
+    const { inherited, totals = (counted: Totals) => counted } = options
+    const said = totals(lines.tally.totals)
+    yield* lines.end(inherited?.() ?? [], said)
+    yield { item: 'counted', totals: said }
   })
 }
 
@@ -136,10 +141,9 @@ class StateLines {
     if (this.#text.length >= TEXT_CHARACTERS) yield* toPieces(hashed(this.#text.take(), this.#hash))
   }
 
-  *end(inherited: readonly Artifact[]): Generator<Piece, void, undefined> {
+  *end(inherited: readonly Artifact[], totals: Totals): Generator<Piece, void, undefined> {
     this.#text.end()
     if (this.#used !== undefined) this.needed.addUsed(this.#used.takeUsed(), this.header.chain)
-    const { totals } = this.tally
     const artifacts = this.needed.artifacts(inherited)
     const lines = hashed(this.#text.take(), this.#hash)
     const closing = checkLine(

@@ -17,6 +17,7 @@ import type {
   BatchSource,
   Codec,
   Kind,
+  MergedEntry,
   OpenArchive,
   SignaturePlace,
   StateClosing,
@@ -62,6 +63,7 @@ export class Chain {
   readonly #stored: ReadonlyMap<string, StoredArtifact>
   /** The state of each date that can be asked for. */
   readonly #states = new Map<string, StoredArtifact>()
+  readonly #asOf = new Map<string, string>()
   readonly #archives = new Map<string, Archive | Promise<Archive>>()
   readonly #frames = new FrameMemory(ARCHIVE_FRAMES_BYTES)
 
@@ -83,6 +85,7 @@ export class Chain {
     for (const artifact of artifacts) {
       const date = askedFor(artifact)
       sizes.set(date, (sizes.get(date) ?? 0) + artifact.sizeBytes)
+      if (artifact.asOf !== undefined) this.#asOf.set(artifact.date, artifact.asOf)
     }
     this.backups = [...this.#states.keys()].sort().map(date => {
       const stateDate = this.#states.get(date)!.date
@@ -183,6 +186,16 @@ export class Chain {
     return [own, ...base, ...others]
   }
 
+  /** The date that a date in the name of an artifact stands for: by it, places are ordered. */
+  asOf(date: string): string {
+    return this.#asOf.get(date) ?? date
+  }
+
+  /** What reads the state of a date: it can write for the same readers. @throws BackupError IBT_BASIS_MISSING, IBT_CODEC_UNKNOWN */
+  codec(date: string): Codec {
+    return this.#stateOf(date).codec()
+  }
+
   readonly #merged: MergedStates = {
     written: date => this.written(date),
     mergedFor: header => this.#mergedFor(header),
@@ -207,10 +220,12 @@ export class Chain {
 
   /** The entries of a date in path order. Nothing is opened before the first pull. @throws what `state` throws */
   entries(date: string): BatchSource<StateEntry> {
-    const open = async function* (this: Chain) {
-      yield* batchesOf((await this.state(date)).entries())
-    }
-    return toBatchSource(open.bind(this))
+    return entriesWhenPulled(() => this.state(date))
+  }
+
+  /** As `entries`, with the places that they were written with. */
+  writtenEntries(date: string): BatchSource<MergedEntry> {
+    return entriesWhenPulled(() => this.written(date))
   }
 
   /** First and last line of the state of a date, without what is between. */
@@ -291,6 +306,12 @@ export class Chain {
     const message = `The ${kind} of ${date} of ${this.key} is not in the store`
     throw new BackupError('IBT_BASIS_MISSING', message, { path: `${this.key}.${kind}.${date}` })
   }
+}
+
+function entriesWhenPulled(open: () => Promise<StateReader>): BatchSource<StateEntry> {
+  return toBatchSource(async function* () {
+    yield* batchesOf((await open()).entries())
+  })
 }
 
 /** The date that users ask for. */

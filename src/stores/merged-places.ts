@@ -104,21 +104,21 @@ class Base {
 
   get #entries(): BatchSource<MergedEntry> {
     const entries = this.state.entries()
-    return this.under?.replaceIn(entries) ?? entries
+    return this.under?.replaceIn(entries, { keepsNames: true }) ?? entries
   }
 
-  /** The entries with the places that the merged state gives them. */
-  replaceIn(entries: Source<StateEntry>): BatchSource<StateEntry> {
-    return toBatchSource(this.#replaced.bind(this, entries))
+  /** The entries with the places that the merged state gives them; with `keepsNames` still known as what they end with now. */
+  replaceIn(entries: Source<StateEntry>, { keepsNames = false } = {}): BatchSource<StateEntry> {
+    return toBatchSource(() => this.#replaced(entries, keepsNames))
   }
 
-  async *#replaced(entries: Source<StateEntry>) {
+  async *#replaced(entries: Source<MergedEntry>, keepsNames: boolean) {
     const breather = createBreather()
     const cursor = new Cursor<MergedEntry>(this.#entries)
     let head: IteratorResult<MergedEntry> | undefined
     try {
       for await (const item of batchesOf(entries)) {
-        const replaced: StateEntry[] = []
+        const replaced: MergedEntry[] = []
         for (const entry of isBatch(item) ? item : [item]) {
           if (breather.due()) await breather.pause()
           const name = this.#lastName(entry)
@@ -132,7 +132,8 @@ class Base {
             head = next instanceof Promise ? await next : next
           }
           const isHere = !head.done && head.value.path === entry.path && isKnownAs(head.value, name)
-          replaced.push(replacePlaces(entry, name, isHere ? head.value : await this.find(name)))
+          const found = replacePlaces(entry, name, isHere ? head.value : await this.find(name))
+          replaced.push(keepsNames ? { ...found, knownAs: [...namesOf(entry)] } : found)
         }
         yield toBatch(replaced)
       }

@@ -7,11 +7,13 @@ import { promisify } from 'node:util'
 import { RACY_MS } from '../../src/constants.js'
 import {
   type BackupReport,
+  Chain,
   type Codec,
   fullBackup,
   incrementalBackup,
   type KeepOptions,
   listEntries,
+  mergeBackups,
   pruneBackups,
   type RestoreOptions,
   type RestoreReport,
@@ -32,7 +34,7 @@ const execute = promisify(execFile)
 
 /** One thing that happens; the seed decides what it happens to. */
 export interface Step {
-  readonly kind: keyof typeof EDITS | keyof typeof RUNS
+  readonly kind: keyof typeof EDITS | keyof typeof RUNS | keyof typeof REWRITES
   readonly seed: number
 }
 
@@ -54,7 +56,15 @@ const RUNS = {
   wait: () => setTimeout(RACY_MS + 50)
 }
 
+/** What is done to the backups themselves. */
+const REWRITES = {
+  merge: (history: History, random: Random) => history.merge(random),
+  fold: (history: History, random: Random) => history.fold(random),
+  forget: (history: History, random: Random) => history.forget(random)
+}
+
 export const KINDS = [...Object.keys(EDITS), ...Object.keys(RUNS)] as readonly Step['kind'][]
+export const REWRITING_KINDS = Object.keys(REWRITES) as readonly Step['kind'][]
 
 /** Names that patterns of a rule may have: they mean the same as a pattern and as a name. */
 const RULED = ['a', 'a.b', 'b', 'c', 'a-'] as const
@@ -97,7 +107,7 @@ export class History {
   async take({ kind, seed }: Step): Promise<void> {
     const random = createRandom(seed)
     if (kind in EDITS) EDITS[kind as keyof typeof EDITS](this.#ground, random)
-    else await RUNS[kind as keyof typeof RUNS](this, random)
+    else await { ...RUNS, ...REWRITES }[kind as keyof typeof RUNS](this, random)
   }
 
   /** The ends of the history and some dates between come back, the last one by hand, too; a verification finds nothing. */
@@ -160,6 +170,36 @@ export class History {
     const isWanted = (path: string) =>
       path === '.' || path === chosen || path.startsWith(`${chosen}/`) || chosen.startsWith(`${path}/`)
     await this.assertRestores(date, { paths: [`/${chosen}`] }, isWanted)
+  }
+
+  /** A date becomes a full by itself. */
+  async merge(random: Random): Promise<void> {
+    const at = random.pick(this.dates)
+    const { date } = await mergeBackups('key', { ...this.#options, at })
+    assert.equal(date, at)
+  }
+
+  /** Increments become one; two dates need not be of one chain. */
+  async fold(random: Random): Promise<void> {
+    const [from, to] = [random.pick(this.dates), random.pick(this.dates)].sort() as [string, string]
+    await mergeBackups('key', { ...this.#options, from, to }).catch(error => {
+      const isRefused = from === to ? error instanceof RangeError : error.code === 'IBT_NO_BACKUP'
+      if (!isRefused) throw error
+    })
+  }
+
+  /** Some dates go, and all that no other date needs. The newest stays. */
+  async forget(random: Random): Promise<void> {
+    if (random.chance(0.5)) {
+      const { removed } = await pruneBackups('key', { ...this.#options, keepLast: 1 + random.int(4), graceMs: 0 })
+      for (const date of removed) this.#snapshots.delete(date)
+      return
+    }
+    for (const date of this.dates.slice(0, -1)) if (random.chance(0.5)) this.#snapshots.delete(date)
+    const chain = await Chain.open(toStore(this.#store), 'key')
+    const needed = new Set<string>()
+    for (const date of this.dates) for (const { name } of await chain.needs(date)) needed.add(name)
+    for (const { name } of chain.artifacts) if (!needed.has(name)) await chain.store.delete(name)
   }
 
   changeRules(random: Random): void {

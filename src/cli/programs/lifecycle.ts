@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { UsageError } from '../exit.js'
-import { collect, parseSeconds } from '../options.js'
+import { collect, parseBytes, parseSeconds } from '../options.js'
 import { type Answer, AT, addReader } from './reader.js'
 
 const COUNT = 'a number, all, or a time such as 7d'
@@ -18,6 +18,18 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
     .action(async (key, values) => {
       const { runPrune } = await import('../commands/prune.js')
       answer(await runPrune(key, values, signal))
+    })
+  addReader(program, 'merge <key>', 'make a backup a full by itself, or increments one')
+    .option('--at <date>', AT)
+    .option('--from <date>', 'fold the increments behind this backup into one')
+    .option('--to <date>', 'the last of them (default: the newest)')
+    .option('--dry-run', 'say how much would be read and written')
+    .option('--max-bytes <size>', 'refuse to write more than this, before compression: 500M, 20G', parseBytes)
+    .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)
+    .addHelpText('after', MERGE_HELP)
+    .action(async (key, values) => {
+      const { runMerge } = await import('../commands/merge.js')
+      answer(await runMerge(key, values, signal))
     })
   addReader(program, 'clean <key>', 'delete what no backup needs any more')
     .option('--grace <time>', GRACE)
@@ -46,6 +58,12 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
     })
   }
 }
+
+const MERGE_HELP = `
+Examples:
+  ibt merge photos --at 2026-10-01      a full of that date, out of the chain
+  ibt merge photos --from 2026-10-01 --to 2026-10-31 --dry-run
+  ibt prune photos --keep-daily 7       then removes what nothing needs`
 
 const GRACE = 'how long a removed backup can come back: 7d, 36h, 0 (default: 7d)'
 const SIGVAULTS = 'leave signatures that older backups name (default: those stay that the newest names)'

@@ -1,0 +1,215 @@
+import { tmpdir } from 'node:os'
+import { checkReadable, withCodec } from '../codec/index.js'
+import { BackupError } from '../errors.js'
+import { nextDate } from '../format/dates.js'
+import { artifactName, checkKey } from '../format/names.js'
+import { pipe } from '../interop/pipe.js'
+import { whileLocked } from '../lifecycle/locked.js'
+import type { LockedOptions } from '../lifecycle/options.js'
+import { parseAt } from '../places/at.js'
+import type { AtOptions } from '../places/options.js'
+import { openPlaces, type Places } from '../places/places.js'
+import { foldBodies } from '../rewrite/fold-bodies.js'
+import { countBytes, type MergePlan, planMerge } from '../rewrite/plan-merge.js'
+import { recordMerged } from '../rewrite/record-merged.js'
+import { wholeBodies } from '../rewrite/whole-bodies.js'
+import { encode } from '../stages/encode.js'
+import { observe } from '../stages/observe.js'
+import { pack } from '../stages/pack.js'
+import { patch } from '../stages/patch.js'
+import { type Published, publish } from '../stages/publish.js'
+import { stateEmit } from '../stages/state-emit.js'
+import { unpack } from '../stages/unpack.js'
+import { Chain } from '../stores/chain.js'
+import type { Codec, SealedArtifact, Signed, StateHeader, Store } from '../types.js'
+import type { Progress } from './options.js'
+import { progress } from './restore.js'
+
+/** Options of `mergeBackups`: a date that becomes a full, or two dates between which increments become one. */
+export interface MergeOptions extends AtOptions, LockedOptions {
+  /** Say what would be read and written, and do nothing. */
+  readonly dryRun?: boolean | undefined
+  /** Folds the increments behind the newest backup made at or before this time into one, up to that of `to`. */
+  readonly from?: Date | string | undefined
+  /** The end of the fold. Default: the newest. */
+  readonly to?: Date | string | undefined
+  /** What the merged artifacts are written with. Default: what the state of the date was written with. */
+  readonly codec?: Codec | undefined
+  /** Bytes of bodies that the merge may write, before compression: one that would write more is refused. */
+  readonly maxBytes?: number | undefined
+  /** Where deltas and bases of large files are spooled, in files without a name. Default: the system's temporary directory. */
+  readonly spoolDirectory?: string | undefined
+  /** Called for every entry that has passed. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** What a merge has done, or with `dryRun` would do. */
+export interface MergeReport {
+  readonly key: string
+  /** The date that was merged. */
+  readonly date: string
+  /** Of a fold: the date whose bodies stay where they are. */
+  readonly after?: string | undefined
+  readonly kind: 'full' | 'incremental'
+  /** False if the backup was so already, or nothing is to be written. */
+  readonly isStored: boolean
+  /** The backup was so already. */
+  readonly wasMerged: boolean
+  readonly files: readonly SealedArtifact[]
+  readonly storedBytes: number
+  /** Bytes of bodies that are written, before compression: known before. */
+  readonly bodyBytes: number
+  /** Bytes of the artifacts that are read, at most. */
+  readonly readBytes: number
+  readonly entries: number
+}
+
+/**
+ * Merges the backups of a key beside its store; the source is not needed. With `at`, the backup of a date becomes a full
+ * by itself. With `from` and `to`, the increments behind one date, up to another, become one. Each content is proven
+ * by its SHA-256 before the state is stored. Nothing is removed: later backups are read with what was merged, and what no
+ * date needs any more can be pruned.
+ *
+ * Holds the lock on the key. A merge that is interrupted leaves no backup; the next one begins anew, and removes what the
+ * interrupted one left.
+ *
+ * @throws BackupError IBT_LOCKED, IBT_NO_BACKUP, IBT_BASIS_MISSING, IBT_HASH_MISMATCH, IBT_CODEC_UNKNOWN, and what the
+ * store throws.
+ * @throws RangeError if more than `maxBytes` would be written, or `from` is not earlier than `to`.
+ */
+export async function mergeBackups(key: string, options: MergeOptions = {}): Promise<MergeReport> {
+  options.signal?.throwIfAborted()
+  checkKey(key)
+  if (options.at !== undefined && (options.from !== undefined || options.to !== undefined)) {
+    throw new TypeError('mergeBackups: at is for a full, from and to are for a fold')
+  }
+  if (options.to !== undefined && options.from === undefined) throw new TypeError('mergeBackups: to comes with from')
+  const places = openPlaces(options)
+  if (options.dryRun) return merge(key, places, options, async () => {})
+  return whileLocked(places, key, options, checkLock => merge(key, places, options, checkLock))
+}
+
+async function merge(
+  key: string,
+  places: Places,
+  options: MergeOptions,
+  checkLock: () => Promise<void>
+): Promise<MergeReport> {
+  const { signal, codecs, codec, dryRun = false } = options
+  const { cached } = places
+  const chain = await Chain.open(cached, key, { signal, codecs: codec && withCodec(codecs ?? [], codec) })
+  const plan = await findPlan(chain, options)
+  const writes = codec ?? chain.codec(plan.date)
+  await checkReadable(writes, codecs)
+  const needed = await chain.needs(plan.date)
+  const report: MergeReport = {
+    ...{ key, date: plan.date, after: plan.after, kind: plan.after === undefined ? 'full' : 'incremental' },
+    ...{ isStored: false, wasMerged: plan.isMerged, files: [], storedBytes: 0 },
+    bodyBytes: plan.isMerged ? 0 : await countBytes(chain, plan),
+    readBytes: plan.isMerged ? 0 : needed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    entries: plan.closing.totals.entries
+  }
+  const { maxBytes = Infinity } = options
+  if (report.bodyBytes > maxBytes) {
+    throw new RangeError(`The merge would write ${report.bodyBytes} bytes, more than the ${maxBytes} that are allowed`)
+  }
+  if (dryRun || plan.isMerged) return report
+  await removeInterrupted(chain, cached, signal)
+  const { artifacts } = await run(chain, plan, { ...options, codec: writes }, async () => {
+    await checkLock()
+    return true
+  })
+  const storedBytes = artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  return { ...report, isStored: true, files: artifacts, storedBytes }
+}
+
+async function findPlan(chain: Chain, { at, from, to }: MergeOptions): Promise<MergePlan> {
+  if (from === undefined) return planMerge(chain, chain.at(await parseAt(at)).date, undefined)
+  const after = chain.at(await parseAt(from)).date
+  const { date } = chain.at(await parseAt(to))
+  if (after >= date) throw new RangeError(`The fold ends at ${date}, which is not later than ${after}`)
+  return planMerge(chain, date, after)
+}
+
+interface MergeRun extends MergeOptions {
+  readonly codec: Codec
+}
+
+/** The stages of a merge: those of a restore, then those of a backup. */
+async function run(
+  chain: Chain,
+  plan: MergePlan,
+  options: MergeRun,
+  commits: () => Promise<boolean>
+): Promise<Published> {
+  const { signal, codec, spoolDirectory = tmpdir() } = options
+  const { date, after, closing, stays } = plan
+  const header = await makeHeader(chain, plan)
+  const backup = { key: chain.key, date: header.date, asOf: date }
+  const isNewest = date === chain.newest?.date
+  const inherited = closing.artifacts.filter(artifact => stays(artifact.date))
+  const totals = () => closing.totals
+  const behind = [
+    encode(codec, backup),
+    stateEmit(header, { inherited: () => inherited, totals }),
+    encode(codec, backup),
+    publish(chain.store, { commits })
+  ] as const
+  const watch = observe<Signed>(progress(options))
+  const record = recordMerged(chain.writtenEntries(date), { stays })
+  if (after === undefined) {
+    const whole = wholeBodies({ signs: isNewest })
+    const source = unpack(chain.entries(date), chain.openArchive)
+    return pipe(source, patch({ spoolDirectory }), whole, watch, pack({ whole: 'full' }), record, ...behind, { signal })
+  }
+  const bodies = foldBodies(
+    {
+      ...{ written: chain.writtenEntries(date), entries: chain.entries(date), archives: chain.openArchive },
+      ...{ stays, spoolDirectory },
+      signature: isNewest ? chain.signature : undefined
+    },
+    signal
+  )
+  return pipe(bodies, watch, pack({ whole: 'created', delta: 'updated' }), record, ...behind, { signal })
+}
+
+async function makeHeader(chain: Chain, { date, after, header, links }: MergePlan): Promise<StateHeader> {
+  const own = nextDate(Date.now(), chain.newestDate)
+  const sha256 = await chain.digest(header.date, 'state')
+  return {
+    ...header,
+    kind: after === undefined ? 'full' : 'incremental',
+    date: own,
+    fullReason: after === undefined ? 'merged' : undefined,
+    chain: [...links, { date: own, asOf: date }],
+    standsFor: { date, sha256, ...(after !== undefined && { after }) }
+  }
+}
+
+/**
+ * Removes what merges have left that were interrupted: merged artifacts without their state that are younger than every
+ * state. A store whose list lacks a state that can be read is not believed.
+ *
+ * @throws BackupError IBT_STORE_FAILED
+ */
+async function removeInterrupted(chain: Chain, store: Store, signal: AbortSignal | undefined): Promise<void> {
+  const left = chain.artifacts.filter(({ name, asOf }) => asOf !== undefined && chain.leftovers.includes(name))
+  for (const { name, date, asOf, codec } of left) {
+    const state = artifactName({ key: chain.key, date, asOf }, 'state', codec().suffix)
+    if (await isThere(store, state, signal)) {
+      const message = `The store has ${state}, but does not list it: nothing is removed`
+      throw new BackupError('IBT_STORE_FAILED', message, { path: state })
+    }
+    await store.delete(name, { signal })
+  }
+}
+
+async function isThere(store: Store, name: string, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    for await (const _ of store.get(name, { start: 0, end: 1 }, { signal })) return true
+    return true
+  } catch {
+    signal?.throwIfAborted()
+    return false
+  }
+}

@@ -1,0 +1,146 @@
+import { metadataOf } from '../change/metadata.js'
+import { PART_BYTES, SPARSE_HELD_BYTES } from '../constants.js'
+import { Cursor } from '../flow/cursor.js'
+import { composeLayers } from '../restore/compose-layers.js'
+import { PatchedContent } from '../restore/patched.js'
+import { StoredLayer } from '../restore/stored-layer.js'
+import type {
+  Body,
+  Layer,
+  MergedEntry,
+  OpenArchive,
+  Place,
+  SignaturePlace,
+  Signed,
+  Source,
+  StateEntry,
+  Summary
+} from '../types.js'
+import { findExtents } from './find-extents.js'
+import { LinkOnce } from './link-once.js'
+import { MadeBody } from './made-body.js'
+
+/** What is folded, and how. */
+export interface Fold {
+  /** The entries as they were written: which of their places stay, these say. */
+  readonly written: Source<MergedEntry>
+  /** The same entries with the places that their contents have now. */
+  readonly entries: Source<StateEntry>
+  readonly archives: OpenArchive
+  /** Whether a place is of a date that is not folded. */
+  readonly stays: (date: string) => boolean
+  /** Reads a signature, if the backup is to have some. */
+  readonly signature?: ((place: SignaturePlace) => Promise<Uint8Array | undefined>) | undefined
+  readonly spoolDirectory: string
+}
+
+/**
+ * Stores what the contents of a backup have of the folded dates: a content that is whole in them becomes one whole again,
+ * deltas on an earlier one become one delta, and what is older stays where it is.
+ *
+ * Yields `Signed` for `pack`, in path order. Every content is made and proven: before its delta is stored, or while it is
+ * stored whole.
+ * Memory: one table entry for each hard-link group; that of `composeLayers` and of `patch` for the file that is stored.
+ *
+ * @throws what making a content throws.
+ */
+export async function* foldBodies(fold: Fold, signal?: AbortSignal): AsyncGenerator<Signed, void, undefined> {
+  const cursor = new Cursor(fold.written)
+  const links = new LinkOnce()
+  try {
+    for await (const entry of fold.entries) {
+      const { value: written, done } = await cursor.next()
+      if (done || written.path !== entry.path) throw new TypeError('foldBodies: two readings of one state')
+      const last = written.places?.at(-1)
+      if (entry.type !== 'file' || last === undefined || fold.stays(last.date)) {
+        yield { ...metadataOf(entry), change: 'unchanged', previous: written }
+        continue
+      }
+      const content = `${last.date} ${last.in} ${last.offset}`
+      yield links.link(entry, content) ?? {
+        ...links.store(entry, content),
+        change: 'created',
+        ...(await bodyOf({ entry, written }, fold, signal))
+      }
+    }
+  } finally {
+    await cursor.close()
+  }
+}
+
+interface Both {
+  readonly entry: StateEntry
+  readonly written: MergedEntry
+}
+
+async function bodyOf(both: Both, fold: Fold, signal?: AbortSignal): Promise<Pick<Signed, 'body' | 'origin'>> {
+  const { entry, written } = both
+  const { archives, stays, spoolDirectory } = fold
+  const layers = entry.places!.map(place => layerOf(entry, place, archives))
+  const kept = entry.places!.filter(({ date }) => stays(date)).length
+  if (kept > 0) {
+    const before = written.places!.filter(({ date }) => stays(date))
+    return {
+      origin: { ...written, places: before, sha256: undefined },
+      body: await foldDeltas(both, layers, kept, fold, signal)
+    }
+  }
+  const content = new PatchedContent({ ...entry, layers }, layers, { spoolDirectory, signal })
+  const { sizeBytes = 0, sparse } = entry
+  const extents = sparse && sizeBytes > SPARSE_HELD_BYTES ? await findExtents(content.open()) : undefined
+  return { body: new MadeBody({ content, sizeBytes, extents, signs: fold.signature !== undefined }, signal) }
+}
+
+function layerOf(entry: StateEntry, place: Place, archives: OpenArchive): Layer {
+  const isOnly = entry.places!.length === 1
+  const sizeBytes = place.sizeBytes ?? (isOnly ? entry.sizeBytes : undefined)
+  return new StoredLayer(place, { path: place.path ?? entry.path, offset: place.offset, sizeBytes }, archives)
+}
+
+/** One delta of all behind the first `kept` layers, which makes what the entry says. */
+async function foldDeltas(
+  { entry, written }: Both,
+  layers: readonly Layer[],
+  kept: number,
+  { spoolDirectory, signature }: Fold,
+  signal?: AbortSignal
+): Promise<Body> {
+  const { sizeBytes = 0, sha256 = '' } = entry
+  const composed = await composeLayers(entry.path, layers.slice(kept), { spoolDirectory, sizeBytes, signal })
+  try {
+    const delta: Layer = { form: 'delta', open: () => composed.open() }
+    const content = new PatchedContent(entry, [...layers.slice(0, kept), delta], { spoolDirectory, signal })
+    for await (const _ of content.open()) signal?.throwIfAborted()
+    const bytes = written.signature && (await signature?.(written.signature))
+    const summary: Summary = { sizeBytes, sha256, signature: bytes, copies: 1 }
+    return { form: 'delta', parts: partsOf(composed.open(), () => composed.close()), result: () => summary }
+  } catch (error) {
+    await composed.close()
+    throw error
+  }
+}
+
+/** The bytes in parts of `PART_BYTES`, each of which becomes an entry. */
+async function* partsOf(
+  source: Source<Uint8Array>,
+  end: () => Promise<void>
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let part: Uint8Array[] = []
+  let partBytes = 0
+  try {
+    for await (let bytes of source) {
+      while (partBytes + bytes.length > PART_BYTES) {
+        const room = PART_BYTES - partBytes
+        yield Buffer.concat([...part, bytes.subarray(0, room)])
+        bytes = bytes.subarray(room)
+        part = []
+        partBytes = 0
+      }
+      part.push(bytes)
+      partBytes += bytes.length
+    }
+    if (partBytes > 0) yield Buffer.concat(part)
+  } finally {
+    await end()
+  }
+}

@@ -1,0 +1,42 @@
+import { metadataOf } from '../change/metadata.js'
+import { SPARSE_HELD_BYTES } from '../constants.js'
+import type { Entry, Signed, Stage } from '../types.js'
+import { findExtents } from './find-extents.js'
+import { LinkOnce } from './link-once.js'
+import { MadeBody } from './made-body.js'
+
+/** Options of `wholeBodies`. */
+export interface WholeBodiesOptions {
+  /** Whether contents get signatures: for the increment on this backup. */
+  readonly signs: boolean
+}
+
+/**
+ * Stores every file of a backup whole again.
+ *
+ * Consumes `Entry` as `patch` yields it, yields `Signed` for `pack`. Order kept. A content is made while `pack` stores it; that
+ * of a large sparse file is made once before, to find its holes.
+ * Memory: one table entry for each hard-link group, and 20 bytes for each block of the content that is signed.
+ *
+ * @throws what making a content throws.
+ */
+export function wholeBodies({ signs }: WholeBodiesOptions): Stage<Entry & { sha256?: string | undefined }, Signed> {
+  return async function* wholeBodiesStage(source, { signal } = {}) {
+    const links = new LinkOnce()
+    for await (const entry of source) {
+      const { type, content, sizeBytes = 0, sha256, sparse } = entry
+      if (type !== 'file' || content === undefined) {
+        yield { ...metadataOf(entry), change: 'created', ...(type === 'file' && { sizeBytes }) }
+        continue
+      }
+      const linked = links.link(entry, sha256)
+      if (linked !== undefined) {
+        yield linked
+        continue
+      }
+      const extents = sparse && sizeBytes > SPARSE_HELD_BYTES ? await findExtents(content.open()) : undefined
+      const body = new MadeBody({ content, sizeBytes, extents, signs }, signal)
+      yield { ...links.store(entry, sha256), change: 'created', body }
+    }
+  }
+}
