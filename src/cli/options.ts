@@ -64,9 +64,17 @@ export function addVolumeSize(command: Command): Command {
   return command.option('--volume-size <size>', 'bytes of a volume, at most (default: 8M)', parseBytes)
 }
 
+/** A backup that is sent and not stored. */
+export function addOut(command: Command): Command {
+  const out = command.option(
+    '--out <target>',
+    '-: write a bundle to stdout and not into a store (see ibt help bundles)'
+  )
+  return addVolumeSize(out)
+}
+
 export function addBackupOptions(command: Command): Command {
-  return addVolumeSize(addCommonOptions(command))
-    .option('--out <->', 'write a bundle to stdout and not into a store (see ibt help bundles)')
+  return addCommonOptions(command)
     .option('--key <key>', "name of the chain (default: the source's base name)")
     .option('--exclude <pattern>', 'exclude entries that match, as in an ignore file; may be repeated', collect)
     .option(

@@ -4,7 +4,7 @@ import { toolVersion } from '../pipelines/tool-version.js'
 import { Exit, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
-import { addBackupOptions, addLevelOptions, collect } from './options.js'
+import { addBackupOptions, addLevelOptions, addOut, collect } from './options.js'
 import { addLifecycle } from './programs/lifecycle.js'
 import { addLook } from './programs/look.js'
 import { addPlan } from './programs/plan.js'
@@ -90,6 +90,7 @@ const BACKUPS = [
 function backupCommand(program: Command, name: keyof typeof MANUAL, summary: string): Command {
   const command = addBackupOptions(program.command(`${name} <source>`).summary(summary).description(MANUAL[name]))
   if (name === 'backup') addLevelOptions(command)
+  addOut(command)
   return command.addHelpText(
     'after',
     `
@@ -150,6 +151,7 @@ Examples:
   ibt list --store /mnt/backups                 all backups
   ibt restore photos /tmp/photos --store /mnt/backups --at '3 days ago'
   ibt verify photos --store /mnt/backups --read-data
+  ibt prune photos --store /mnt/backups --keep-daily 7 --keep-monthly 12
 
 Environment: IBT_STORE, IBT_CACHE. Exit codes: 0 done, 1 failed, 2 usage, 3 done
 but some files could not be read, 4 integrity failure, 5 refused, 130 cancelled.`

@@ -1,19 +1,12 @@
 import type { SampleSize } from '../proof/sample.js'
+import { aboutMs, parseDuration } from '../retention/duration.js'
 import { UsageError } from './exit.js'
 import { parseSize } from './format.js'
 
-const HOUR_MS = 3_600_000
-const AGES: Readonly<Record<string, number>> = {
-  h: HOUR_MS,
-  d: 24 * HOUR_MS,
-  w: 7 * 24 * HOUR_MS,
-  m: 30 * 24 * HOUR_MS
-}
-
-/** Milliseconds of `30d`, `12h`, `8w`, `6m`; a month has 30 days. @throws UsageError */
+/** Milliseconds of `30d`, `12h`, `8w`, `6m`. @throws UsageError */
 export function parseAge(text: string): number {
-  const [, count, unit] = /^(\d{1,6})([hdwm])$/.exec(text.trim()) ?? []
-  if (count !== undefined && unit !== undefined) return Number(count) * AGES[unit]!
+  const duration = parseDuration(text.trim())
+  if (duration !== undefined) return aboutMs(duration)
   throw new UsageError(`'${text}' is not an age: give hours, days, weeks or months, as 12h, 30d, 8w, 6m`)
 }
 

@@ -43,9 +43,10 @@ export async function checkLinks(
       }
     }
   }
-  if (gone.length === 1) note(`The state of ${gone[0]} is not in the store: that date cannot be restored`)
-  else if (gone.length > 1) {
-    note(`The states of ${gone.length} earlier dates, from ${gone[0]}, are not in the store: they cannot be restored`)
+  if (gone.length > 0) {
+    const what =
+      gone.length === 1 ? 'An earlier backup of the chain is' : `${gone.length} earlier backups of the chain are`
+    note(`${what} not in the store any more, the oldest of ${gone[0]}`)
   }
 }
 

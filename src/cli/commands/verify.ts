@@ -52,7 +52,9 @@ function describeSample({ files, allFiles, seed, recentFiles, unprovenFiles }: P
   const lines = [`  Chosen: ${files.toLocaleString('en')} of ${formatCount(allFiles, 'file')}, seed ${seed}`]
   if (recentFiles > 0) lines.push(`  ${formatCount(recentFiles, 'file')} not chosen: proven lately`)
   lines.push(
-    unprovenFiles === 0 ? '  No file was never proven' : `  ${formatCount(unprovenFiles, 'file')} never proven yet`
+    unprovenFiles === 0
+      ? '  Every file has been proven at least once'
+      : `  ${formatCount(unprovenFiles, 'file')} never proven yet`
   )
   return lines
 }
