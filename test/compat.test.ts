@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, createReadStream, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { incrementalBackup, restoreBackup, verifyBackup } from '../src/index.js'
+import { importBackups, incrementalBackup, restoreBackup, verifyBackup } from '../src/index.js'
 import { BY_HAND_TOOLS, byHandScript } from './helpers/by-hand.js'
 import { assertLists, assertRestored, type Manifest } from './helpers/fixtures.js'
 import { assertSameTree } from './helpers/judges.js'
@@ -94,6 +94,19 @@ async function assertContinues(t: TestContext, frozen: string, dates: NonNullabl
   await restoreBackup('key', join(base, 'restored'), { store, cache: false, at: date })
   assertSameTree(join(base, 'restored'), source)
   for (const [at, expected] of Object.entries(dates)) await assertLists(store, at, expected)
+}
+
+for (const name of readdirSync(join(FIXTURES, 'bundles'))) {
+  test(`bundles/${name} is stored as the case of its name`, async t => {
+    const store = join(temporaryDirectory(t), 'store')
+    await importBackups(createReadStream(join(FIXTURES, 'bundles', name)), { store, cache: false })
+    const frozen = join(FIXTURES, VERSIONS[0]!, name.replace(/\.tar$/, ''), 'store')
+    const names = readdirSync(frozen).sort()
+    assert.deepEqual(readdirSync(store).sort(), names)
+    for (const artifact of names) {
+      assert.ok(readFileSync(join(store, artifact)).equals(readFileSync(join(frozen, artifact))), artifact)
+    }
+  })
 }
 
 test('every case is described', () => {
