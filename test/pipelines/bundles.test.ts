@@ -22,6 +22,7 @@ import type { Source, Store } from '../../src/types.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { bytesOf, code, collect } from '../helpers/entries.js'
 import { assertSameTree, run } from '../helpers/judges.js'
+import { mutate } from '../helpers/mutate.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
 import { temporaryDirectory } from '../native/tree.js'
@@ -328,6 +329,33 @@ test('a store that fails at any call leaves no half backup, and the next import 
     for (const name of found.keys()) assert.ok(whole.has(name), `${name} after a failure of call ${failing + 1}`)
     assert.deepEqual(found, whole)
   }
+})
+
+test(`whatever is changed in a bundle, no backup comes of it that does not verify, with seed ${SEED}`, async t => {
+  const chain = new NaiveChain(temporaryDirectory(t), { store: memoryStore(), cache: false, codec: none() })
+  writeFileSync(join(chain.source, 'file'), createRandom(1).bytes(20_000))
+  await chain.full()
+  appendFileSync(join(chain.source, 'file'), 'more')
+  await chain.incremental()
+  const bytes = await toBytes(chain, { all: true, volumeBytes: 5000 })
+  const random = createRandom(SEED)
+  const started = Date.now()
+  const limitMs = process.env.SLOW === '1' ? 60_000 : 2000
+  let backups = 0
+  for (let round = 0; Date.now() - started < limitMs; round++) {
+    const there = memoryStore()
+    await receive([mutate(bytes, random)], there).catch(error => {
+      assert.ok(isBackupError(error), `${error?.stack ?? error} in round ${round}`)
+    })
+    for (const name of (await contentsOf(there)).keys()) {
+      const parsed = parseArtifactName(name)
+      if (parsed?.kind !== 'state') continue
+      backups++
+      await assertVerifies(there, parsed.date)
+    }
+    assert.deepEqual(await collect(there.list('key.lock')), [])
+  }
+  assert.ok(backups > 0)
 })
 
 test('an abort at any moment settles, and what arrived can be resumed from', async t => {
