@@ -3,13 +3,16 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { decodeArrived, encodeArrived } from '../../src/bundle/arrived.js'
+import { END_OF_ARCHIVE, encodeEntry, padding } from '../../src/format/tar-encode.js'
 import {
+  Chain,
   type ExportOptions,
   exportBackups,
   type ImportOptions,
   importBackups,
   isBackupError,
   listArrived,
+  mergeBackups,
   none,
   parseArtifactName,
   pipe,
@@ -328,6 +331,57 @@ test('a store that fails at any call leaves no half backup, and the next import 
     const found = await contentsOf(there)
     for (const name of found.keys()) assert.ok(whole.has(name), `${name} after a failure of call ${failing + 1}`)
     assert.deepEqual(found, whole)
+  }
+})
+
+/** A tar of a store's files, without the comments of a bundle. */
+async function tarOf(store: Store, compare: (a: string, b: string) => number): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  for (const name of [...(await contentsOf(store)).keys()].sort(compare)) {
+    const bytes = await bytesOf(store.get(name))
+    const facts = { type: 'file', mode: 0o600, uid: 0, gid: 0, mtimeNs: 0n } as const
+    parts.push(
+      encodeEntry({ path: name, ...facts, sizeBytes: bytes.length }),
+      bytes,
+      Buffer.alloc(padding(bytes.length))
+    )
+  }
+  return Buffer.concat([...parts, END_OF_ARCHIVE])
+}
+
+test('merged backups go through a bundle, without what they stand for', oracle('rsync'), async t => {
+  for (const fold of [false, true]) {
+    const chain = await makeChain(t)
+    appendFileSync(join(chain.source, 'large'), 'last')
+    await chain.incremental()
+    const store = storeOf(chain)
+    const [first, , third] = chain.reports.map(({ date }) => date)
+    const range = fold ? { from: first!, to: third! } : { at: third! }
+    await mergeBackups('key', { store, cache: false, ...range })
+    // What is not needed any more goes, as a prune would have it.
+    const merged = await Chain.open(store, 'key')
+    const dates = fold ? chain.reports.map(({ date }) => date) : chain.reports.slice(2).map(({ date }) => date)
+    const needed = new Set((await Promise.all(dates.map(date => merged.needs(date)))).flat().map(({ name }) => name))
+    for (const { name } of merged.artifacts) if (!needed.has(name)) await store.delete(name)
+    const bundles = {
+      all: await toBytes(chain, { all: true }),
+      newest: await toBytes(chain),
+      // By hand, with every state in front of all that it needs.
+      states: await tarOf(store, (a, b) => Number(b.includes('.state.')) - Number(a.includes('.state.')))
+    }
+    for (const [title, bytes] of Object.entries(bundles)) {
+      const there = memoryStore()
+      await receive([bytes], there)
+      await assertTidy(there)
+      const found = await Chain.open(there, 'key')
+      for (const { date } of found.backups) {
+        await assertVerifies(there, date)
+        const destination = join(chain.base, `out ${date} ${fold} ${title}`)
+        await restoreBackup('key', destination, { store: there, cache: false, at: date })
+        assertSameTree(destination, chain.copy(date))
+      }
+      if (title !== 'newest') assert.deepEqual(await contentsOf(there), await contentsOf(store))
+    }
   }
 })
 
