@@ -198,6 +198,8 @@ TEST("random chains compose to what they make one after the other, in any groupi
     for (const Bytes& delta : deltas) composer.add(BytesInput(delta));
     const Composed made = take(composer, deltas);
     if (apply(basis, made.out, 0, random) != content) fail(__FILE__, __LINE__, what);
+    composer.rewind();
+    if (take(composer, deltas).out != made.out) fail(__FILE__, __LINE__, what + ", taken again");
     // Composed again it is the same: nothing is left to join.
     if (compose({made.out}) != made.out) fail(__FILE__, __LINE__, what);
     const size_t cut = pick(random, deltas.size() + 1);
@@ -209,10 +211,13 @@ TEST("random chains compose to what they make one after the other, in any groupi
     }
     CommandBudget budget([] {});
     const CommandList list = read_commands(BytesInput(made.out), 0, SIZE_UNKNOWN, budget);
+    uint64_t copies = 0;
     for (size_t i = 0; i < list.size(); i++) {
-      if (list[i].source != CommandList::BASIS) literals += list[i].end - list.start(i);
+      if (list[i].source == CommandList::BASIS) copies++;
+      else literals += list[i].end - list.start(i);
     }
     CHECK_EQUAL(literals, made.literal_bytes);
+    CHECK_EQUAL(composer.copies(), copies);
     CHECK(made.out.size() <= 5 + literals + 17 * list.size());
   }
 }
