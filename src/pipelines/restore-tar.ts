@@ -74,5 +74,5 @@ export async function restoreTar(
   }
   const watch = [observe(count), observe(progress(options))] as const
   await pipe(stages.unpack, stages.filter, stages.patch, ...watch, stages.pack, only('full'), output, { signal })
-  return { key, date, ...counts, reads: reads() }
+  return { key, date, ...counts, reads: await reads() }
 }

@@ -113,7 +113,7 @@ export async function restoreBackup(
     dropped === undefined ? stages.unpack : dropped.before(pipe(stages.unpack, selected.filter, { signal }))
   const watch: Stage<Entry> = options.onProgress === undefined ? passAll : observe(progress(options))
   const written = await pipe(unpacked, stages.filter, stages.patch, watch, stages.write, { signal })
-  return { key, date: selected.date, destination: path, ...written, reads: selected.reads() }
+  return { key, date: selected.date, destination: path, ...written, reads: await selected.reads() }
 }
 
 /** What a restore begins with. */
@@ -123,7 +123,7 @@ export interface SelectedEntries {
   readonly unpack: Source<Layered>
   readonly filter: Stage<Layered>
   /** After the last entry. */
-  readonly reads: () => ArchiveReads
+  readonly reads: () => Promise<ArchiveReads>
 }
 
 /** Finds the backup of a date, and the selected entries of it. @throws BackupError IBT_NO_BACKUP */
@@ -147,8 +147,11 @@ export async function selectEntries(
     selection,
     unpack: unpack(entries, chain.openArchive),
     filter: selection === undefined ? passAll : filter(selection),
-    reads: () => {
-      const needed = closing?.artifacts.filter(({ kind }) => kind !== 'sigvault')
+    reads: async () => {
+      const isMerged = chain.artifacts.some(({ asOf }) => asOf !== undefined)
+      // What a state was written with may be in merged archives by now. That the report cannot say it fails no restore.
+      const artifacts = isMerged ? await chain.needs(date).catch(() => undefined) : closing?.artifacts
+      const needed = artifacts?.filter(({ kind }) => kind !== 'sigvault' && kind !== 'state')
       const ofStoredBytes = needed?.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
       return { ...counts(), ofArchives: needed?.length, ofStoredBytes }
     }

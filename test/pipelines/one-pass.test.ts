@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { PART_BYTES } from '../../src/constants.js'
 import { parseArtifactName } from '../../src/format/names.js'
-import { fullBackup, incrementalBackup, restoreBackup, restoreTar } from '../../src/index.js'
+import { fullBackup, incrementalBackup, mergeBackups, restoreBackup, restoreTar } from '../../src/index.js'
 import { createScanner } from '../../src/native.js'
 import { memoryStore, wrapStore } from '../../src/stores/index.js'
 import type { Layered, Stage, Store } from '../../src/types.js'
@@ -137,6 +137,22 @@ test('a long chain is read in step with its files: each archive is opened once',
   assert.deepEqual([reads.archives, reads.ofArchives], [31, 31])
   assert.ok(reads.requests <= 3 * 31, `${reads.requests} requests`)
   assert.ok(reads.storedBytes < reads.ofStoredBytes! * 1.5, `${reads.storedBytes} of ${reads.ofStoredBytes}`)
+})
+
+test('what a restore reads after a merge is counted of what is needed then', async t => {
+  const watched = new Watched(t)
+  watched.write('file', randomBytes(100_000, 1))
+  const dates = [await watched.backup()]
+  for (let round = 0; round < 3; round++) {
+    watched.edit('file', round * 10_000, randomBytes(50, 100 + round))
+    dates.push(await watched.backup())
+  }
+  const options = { store: watched.store, cache: false } as const
+  assert.equal((await restoreBackup('key', watched.target, options)).reads.ofArchives, 4)
+  await mergeBackups('key', { ...options, at: dates[2] })
+  const { reads } = await restoreBackup('key', `${watched.target}2`, options)
+  assert.deepEqual([reads.archives, reads.ofArchives], [2, 2])
+  assert.deepEqual(readFileSync(join(`${watched.target}2`, 'file')), readFileSync(join(watched.source, 'file')))
 })
 
 /** A large file of three dates, of which the oldest was restored. */
