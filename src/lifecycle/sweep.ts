@@ -140,8 +140,9 @@ async function findNeeded(
   const whole = await Chain.open(view.store, chain.key, { codecs, signal, stored: view.stored })
   let unknown: string | undefined
   for (const [date, found] of await needs.of(whole, [...new Set(waiting.map(askedFor))])) {
-    if (found.error === undefined) for (const id of found.restore) ids.add(id)
-    else unknown = `the removed backup of ${date} may need it, and cannot be read`
+    if (found.error === undefined) {
+      for (const id of [...found.restore, ...(keepSigvaults ? found.signatures : [])]) ids.add(id)
+    } else unknown = `the removed backup of ${date} may need it, and cannot be read`
   }
   return { ids, unknown }
 }

@@ -153,3 +153,39 @@ test('readers that stop leave no descriptor open', async () => {
   for (let i = 0; i < 20; i++) for await (const _ of store.get('name')) break
   assert.equal((await readdir('/proc/self/fd')).length, before)
 })
+
+test('a retained file is read-only, and no store of the directory deletes or replaces it before its time', async t => {
+  const path = await newDirectory()
+  const store = directoryStore(path)
+  await store.put('name', [Buffer.from('x')])
+  const untilMs = Date.now() + 60_000
+  await store.retain('name', untilMs)
+  assert.equal((await stat(join(path, 'name'))).mode & 0o777, 0o400)
+  assert.equal(await readFile(join(path, '.name.until'), 'utf8'), `${new Date(untilMs).toISOString()}\n`)
+  const other = directoryStore(path)
+  await assert.rejects(other.delete('name'), { code: 'IBT_RETAINED' })
+  await assert.rejects(other.put('name', [Buffer.from('y')]), { code: 'IBT_RETAINED' })
+  const found: unknown[] = []
+  for await (const listed of other.list()) found.push(listed)
+  assert.deepEqual(found, [{ name: 'name', sizeBytes: 1, retainedUntilMs: untilMs }])
+  await store.retain('name', untilMs + 60_000)
+  t.mock.timers.enable({ apis: ['Date'], now: untilMs + 1000 })
+  await assert.rejects(other.delete('name'), { code: 'IBT_RETAINED' })
+  t.mock.timers.setTime(untilMs + 60_000)
+  await other.delete('name')
+  assert.deepEqual(await readdir(path), [])
+})
+
+test('a mark that says no time retains until it is removed, and one without its file goes', async () => {
+  const path = await newDirectory()
+  const store = directoryStore(path)
+  const name = 'key.full.20261123T000000.000Z.tar'
+  await store.put(name, [Buffer.from('x')])
+  await writeFile(join(path, `.${name}.until`), 'for ever\n')
+  await assert.rejects(store.delete(name), { code: 'IBT_RETAINED' })
+  await store.clean('key')
+  await assert.rejects(store.delete(name), { code: 'IBT_RETAINED' })
+  await rm(join(path, name))
+  await store.clean('key')
+  assert.deepEqual(await readdir(path), [])
+})
