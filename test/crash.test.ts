@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { hostname } from 'node:os'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { restoreBackup } from '../src/index.js'
+import { fullBackup, incrementalBackup, parseArtifactName, restoreBackup, verifyBackup } from '../src/index.js'
 import { Desk } from './helpers/desk.js'
 import { assertSameTree } from './helpers/judges.js'
 import { oracle } from './helpers/oracle.js'
@@ -110,6 +110,50 @@ test(`after a crash of a restore the next one finishes it, with seed ${SEED}`, o
     await restoreOver(desk)
     assertSameTree(desk.at('out'), desk.at('src'))
     rmSync(desk.at('out'), { recursive: true })
+  }
+})
+
+test(`after a crash of a prune the next one goes on, and every kept date is whole, with seed ${SEED}`, async t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src'))
+  const store = desk.at('store')
+  const options = { store, cache: desk.at('cache'), key: 'src' }
+  const random = createRandom(SEED)
+  for (let i = 0; i < CRASHES / 2; i++) {
+    for (let j = 0; j < 12; j++) {
+      writeFileSync(desk.at('src', 'file'), random.bytes(30_000))
+      await (j % 5 === 0 ? fullBackup : incrementalBackup)(desk.at('src'), options)
+    }
+    const grace = i % 2 === 0 ? '0' : '1d'
+    const names = new Set(readdirSync(store))
+    const run = desk.start(['prune', 'src', '--keep-last', '3', '--grace', grace], { stdio: 'ignore' })
+    // It is killed when it has removed some: the moment depends on the machine.
+    const goneWanted = 1 + random.int(10)
+    while (
+      run.child.exitCode === null &&
+      [...names].filter(name => !existsSync(desk.at('store', name))).length < goneWanted
+    )
+      await setTimeout(1)
+    run.child.kill('SIGKILL')
+    await run.ended
+    const states = readdirSync(store)
+      .filter(name => name.includes('.state.'))
+      .sort()
+    for (const state of states) {
+      const at = parseArtifactName(state)!.date
+      const { problems } = await verifyBackup('src', { store, cache: false, at, readData: true })
+      assert.deepEqual(problems, [], at)
+    }
+    assert.ok(states.length >= 3)
+    if (i % 3 === 0) await incrementalBackup(desk.at('src'), options)
+    succeed(desk, 'prune', 'src', '--keep-last', '3', '--grace', '0')
+    const left = readdirSync(store)
+    assert.equal(left.filter(name => name.includes('.state.')).length, 3)
+    assert.deepEqual(
+      left.filter(name => name.includes('.removed.') || name.startsWith('.') || name === 'src.lock'),
+      []
+    )
+    succeed(desk, 'verify', 'src', '--read-data')
   }
 })
 

@@ -18,6 +18,8 @@ export async function whileLocked<T>(
   checkKey(key)
   const lock = await acquireLock(store, key, { signal, waitMs: lockWaitMs })
   try {
+    // What a run that was killed has left beside what is listed.
+    await store.clean?.(key)
     return await work(async () => {
       signal?.throwIfAborted()
       await lock.check({ signal })

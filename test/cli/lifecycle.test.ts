@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { Exit } from '../../src/cli/exit.js'
+import { fullBackup, incrementalBackup, parseArtifactName } from '../../src/index.js'
+import { Desk } from '../helpers/desk.js'
+
+async function makeDesk(t: TestContext, keys: readonly string[] = ['src']): Promise<Desk> {
+  const desk = new Desk(t)
+  for (const key of keys) {
+    mkdirSync(desk.at(key))
+    for (let i = 0; i < 4; i++) {
+      writeFileSync(desk.at(key, `file ${i}`), String(i))
+      const options = { store: desk.at('store'), cache: desk.at('cache'), key }
+      await (i % 2 === 0 ? fullBackup : incrementalBackup)(desk.at(key), options)
+    }
+  }
+  return desk
+}
+
+const states = (desk: Desk, key = 'src') =>
+  readdirSync(desk.at('store')).filter(name => name.startsWith(`${key}.state.`))
+
+test('prune prints a table first, and removes what it says', async t => {
+  const desk = await makeDesk(t)
+  const dry = desk.ibt('prune', 'src', '--keep-last', '1', '--dry-run')
+  assert.equal(dry.status, 0, dry.stderr)
+  const rows = dry.stdout.split('\n').filter(line => /^ {2}\d{8}T/.test(line))
+  assert.deepEqual(
+    rows.map(row =>
+      row
+        .replace(/ +[\d.]+ (?:Ki)?B {2}/, '  ')
+        .trim()
+        .split(/ {2,}/)
+        .slice(1, 3)
+    ),
+    [
+      ['full', 'remove'],
+      ['incremental', 'remove'],
+      ['full', 'stays as data'],
+      ['incremental', 'keep']
+    ]
+  )
+  assert.match(rows[3]!, /newest, last 1/)
+  assert.equal(states(desk).length, 4)
+  const done = desk.ibt('prune', 'src', '--keep-last', '1')
+  assert.equal(done.status, 0, done.stderr)
+  assert.ok(done.stdout.startsWith(dry.stdout.slice(0, dry.stdout.indexOf('Dry run'))))
+  assert.match(done.stdout, /3 backups removed, 1 kept/)
+  assert.equal(states(desk).length, 1)
+})
+
+test('--json has the plan and the report', async t => {
+  const desk = await makeDesk(t)
+  const { stdout, status } = desk.ibt('prune', 'src', '--keep', '2', '--json')
+  assert.equal(status, 0)
+  const events = stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ['plan', 'report']
+  )
+  assert.equal(events[0].backups.length, 4)
+  assert.equal(events[1].removed.length, 2)
+  assert.equal(events[1].swept.waiting.length, 2)
+})
+
+test('undelete lists what can come back, brings it back, and clean ends that', async t => {
+  const desk = await makeDesk(t)
+  desk.ibt('prune', 'src', '--keep-last', '2', '--quiet')
+  const listed = desk.ibt('undelete', 'src').stdout.trim().split('\n')
+  assert.equal(listed.length, 2)
+  const [, date] = listed[1]!.split(/ +/)
+  assert.match(desk.ibt('undelete', 'src', '--at', date!).stdout, /is back/)
+  assert.equal(desk.ibt('verify', 'src', '--at', date!, '--read-data', '--quiet').status, 0)
+  const cleaned = desk.ibt('clean', 'src', '--grace', '0')
+  assert.match(cleaned.stdout, /1 removed backup for good/)
+  const gone = desk.ibt('undelete', 'src', '--at', date!)
+  assert.deepEqual([gone.status, /No removed backup/.test(gone.stderr)], [Exit.failed, true])
+  assert.match(desk.ibt('undelete', 'src').stderr, /No removed backup of src can come back/)
+})
+
+test('--all prunes each key by itself, and a key that cannot be pruned does not keep the others', async t => {
+  const desk = await makeDesk(t, ['a', 'b', 'c'])
+  writeFileSync(desk.at('store', states(desk, 'b').sort()[3]!), 'damaged')
+  const { status, stderr } = desk.ibt('prune', '--all', '--keep-last', '1')
+  assert.equal(status, Exit.integrity)
+  assert.match(stderr, /backup of b of/)
+  assert.deepEqual(
+    ['a', 'b', 'c'].map(key => states(desk, key).length),
+    [1, 4, 1]
+  )
+})
+
+test('lock keeps backups, and extend for longer', async t => {
+  const desk = await makeDesk(t)
+  assert.match(desk.ibt('lock', 'src', '--until', '2d', '--keep-last', '1').stdout, /Locked 1 backup of src until/)
+  assert.match(desk.ibt('extend', 'src', '--until', '3d').stdout, /Locked 1 backup/)
+  writeFileSync(desk.at('src/file'), 'more')
+  assert.equal(desk.ibt('full', 'src', '--quiet').status, 0)
+  const { stdout } = desk.ibt('prune', 'src', '--keep-last', '1', '--grace', '0')
+  assert.match(stdout, /locked until/)
+  assert.equal(states(desk).length, 2)
+  for (const name of states(desk)) {
+    assert.equal(desk.ibt('verify', 'src', '--at', parseArtifactName(name)!.date, '--read-data', '--quiet').status, 0)
+  }
+})
+
+test('what makes no sense is refused with 2, and nothing is removed', async t => {
+  const desk = await makeDesk(t)
+  const wrong = [
+    ['prune', 'src'],
+    ['prune', '--keep-last', '1'],
+    ['prune', 'src', '--all', '--keep-last', '1'],
+    ['prune', 'src', '--keep-last', '0'],
+    ['prune', 'src', '--keep-last', 'x'],
+    ['prune', 'src', '--keep-daily', '7', '--keep-daily', '8'],
+    ['prune', 'src', '--keep-daily', 'all', '--keep-weekly', '4'],
+    ['prune', 'src', '--keep-last', '1', '--grace', 'x'],
+    ['lock', 'src'],
+    ['lock', 'src', '--until', '2020-01-01'],
+    ['clean', 'src', '--grace', '7']
+  ]
+  for (const args of wrong) assert.equal(desk.ibt(...args).status, Exit.usage, args.join(' '))
+  assert.equal(states(desk).length, 4)
+  assert.equal(desk.ibt('prune', 'none', '--keep-last', '1').status, Exit.failed)
+  assert.ok(!existsSync(desk.at('store/none.lock')))
+})
