@@ -43,6 +43,7 @@ export interface BackupValues extends CommonValues, NamesValues {
   readonly volumeSize?: number
   readonly maxChain?: number
   readonly maxRestoreRatio?: number
+  readonly merge?: boolean
 }
 
 export function addCommonOptions(command: Command): Command {
@@ -114,12 +115,13 @@ export function addBackupOptions(command: Command): Command {
 /** When a backup is a full because the chain has grown too long, or too large to restore. */
 export function addLevelOptions(command: Command): Command {
   return command
-    .option('--max-chain <n>', 'make a full if there are this many incrementals on the newest', parseChain)
+    .option('--max-chain <n>', 'make a full if there are this many incrementals on the newest full', parseChain)
     .option(
       '--max-restore-ratio <r>',
       'make a full if a restore of the newest backup reads more than r times what it would of a full',
       parseRatio
     )
+    .option('--merge', 'instead of a full, merge what is stored, and read the source for changes only')
 }
 
 export function toPlaceOptions(values: CommonValues, signal: AbortSignal): PlaceOptions {
@@ -159,6 +161,7 @@ export function toBackupOptions(values: BackupValues, signal: AbortSignal): Back
     init: values.init,
     maxChain: values.maxChain,
     maxRestoreRatio: values.maxRestoreRatio,
+    merge: values.merge,
     lockWaitMs: values.lockWait === undefined ? undefined : values.lockWait * 1000
   }
 }

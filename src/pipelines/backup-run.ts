@@ -1,8 +1,11 @@
 import { hostname } from 'node:os'
+import { resolve } from 'node:path'
 import type { ChangeDetection } from '../change/compare.js'
 import { BackupError } from '../errors.js'
 import { nextDate, pastDate } from '../format/dates.js'
-import { printPath } from '../path.js'
+import { checkKey, keyFromPath } from '../format/names.js'
+import { decodePath, printPath } from '../path.js'
+import { checkNamed } from '../places/places.js'
 import type { Rules } from '../rules.js'
 import type { Chain, NeededArtifact, StoredBackup } from '../stores/chain.js'
 import { findOrigins } from '../stores/origins.js'
@@ -124,6 +127,14 @@ async function* asParent(
       yield other
     }
   }
+}
+
+/** The absolute path of a source, and the key of its backups. @throws RangeError, BackupError IBT_NAME_INVALID */
+export function nameSource(source: string | Uint8Array, options: { readonly key?: string | undefined }) {
+  const root = resolve(checkNamed('source', typeof source === 'string' ? source : decodePath(source)))
+  const { key = keyFromPath(root) } = options
+  checkKey(key)
+  return { root, key }
 }
 
 /** @throws BackupError IBT_SOURCE_MISMATCH if the newest backup is of another source */

@@ -1,6 +1,7 @@
 import { filter } from '../stages/filter.js'
 import { type IncrementalStages, runStages } from './backup-stages.js'
 import { chooseStages } from './choose-stages.js'
+import { mergeFirst } from './merge-first.js'
 import { openRun, type RunKind } from './open-run.js'
 import type { BackupOptions, BackupReport } from './options.js'
 
@@ -20,7 +21,12 @@ export function incrementalBackup(
   return backup(source, 'incremental', options)
 }
 
-/** A full if there is none yet, else an incremental. */
+/**
+ * A full if there is none yet or a limit is reached, else an incremental. With `merge`, what is stored is merged where a
+ * limit is reached, and an incremental follows.
+ *
+ * @throws BackupError
+ */
 export function autoBackup(
   source: string | Uint8Array,
   options: BackupOptions<IncrementalStages> = {}
@@ -33,10 +39,14 @@ async function backup(
   kind: RunKind,
   { stages, ...options }: BackupOptions<IncrementalStages>
 ): Promise<BackupReport> {
-  const run = await openRun(source, { ...options, kind })
+  const merges = kind === 'auto' && options.merge === true && !options.dryRun
+  const merged = merges ? await mergeFirst(source, options) : undefined
+  // A limit that is still reached makes a full; a dry run has merged nothing.
+  const run = await openRun(source, { ...options, kind, merge: options.merge && !merges })
   try {
     const chosen = chooseStages(run.stages, stages, filter(run.rules))
-    return await run.report(await runStages(chosen, run, run.context))
+    const report = await run.report(await runStages(chosen, run, run.context))
+    return merged === undefined ? report : { ...report, merged }
   } finally {
     await run.close()
   }

@@ -1,9 +1,7 @@
-import { resolve } from 'node:path'
 import { checkReadable, defaultCodec, withCodec } from '../codec/index.js'
 import { BackupError, isBackupError } from '../errors.js'
-import { checkKey, keyFromPath, parseArtifactName } from '../format/names.js'
-import { decodePath } from '../path.js'
-import { checkNamed, openPlaces, type Places, placesInside } from '../places/places.js'
+import { parseArtifactName } from '../format/names.js'
+import { openPlaces, type Places, placesInside } from '../places/places.js'
 import { checkLimits, chooseLevel, firstLevel, type Level } from '../plan/level.js'
 import { createRules } from '../rules.js'
 import { addParents } from '../stages/add-parents.js'
@@ -18,6 +16,7 @@ import {
   checkSource,
   lostArtifact,
   makeHeader,
+  nameSource,
   openParent,
   type Parent,
   type Source
@@ -77,9 +76,7 @@ export async function openRun(source: string | Uint8Array, options: OpenRunOptio
   }
   checkLimits(options)
   signal?.throwIfAborted()
-  const root = resolve(checkNamed('source', typeof source === 'string' ? source : decodePath(source)))
-  const key = options.key ?? keyFromPath(root)
-  checkKey(key)
+  const { root, key } = nameSource(source, options)
   const codec = options.codec ?? defaultCodec()
   const codecs = withCodec(options.codecs ?? [], codec)
   if (options.codec !== undefined) await checkReadable(codec, codecs)

@@ -6,6 +6,7 @@ import type { Level, LevelLimits } from '../plan/level.js'
 import type { RulesOptions } from '../rules.js'
 import type { Codec, FullReason, SealedArtifact, Totals } from '../types.js'
 import type { StagesOption } from './choose-stages.js'
+import type { MergeReport } from './merge.js'
 
 /** What a run has done so far. */
 export interface Progress {
@@ -71,6 +72,8 @@ export interface BackupReport {
   readonly fullReason?: FullReason | undefined
   /** The figures by which `autoBackup` chose between a full and an incremental. */
   readonly level?: Level | undefined
+  /** What was merged before, because a limit was reached. */
+  readonly merged?: MergeReport | undefined
   /** Date of the backup that this one builds on. */
   readonly parent?: string | undefined
   readonly files: readonly SealedArtifact[]

@@ -26,14 +26,15 @@ export interface PlannedArchive {
 export interface Extent {
   readonly offset: number
   readonly sizeBytes: number
-  /** The body may be smaller: it ends in front of the next that is read. */
-  readonly isGuess?: boolean | undefined
+  /** The body may be smaller: it ends in front of the next that is read. `sparse`: because holes are not stored. */
+  readonly guess?: 'sparse' | 'older' | undefined
 }
 
 /** The frames of an archive that bodies are in. Memory: its seek table, and a byte for each frame. */
 export class ArchiveUse {
   readonly #used: Uint8Array
   #guess: Extent | undefined
+  #sparseBytes = 0
 
   private constructor(
     readonly artifact: StoredArtifact,
@@ -60,19 +61,34 @@ export class ArchiveUse {
 
   /** Marks the frames of a body. Bodies come nearly in the order of the archive. */
   add(extent: Extent): void {
-    const guess = this.#guess
+    this.#endGuess(extent.offset - HEADER_BYTES)
+    if (extent.guess === undefined) this.#mark(extent.offset, extent.sizeBytes)
+    else this.#guess = extent
+  }
+
+  /** Ends the bodies. */
+  end(): void {
+    this.#endGuess(this.index.sizeBytes)
+  }
+
+  #endGuess(end: number): void {
+    if (this.#guess === undefined) return
+    const { offset, sizeBytes, guess } = this.#guess
     this.#guess = undefined
-    if (guess !== undefined) {
-      const room = extent.offset - guess.offset
-      this.#mark(guess.offset, room > 0 ? Math.min(guess.sizeBytes, room - HEADER_BYTES) : guess.sizeBytes)
-    }
-    if (extent.isGuess) this.#guess = extent
-    else this.#mark(extent.offset, extent.sizeBytes)
+    const room = (end > offset ? end : this.index.sizeBytes) - offset
+    const bytes = Math.min(sizeBytes, room)
+    this.#mark(offset, bytes)
+    if (guess === 'sparse') this.#sparseBytes += bytes
+  }
+
+  /** About the bytes that sparse contents have in the archive. */
+  get sparseBytes(): number {
+    return this.#sparseBytes
   }
 
   #mark(offset: number, sizeBytes: number): void {
     const { index } = this
-    const end = Math.min(index.sizeBytes, offset + HEADER_BYTES + Math.max(0, sizeBytes))
+    const end = Math.min(index.sizeBytes, offset + HEADER_BYTES + sizeBytes)
     for (let at = offset; at < end; ) {
       const found = index.find(at)
       const frame = index.frame(found)
@@ -109,7 +125,6 @@ export class ArchiveUse {
   }
 
   *#frames() {
-    if (this.#guess !== undefined) this.#mark(this.#guess.offset, this.#guess.sizeBytes)
     for (let i = 0; i < this.#used.length; i++) if (this.#used[i] !== 0) yield this.index.frame(i)
   }
 }

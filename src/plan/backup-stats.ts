@@ -4,7 +4,7 @@ import type { PlaceOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
 import { Chain, type NeededArtifact, type StoredBackup } from '../stores/chain.js'
 import type { StateClosing, StateEntry } from '../types.js'
-import { chainDepth } from './chain-depth.js'
+import { chainBase } from './chain-base.js'
 import { type RestoreCost, restoreCost } from './restore-cost.js'
 
 /** The backups of one day, UTC. */
@@ -121,7 +121,8 @@ async function statsOf(chain: Chain, backups: readonly StoredBackup[]): Promise<
       const { date } = backup
       const { header, closing } = await chain.ends(date)
       if (header.kind === 'full') fulls++
-      newest = { date, increments: await chainDepth(chain, date), ...sizesOf(closing, await chain.needs(date)) }
+      const { increments } = await chainBase(chain, date)
+      newest = { date, increments, ...sizesOf(closing, await chain.needs(date)) }
     } catch (error) {
       chain.options.signal?.throwIfAborted()
       if (!isBackupError(error)) throw error

@@ -1,9 +1,9 @@
 import type { Chain } from '../stores/chain.js'
 import type { FullReason } from '../types.js'
-import { chainDepth } from './chain-depth.js'
+import { chainBase } from './chain-base.js'
 import { restoreCost } from './restore-cost.js'
 
-/** How far a chain may grow before the next backup is a full. */
+/** How far a chain may grow, and what happens then. */
 export interface LevelLimits {
   /** Incrementals on a full, at most. Default: any number. */
   readonly maxChain?: number | undefined
@@ -12,6 +12,12 @@ export interface LevelLimits {
    * newest state and the seek tables of the archives that it needs are read. Default: any ratio.
    */
   readonly maxRestoreRatio?: number | undefined
+  /**
+   * Where a limit is reached, merge what is stored and go on with an incremental, so that the source is read for changes
+   * only: incrementals become one if the chain is only too long, else the newest backup becomes a full. Default: a
+   * full of the source.
+   */
+  readonly merge?: boolean | undefined
 }
 
 /** Whether the next backup is a full or an incremental, and the figures that say so. */
@@ -19,6 +25,8 @@ export interface Level {
   readonly kind: 'full' | 'incremental'
   /** Why it is a full. */
   readonly fullReason?: FullReason | undefined
+  /** What is merged before. */
+  readonly merge?: LevelMerge | undefined
   /** Date of the newest backup. */
   readonly newest?: string | undefined
   /** Incrementals that its chain has. */
@@ -26,6 +34,16 @@ export interface Level {
   readonly limits: LevelLimits
   /** What a restore of the newest backup reads; undefined if nobody asks for it. */
   readonly restore?: LevelRestore | undefined
+}
+
+/** Which limit is reached. */
+export type LimitReason = 'chain-too-long' | 'restore-too-large'
+
+/** A merge of the newest backup. */
+export interface LevelMerge {
+  readonly reason: LimitReason
+  /** The date whose incrementals become one; undefined if the newest backup becomes a full. */
+  readonly from?: string | undefined
 }
 
 /** A restore of the newest backup, and one of a fresh full. */
@@ -46,20 +64,27 @@ export function checkLimits({ maxChain = 0, maxRestoreRatio = 1 }: LevelLimits):
 }
 
 /** There is nothing to build on. */
-export function firstLevel({ maxChain, maxRestoreRatio }: LevelLimits): Level {
-  return { kind: 'full', fullReason: 'first', increments: 0, limits: { maxChain, maxRestoreRatio } }
+export function firstLevel(limits: LevelLimits): Level {
+  return { kind: 'full', fullReason: 'first', increments: 0, limits: own(limits) }
 }
 
 /** Chooses by the newest backup, which is of a date. @throws what `restoreCost` throws */
 export async function chooseLevel(chain: Chain, newest: string, limits: LevelLimits): Promise<Level> {
-  const { maxChain, maxRestoreRatio } = limits
-  const increments = await chainDepth(chain, newest)
-  const facts = { newest, increments, limits: { maxChain, maxRestoreRatio } }
-  if (maxChain !== undefined && increments >= maxChain) return { kind: 'full', fullReason: 'chain-too-long', ...facts }
-  if (maxRestoreRatio === undefined) return { kind: 'incremental', ...facts }
-  const restore = await restoreOf(chain, newest)
-  if (restore.ratio <= maxRestoreRatio) return { kind: 'incremental', ...facts, restore }
-  return { kind: 'full', fullReason: 'restore-too-large', ...facts, restore }
+  const { maxChain = Infinity, maxRestoreRatio = Infinity, merge } = limits
+  const { full, increments } = await chainBase(chain, newest)
+  const restore = maxRestoreRatio === Infinity ? undefined : await restoreOf(chain, newest)
+  const isLarge = restore !== undefined && restore.ratio > maxRestoreRatio
+  const facts = { newest, increments, limits: own(limits), restore }
+  const reason = increments >= maxChain ? 'chain-too-long' : isLarge ? 'restore-too-large' : undefined
+  if (reason === undefined) return { kind: 'incremental', ...facts }
+  // A merge leaves a full, or one incremental on it: there has to be room for the next.
+  if (!merge || maxChain < 1) return { kind: 'full', fullReason: reason, ...facts }
+  const isFold = !isLarge && maxChain > 1
+  return { kind: 'incremental', merge: isFold ? { reason, from: full } : { reason }, ...facts }
+}
+
+function own({ maxChain, maxRestoreRatio, merge }: LevelLimits): LevelLimits {
+  return { maxChain, maxRestoreRatio, merge }
 }
 
 /** Without the states and seek tables: a fresh full has them, too. */

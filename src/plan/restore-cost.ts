@@ -46,79 +46,110 @@ export interface RestoreCostOptions {
  */
 export async function restoreCost(chain: Chain, date: string, options: RestoreCostOptions = {}): Promise<RestoreCost> {
   const { selection, onFile } = options
-  const stored = new Map(chain.artifacts.map(artifact => [idOf(artifact.kind, artifact.date), artifact]))
-  const used = new Map<string, ArchiveUse>()
-  const groups = new Set<number>()
+  const reads = new Reads(chain)
   const breather = createBreather()
-  let [entries, files, sizeBytes, tarBytes] = [0, 0, 0, 0]
   const all = chain.entries(date)
   const selected: Source<StateEntry> = selection === undefined ? all : filter<StateEntry>(selection)(all)
   for await (const item of batchesOf(selected)) {
     if (breather.due()) await breather.pause()
     for (const entry of isBatch(item) ? item : [item]) {
-      entries++
-      tarBytes += ENTRY_BYTES
-      if (entry.type !== 'file') continue
-      files++
-      if (entry.link !== undefined && groups.has(entry.link)) continue
-      if (entry.link !== undefined) groups.add(entry.link)
+      if (!reads.isNewContent(entry)) continue
       onFile?.(entry)
-      const { sizeBytes: bytes = 0, places = [] } = entry
-      sizeBytes += bytes
-      tarBytes += bytes
-      for (const place of places) {
-        const id = idOf(place.in, place.date)
-        const use = used.get(id) ?? (await openUse(chain, stored.get(id), place))
-        used.set(id, use)
-        use.add(extentOf(place, entry))
-      }
+      await reads.add(entry)
     }
   }
   const needed = await chain.needs(date)
   const states = needed.filter(({ kind }) => kind === 'state').map(({ name, sizeBytes }) => ({ name, sizeBytes }))
-  const archives = [...used.values()].map(use => use.plan())
-  archives.sort((a, b) => (a.date + a.kind < b.date + b.kind ? -1 : 1))
-  return {
-    entries,
-    files,
-    sizeBytes,
-    states,
-    archives,
-    readBytes: states.reduce((sum, state) => sum + state.sizeBytes, 0) + sumOf(archives, ({ readBytes }) => readBytes),
-    requests: states.length + sumOf(archives, ({ requests }) => requests),
-    fullBytes: Math.round(tarBytes * compressionOf([...used.values()]))
+  return reads.cost(states)
+}
+
+/** What the entries of a state need. */
+class Reads {
+  readonly #stored: ReadonlyMap<string, StoredArtifact>
+  readonly #used = new Map<string, ArchiveUse>()
+  readonly #groups = new Set<number>()
+  #entries = 0
+  #files = 0
+  #sizeBytes = 0
+  /** Of a tar of all entries, but for sparse contents. */
+  #tarBytes = 0
+
+  constructor(readonly chain: Chain) {
+    this.#stored = new Map(chain.artifacts.map(artifact => [idOf(artifact.kind, artifact.date), artifact]))
+  }
+
+  /** Counts an entry: true if it is a file whose content no other link has been counted with. */
+  isNewContent({ type, link }: StateEntry): boolean {
+    this.#entries++
+    this.#tarBytes += ENTRY_BYTES
+    if (type !== 'file') return false
+    this.#files++
+    if (link === undefined) return true
+    const isFirst = !this.#groups.has(link)
+    this.#groups.add(link)
+    return isFirst
+  }
+
+  /** Takes a file. */
+  async add(entry: StateEntry): Promise<void> {
+    const { sizeBytes = 0, sparse, places = [] } = entry
+    this.#sizeBytes += sizeBytes
+    if (!sparse) this.#tarBytes += sizeBytes
+    for (const place of places) {
+      const use = this.#used.get(idOf(place.in, place.date)) ?? (await this.#open(place))
+      use.add(extentOf(place, entry))
+    }
+  }
+
+  async #open({ date, in: kind }: Place): Promise<ArchiveUse> {
+    const { store, key, options } = this.chain
+    const artifact = this.#stored.get(idOf(kind, date))
+    if (artifact === undefined) {
+      const message = `The ${kind} of ${date} of ${key} is not in the store`
+      throw new BackupError('IBT_BASIS_MISSING', message, { path: `${key}.${kind}.${date}` })
+    }
+    const use = await ArchiveUse.open(store, artifact, options)
+    this.#used.set(idOf(kind, date), use)
+    return use
+  }
+
+  cost(states: readonly StoredName[]): RestoreCost {
+    const uses = [...this.#used.values()]
+    for (const use of uses) use.end()
+    const archives = uses.map(use => use.plan())
+    archives.sort((a, b) => (a.date + a.kind < b.date + b.kind ? -1 : 1))
+    const tarBytes = this.#tarBytes + sum(uses, use => use.sparseBytes)
+    return {
+      entries: this.#entries,
+      files: this.#files,
+      sizeBytes: this.#sizeBytes,
+      states,
+      archives,
+      readBytes: sum(states, state => state.sizeBytes) + sum(archives, archive => archive.readBytes),
+      requests: states.length + sum(archives, archive => archive.requests),
+      fullBytes: Math.round(tarBytes * compressionOf(uses))
+    }
   }
 }
 
-function sumOf(archives: readonly PlannedArchive[], of: (archive: PlannedArchive) => number): number {
-  return archives.reduce((sum, archive) => sum + of(archive), 0)
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0)
 }
 
 function idOf(kind: string, date: string): string {
   return `${kind} ${date}`
 }
 
-function openUse(chain: Chain, artifact: StoredArtifact | undefined, { date, in: kind }: Place): Promise<ArchiveUse> {
-  if (artifact !== undefined) return ArchiveUse.open(chain.store, artifact, chain.options)
-  const message = `The ${kind} of ${date} of ${chain.key} is not in the store`
-  throw new BackupError('IBT_BASIS_MISSING', message, { path: `${chain.key}.${kind}.${date}` })
-}
-
 function extentOf({ offset, sizeBytes }: Place, { places, sizeBytes: now = 0, sparse }: StateEntry): Extent {
   if (sizeBytes !== undefined) {
     return { offset, sizeBytes: sizeBytes + PART_HEADER_BYTES * Math.floor(sizeBytes / PART_BYTES) }
   }
-  return { offset, sizeBytes: now, isGuess: sparse === true || places!.length > 1 }
+  return { offset, sizeBytes: now, guess: sparse ? 'sparse' : places!.length > 1 ? 'older' : undefined }
 }
 
 /** Stored bytes of one byte before compression, in whole contents; 1 if there are none. */
 function compressionOf(uses: readonly ArchiveUse[]): number {
-  let [stored, size] = [0, 0]
-  for (const use of uses) {
-    if (use.artifact.kind === 'updated') continue
-    const { storedBytes, sizeBytes } = use.bytes
-    stored += storedBytes
-    size += sizeBytes
-  }
-  return size === 0 ? 1 : stored / size
+  const whole = uses.filter(use => use.artifact.kind !== 'updated').map(use => use.bytes)
+  const sizeBytes = sum(whole, bytes => bytes.sizeBytes)
+  return sizeBytes === 0 ? 1 : sum(whole, bytes => bytes.storedBytes) / sizeBytes
 }

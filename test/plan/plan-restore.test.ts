@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, linkSync, mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { PART_BYTES } from '../../src/constants.js'
@@ -108,6 +108,23 @@ test('a plan reads no archive but its seek table, and says what a fresh full wou
   assert.equal(fresh.archives.length, 1)
   assert.ok(plan.readBytes > fresh.readBytes)
   assert.ok(Math.abs(fresh.readBytes - fresh.states[0]!.sizeBytes - fresh.fullBytes) < 0.05 * fresh.fullBytes)
+})
+
+test('the holes of sparse files are not expected to be read', async t => {
+  const chain = new NaiveChain(temporaryDirectory(t))
+  for (const name of ['a', 'b', 'z']) {
+    writeFileSync(join(chain.source, name), randomBytes(300_000, name.charCodeAt(0)))
+    if (name !== 'b') truncateSync(join(chain.source, name), 100_000_000)
+  }
+  await chain.full()
+  appendFileSync(join(chain.source, 'a'), 'x')
+  await chain.incremental()
+  for (const { date } of chain.reports) {
+    const plan = await planRestore('key', { store: chain.storePath, cache: false, at: date })
+    const share = plan.fullBytes / 900_000
+    assert.ok(share > 0.95 && share < 1.05, `${plan.fullBytes} bytes`)
+    assert.equal(plan.sizeBytes, 200_300_000 + (date === chain.reports[0]!.date ? 0 : 1))
+  }
 })
 
 test('a restore that cannot be made is not planned', async t => {

@@ -57,16 +57,25 @@ function toStdout(name: keyof typeof KINDS, { cache, volumeSize }: BackupValues)
 }
 
 /** @throws UsageError */
-function checkOut({ out, temporary, skipUnchanged, dryRun, init, deleteOldSigvaults, volumeSize }: BackupValues): void {
+function checkOut(values: BackupValues): void {
+  const { out, temporary, skipUnchanged, dryRun, init, deleteOldSigvaults, volumeSize } = values
   if (out === undefined) {
     if (volumeSize !== undefined) throw new UsageError('--volume-size requires --out')
     return
+  }
+  if (values.maxRestoreRatio !== undefined || values.merge) {
+    throw new UsageError('--max-restore-ratio and --merge need a store with archives: --out writes to none')
   }
   if (out !== '-') throw new UsageError('--out writes to stdout only: give --out - > FILE')
   if (temporary || skipUnchanged || dryRun || init || deleteOldSigvaults) {
     const needing = '--temporary, --skip-unchanged, --dry-run, --init and --delete-old-sigvaults'
     throw new UsageError(`${needing} need a store that is written to: --out writes to none`)
   }
+}
+
+function describeMerge({ date, after, storedBytes }: NonNullable<BackupReport['merged']>): string {
+  const what = after === undefined ? `${date} merged to a full` : `the incrementals behind ${after} merged to one`
+  return `First, ${what}: ${formatBytes(storedBytes)} stored; ibt prune removes what is not needed any more`
 }
 
 function movedNotice(count: number): string {
@@ -95,6 +104,7 @@ export function describe(
     `${kind === 'full' ? 'Full' : 'Incremental'} backup of ${key}, ${date}${parent ? ` on ${parent}` : ''}`
   ]
   lines.push(`  ${changes}`)
+  if (report.merged !== undefined) lines.push(`  ${describeMerge(report.merged)}`)
   if (fullReason !== undefined) lines.push(`  Full because: ${describeFullReason(fullReason)}`)
   if (unreadable + dirty > 0) lines.push(`  ${unreadable} unreadable, ${dirty} changed while they were read`)
   if (report.madeDirectories > 0)

@@ -41,10 +41,15 @@ async function write(plan: object, lines: readonly string[], { json }: CommonVal
   return Exit.done
 }
 
-function describeBackup({ key, kind, fullReason, newest, increments, limits, restore, source }: BackupPlan): string[] {
+function describeBackup(plan: BackupPlan): string[] {
+  const { key, kind, fullReason, merge, newest, increments, limits, restore, source } = plan
   const { maxChain, maxRestoreRatio } = limits
   const why = fullReason === undefined ? `on ${newest}` : `because: ${describeFullReason(fullReason)}`
   const lines = [`The next backup of ${key} would be ${kind === 'full' ? 'a full' : 'an incremental'} ${why}`]
+  if (merge !== undefined) {
+    const what = merge.from === undefined ? `${newest} to a full` : `the incrementals behind ${merge.from} to one`
+    lines.push(`  Before, it would merge ${what}, because ${describeFullReason(merge.reason)}`)
+  }
   if (newest !== undefined) {
     const limit = maxChain === undefined ? 'no limit, --max-chain sets one' : `limit ${maxChain}`
     lines.push(`  ${formatCount(increments, 'incremental')} on the newest full (${limit})`)
