@@ -171,7 +171,7 @@ class Drill {
     // Sigvaults are for the next backup: no restore reads them.
     const stretches = new Stretches(
       needed.filter(({ kind }) => kind !== 'sigvault'),
-      () => 0
+      () => undefined
     )
     await clock.timeState(async () => {
       for await (const entry of this.chain.entries(this.settings.date)) stretches.add(entry)

@@ -44,7 +44,7 @@ export async function openSample(
   const dates = [date, ...header.chain.flatMap(link => [link.date, link.asOf ?? link.date])]
   const needed = options.needed.filter(isSealed)
   const log = await ProofLog.open({ ...options, needed, key, date, dates, onNote: note })
-  const stretches = new Stretches(needed, log.provenAt)
+  const stretches = new Stretches(needed, log.find)
   for await (const entry of chain.entries(date)) stretches.add(entry)
   const { all } = stretches
   const beforeMs = maxAgeMs === undefined ? 0 : Date.now() - maxAgeMs

@@ -3,7 +3,7 @@ import { isBackupError } from '../errors.js'
 import { formatDate } from '../format/dates.js'
 import type { Artifact, Store, StoredName } from '../types.js'
 import { decodeProofs, encodeProofs, Proofs, proofNames } from './proofs.js'
-import type { Stretch } from './stretches.js'
+import type { ProvenUpTo, Stretch } from './stretches.js'
 
 /** Files of a key that are read, at most: the newest. Each has what its writer had read. */
 const FILES_READ = 16
@@ -35,6 +35,7 @@ export interface ProofLogOptions {
 export class ProofLog {
   readonly #proofs: Proofs
   readonly #dates: ReadonlySet<string>
+  readonly #upTo: string
   readonly #nowMs = Date.now()
   #savedMs = Date.now()
   #isSaved = true
@@ -47,6 +48,7 @@ export class ProofLog {
   ) {
     this.#proofs = proofs
     this.#dates = new Set(options.dates)
+    this.#upTo = options.needed.reduce((newest, { date }) => (date > newest ? date : newest), '')
   }
 
   static async open(options: ProofLogOptions): Promise<ProofLog> {
@@ -68,15 +70,14 @@ export class ProofLog {
     return new ProofLog(options, new Proofs(key), read)
   }
 
-  readonly provenAt = (artifact: Artifact, index: number): number => {
-    return this.#proofs.provenMs(artifact, index, this.#dates, this.#nowMs)
-  }
+  readonly find = (artifact: Artifact, index: number): ProvenUpTo | undefined =>
+    this.#proofs.find(artifact, index, this.#dates, this.#nowMs)
 
   async record({ artifact, index }: Stretch): Promise<void> {
     const { needed, date } = this.options
     if (this.#isSaved) this.#proofs.bind(needed)
     this.#isSaved = false
-    this.#proofs.add(artifact, index, { provenMs: Date.now(), date })
+    this.#proofs.add(artifact, index, { provenMs: Date.now(), date, upTo: this.#upTo })
     if (Date.now() - this.#savedMs >= SAVE_MS) await this.save()
   }
 

@@ -3,16 +3,15 @@ import { BackupError } from '../errors.js'
 import { isDate } from '../format/dates.js'
 import { isProofsName } from '../format/names.js'
 import type { Artifact, StoredName } from '../types.js'
-import { stretchBytes } from './stretches.js'
+import { type ProvenUpTo, stretchBytes } from './stretches.js'
 
 const FORMAT = 'incremental-backups-tools proofs'
 const VERSION = 1
 /** The digest of all that stands before it ends the file. */
 const ENDING = /,"sha256":"([0-9a-f]{64})"\}\n$/
 
-/** When a stretch was proven, and in which backup: all contents that this one had there. */
-interface Proof {
-  readonly provenMs: number
+/** When a stretch was proven, and in which backup: all contents that this one had there, as they were stored by then. */
+interface Proof extends ProvenUpTo {
   readonly date: string
 }
 
@@ -70,12 +69,12 @@ export class Proofs {
   }
 
   /**
-   * When a stretch was proven; 0 if never, or in a backup that is not one of the given dates: what a backup has in a
-   * stretch, only the backups that build on it have no more of. A time in the future proves nothing.
+   * The proof of a stretch, if it was in one of the given backups: what a backup has in a stretch, only the backups that
+   * build on it have no more of. A time in the future proves nothing.
    */
-  provenMs({ name }: Artifact, index: number, dates: ReadonlySet<string>, nowMs: number): number {
+  find({ name }: Artifact, index: number, dates: ReadonlySet<string>, nowMs: number): ProvenUpTo | undefined {
     const proof = this.#known.get(name)?.proofs.get(index)
-    return proof !== undefined && proof.provenMs <= nowMs && dates.has(proof.date) ? proof.provenMs : 0
+    return proof !== undefined && proof.provenMs <= nowMs && dates.has(proof.date) ? proof : undefined
   }
 
   #of(artifact: Bound): Map<number, Proof> {
@@ -109,16 +108,18 @@ interface Span {
   readonly to: number
   readonly at: string
   readonly date: string
+  readonly upTo: string
 }
 
 /** Stretches in a row with the same proof, as one. */
 function toSpans(proofs: ReadonlyMap<number, Proof>): Span[] {
   const spans: { -readonly [Name in keyof Span]: Span[Name] }[] = []
-  for (const [index, { provenMs, date }] of [...proofs].sort(([a], [b]) => a - b)) {
+  for (const [index, { provenMs, date, upTo }] of [...proofs].sort(([a], [b]) => a - b)) {
     const at = new Date(provenMs).toISOString()
     const last = spans.at(-1)
-    if (last !== undefined && last.to === index - 1 && last.at === at && last.date === date) last.to = index
-    else spans.push({ from: index, to: index, at, date })
+    const isNext = last !== undefined && last.to === index - 1
+    if (isNext && last.at === at && last.date === date && last.upTo === upTo) last.to = index
+    else spans.push({ from: index, to: index, at, date, upTo })
   }
   return spans
 }
@@ -159,14 +160,18 @@ function decodeArtifact(value: Readonly<Record<string, unknown>> | null, proofs:
   if (value?.stretchBytes !== stretchBytes(artifact)) return room
   let left = room
   for (const span of proven) {
-    const { from, to, at, date } = (span ?? {}) as Partial<Span>
+    const { from, to, at, date, upTo } = (span ?? {}) as Partial<Span>
     const provenMs = Date.parse(String(at))
-    if (!isCount(from) || !isCount(to) || !(provenMs > 0) || typeof date !== 'string' || !isDate(date)) continue
+    if (!isCount(from) || !isCount(to) || !(provenMs > 0) || !isDateText(date) || !isDateText(upTo)) continue
     left -= to - from + 1
     if (left < 0) return 0
-    for (let index = from; index <= to; index++) proofs.add(artifact, index, { provenMs, date })
+    for (let index = from; index <= to; index++) proofs.add(artifact, index, { provenMs, date, upTo })
   }
   return left
+}
+
+function isDateText(value: unknown): value is string {
+  return typeof value === 'string' && isDate(value)
 }
 
 function isCount(value: unknown): value is number {

@@ -27,17 +27,26 @@ export function stretchBytes({ sizeBytes }: Pick<Artifact, 'sizeBytes'>): number
   return bytes
 }
 
-/** Tells when a stretch was proven last; 0 if that is not known. */
-export type ProvenAt = (artifact: Artifact, index: number) => number
+/** When a stretch was proven last, and the newest date that an artifact had by then. */
+export interface ProvenUpTo {
+  readonly provenMs: number
+  readonly upTo: string
+}
+
+/** Tells what is known of a stretch. */
+export type FindProof = (artifact: Artifact, index: number) => ProvenUpTo | undefined
 
 /** The stretches that the contents of one state are in. Memory: one object each. */
 export class Stretches {
   readonly #artifacts = new Map<string, { readonly artifact: Artifact; readonly stretchBytes: number }>()
-  readonly #stretches = new Map<string, { -readonly [Name in keyof Stretch]: Stretch[Name] }>()
+  readonly #stretches = new Map<
+    string,
+    { -readonly [Name in keyof Stretch]: Stretch[Name] } & { readonly upTo: string }
+  >()
 
   constructor(
     artifacts: readonly Artifact[],
-    readonly provenAt: ProvenAt
+    readonly findProof: FindProof
   ) {
     for (const artifact of artifacts) {
       this.#artifacts.set(idOf(artifact.date, artifact.kind), { artifact, stretchBytes: stretchBytes(artifact) })
@@ -49,10 +58,14 @@ export class Stretches {
     return [...this.#stretches.values()]
   }
 
-  /** Counts the content of an entry, if it has one. */
+  /**
+   * Counts the content of an entry, if it has one. Where a part of it is younger than the proof, as after a merge, the
+   * proof was of other bytes.
+   */
   add(entry: StateEntry): void {
     const stretch = this.#find(entry)
     if (stretch === undefined) return
+    if (entry.places!.some(({ date }) => date > stretch.upTo)) stretch.provenMs = 0
     stretch.files++
     stretch.sizeBytes += entry.sizeBytes ?? 0
   }
@@ -72,7 +85,8 @@ export class Stretches {
     const id = `${index} ${artifact.name}`
     const found = this.#stretches.get(id)
     if (found !== undefined) return found
-    const stretch = { artifact, index, provenMs: this.provenAt(artifact, index), files: 0, sizeBytes: 0 }
+    const { provenMs, upTo } = this.findProof(artifact, index) ?? { provenMs: 0, upTo: '' }
+    const stretch = { artifact, index, provenMs, upTo, files: 0, sizeBytes: 0 }
     this.#stretches.set(id, stretch)
     return stretch
   }

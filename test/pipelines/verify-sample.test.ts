@@ -117,8 +117,8 @@ test('a proof is bound to the artifact: of another one it proves nothing', async
     const document = JSON.parse(change(text))
     const proofs = new Proofs('key')
     for (const { proven, ...artifact } of document.artifacts) {
-      for (const { from, to, at, date } of proven) {
-        for (let i = from; i <= to; i++) proofs.add(artifact, i, { provenMs: Date.parse(at), date })
+      for (const { from, to, at, date, upTo } of proven) {
+        for (let i = from; i <= to; i++) proofs.add(artifact, i, { provenMs: Date.parse(at), date, upTo })
       }
     }
     writeFileSync(path, encodeProofs(proofs))
@@ -132,6 +132,7 @@ test('a proof is bound to the artifact: of another one it proves nothing', async
     'another size': was => was.replace(`"sizeBytes":${full.sizeBytes}`, `"sizeBytes":${full.sizeBytes + 512}`),
     'a time to come': was => was.replaceAll(/"at":"\d{4}/g, '"at":"9000'),
     'a time long ago': was => was.replaceAll(/"at":"\d{4}/g, '"at":"2001'),
+    'an artifact that is younger than the proof': was => was.replaceAll(/"upTo":"\d{4}/g, '"upTo":"2001'),
     'a date that is not of the chain': was => was.replaceAll(/"date":"\d{4}/g, '"date":"2001')
   }
   for (const [title, change] of Object.entries(changes)) {

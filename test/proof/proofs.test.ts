@@ -32,7 +32,7 @@ test('stretches have a mebibyte, and more where an archive would have more than 
 })
 
 test('a content belongs to the stretch where its last body begins', () => {
-  const stretches = new Stretches([FULL], () => 0)
+  const stretches = new Stretches([FULL], () => undefined)
   for (const offset of [0, MIB - 512, MIB, 5 * MIB]) stretches.add(file('f', offset))
   assert.deepEqual(
     stretches.all.map(({ index, files, sizeBytes }) => [index, files, sizeBytes]),
@@ -48,6 +48,26 @@ test('a content belongs to the stretch where its last body begins', () => {
   }
   assert.equal(stretches.of(delta), undefined, 'its archive is gone')
   assert.equal(stretches.of({ ...file('d', 0), places: undefined }), undefined)
+})
+
+test('a proof is not that of a content of which a part has been written since', () => {
+  const later = '20261102T000000.000Z'
+  const stretches = new Stretches([FULL], () => ({ provenMs: 5, upTo: DATE }))
+  const merged = { date: later, in: 'full' as const, offset: 0 }
+  for (const entry of [
+    file('a', 0),
+    file('b', MIB),
+    { ...file('c', MIB), places: [merged, ...file('c', MIB).places!] }
+  ]) {
+    stretches.add(entry)
+  }
+  assert.deepEqual(
+    stretches.all.map(({ index, provenMs }) => [index, provenMs]),
+    [
+      [0, 5],
+      [1, 0]
+    ]
+  )
 })
 
 const stretchOf = (index: number, provenMs: number): Stretch => ({
@@ -76,7 +96,7 @@ test('a stretch is proven when all its contents are, and none was lost or droppe
     file('e', 2 * MIB),
     file('f', 3 * MIB)
   ]
-  const stretches = new Stretches([FULL], () => 0)
+  const stretches = new Stretches([FULL], () => undefined)
   for (const entry of entries) stretches.add(entry)
   const chosen = new Set(stretches.all.filter(({ index }) => index !== 3))
   const pass = new ProofPass(stretches, chosen)
@@ -95,8 +115,8 @@ test('a stretch is proven when all its contents are, and none was lost or droppe
 
 test('proofs read back as they were written', () => {
   const proofs = new Proofs('k')
-  for (const index of [0, 1, 2, 7]) proofs.add(FULL, index, { provenMs: 1000, date: DATE })
-  proofs.add(FULL, 8, { provenMs: 2000, date: DATE })
+  for (const index of [0, 1, 2, 7]) proofs.add(FULL, index, { provenMs: 1000, date: DATE, upTo: DATE })
+  proofs.add(FULL, 8, { provenMs: 2000, date: DATE, upTo: DATE })
   const bytes = encodeProofs(proofs)
   const { proven } = JSON.parse(bytes.toString()).artifacts[0]
   assert.deepEqual(
@@ -108,10 +128,10 @@ test('proofs read back as they were written', () => {
     ]
   )
   const read = decodeProofs(bytes, 'k', 'name')
-  const times = [0, 1, 2, 3, 7, 8].map(index => read.provenMs(FULL, index, new Set([DATE]), 3000))
+  const times = [0, 1, 2, 3, 7, 8].map(index => read.find(FULL, index, new Set([DATE]), 3000)?.provenMs ?? 0)
   assert.deepEqual(times, [1000, 1000, 1000, 0, 1000, 2000])
-  assert.equal(read.provenMs(FULL, 8, new Set([DATE]), 1999), 0, 'it is not proven yet')
-  assert.equal(read.provenMs(FULL, 0, new Set(), 3000), 0, 'in another chain')
+  assert.equal(read.find(FULL, 8, new Set([DATE]), 1999), undefined, 'it is not proven yet')
+  assert.equal(read.find(FULL, 0, new Set(), 3000), undefined, 'in another chain')
   assert.deepEqual(encodeProofs(read), bytes)
   assert.throws(() => decodeProofs(bytes, 'other', 'name'), code('IBT_STATE_INVALID'))
 })
@@ -120,10 +140,14 @@ test('stretches without end are not believed', () => {
   const proofs = new Proofs('k')
   proofs.bind([FULL])
   const honest = JSON.parse(encodeProofs(proofs).toString())
-  honest.artifacts[0].proven = [null, { from: 0, to: 2 ** 50, at: '2026-11-01T00:00:00Z', date: DATE }, { from: -1 }]
+  honest.artifacts[0].proven = [
+    null,
+    { from: 0, to: 2 ** 50, at: '2026-11-01T00:00:00Z', date: DATE, upTo: DATE },
+    { from: -1 }
+  ]
   const text = JSON.stringify({ ...honest, sha256: undefined })
   const bytes = Buffer.from(`${text.slice(0, -1)},"sha256":"${createHash('sha256').update(text).digest('hex')}"}\n`)
-  assert.equal(decodeProofs(bytes, 'k', 'name').provenMs(FULL, 5, new Set([DATE]), Date.now()), 0)
+  assert.equal(decodeProofs(bytes, 'k', 'name').find(FULL, 5, new Set([DATE]), Date.now()), undefined)
 })
 
 test('the names of proofs are those of no artifact and of no other key', async () => {
