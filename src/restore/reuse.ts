@@ -1,12 +1,13 @@
 import { CHUNK_BYTES } from '../constants.js'
 import { createScanner, loadSignature } from '../native.js'
-import { readChunk } from '../source/disk.js'
+import { readChunk, readFailed } from '../source/disk.js'
 import type { Source } from '../types.js'
 import { type Copied, CopyFinder } from './copies.js'
 
 /** An old version of a file that is open. */
 export interface OldVersion {
   readonly fd: number
+  readonly path: string
   readonly sizeBytes: number
 }
 
@@ -18,6 +19,8 @@ export interface Segment {
 
 /** Below this share of a content, reading the old version costs more than it saves. */
 const SHARE_MIN = 1 / 16
+/** An old version that is so many times as long as the content is not read. */
+const LONGER_MAX = 4
 
 /**
  * Finds what an old version has of a content, by the signature of the content: a delta from the content to the old version
@@ -31,6 +34,7 @@ export async function findReusable(
   old: OldVersion,
   signal: AbortSignal | undefined
 ): Promise<Segment[] | undefined> {
+  if (old.sizeBytes > sizeBytes * LONGER_MAX) return undefined
   const scanner = createScanner({ basis: await loadSignature(signature, signal) })
   const finder = new CopyFinder()
   const found: { readonly from: number; readonly end: number; readonly oldAt: number }[] = []
@@ -40,7 +44,7 @@ export async function findReusable(
     }
   }
   for (let at = 0; at < old.sizeBytes; at += CHUNK_BYTES) {
-    const chunk = await readChunk(old.fd, at, Math.min(CHUNK_BYTES, old.sizeBytes - at))
+    const chunk = await readOld(old, at, Math.min(CHUNK_BYTES, old.sizeBytes - at))
     if (chunk.length === 0) break
     take(await scanner.update(chunk, signal))
   }
@@ -75,7 +79,7 @@ export function missingRanges(segments: readonly Segment[]): Copied[] {
 /** The content: what the old version has is read from there, what it does not have comes out of `missing`, in order. */
 export async function* joinSegments(
   segments: readonly Segment[],
-  { fd }: OldVersion,
+  old: OldVersion,
   missing: Source<Uint8Array>
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const others = takeFrom(missing)
@@ -85,7 +89,7 @@ export async function* joinSegments(
       while (left > 0) {
         const wanted = Math.min(left, CHUNK_BYTES)
         const chunk =
-          oldAt === undefined ? await others.take(wanted) : await readChunk(fd, oldAt + sizeBytes - left, wanted)
+          oldAt === undefined ? await others.take(wanted) : await readOld(old, oldAt + sizeBytes - left, wanted)
         // Too short: the digest says so.
         if (chunk.length === 0) return
         yield chunk
@@ -95,6 +99,12 @@ export async function* joinSegments(
   } finally {
     await others.close()
   }
+}
+
+async function readOld(old: OldVersion, position: number, maxBytes: number): Promise<Uint8Array> {
+  return readChunk(old.fd, position, maxBytes).catch(cause => {
+    throw readFailed(old, cause)
+  })
 }
 
 /** Takes as many bytes as are wanted, or fewer that are at hand; none at the end. */

@@ -266,11 +266,11 @@ export class TreeWriter {
     let old: OpenFile | undefined
     try {
       old = await openFile(this.root, encodePath(path), 'read', signal)
-      const chunks = await content.openOver({ fd: old.fd, sizeBytes: there.sizeBytes ?? 0 })
+      const chunks = await content.openOver({ fd: old.fd, path, sizeBytes: there.sizeBytes ?? 0 })
       if (chunks === undefined) return undefined
       return await writeLargeFile(this.root, temporary, abortable(chunks, signal), { sparse, signal })
     } catch (error) {
-      if (!isBackupError(error) || error.code === 'IBT_WRITE_FAILED') throw error
+      if (signal?.aborted || !isBackupError(error) || error.code === 'IBT_WRITE_FAILED') throw error
       // There is no signature, or the old file changes meanwhile: the archives have all of it.
       await this.#queue.discard(temporary)
       return undefined

@@ -23,7 +23,7 @@ function openBytes(t: TestContext, bytes: Uint8Array) {
   writeFileSync(path, bytes)
   const fd = openSync(path, 'r')
   t.after(() => closeSync(fd))
-  return { fd, sizeBytes: bytes.length }
+  return { fd, path: 'old', sizeBytes: bytes.length }
 }
 
 test('a delta of copies is what the engine applies', async () => {
@@ -81,7 +81,8 @@ test('a content is made of what an old version has of it, and of the rest', asyn
 test('an old version with next to nothing of a content is not used', async t => {
   const content = randomBytes(500_000, 1)
   const signature = await signatureOf(content)
-  for (const old of [Buffer.alloc(0), randomBytes(500_000, 2), content.subarray(0, 20_000)]) {
+  const repeated = Buffer.concat([content, content, content, content, content])
+  for (const old of [Buffer.alloc(0), randomBytes(500_000, 2), content.subarray(0, 20_000), repeated]) {
     assert.equal(await findReusable(signature, content.length, openBytes(t, old), undefined), undefined)
   }
   const [whole] = (await findReusable(signature, content.length, openBytes(t, content), undefined))!
