@@ -44,14 +44,13 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['IBT_NOT_EMPTY', 'I
  *
  * @throws BackupError IBT_NO_BACKUP, IBT_STATE_VERSION, IBT_NOT_EMPTY, and IBT_WRITE_FAILED if the directory cannot be
  * written.
- * @throws RangeError for a `sample` that makes no sense, and an `into` that is the store or empty.
+ * @throws RangeError for a `sample` that makes no sense, and an empty path.
  */
 export async function drillBackup(key: string, options: DrillOptions = {}): Promise<DrillReport> {
   const { codecs, signal, sample, into } = options
   signal?.throwIfAborted()
   if (sample !== undefined) checkSample(sample)
-  const destination = into === undefined ? undefined : resolve(typeof into === 'string' ? into : decodePath(into))
-  if (into !== undefined) checkNamed('destination', typeof into === 'string' ? into : decodePath(into))
+  const destination = into === undefined ? undefined : toPath(into)
   const clock = new Clock()
   const { store } = openPlaces({ ...options, cache: false })
   const everything = countReads(store, () => true)
@@ -68,42 +67,26 @@ export async function drillBackup(key: string, options: DrillOptions = {}): Prom
     if (isBackupError(error) && REFUSALS.has(error.code)) throw error
     problems.report(error)
   })
-  const { header, totals, checked } = drill
-  if (header !== undefined) await checkLinks(chain, { date, header }, reading.digest, tell).catch(problems.report)
-  const stateName = chain.artifacts.find(artifact => artifact.kind === 'state' && artifact.date === stateDate)!.name
-  const stateSha256 = await reading.digest(stateName).catch(() => signal?.throwIfAborted())
-  const counts = {
-    entries: checked?.entries ?? 0,
-    files: drill.proven.files,
-    sizeBytes: drill.proven.sizeBytes,
-    allFiles: totals?.files ?? 0,
-    allSizeBytes: totals?.sizeBytes ?? 0,
-    archives: archives.counts().archives,
-    allArchives: drill.allArchives,
-    suspectFiles: checked?.suspectFiles ?? 0
+  if (drill.header !== undefined) {
+    await checkLinks(chain, { date, header: drill.header }, reading.digest, tell).catch(problems.report)
   }
-  const read = everything.counts()
-  const measured = {
-    ...clock.measures(counts.sizeBytes),
-    requests: read.requests + 1,
-    readBytes: read.storedBytes,
-    archiveBytes: archives.counts().storedBytes
-  }
+  const state = chain.artifacts.find(artifact => artifact.kind === 'state' && artifact.date === stateDate)
+  const stateSha256 = await reading.digest(state!.name).catch(() => signal?.throwIfAborted())
+  const counts = drill.counts(archives.counts().archives)
+  const { requests, storedBytes: readBytes } = everything.counts()
+  const { storedBytes: archiveBytes } = archives.counts()
+  // The list is a request, too.
+  const measured = { ...clock.measures(counts.sizeBytes), requests: requests + 1, readBytes, archiveBytes }
   return {
     format: DRILL_FORMAT,
     version: DRILL_VERSION,
     result: problems.found.length === 0 ? 'passed' : 'failed',
     startedAt: clock.startedAt,
     finishedAt: new Date().toISOString(),
-    tool: { name: 'incremental-backups-tools', version: toolVersion(), node: process.version },
-    machine: {
-      host: hostname(),
-      platform: `${process.platform}-${process.arch}`,
-      processors: availableParallelism()
-    },
+    ...whereItRan(),
     tested: {
       ...{ key, date, kind, stateSha256: stateSha256 ?? null },
-      ...{ root: header?.root ?? null, sourceHost: header?.host ?? null },
+      ...{ root: drill.header?.root ?? null, sourceHost: drill.header?.host ?? null },
       store: { id: store.id, places: store.places ?? [] },
       into: destination === undefined ? 'nothing' : 'directory',
       destination: destination ?? null,
@@ -114,6 +97,22 @@ export async function drillBackup(key: string, options: DrillOptions = {}): Prom
     notes,
     measured,
     estimate: estimateAll(counts, measured)
+  }
+}
+
+/** @throws RangeError for an empty path */
+function toPath(into: string | Uint8Array): string {
+  return resolve(checkNamed('destination', typeof into === 'string' ? into : decodePath(into)))
+}
+
+function whereItRan(): Pick<DrillReport, 'tool' | 'machine'> {
+  return {
+    tool: { name: 'incremental-backups-tools', version: toolVersion(), node: process.version },
+    machine: {
+      host: hostname(),
+      platform: `${process.platform}-${process.arch}`,
+      processors: availableParallelism()
+    }
   }
 }
 
@@ -139,6 +138,18 @@ class Drill {
     readonly settings: DrillSettings
   ) {
     this.seed = settings.seed ?? newSeed()
+  }
+
+  counts(archives: number): DrillReport['counts'] {
+    const { files, sizeBytes } = this.proven
+    return {
+      entries: this.checked?.entries ?? 0,
+      ...{ files, sizeBytes },
+      allFiles: this.totals?.files ?? 0,
+      allSizeBytes: this.totals?.sizeBytes ?? 0,
+      ...{ archives, allArchives: this.allArchives },
+      suspectFiles: this.checked?.suspectFiles ?? 0
+    }
   }
 
   async run(stored: ReadonlyMap<string, number>, clock: Clock): Promise<void> {
