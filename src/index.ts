@@ -27,6 +27,7 @@ export {
   printPath,
   ROOT_PATH
 } from './path.js'
+export { discardArrived, listArrived } from './pipelines/arrived.js'
 export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js'
 export type { BackupSettings, Parent } from './pipelines/backup-run.js'
 export type { FixedStages, FullStages, IncrementalStages } from './pipelines/backup-stages.js'
@@ -35,14 +36,7 @@ export { type CleanOptions, type CleanReport, cleanBackups } from './pipelines/c
 export { type DrillOptions, drillBackup } from './pipelines/drill.js'
 export type { DrillEstimate, DrillMeasures, DrillProblem, DrillReport } from './pipelines/drill-report.js'
 export { type ExportOptions, type ExportReport, exportBackups } from './pipelines/export.js'
-export {
-  type DiscardOptions,
-  discardArrived,
-  type ImportOptions,
-  type ImportReport,
-  importBackups,
-  listArrived
-} from './pipelines/import.js'
+export { type ImportOptions, type ImportReport, importBackups } from './pipelines/import.js'
 export { type ImportTarOptions, importTar } from './pipelines/import-tar.js'
 export { type MergeOptions, type MergeReport, mergeBackups } from './pipelines/merge.js'
 export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'

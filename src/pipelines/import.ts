@@ -1,4 +1,3 @@
-import type { Arrived } from '../bundle/arrived.js'
 import { type ReceivedVolume, readVolumes } from '../bundle/read-volumes.js'
 import { Staging } from '../bundle/staging.js'
 import { isLast, type Volume } from '../bundle/volume.js'
@@ -6,7 +5,7 @@ import { BackupError } from '../errors.js'
 import { asBuffer, ByteReader } from '../format/byte-reader.js'
 import { parseArtifactName } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
-import type { PlaceOptions } from '../places/options.js'
+import type { LockedOptions } from '../lifecycle/options.js'
 import { openPlaces } from '../places/places.js'
 import { listStored } from '../stores/chain.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
@@ -16,11 +15,8 @@ import { checkMounted } from './mounted.js'
 import { checkKeyCase } from './open-run.js'
 import type { Progress, RunOptions } from './options.js'
 
-/** Options of `discardArrived`. */
-export interface DiscardOptions extends PlaceOptions, Pick<RunOptions, 'lockWaitMs' | 'onError'> {}
-
 /** Options of `importBackups`. */
-export interface ImportOptions extends DiscardOptions, Pick<RunOptions, 'init'> {
+export interface ImportOptions extends LockedOptions, Pick<RunOptions, 'init'> {
   /** Refuses artifacts of every other key. Default: the key of the first artifact. */
   readonly key?: string | undefined
   /** Called as bytes come in. An entry is an artifact. */
@@ -68,32 +64,6 @@ export async function importBackups(source: Source<Uint8Array>, options: ImportO
     return await importing.finish()
   } finally {
     await importing?.close()
-  }
-}
-
-/** What the store has of the backups of a key, whole or waiting, for `exportBackups`. */
-export async function listArrived(key: string, options: PlaceOptions = {}): Promise<Arrived> {
-  const { signal } = options
-  const { store } = openPlaces(options)
-  const stored = await listStored(store, `${key}.`, { signal })
-  const whole = stored.filter(({ name }) => parseArtifactName(name)?.key === key)
-  const names = new Set(whole.map(({ name }) => name))
-  const waiting = new Staging(store, key, stored, { signal }).artifacts.filter(({ name }) => !names.has(name))
-  return { key, artifacts: [...whole, ...waiting] }
-}
-
-/** Deletes what has arrived of a key and waits for the rest. Resolves to the number of artifacts. */
-export async function discardArrived(key: string, options: DiscardOptions = {}): Promise<number> {
-  const { signal, lockWaitMs, onError } = options
-  const { store } = openPlaces(options)
-  const lock = await acquireLock(store, key, { signal, waitMs: lockWaitMs })
-  try {
-    const staging = new Staging(store, key, await listStored(store, `${key}.`, { signal }), { signal })
-    const { artifacts } = staging
-    for (const { name } of artifacts) await staging.drop(name)
-    return artifacts.length
-  } finally {
-    await releaseLock(lock, onError)
   }
 }
 

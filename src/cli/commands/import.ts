@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { encodeArrived } from '../../bundle/arrived.js'
 import { encodePath } from '../../path.js'
-import { discardArrived, type ImportReport, importBackups, listArrived } from '../../pipelines/import.js'
+import { discardArrived, listArrived } from '../../pipelines/arrived.js'
+import { type ImportReport, importBackups } from '../../pipelines/import.js'
 import { importTar } from '../../pipelines/import-tar.js'
 import type { Codec } from '../../types.js'
 import { Exit, UsageError } from '../exit.js'
@@ -99,16 +100,21 @@ async function takeBundle(
   return reporter.report(report, describe(report, reporter.elapsedMs), Exit.done)
 }
 
-function describe({ key, dates, artifacts, skippedArtifacts, sizeBytes }: ImportReport, elapsedMs: number): string[] {
-  const what =
-    dates.length === 0
-      ? `No new backup${key === undefined ? '' : ` of ${key}`}`
-      : `Imported ${key} of ${dates.join(', ')}`
+function describe(report: ImportReport, elapsedMs: number): string[] {
+  const { artifacts, skippedArtifacts, sizeBytes } = report
   const skipped = skippedArtifacts > 0 ? `, ${skippedArtifacts} were there already` : ''
   return [
-    what,
+    describeDates(report),
     `  ${formatCount(artifacts, 'artifact')} stored${skipped}, ${formatBytes(sizeBytes)} received, ${formatSeconds(elapsedMs)}`
   ]
+}
+
+function describeDates({ key, dates }: ImportReport): string {
+  const [first] = dates
+  if (first === undefined) return key === undefined ? 'No new backup' : `No new backup of ${key}`
+  return dates.length === 1
+    ? `Imported ${key} of ${first}`
+    : `Imported ${dates.length} backups of ${key}, ${first} to ${dates.at(-1)}`
 }
 
 async function takeTar(input: Input, values: ImportValues, reporter: Reporter, signal: AbortSignal): Promise<number> {
