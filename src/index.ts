@@ -2,7 +2,10 @@ export type { Arrived, ArrivedArtifact } from './bundle/arrived.js'
 export type { BundleOptions } from './bundle/write-volumes.js'
 export { type BackupSummary, listBackups, type UnreadableBackup } from './catalog/backups.js'
 export { type CompareOptions, compareBackups } from './catalog/changes.js'
-export { listEntries } from './catalog/entries.js'
+export { type ListOptions, listEntries } from './catalog/entries.js'
+export { type FindOptions, type FoundVersion, findEntries } from './catalog/find.js'
+export { entryHistory, type PathEvent, type UnreadableEvent } from './catalog/history.js'
+export { type DirectoryUsage, diskUsage, type UsageOptions } from './catalog/usage.js'
 export type { ChangeDetection } from './change/compare.js'
 export type { StoredFile, StoredReason } from './change/largest.js'
 export { chainCodecs, type GzipOptions, gzip, none, type ZstdOptions, zstd } from './codec/index.js'
@@ -31,8 +34,10 @@ export { discardArrived, listArrived } from './pipelines/arrived.js'
 export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js'
 export type { BackupSettings, Parent } from './pipelines/backup-run.js'
 export type { FixedStages, FullStages, IncrementalStages } from './pipelines/backup-stages.js'
+export { type CatReport, catEntry } from './pipelines/cat.js'
 export type { SomeStages, StagesOption } from './pipelines/choose-stages.js'
 export { type CleanOptions, type CleanReport, cleanBackups } from './pipelines/clean.js'
+export { type CompareReport, type CompareSourceOptions, compareToSource } from './pipelines/compare.js'
 export { type DrillOptions, drillBackup } from './pipelines/drill.js'
 export type { DrillEstimate, DrillMeasures, DrillProblem, DrillReport } from './pipelines/drill-report.js'
 export { type ExportOptions, type ExportReport, exportBackups } from './pipelines/export.js'
@@ -82,7 +87,8 @@ export {
   type Rules,
   type RulesOptions,
   type Scope,
-  type Selection
+  type Selection,
+  type SelectionOptions
 } from './rules.js'
 export type { EncodeStage } from './stages/encode.js'
 export {
@@ -94,5 +100,6 @@ export {
 } from './stores/chain.js'
 export { findOrigins } from './stores/origins.js'
 export type { RemovedBackup } from './stores/removed.js'
+export type { SeekOptions } from './stores/state-seek.js'
 export type * from './types.js'
 export { batches, batchOf, isChunk, isCounted, isEntry, isPacked, isPiece, isSealed } from './types.js'

@@ -7,6 +7,7 @@ import { type Pattern, parseIgnoreFile, parseTyped, spell, toByteString } from '
 import { parseSelection } from './rules/selection.js'
 import type { EntryType } from './types.js'
 
+export { parseTypedPath } from './rules/selection.js'
 export type { RulesOptions }
 
 /** First bytes of a CACHEDIR.TAG. Source: the Cache Directory Tagging Specification. */
@@ -188,6 +189,14 @@ function isCache(tag: Uint8Array | undefined): boolean {
 export interface Selection {
   /** Whether the entry, or a directory that holds it, is wanted. */
   selects(path: string, type: EntryType): boolean
+  /** Everything that is wanted is this path or below it. Undefined: it may be anywhere. */
+  readonly within?: string | undefined
+}
+
+/** Options of `createSelection`. */
+export interface SelectionOptions {
+  /** Whether a pattern selects what lies below an entry that it matches, too. Default: true. */
+  readonly below?: boolean | undefined
 }
 
 /**
@@ -202,17 +211,20 @@ export interface Selection {
  * @throws TypeError for anything but strings, RangeError for an empty one.
  * @throws BackupError IBT_NAME_INVALID for a string that no bytes stand for.
  */
-export function createSelection(patterns: readonly string[]): Selection {
+export function createSelection(patterns: readonly string[], { below = true }: SelectionOptions = {}): Selection {
   if (!Array.isArray(patterns) || !patterns.every(pattern => typeof pattern === 'string')) {
     throw new TypeError('createSelection: a list of strings is expected')
   }
-  const { groups, selectsRoot, selectsRest } = parseSelection(patterns)
+  const { groups, selectsRoot, selectsRest, within } = parseSelection(patterns)
   const matchers = groups.map(({ negative, patterns }) => ({ negative, matcher: new Matcher(patterns) })).reverse()
   const select = (path: string, isDirectory: boolean): boolean => {
-    const group = matchers.find(({ matcher }) => covers(matcher, path, isDirectory))
+    const group = matchers.find(({ matcher }) =>
+      below ? covers(matcher, path, isDirectory) : matcher.match(path, isDirectory) === true
+    )
     return group === undefined ? selectsRest : !group.negative
   }
   return {
+    within,
     selects(path, type) {
       if (path === ROOT_PATH) return selectsRoot
       const bytes = toByteString(path)

@@ -34,7 +34,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   proof: [...GROUND, 'path', 'flow', 'format'],
   lifecycle: [...GROUND, 'format', 'retention', 'stores', 'places'],
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
-  plan: [...GROUND, 'path', 'flow', 'rules', 'format', 'change', 'stores', 'stages', 'places', 'catalog'],
+  plan: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'stores', 'stages', 'places', 'catalog'],
   rewrite: [
     ...[...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore', 'stores']
   ],

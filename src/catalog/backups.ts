@@ -76,7 +76,8 @@ async function summarize(chain: Chain, { date, sizeBytes }: StoredBackup): Promi
   }
 }
 
-function keysOf(stored: readonly StoredName[]): string[] {
+/** The keys of artifacts in a list, in order. */
+export function keysOf(stored: readonly StoredName[]): string[] {
   const keys = stored.flatMap(({ name }) => parseArtifactName(name)?.key ?? [])
   return [...new Set(keys)].sort()
 }

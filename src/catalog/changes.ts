@@ -1,9 +1,9 @@
-import { settleChange } from '../change/compare.js'
+import { compareEntry, settleChange } from '../change/compare.js'
 import { pipe } from '../interop/pipe.js'
 import { parseAt } from '../places/at.js'
 import type { PlaceOptions } from '../places/options.js'
 import { diff } from '../stages/diff.js'
-import type { Change, StateEntry } from '../types.js'
+import type { Change, ChangeKind, StateEntry } from '../types.js'
 import { openChain } from './open-chain.js'
 
 export interface CompareOptions extends PlaceOptions {
@@ -13,7 +13,10 @@ export interface CompareOptions extends PlaceOptions {
   readonly to?: Date | string | undefined
 }
 
-/** The differences between two backups, in path order, from their states alone. Returns the dates of the two. */
+/**
+ * The differences between two backups, in path order, from their states alone: `previous` is the entry of the older one.
+ * Returns the dates of the two.
+ */
 export async function* compareBackups(
   key: string,
   options: CompareOptions = {}
@@ -23,15 +26,21 @@ export async function* compareBackups(
   const before = chain.backups.findLast(({ date }) => date < to.date) ?? to
   const from = options.from === undefined ? before : chain.at(await parseAt(options.from))
   for await (const item of pipe(chain.entries(to.date), diff(chain.entries(from.date)))) {
-    const change = settled(item)
+    const change = settled(item.change, item, item.previous)
     if (change !== 'unchanged') yield { ...item, change }
   }
   return { from: from.date, to: to.date }
 }
 
+/** What an entry of a state is, compared with that of an earlier state. */
+export function changeOf(entry: StateEntry, previous: StateEntry): ChangeKind {
+  return settled(compareEntry(entry, previous), entry, previous)
+}
+
 /** Two states know both digests: no content is in doubt. */
-function settled(item: Change & Partial<StateEntry>): Change['change'] {
-  const { change, previous, sha256 } = item
-  if (change !== 'updated' || previous === undefined || sha256 === undefined) return change
-  return settleChange(item, previous, sha256)
+function settled(change: ChangeKind, entry: Change | StateEntry, previous: StateEntry | undefined): ChangeKind {
+  const { sha256 } = entry as StateEntry
+  return change !== 'updated' || previous === undefined || sha256 === undefined
+    ? change
+    : settleChange(entry, previous, sha256)
 }

@@ -12,6 +12,8 @@ export const Exit = {
   integrity: 4,
   /** Locked, another source or one that is all but empty, an unknown version, a clock that is off, a destination that is not empty. */
   refused: 5,
+  /** Done: a comparison has found differences. */
+  different: 6,
   /** SIGHUP. */
   hungUp: 129,
   cancelled: 130,

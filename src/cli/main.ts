@@ -52,8 +52,8 @@ class Talk {
   constructor(args: readonly string[]) {
     const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
     if (!options.includes('--json') || RDIFF_COMMANDS.has(args[0]!)) return
-    // Where stdout is a tar, a program reads stderr.
-    this.#json = isTarOnStdout(args[0], options) ? process.stderr : process.stdout
+    // Where stdout is a tar or a file, a program reads stderr.
+    this.#json = hasDataOnStdout(args[0], options) ? process.stderr : process.stdout
   }
 
   cancel(name: string): void {
@@ -75,9 +75,13 @@ class Talk {
   }
 }
 
-function isTarOnStdout(command: string | undefined, options: readonly string[]): boolean {
+function hasDataOnStdout(command: string | undefined, options: readonly string[]): boolean {
   if (command === 'restore') return options.includes('-')
-  return command === 'export' || options.some(option => option === '--out' || option.startsWith('--out='))
+  return (
+    command === 'export' ||
+    command === 'cat' ||
+    options.some(option => option === '--out' || option.startsWith('--out='))
+  )
 }
 
 function hint(error: unknown): string {

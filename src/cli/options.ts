@@ -17,18 +17,25 @@ export interface CommonValues extends ReporterOptions, StoreValues {
   readonly jobs?: number
 }
 
-/** What a command that makes a backup takes. */
-export interface BackupValues extends CommonValues, NamesValues {
-  readonly key?: string
+/** What of a source is looked at, and how. */
+export interface SourceValues extends CommonValues {
   readonly exclude?: readonly string[]
   readonly ignoreFile?: readonly string[]
   readonly excludeIfPresent?: readonly string[]
   readonly excludeCaches?: boolean
   readonly excludeLargerThan?: number
   readonly oneFileSystem?: boolean
-  readonly compress?: Codec
   readonly compare?: readonly Fact[]
   readonly checksum?: boolean
+}
+
+/** What a command that makes a backup takes. */
+export interface BackupValues extends SourceValues, NamesValues {
+  readonly key?: string
+  readonly filesFrom?: string
+  readonly null?: boolean
+  readonly allowEmptyFilesFrom?: boolean
+  readonly compress?: Codec
   readonly allowShrink?: boolean
   readonly dryRun?: boolean
   readonly skipUnchanged?: boolean
@@ -74,9 +81,9 @@ export function addOut(command: Command): Command {
   return addVolumeSize(out)
 }
 
-export function addBackupOptions(command: Command): Command {
-  return addCommonOptions(command)
-    .option('--key <key>', "name of the chain (default: the source's base name)")
+/** Options of what is left out of a source, and what of it is read. */
+export function addSourceOptions(command: Command): Command {
+  return command
     .option('--exclude <pattern>', 'exclude entries that match, as in an ignore file; may be repeated', collect)
     .option(
       '--ignore-file <name>',
@@ -90,16 +97,22 @@ export function addBackupOptions(command: Command): Command {
     )
     .option('--exclude-caches', 'exclude everything else in directories with a valid CACHEDIR.TAG')
     .option('--exclude-larger-than <size>', 'exclude files that are larger: 500M, 2G', parseBytes)
+    .option('--one-file-system', 'do not enter other file systems')
+    .option('--compare <facts>', `facts that tell whether a file is read again, of ${FACTS} (default: all)`, parseFacts)
+    .option('--checksum', 'read every file, even if no fact differs; bit rot in the source is raised (exit code 3)')
+}
+
+export function addBackupOptions(command: Command): Command {
+  return addSourceOptions(
+    addCommonOptions(command).option('--key <key>', "name of the chain (default: the source's base name)")
+  )
     .option(
       '--files-from <file>',
       'back up only the paths in this file, with everything below them (-: stdin; see ibt help patterns)'
     )
     .option('-0, --null', 'the names of --files-from end in NUL bytes, as find -print0 writes them')
     .option('--allow-empty-files-from', 'accept an empty --files-from: back up the root alone')
-    .option('--one-file-system', 'do not enter other file systems')
     .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
-    .option('--compare <facts>', `facts that tell whether a file is read again, of ${FACTS} (default: all)`, parseFacts)
-    .option('--checksum', 'read every file, even if no fact differs; bit rot in the source is raised (exit code 3)')
     .option('--dry-run', 'do everything but store nothing')
     .option('--skip-unchanged', 'store nothing if nothing has changed')
     .option('--allow-source-mismatch', 'accept that the backups of the key are of another directory or host')
@@ -143,15 +156,7 @@ export function toBackupOptions(values: BackupValues, signal: AbortSignal): Back
     ...toPlaceOptions(values, signal),
     key: values.key,
     codec: values.compress,
-    rules: {
-      exclude: values.exclude,
-      ignoreFiles: values.ignoreFile,
-      excludeIfPresent: values.excludeIfPresent,
-      excludeCaches: values.excludeCaches,
-      excludeLargerThanBytes: values.excludeLargerThan,
-      oneFileSystem: values.oneFileSystem
-    },
-    detection: toDetection(values),
+    ...toSourceOptions(values),
     dryRun: values.dryRun,
     skipUnchanged: values.skipUnchanged,
     allowSourceMismatch: values.allowSourceMismatch,
@@ -166,6 +171,21 @@ export function toBackupOptions(values: BackupValues, signal: AbortSignal): Back
   }
 }
 
+/** What is left out of a source, and what of it is read. */
+export function toSourceOptions(values: SourceValues): Pick<BackupOptions<object>, 'rules' | 'detection'> {
+  return {
+    rules: {
+      exclude: values.exclude,
+      ignoreFiles: values.ignoreFile,
+      excludeIfPresent: values.excludeIfPresent,
+      excludeCaches: values.excludeCaches,
+      excludeLargerThanBytes: values.excludeLargerThan,
+      oneFileSystem: values.oneFileSystem
+    },
+    detection: toDetection(values)
+  }
+}
+
 /** For an option that may be repeated. */
 export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value]
@@ -174,7 +194,7 @@ export function collect(value: string, before: readonly string[] | undefined): r
 const FACTS = ['size', 'mtime', 'ctime', 'inode'] as const
 type Fact = (typeof FACTS)[number]
 
-function toDetection({ compare = FACTS, checksum }: BackupValues): BackupOptions<object>['detection'] {
+function toDetection({ compare = FACTS, checksum }: SourceValues): BackupOptions<object>['detection'] {
   return { checksum, ...Object.fromEntries(FACTS.map(fact => [fact, compare.includes(fact)])) }
 }
 

@@ -82,6 +82,7 @@ UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
   5   refused: locked, another source under this key, an unknown version,
       a source that is all but empty, a clock that is off, a destination that
       is not empty
+  6   done: 'ibt compare' has found differences
 129   cancelled (SIGHUP: its terminal is gone)
 130   cancelled (SIGINT)
 143   cancelled (SIGTERM)

@@ -2,15 +2,19 @@ import type { Archive, Codec, FrameIndex, ReadRange } from '../types.js'
 import type { FrameHolder, FrameMemory } from './frame-memory.js'
 import { decodeNamed } from './frame-scan.js'
 import { truncated } from './limits.js'
-import { exactly } from './tail.js'
+import { exactly, Tail } from './tail.js'
 
 /** Decoded frames that stay in memory. */
 const KEPT_FRAMES = 2
 /** Stored bytes that are fetched together by who reads frame after frame, unless one frame has more. */
 const FETCH_BYTES = 1024 * 1024
+/** Stored bytes that are fetched together where it is known how far is read. */
+const RANGE_FETCH_BYTES = 4 * 1024 * 1024
 
 /** Random access to a stored artifact, in offsets of its decoded bytes. */
 export interface ArchiveReader extends Archive {
+  /** Where its frames are. */
+  readonly index: FrameIndex
   /** The `length` bytes at `offset`, in memory of their own. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
   read(offset: number, length: number): Promise<Uint8Array>
   /** The same bytes, as part of what is decoded, if they are in one frame. */
@@ -25,11 +29,12 @@ export interface ArchiveReader extends Archive {
 
 /**
  * Opens an artifact for random access by its seek table.
- * `read` is asked for ranges of the stored bytes: first the end, then frames. Where one frame is read after the other,
- * the next one is decoded meanwhile, and frames of `FETCH_BYTES` are fetched together.
+ * `read` is asked for ranges of the stored bytes: first the end, then frames. The frames of one range are fetched
+ * together, up to `RANGE_FETCH_BYTES`. Where one frame is read after the other, the next one is decoded meanwhile, and
+ * frames of `FETCH_BYTES` are fetched together.
  *
- * Memory: 8.25 bytes for each frame, the last two decoded frames and the next one, and `FETCH_BYTES`; all but the first
- * within the bound of `memory`, which several archives may share.
+ * Memory: 8.25 bytes for each frame, the last two decoded frames and the next one, what is fetched together, and
+ * `TAIL_READ_BYTES`; all but the first within the bound of `memory`, which several archives may share.
  *
  * @throws BackupError IBT_ARCHIVE_TRUNCATED without a seek table at the end, IBT_ARCHIVE_CORRUPT if it cannot be right
  */
@@ -40,8 +45,9 @@ export async function openArchive(
   name: string,
   memory?: FrameMemory
 ): Promise<ArchiveReader> {
-  const index = await codec.index(read, storedBytes, name)
-  return new FramedArchive(index, exactly(index.read ?? read, name), codec, name, memory)
+  const tail = new Tail(read, storedBytes, name)
+  const index = await codec.index(tail.read, storedBytes, name)
+  return new FramedArchive(index, tail, codec, name, memory)
 }
 
 interface Kept {
@@ -64,7 +70,6 @@ interface Fetched {
 class FramedArchive implements ArchiveReader, FrameHolder {
   readonly sizeBytes: number
   readonly name: string
-  readonly #index: FrameIndex
   readonly #read: ReadRange
   readonly #codec: Codec
   /** Last used last. */
@@ -76,17 +81,18 @@ class FramedArchive implements ArchiveReader, FrameHolder {
   #fetched: Fetched | undefined
 
   constructor(
-    index: FrameIndex,
-    read: ReadRange,
+    readonly index: FrameIndex,
+    readonly tail: Tail,
     codec: Codec,
     name: string,
     readonly memory: FrameMemory | undefined
   ) {
     this.sizeBytes = index.sizeBytes
     this.name = name
-    this.#index = index
-    this.#read = read
+    this.#read = index.read === undefined ? tail.read : exactly(index.read, name)
     this.#codec = codec
+    memory?.used(this)
+    memory?.bound()
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
@@ -100,8 +106,8 @@ class FramedArchive implements ArchiveReader, FrameHolder {
 
   async frame(offset: number): Promise<{ start: number; bytes: Uint8Array }> {
     this.#check(offset, 1)
-    const index = this.#index.find(offset)
-    return { start: this.#index.frame(index).start, bytes: await this.#frame(index) }
+    const index = this.index.find(offset)
+    return { start: this.index.frame(index).start, bytes: await this.#frame(index) }
   }
 
   held(offset: number, length: number): Uint8Array | undefined {
@@ -116,8 +122,8 @@ class FramedArchive implements ArchiveReader, FrameHolder {
   async #part(offset: number, length: number): Promise<Uint8Array | undefined> {
     this.#check(offset, length)
     if (length === 0) return new Uint8Array(0)
-    const index = this.#index.find(offset)
-    const { start, sizeBytes } = this.#index.frame(index)
+    const index = this.index.find(offset)
+    const { start, sizeBytes } = this.index.frame(index)
     const end = offset + length - start
     return end <= sizeBytes ? (await this.#frame(index)).subarray(offset - start, end) : undefined
   }
@@ -136,41 +142,46 @@ class FramedArchive implements ArchiveReader, FrameHolder {
     this.#check(offset, length)
     if (length === 0) return
     const end = offset + length
-    for (let index = this.#index.find(offset); index >= 0; ) {
-      const { start, sizeBytes } = this.#index.frame(index)
-      const frame = await this.#frame(index)
+    const last = this.index.frame(this.index.find(end - 1))
+    const storedEnd = last.storedStart + last.storedBytes
+    for (let index = this.index.find(offset); index >= 0; ) {
+      const { start, sizeBytes } = this.index.frame(index)
+      const frame = await this.#frame(index, storedEnd)
       index = this.#nextFrame(index, end)
       // What comes next is decoded while the consumer is busy.
-      if (index >= 0) this.#lookAhead(index)
+      if (index >= 0) this.#lookAhead(index, storedEnd)
       yield frame.subarray(Math.max(0, offset - start), Math.min(sizeBytes, end - start))
     }
   }
 
   /** The frame with bytes behind this one, if there is any before `end`; else -1. */
   #nextFrame(index: number, end: number): number {
-    const { start, sizeBytes } = this.#index.frame(index)
-    return start + sizeBytes < end ? this.#index.find(start + sizeBytes) : -1
+    const { start, sizeBytes } = this.index.frame(index)
+    return start + sizeBytes < end ? this.index.find(start + sizeBytes) : -1
   }
 
   get memoryBytes(): number {
     const fetched = this.#fetched === undefined ? 0 : this.#fetched.end - this.#fetched.start
-    return this.#kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, fetched + (this.#ahead?.sizeBytes ?? 0))
+    const others = fetched + this.tail.memoryBytes + (this.#ahead?.sizeBytes ?? 0)
+    return this.#kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, others)
   }
 
   forget(): void {
     this.#kept = []
     this.#ahead = undefined
     this.#fetched = undefined
+    this.tail.forget()
   }
 
-  #frame(index: number): Promise<Uint8Array> {
+  /** `storedEnd`: how far the stored bytes will be read, where that is known. */
+  #frame(index: number, storedEnd?: number): Promise<Uint8Array> {
     this.memory?.used(this)
-    const kept = this.#find(index) ?? this.#decoding(index)
+    const kept = this.#find(index) ?? this.#decoding(index, storedEnd)
     const isOther = kept !== this.#kept.at(-1)
     if (isOther) {
       this.#kept = [...this.#kept.filter(candidate => candidate.index !== index), kept].slice(-KEPT_FRAMES)
     }
-    if (index === this.#last + 1) {
+    if (storedEnd === undefined && index === this.#last + 1) {
       const next = this.#nextFrame(index, this.sizeBytes)
       if (next >= 0) this.#lookAhead(next)
     }
@@ -184,14 +195,14 @@ class FramedArchive implements ArchiveReader, FrameHolder {
     return this.#kept.find(candidate => candidate.index === index)
   }
 
-  #lookAhead(index: number): void {
+  #lookAhead(index: number, storedEnd = this.index.frame(index).storedStart + FETCH_BYTES): void {
     if (this.#find(index) !== undefined) return
-    this.#ahead = this.#decoding(index, FETCH_BYTES)
+    this.#ahead = this.#decoding(index, storedEnd)
   }
 
-  #decoding(index: number, fetchBytes = 0): Kept {
-    const { start, sizeBytes } = this.#index.frame(index)
-    const kept: Kept = { index, start, sizeBytes, frame: this.#decode(index, fetchBytes), bytes: undefined }
+  #decoding(index: number, storedEnd = 0): Kept {
+    const { start, sizeBytes } = this.index.frame(index)
+    const kept: Kept = { index, start, sizeBytes, frame: this.#decode(index, storedEnd), bytes: undefined }
     const keep = (bytes: Uint8Array) => {
       kept.bytes = bytes
     }
@@ -200,10 +211,10 @@ class FramedArchive implements ArchiveReader, FrameHolder {
     return kept
   }
 
-  async #decode(index: number, fetchBytes: number): Promise<Uint8Array> {
+  async #decode(index: number, storedEnd: number): Promise<Uint8Array> {
     try {
-      const { sizeBytes } = this.#index.frame(index)
-      const stored = await this.#stored(index, fetchBytes)
+      const { sizeBytes } = this.index.frame(index)
+      const stored = await this.#stored(index, storedEnd)
       return await decodeNamed(this.#codec.decode(stored, sizeBytes), this.name, index)
     } catch (error) {
       // A failed fetch may succeed the next time.
@@ -214,26 +225,30 @@ class FramedArchive implements ArchiveReader, FrameHolder {
     }
   }
 
-  /** The stored bytes of a frame, fetched with those of the next ones as far as `fetchBytes` go. */
-  async #stored(index: number, fetchBytes: number): Promise<Uint8Array> {
-    const { storedStart: start, storedBytes } = this.#index.frame(index)
+  /** The stored bytes of a frame, fetched with those of the next ones up to `storedEnd`. */
+  async #stored(index: number, storedEnd: number): Promise<Uint8Array> {
+    const { storedStart: start, storedBytes } = this.index.frame(index)
     const end = start + storedBytes
     let fetched = this.#fetched
     if (fetched === undefined || start < fetched.start || end > fetched.end) {
-      const last = this.#lastWithin(index, start + fetchBytes)
+      const last = this.#lastWithin(index, Math.min(storedEnd, start + RANGE_FETCH_BYTES))
       fetched = { start, end: last, bytes: this.#read(start, last) }
-      if (last > end) this.#fetched = fetched
+      this.#fetched = fetched
     }
+    if (end === fetched.end) this.#fetched = undefined
     return (await fetched.bytes).subarray(start - fetched.start, end - fetched.start)
   }
 
   /** Where the last stored frame ends that ends before `max`: this one in any case. */
   #lastWithin(index: number, max: number): number {
-    const { storedStart, storedBytes } = this.#index.frame(index)
-    const end = storedStart + storedBytes
-    if (index + 1 === this.#index.frames) return end
-    const next = this.#index.frame(index + 1)
-    return next.storedStart + next.storedBytes > max ? end : this.#lastWithin(index + 1, max)
+    const { storedStart, storedBytes } = this.index.frame(index)
+    let end = storedStart + storedBytes
+    for (let next = index + 1; next < this.index.frames; next++) {
+      const frame = this.index.frame(next)
+      if (frame.storedStart + frame.storedBytes > max) break
+      end = frame.storedStart + frame.storedBytes
+    }
+    return end
   }
 
   #check(offset: number, length: number): void {

@@ -3,7 +3,7 @@ import type { FrameIndex, FrameSize, ReadRange } from '../types.js'
 import { type FrameTotals, NO_FRAMES, type Scan, type Scanned } from './frame-scan.js'
 import { checkFrameSize, FrameTable } from './frame-table.js'
 import { corrupt, FRAME_DECODED_MAX, FRAME_STORED_MAX, FRAMES_MAX, truncated } from './limits.js'
-import { readTail } from './tail.js'
+import { exactly } from './tail.js'
 
 /** A member begins with ten fixed bytes and the two of the extra field's length. */
 const HEADER_BYTES = 12
@@ -60,7 +60,7 @@ export function encodeGzipTable(frames: readonly FrameSize[]): Uint8Array {
 /** Reads the seek table from the end of an artifact. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
 export async function readGzipTable(read: ReadRange, storedBytes: number, name: string): Promise<FrameIndex> {
   if (storedBytes < FOOTER_BYTES) throw truncated(name, `${storedBytes} bytes hold no seek table`)
-  const readPart = await readTail(read, storedBytes, name)
+  const readPart = exactly(read, name)
   const footerStart = storedBytes - FOOTER_BYTES
   const footer = decodeEmptyMember(asBuffer(await readPart(footerStart, storedBytes)), FOOTER_ID)
   if (footer === undefined) throw truncated(name, 'it ends without its seek table')

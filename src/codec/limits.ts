@@ -7,7 +7,9 @@ export const FRAME_STORED_MAX = FRAME_DECODED_MAX + 64 * 1024
 /** Frames of one artifact, at most: the limit of the zstd seekable format. */
 export const FRAMES_MAX = 0x8000000
 /** Bytes of a seek table that are read at once. */
-export const TABLE_READ_BYTES = 64 * 1024
+export const TABLE_READ_BYTES = 1024 * 1024
+/** Bytes at the end of an artifact that are read together: the seek table of 30 GB, or all of a small artifact. */
+export const TAIL_READ_BYTES = 256 * 1024
 
 export function corrupt(name: string, found: string, cause?: unknown): BackupError {
   return new BackupError('IBT_ARCHIVE_CORRUPT', `Archive ${name} is corrupt: ${found}`, { path: name, cause })

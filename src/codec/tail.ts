@@ -1,16 +1,50 @@
 import type { ReadRange } from '../types.js'
-import { TABLE_READ_BYTES, truncated } from './limits.js'
+import { TAIL_READ_BYTES, truncated } from './limits.js'
 
 /**
- * Reads the end of an artifact once, so that a short seek table costs one request.
- * Returns a `ReadRange` that serves what lies there from memory, and checks that every answer is complete.
+ * The end of an artifact, which is read once, with the first look at it: what lies there is served from memory then. A
+ * seek table, and the whole of a small artifact, cost one request. Memory: `TAIL_READ_BYTES`.
  */
-export async function readTail(read: ReadRange, storedBytes: number, name: string): Promise<ReadRange> {
-  const exact = exactly(read, name)
-  const tailStart = Math.max(0, storedBytes - TABLE_READ_BYTES)
-  const tail = await exact(tailStart, storedBytes)
-  return async (start, end) =>
-    start >= tailStart ? tail.subarray(start - tailStart, end - tailStart) : exact(start, end)
+export class Tail {
+  /** Where it begins in the artifact. */
+  readonly start: number
+  readonly #exact: ReadRange
+  #bytes: Promise<Uint8Array> | undefined
+
+  constructor(
+    read: ReadRange,
+    readonly storedBytes: number,
+    name: string
+  ) {
+    this.start = Math.max(0, storedBytes - TAIL_READ_BYTES)
+    this.#exact = exactly(read, name)
+  }
+
+  /** Reads any range of the artifact. @throws BackupError IBT_ARCHIVE_TRUNCATED */
+  readonly read: ReadRange = async (start, end) => {
+    if (!this.has(start) || start === end) return this.#exact(start, end)
+    this.#bytes ??= this.#exact(this.start, this.storedBytes)
+    try {
+      return (await this.#bytes).subarray(start - this.start, end - this.start)
+    } catch (error) {
+      // It may succeed the next time.
+      this.#bytes = undefined
+      throw error
+    }
+  }
+
+  /** Whether what begins at an offset lies in it. */
+  has(start: number): boolean {
+    return start >= this.start
+  }
+
+  get memoryBytes(): number {
+    return this.#bytes === undefined ? 0 : this.storedBytes - this.start
+  }
+
+  forget(): void {
+    this.#bytes = undefined
+  }
 }
 
 /** @throws BackupError IBT_ARCHIVE_TRUNCATED for an answer of another length. */

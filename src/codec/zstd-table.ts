@@ -3,7 +3,7 @@ import type { FrameIndex, FrameSize, ReadRange } from '../types.js'
 import { NO_FRAMES, type Scan } from './frame-scan.js'
 import { checkFrameSize, FrameTable } from './frame-table.js'
 import { corrupt, FRAMES_MAX, TABLE_READ_BYTES, truncated } from './limits.js'
-import { readTail } from './tail.js'
+import { exactly } from './tail.js'
 
 export const TABLE_MAGIC = 0x184d2a5e
 const FOOTER_MAGIC = 0x8f92eab1
@@ -34,7 +34,7 @@ export function encodeZstdTable(frames: readonly FrameSize[]): Uint8Array {
 /** Reads the seek table from the end of an artifact. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
 export async function readZstdTable(read: ReadRange, storedBytes: number, name: string): Promise<FrameIndex> {
   if (storedBytes < FRAME_HEADER_BYTES + FOOTER_BYTES) throw truncated(name, `${storedBytes} bytes hold no seek table`)
-  const readPart = await readTail(read, storedBytes, name)
+  const readPart = exactly(read, name)
   const footer = asBuffer(await readPart(storedBytes - FOOTER_BYTES, storedBytes))
   if (footer.readUInt32LE(5) !== FOOTER_MAGIC) throw truncated(name, 'it ends without its seek table')
   const frames = decodeFooter(footer, name)
@@ -42,19 +42,23 @@ export async function readZstdTable(read: ReadRange, storedBytes: number, name: 
   const entriesStart = entriesEnd - frames * ENTRY_BYTES
   const tableStart = entriesStart - FRAME_HEADER_BYTES
   if (tableStart < 0) throw corrupt(name, `its seek table claims ${frames} frames, more than it can hold`)
-  const header = asBuffer(await readPart(tableStart, entriesStart))
-  if (header.readUInt32LE(0) !== TABLE_MAGIC || header.readUInt32LE(4) !== storedBytes - entriesStart) {
-    throw corrupt(name, 'its seek table does not begin where it should')
-  }
   const table = new FrameTable(frames, name)
-  for (let at = entriesStart; at < entriesEnd; at += TABLE_READ_BYTES) {
-    const entries = asBuffer(await readPart(at, Math.min(entriesEnd, at + TABLE_READ_BYTES)))
+  for (let at = tableStart; at < entriesEnd; at += TABLE_READ_BYTES) {
+    const part = asBuffer(await readPart(at, Math.min(entriesEnd, at + TABLE_READ_BYTES)))
+    const entries = at === tableStart ? part.subarray(checkHeader(part, storedBytes - entriesStart, name)) : part
     for (const frame of decodeEntries(entries)) table.add(frame)
   }
   if (table.storedBytes !== tableStart) {
     throw corrupt(name, `its seek table adds up to ${table.storedBytes} bytes, its frames to ${tableStart}`)
   }
   return table
+}
+
+/** How long the header is of a table whose body is so long. */
+function checkHeader(header: Buffer, bodyBytes: number, name: string): number {
+  const isRight = header.readUInt32LE(0) === TABLE_MAGIC && header.readUInt32LE(4) === bodyBytes
+  if (!isRight) throw corrupt(name, 'its seek table does not begin where it should')
+  return FRAME_HEADER_BYTES
 }
 
 /** Scans a seek table on a pipe, behind its magic number. @throws BackupError IBT_ARCHIVE_CORRUPT */

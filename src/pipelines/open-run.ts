@@ -3,14 +3,12 @@ import { BackupError, isBackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
 import { openPlaces, type Places, placesInside } from '../places/places.js'
 import { checkLimits, chooseLevel, firstLevel, type Level } from '../plan/level.js'
-import { createRules } from '../rules.js'
 import { addParents } from '../stages/add-parents.js'
 import type { Published } from '../stages/publish.js'
 import { Chain, listStored } from '../stores/chain.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
 import type { Codec, FullReason, StageContext, StoredName, Totals } from '../types.js'
-import { anchorPatterns, relativeNames } from './anchor.js'
 import {
   type BackupSettings,
   checkSource,
@@ -25,6 +23,7 @@ import { backupStages, type FixedStages, type IncrementalStages } from './backup
 import { checkMounted } from './mounted.js'
 import type { BackupReport, RunOptions } from './options.js'
 import { checkShrunk } from './shrink.js'
+import { sourceRules } from './source-rules.js'
 import { removeLeftovers, removeSuperfluous } from './superfluous.js'
 import { Watcher } from './watch.js'
 
@@ -117,12 +116,9 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     const { entries, files, sizeBytes } = before
     watcher.total = { entries, files, sizeBytes }
   }
-  const { exclude = [], files } = options.rules ?? {}
-  const typed = { exclude: await anchorPatterns(exclude, root), files: files && (await relativeNames(files, root)) }
-  const excludePaths = [...(options.rules?.excludePaths ?? []), ...leftOut]
   const settings: BackupSettings = {
     root,
-    rules: createRules({ ...options.rules, ...typed, excludePaths, onMissing: watcher.miss }),
+    rules: await sourceRules(root, options.rules, { leftOut, onMissing: watcher.miss }),
     codec,
     header: makeHeader(key, source, chain.newestDate, newest, options.date),
     store: dryRun ? nullStore() : places.cached,

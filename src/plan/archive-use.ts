@@ -1,3 +1,4 @@
+import { Tail } from '../codec/tail.js'
 import type { StoredArtifact } from '../stores/chain.js'
 import type { ArchiveKind, FrameIndex, Store, StoreOptions } from '../types.js'
 
@@ -39,6 +40,7 @@ export class ArchiveUse {
   private constructor(
     readonly artifact: StoredArtifact,
     readonly index: FrameIndex,
+    readonly tail: Tail,
     /** What it took to read the seek table. */
     readonly table: { readonly requests: number; readonly bytes: number }
   ) {
@@ -56,7 +58,8 @@ export class ArchiveUse {
       table.bytes += end - start
       return Buffer.concat(chunks)
     }
-    return new ArchiveUse(artifact, await codec().index(read, sizeBytes, name), table)
+    const tail = new Tail(read, sizeBytes, name)
+    return new ArchiveUse(artifact, await codec().index(tail.read, sizeBytes, name), tail, table)
   }
 
   /** Marks the frames of a body. Bodies come nearly in the order of the archive. */
@@ -108,11 +111,20 @@ export class ArchiveUse {
   }
 
   plan(): PlannedArchive {
-    let [readFrames, frameBytes, requests] = [0, 0, this.table.requests]
+    const { tail } = this
+    let [readFrames, frameBytes, requests, readBytes] = [0, 0, this.table.requests, this.table.bytes]
     let fetched = { start: 0, end: -1 }
+    let hasTail = tail.memoryBytes > 0
     for (const { storedStart, storedBytes } of this.#frames()) {
       readFrames++
       frameBytes += storedBytes
+      if (tail.has(storedStart)) {
+        if (!hasTail) requests++
+        if (!hasTail) readBytes += tail.storedBytes - tail.start
+        hasTail = true
+        continue
+      }
+      readBytes += storedBytes
       const end = storedStart + storedBytes
       const isTogether = storedStart === fetched.end && end - fetched.start <= FETCH_BYTES
       if (!isTogether) requests++
@@ -120,7 +132,6 @@ export class ArchiveUse {
     }
     const { name, kind, date, sizeBytes } = this.artifact
     const { frames } = this.index
-    const readBytes = frameBytes + this.table.bytes
     return { name, kind: kind as ArchiveKind, date, sizeBytes, frames, readFrames, frameBytes, readBytes, requests }
   }
 

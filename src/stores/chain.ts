@@ -19,6 +19,7 @@ import type {
   Kind,
   MergedEntry,
   OpenArchive,
+  ReadRange,
   SignaturePlace,
   StateClosing,
   StateEntry,
@@ -28,8 +29,9 @@ import type {
   StoreOptions
 } from '../types.js'
 import { findArtifacts, type StoredArtifact } from './artifacts.js'
-import { type MergedState, type MergedStates, orderIn, withMergedPlaces } from './merged-places.js'
+import { type MergedState, orderIn, withMergedPlaces } from './merged-places.js'
 import { findRemoved, type RemovedBackup } from './removed.js'
+import { openStateFrom, type SeekOptions } from './state-seek.js'
 
 export type { StoredArtifact } from './artifacts.js'
 
@@ -146,19 +148,28 @@ export class Chain {
   }
 
   /**
-   * Reads the state of a date, with the places that its contents have by now.
+   * Reads the state of a date, with the places that its contents have by now; with `seek` from a path on, by a binary
+   * search.
    *
    * @throws BackupError IBT_BASIS_MISSING, IBT_CODEC_UNKNOWN, IBT_STATE_INVALID, IBT_STATE_VERSION
    */
-  async state(date: string): Promise<StateReader> {
-    return withMergedPlaces(await this.written(date), this.#merged)
+  async state(date: string, seek?: SeekOptions): Promise<StateReader> {
+    return withMergedPlaces(await this.written(date, seek), {
+      begun: stateDate => this.written(stateDate, seek),
+      written: stateDate => this.written(stateDate),
+      mergedFor: header => this.#mergedFor(header),
+      openState: async stateDate => this.openArchive(stateDate, 'state')
+    })
   }
 
   /** Reads the state of a date as it was written: its places may be in archives that merged ones stand for. */
-  async written(date: string): Promise<StateReader> {
+  async written(date: string, seek?: SeekOptions): Promise<StateReader> {
     const artifact = this.#stateOf(date)
-    const { name, codec } = artifact
-    const state = await openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
+    const { name, codec, sizeBytes } = artifact
+    const state =
+      seek === undefined
+        ? await openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
+        : await openStateFrom({ name, sizeBytes, codec: codec(), read: this.#rangesOf(name) }, seek)
     try {
       this.#checkOwn(artifact, state.header)
     } catch (error) {
@@ -196,12 +207,6 @@ export class Chain {
     return this.#stateOf(date).codec()
   }
 
-  readonly #merged: MergedStates = {
-    written: date => this.written(date),
-    mergedFor: header => this.#mergedFor(header),
-    openState: async date => this.openArchive(date, 'state')
-  }
-
   /** The newest merged state that stands for a backup which a state builds on as it was before. */
   #mergedFor({ chain, date: own }: StateHeader): MergedState | undefined {
     let newest: MergedState | undefined
@@ -219,8 +224,8 @@ export class Chain {
   }
 
   /** The entries of a date in path order. Nothing is opened before the first pull. @throws what `state` throws */
-  entries(date: string): BatchSource<StateEntry> {
-    return entriesWhenPulled(() => this.state(date))
+  entries(date: string, seek?: SeekOptions): BatchSource<StateEntry> {
+    return entriesWhenPulled(() => this.state(date, seek))
   }
 
   /** As `entries`, with the places that they were written with. */
@@ -292,12 +297,15 @@ export class Chain {
 
   async #open(date: string, kind: Kind): Promise<Archive> {
     const { name, sizeBytes, codec } = this.#find(date, kind)
-    const read = async (start: number, end: number) => {
+    return openArchive(this.#rangesOf(name), sizeBytes, codec(), name, this.#frames)
+  }
+
+  #rangesOf(name: string): ReadRange {
+    return async (start, end) => {
       const chunks: Uint8Array[] = []
       for await (const chunk of this.store.get(name, { start, end }, this.options)) chunks.push(chunk)
       return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     }
-    return openArchive(read, sizeBytes, codec(), name, this.#frames)
   }
 
   #find(date: string, kind: Kind): StoredArtifact {

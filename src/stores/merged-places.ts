@@ -31,6 +31,8 @@ export interface MergedState {
 
 /** What merged states are read from. */
 export interface MergedStates {
+  /** As `written`, from the path on where the reading begins. */
+  begun(stateDate: string): Promise<StateReader>
   /** The state under the date in its name, with the places that it was written with. */
   written(stateDate: string): Promise<StateReader>
   /** The newest merged state whose places take the place of some in the state of a header. */
@@ -75,7 +77,7 @@ export function orderIn(chain: readonly ChainLink[]): (date: string) => string {
 async function openBase(header: StateHeader, states: MergedStates): Promise<Base | undefined> {
   const merged = states.mergedFor(header)
   if (merged === undefined) return undefined
-  const state = await states.written(merged.stateDate)
+  const state = await states.begun(merged.stateDate)
   try {
     return new Base(states, merged, orderIn(header.chain), state, await openBase(state.header, states))
   } catch (error) {

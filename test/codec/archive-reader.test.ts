@@ -82,13 +82,14 @@ test('a table longer than one extra field and one request is read', async () => 
 })
 
 test('reads of one frame share its decoding, and the two last frames are kept', async () => {
-  const { stored } = await build(zstd(), [someBytes(1000), someBytes(1000), someBytes(1000)])
+  const size = 300_000
+  const { stored } = await build(zstd(), [someBytes(size), someBytes(size), someBytes(size), someBytes(size)])
   const read = rangesOf(stored)
   const archive = await openArchive(read, stored.length, zstd(), 'a')
-  await Promise.all([archive.read(2000, 10), archive.read(2500, 10), archive.read(0, 10)])
-  await archive.read(2900, 100)
+  await Promise.all([archive.read(2 * size, 10), archive.read(2 * size + 500, 10), archive.read(0, 10)])
+  await archive.read(3 * size - 100, 100)
   assert.equal(read.requests, 3)
-  await archive.read(1000, 1)
+  await archive.read(size, 1)
   await archive.read(0, 1)
   assert.equal(read.requests, 5)
 })
@@ -96,14 +97,53 @@ test('reads of one frame share its decoding, and the two last frames are kept', 
 test('who reads frame after frame finds the next one fetched', async () => {
   const { stored, content } = await build(
     zstd(),
-    Array.from({ length: 20 }, (_, i) => someBytes(1000, i))
+    Array.from({ length: 20 }, (_, i) => someBytes(50_000, i))
   )
   const read = rangesOf(stored)
   const archive = await openArchive(read, stored.length, zstd(), 'a')
-  for (let at = 0; at < content.length; at += 100) {
-    assert.deepEqual(await archive.view(at, 100), content.subarray(at, at + 100))
+  for (let at = 0; at < content.length; at += 5000) {
+    assert.deepEqual(await archive.view(at, 5000), content.subarray(at, at + 5000))
   }
   assert.equal(read.requests, 4, 'the table, two frames, and all the others together')
+})
+
+test('a range of several frames takes one request, and fetches nothing behind it', async () => {
+  const { stored, content, borders } = await build(
+    zstd(),
+    Array.from({ length: 20 }, (_, i) => someBytes(50_000, i))
+  )
+  const ranges: [number, number][] = []
+  const read = rangesOf(stored)
+  const watched = (start: number, end: number) => {
+    ranges.push([start, end])
+    return read(start, end)
+  }
+  const archive = await openArchive(watched, stored.length, zstd(), 'a')
+  assert.deepEqual(await archive.read(60_000, 200_000), content.subarray(60_000, 260_000))
+  assert.deepEqual(ranges.slice(1), [[borders[0]!, borders[5]!]])
+})
+
+test('an archive that is smaller than its tail takes one request for everything', async () => {
+  for (const codec of [zstd(), gzip()]) {
+    const { stored, content } = await build(codec, FRAMES)
+    const read = rangesOf(stored)
+    const archive = await openArchive(read, stored.length, codec, 'a')
+    assert.deepEqual(await archive.read(0, content.length), content)
+    assert.equal(read.requests, 1)
+  }
+})
+
+test('a tail that could not be fetched is asked for again', async () => {
+  const { stored, content } = await build(none(), [someBytes(1000)])
+  let failures = 1
+  const ranges = rangesOf(stored)
+  const flaky = async (start: number, end: number) => {
+    if (failures-- > 0) throw new Error('no network')
+    return ranges(start, end)
+  }
+  const archive = await openArchive(flaky, stored.length, none(), 'a')
+  await assert.rejects(archive.read(0, 10), { message: 'no network' })
+  assert.deepEqual(await archive.read(0, 10), content.subarray(0, 10))
 })
 
 test('bytes that were read are nobody else’s', async () => {
@@ -115,7 +155,7 @@ test('bytes that were read are nobody else’s', async () => {
 })
 
 test('a request that fails once is made again by the next read', async () => {
-  const { stored, content } = await build(zstd(), [someBytes(1000)])
+  const { stored, content } = await build(zstd(), [someBytes(900_000)])
   let failures = 1
   const ranges = rangesOf(stored)
   const archive = await openArchive(ranges, stored.length, zstd(), 'a')

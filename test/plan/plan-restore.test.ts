@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { appendFileSync, linkSync, mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { TAIL_READ_BYTES } from '../../src/codec/limits.js'
 import { PART_BYTES } from '../../src/constants.js'
 import {
   type Codec,
@@ -97,7 +98,7 @@ test('a plan reads no archive but its seek table, and says what a fresh full wou
   const plan = await planRestore('key', { store, cache: false })
   for (const { name, sizeBytes } of plan.archives) {
     const { requests, bytes } = given.get(name)!
-    assert.ok(requests === 1 && bytes <= Math.min(sizeBytes, 64 * 1024), `${name}: ${bytes} bytes`)
+    assert.ok(requests === 1 && bytes <= Math.min(sizeBytes, TAIL_READ_BYTES), `${name}: ${bytes} bytes`)
   }
   const full = await chain.full()
   const archive = full.files.find(({ kind }) => kind === 'full')!

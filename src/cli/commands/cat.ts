@@ -1,0 +1,28 @@
+import { BackupError } from '../../errors.js'
+import { pipe } from '../../interop/pipe.js'
+import { type CatReport, catEntry } from '../../pipelines/cat.js'
+import { Exit } from '../exit.js'
+import { type CommonValues, toPlaceOptions } from '../options.js'
+import { Reporter } from '../reporter.js'
+
+/** `ibt cat`: the bytes of a file and nothing else go to stdout. */
+export async function runCat(
+  key: string,
+  path: string,
+  values: CommonValues & { at?: string },
+  signal: AbortSignal
+): Promise<number> {
+  let report: CatReport | undefined
+  const content = async function* () {
+    report = yield* catEntry(key, path, { ...toPlaceOptions(values, signal), at: values.at })
+  }
+  await pipe(content(), process.stdout, { signal }).catch(failed)
+  if (values.json) new Reporter({ ...values, output: process.stderr }).report(report!, [], Exit.done)
+  return Exit.done
+}
+
+/** Whoever has closed the pipe has not got all of the file. */
+function failed(cause: NodeJS.ErrnoException): never {
+  if (cause.syscall !== 'write') throw cause
+  throw new BackupError('IBT_WRITE_FAILED', 'Cannot write to stdout', { cause })
+}

@@ -1,0 +1,40 @@
+import { type FoundVersion, findEntries } from '../../catalog/find.js'
+import type { BackupError } from '../../errors.js'
+import { printPath } from '../../path.js'
+import { describeError, Exit, exitCode, failure } from '../exit.js'
+import { formatCount } from '../format.js'
+import { failedLine, toJsonLine } from '../json.js'
+import { type CommonValues, toPlaceOptions } from '../options.js'
+import { Output, say } from '../output.js'
+
+/** `ibt find`. */
+export async function runFind(
+  pattern: string,
+  values: CommonValues & { key?: string },
+  signal: AbortSignal
+): Promise<number> {
+  const output = new Output()
+  const errors: BackupError[] = []
+  const onError = (error: BackupError) => {
+    errors.push(error)
+    if (!values.quiet) say(`ibt: ${describeError(error)}\n`)
+  }
+  let isEmpty = true
+  for await (const version of findEntries(values.key, pattern, { ...toPlaceOptions(values, signal), onError })) {
+    isEmpty = false
+    await output.write(values.json ? toJsonLine(version) : `${describe(version)}\n`)
+  }
+  const [error] = errors
+  if (error !== undefined && values.json)
+    await output.write(failedLine(failure(error, exitCode(error)), exitCode(error)))
+  await output.end()
+  if (error !== undefined) return exitCode(error)
+  if (isEmpty && !values.quiet) say(`ibt: Nothing in the backups matches ${printPath(pattern)}\n`)
+  return isEmpty ? Exit.failed : Exit.done
+}
+
+function describe({ key, first, last, backups, type, sizeBytes, path }: FoundVersion): string {
+  const size = type === 'file' ? String(sizeBytes ?? '-') : type
+  const columns = [key.padEnd(12), first, last, formatCount(backups, 'backup').padStart(11), size.padStart(12)]
+  return `${columns.join('  ')}  ${printPath(path)}`
+}

@@ -1,0 +1,43 @@
+import { listEntries } from '../../catalog/entries.js'
+import { printPath } from '../../path.js'
+import type { StateEntry } from '../../types.js'
+import { Exit } from '../exit.js'
+import { formatMode, formatTime } from '../format.js'
+import { toJsonLine } from '../json.js'
+import { type CommonValues, toPlaceOptions } from '../options.js'
+import { Output, say } from '../output.js'
+
+/** `ibt ls`. */
+export async function runLs(
+  key: string,
+  globs: readonly string[],
+  values: CommonValues & { at?: string; long?: boolean },
+  signal: AbortSignal
+): Promise<number> {
+  const output = new Output()
+  const paths = globs.length === 0 ? undefined : globs
+  let isEmpty = true
+  for await (const entry of listEntries(key, { ...toPlaceOptions(values, signal), at: values.at, paths })) {
+    isEmpty = false
+    const line = values.long ? describeEntry(entry) : printPath(entry.path)
+    await output.write(values.json ? toJsonLine(entry) : `${line}\n`)
+  }
+  await output.end()
+  if (paths === undefined || !isEmpty) return Exit.done
+  if (!values.quiet) say(`ibt: Nothing in the backup matches ${globs.map(printPath).join(', ')}\n`)
+  return Exit.failed
+}
+
+function describeEntry(entry: StateEntry): string {
+  const { type, mode, uid, gid, uname = String(uid), gname = String(gid), sizeBytes, mtimeNs, path, linkname } = entry
+  const size = sizeBytes === undefined ? '-' : String(sizeBytes)
+  const flags = [entry.dirty && 'dirty', entry.carried && 'carried'].filter(Boolean).join(' ')
+  const columns = [
+    formatMode(type, mode),
+    `${uname} ${gname}`.padEnd(12),
+    size.padStart(12),
+    formatTime(mtimeNs),
+    printPath(path)
+  ]
+  return columns.join('  ') + (linkname === undefined ? '' : ` -> ${printPath(linkname)}`) + (flags && `  (${flags})`)
+}
