@@ -3,7 +3,7 @@ export const FRAME_BYTES = 1024 * 1024
 /** Bytes of one part: a content up to this size is buffered in memory; a longer delta is cut into parts of this size. */
 export const PART_BYTES = 8 * 1024 * 1024
 /** A sparse file up to this size is read, holes and all. */
-export const SPARSE_HELD_BYTES = 64 * 1024
+export const SPARSE_BUFFERED_BYTES = 64 * 1024
 /** Bytes of one chunk when this package reads a content itself. */
 export const CHUNK_BYTES = 1024 * 1024
 /** Files of one batch, at most. */

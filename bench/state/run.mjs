@@ -10,7 +10,7 @@ const script = fileURLToPath(import.meta.url)
 const dist = join(dirname(dirname(dirname(script))), 'dist/src')
 const load = path => import(pathToFileURL(join(dist, path)).href)
 const { zstd } = await load('codec/index.js')
-const { recordKept } = await load('change/record.js')
+const { recordUnstored } = await load('change/record.js')
 const { grouped } = await load('cursor.js')
 const { decodeStateEntry } = await load('format/state-decode.js')
 const { openState } = await load('format/state-reader.js')
@@ -56,7 +56,7 @@ const cases = {
     const walked = entries.map(({ sha256: _, places: __, signature: ___, dirty, carried, racy, ...entry }) => entry)
     return async () => {
       const text = new StateText(header)
-      for await (const change of diff(grouped(() => groupsOf(chunks)))(walked)) add(text, recordKept(change))
+      for await (const change of diff(grouped(() => groupsOf(chunks)))(walked)) add(text, recordUnstored(change))
       text.take()
     }
   }

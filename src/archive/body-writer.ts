@@ -19,7 +19,7 @@ export interface BodyWriter {
   readonly storedBytes: number
 }
 
-/** A whole body: its size is known, and has to hold. */
+/** A whole body: it must have the size that its entry says. */
 export class WholeWriter implements BodyWriter {
   readonly storedBytes: number
   readonly #sizeBytes: number
@@ -67,7 +67,10 @@ export class WholeWriter implements BodyWriter {
   }
 }
 
-/** A delta: the first part is held. If it changes nothing it is not written, and if it is the only one it needs no number. */
+/**
+ * A delta. The first part is buffered until it is known whether there is a second: one that changes nothing is not written,
+ * and one that is alone needs no number.
+ */
 export class DeltaWriter implements BodyWriter {
   #first: Uint8Array | undefined
   #offset: number | undefined

@@ -1,4 +1,4 @@
-import { heldBytes } from '../change/read-queue.js'
+import { linesBytes } from '../change/read-queue.js'
 import { PACK_PENDING_BYTES, PACK_PENDING_ENTRIES } from '../constants.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
 import type { Batched, Piece } from '../types.js'
@@ -26,7 +26,7 @@ export class PendingItems<T extends object> {
   }
 
   push(item: T): void {
-    const bytes = heldBytes(item)
+    const bytes = linesBytes(item)
     this.#bytes += bytes
     this.#items.push({ item, bytes, marks: this.writers.map(writer => writer.offset) })
   }

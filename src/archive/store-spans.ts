@@ -1,6 +1,6 @@
 import { withStat } from '../change/decide-body.js'
 import { isSigned, summaryOf } from '../change/read-batch.js'
-import { recordKept, recordStored } from '../change/record.js'
+import { recordStored, recordUnstored } from '../change/record.js'
 import type { ReadPart, ReadSpans } from '../change/span-batch.js'
 import type { SpanCounts, UnchangedSpan } from '../change/unchanged.js'
 import { isBatch, wholeOrItems } from '../flow/batches.js'
@@ -8,15 +8,7 @@ import { type JoinableBatch, stampFrozen } from '../flow/gather.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
 import { type LineMatcher, type SpanWriter, Treatment } from '../native.js'
 import { ListedSpan } from '../source/listed.js'
-import {
-  type ArchiveKind,
-  type Batch,
-  type Batched,
-  batchOf,
-  type Change,
-  type ChangeKind,
-  type Packed
-} from '../types.js'
+import { type ArchiveKind, type Batch, type Batched, batchOf, type ChangeKind, type Packed } from '../types.js'
 import { storeSignature } from './store-signature.js'
 
 interface Archives {
@@ -144,12 +136,12 @@ function toPacked(part: StoredPart, i: number, file: number): Packed {
   const { plan, batch, kind, base, places, signatures, begin } = part
   const item = plan.item(i)
   const change = plan.kind(i)
-  if (file < 0) return { item: 'packed', state: recordKept({ change, ...item }), storedBytes: 0, ...item, change }
+  if (file < 0) return { item: 'packed', state: recordUnstored({ change, ...item }), storedBytes: 0, ...item, change }
   const stored = withStat(item, batch, file)
   if (plan.treatment(i) === Treatment.same) {
     const { dirty, racy } = summaryOf(batch, file)
     const same = { ...stored, change, dirty, racy }
-    return { item: 'packed', state: recordKept(same), storedBytes: 0, ...same }
+    return { item: 'packed', state: recordUnstored(same), storedBytes: 0, ...same }
   }
   const summary = summaryOf(batch, file)
   const offset = signatures[i - begin]!
@@ -177,24 +169,18 @@ export class UnchangedLines implements JoinableBatch<Packed>, SpanCounts {
     return this.span.lastPath()
   }
 
-  get heldBytes(): number {
-    return this.span.heldBytes
+  get linesBytes(): number {
+    return this.span.linesBytes
   }
 
   *[Symbol.iterator](): Generator<Packed, void, undefined> {
     let index = 0
-    for (const change of this.span.changes()) {
-      yield stampFrozen(toUnchanged(change), this, index++)
-    }
+    for (const packed of this.span.packed()) yield stampFrozen(packed, this, index++)
   }
 
   slice(begin: number, end: number): Batch<Packed> {
     return wholeOrItems(this, begin, end)
   }
-}
-
-function toUnchanged({ previous, ...change }: Change): Packed {
-  return { item: 'packed', state: previous, storedBytes: 0, previous, ...change }
 }
 
 /** Tells `UnchangedLines` from other batches, and from items. */

@@ -1,4 +1,4 @@
-import { compareEntry, settleChange } from '../change/compare.js'
+import { compareEntry, kindOfRead } from '../change/compare.js'
 import { pipe } from '../interop/pipe.js'
 import { parseAt } from '../places/at.js'
 import type { PlaceOptions } from '../places/options.js'
@@ -42,5 +42,5 @@ function settled(change: ChangeKind, entry: Change | StateEntry, previous: State
   const { sha256 } = entry as StateEntry
   return change !== 'updated' || previous === undefined || sha256 === undefined
     ? change
-    : settleChange(entry, previous, sha256)
+    : kindOfRead(entry, previous, sha256)
 }

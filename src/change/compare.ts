@@ -25,7 +25,7 @@ export const CONTENT_FACTS = Difference.size | Difference.mtime
 
 /**
  * What an entry is against the same path in the previous state, as far as metadata tell.
- * A file is `updated` here if its content has to be looked at; `settleChange` has the last word.
+ * A file is `updated` here if its content has to be looked at; `kindOfRead` has the last word.
  */
 export function compareEntry(entry: Metadata, previous: StateEntry, detection: ChangeDetection = {}): ChangeKind {
   if (entry.type !== previous.type) return 'created'
@@ -42,7 +42,7 @@ export function kindOf(type: EntryType, differences: number, detection: ChangeDe
 }
 
 /** What a file that was looked at is, its digest known. */
-export function settleChange(entry: Metadata, previous: StateEntry, sha256: string): ChangeKind {
+export function kindOfRead(entry: Metadata, previous: StateEntry, sha256: string): ChangeKind {
   if (entry.type !== previous.type) return 'created'
   if (sha256 !== previous.sha256) return 'updated'
   return entry.mtimeNs === previous.mtimeNs && sameMetadata(entry, previous) ? 'unchanged' : 'touched'

@@ -3,7 +3,7 @@ import { untilAbort } from '../flow/abortable.js'
 import { deltaBytes, type LoadedSignature, loadSignature, type StatColumns } from '../native.js'
 import { freshMetadata } from '../source/fresh.js'
 import type { Body, Change, Entry, Origin, Origins, Signed, Summary, WholeReason } from '../types.js'
-import { settleChange } from './compare.js'
+import { kindOfRead } from './compare.js'
 import { metadataOf } from './metadata.js'
 import { type Policy, pays, whyNoDelta } from './policy.js'
 
@@ -26,7 +26,7 @@ export async function decideBody(item: Change, content: InMemory, context: Decid
   const { previous } = item
   const { dirty, racy, sha256, sizeBytes } = content.summary
   if (item.change === 'updated' && previous !== undefined) {
-    const change = settleChange(item, previous, sha256)
+    const change = kindOfRead(item, previous, sha256)
     if (change !== 'updated') return { ...item, change, dirty, racy }
   }
   const sought = sizeBytes > 0 ? origins?.ofContent(sha256, sizeBytes) : undefined

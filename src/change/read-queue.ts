@@ -82,7 +82,7 @@ export class ReadQueue<T extends object> {
   push(item: T): void {
     const last = this.#slots.at(-1)
     const slot = last instanceof Slot && !last.isFull ? last : this.#open(undefined, false)
-    const bytes = heldBytes(item)
+    const bytes = linesBytes(item)
     slot.add(item, bytes)
     this.#bytes += bytes
   }
@@ -144,6 +144,6 @@ export class ReadQueue<T extends object> {
 }
 
 /** Memory that the lines of a batch take: a part of a state, as bytes and as text. */
-export function heldBytes(item: object): number {
-  return (item as { readonly heldBytes?: number }).heldBytes ?? 0
+export function linesBytes(item: object): number {
+  return (item as { readonly linesBytes?: number }).linesBytes ?? 0
 }

@@ -1,5 +1,5 @@
 import type { Change, EveryField, Metadata, Place, SignaturePlace, Signed, StateEntry, Summary } from '../types.js'
-import { settleChange } from './compare.js'
+import { kindOfRead } from './compare.js'
 import { metadataOf } from './metadata.js'
 
 /** The entry whose content this one's is made of, or is. */
@@ -26,7 +26,7 @@ export function recordStored(
 }
 
 /** What the state says of an entry of which nothing was stored: its content is where it was. */
-export function recordKept(item: Signed): StateEntry {
+export function recordUnstored(item: Signed): StateEntry {
   const { previous, origin } = item
   if (item.carried && previous !== undefined) return recordCarried(item, previous)
   if (origin === undefined && previous !== undefined && isRecorded(item, previous)) return previous
@@ -124,7 +124,7 @@ export function recordLink(item: Change, first: StateEntry): { change: Change['c
   const metadata: Metadata = { ...metadataOf(first), path: item.path }
   const { sha256, signature, dirty, carried, racy, expectedSha256 } = first
   const isSame = previous?.sha256 !== undefined && previous.sha256 === sha256
-  const change = previous === undefined || sha256 === undefined ? 'created' : settleChange(metadata, previous, sha256)
+  const change = previous === undefined || sha256 === undefined ? 'created' : kindOfRead(metadata, previous, sha256)
   const places = placesFor(item, isSame ? previous : first)
   return { change, state: { ...metadata, sha256, places, signature, dirty, carried, racy, expectedSha256 } }
 }

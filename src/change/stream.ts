@@ -87,19 +87,19 @@ async function* signSequential(entry: Entry, context: SignContext): AsyncGenerat
   }
   const chunks = abortable(entry.content!.open(), signal)
   try {
-    const held = await hold(chunks, PART_BYTES).catch(error => {
+    const first = await readFirst(chunks, PART_BYTES).catch(error => {
       if (signal?.aborted) throw error
       return new Failed(entry, isBackupError(error) ? error : readFailed(entry, error))
     })
-    if (held instanceof Failed) yield held
-    else if (held.isWhole) {
-      const bytes = held.chunks.length === 1 ? held.chunks[0]! : Buffer.concat(held.chunks)
+    if (first instanceof Failed) yield first
+    else if (first.isWhole) {
+      const bytes = first.chunks.length === 1 ? first.chunks[0]! : Buffer.concat(first.chunks)
       const look = await lookAgain(entry, context)
       if (look instanceof Failed) yield look
       else yield await decideBytes({ ...item, sizeBytes: bytes.length }, { bytes, look }, context)
     } else {
       const { look } = entry.content!
-      yield await withBody(item, { chunks: resume(held.chunks, chunks), look }, context)
+      yield await withBody(item, { chunks: resume(first.chunks, chunks), look }, context)
     }
   } finally {
     await chunks.return()
@@ -117,7 +117,7 @@ async function lookAgain(entry: Entry, { signal }: SignContext): Promise<Look | 
 }
 
 /** The first chunks of a content: all of them, or more than `maxBytes`. */
-async function hold(
+async function readFirst(
   source: AsyncGenerator<Uint8Array, void, undefined>,
   maxBytes: number
 ): Promise<{ readonly chunks: Uint8Array[]; readonly isWhole: boolean }> {
@@ -131,8 +131,8 @@ async function hold(
   return { chunks, isWhole: false }
 }
 
-async function* resume(held: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  while (held.length > 0) yield held.shift()!
+async function* resume(first: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  while (first.length > 0) yield first.shift()!
   for (;;) {
     const { value, done } = await rest.next()
     if (done) return

@@ -7,8 +7,8 @@ import type { StateLine } from '../format/state-line.js'
 import { LineMatcher } from '../native.js'
 import { DiskContent } from '../source/disk.js'
 import type { ListedSpan } from '../source/listed.js'
-import { type Batch, type Batched, batchOf, type Change, type StateEntry } from '../types.js'
-import { metadataOf } from './metadata.js'
+import { type Batch, type Batched, batchOf, type Change, type Packed, type StateEntry } from '../types.js'
+import { packedUnchanged, unchangedOf } from './metadata.js'
 
 /** A comma and a line feed. */
 const SEPARATOR_BYTES = 2
@@ -45,24 +45,24 @@ export class UnchangedSpan implements JoinableBatch<Change>, SpanCounts {
   }
 
   /** Bytes that the lines keep in memory: as they are, and as text. */
-  get heldBytes(): number {
+  get linesBytes(): number {
     return 2 * (this.lines.end - this.lines.start)
   }
 
   *[Symbol.iterator](): Generator<Change, void, undefined> {
     let index = 0
-    for (const change of this.changes()) yield stampFrozen(change, this, index++)
+    for (const previous of lineEntries(this.lines)) {
+      yield stampFrozen(unchangedOf(previous, this.#content(previous)), this, index++)
+    }
   }
 
-  /** The entries for whoever makes others of them. */
-  *changes(): Generator<Change, void, undefined> {
-    for (const previous of lineEntries(this.lines)) yield this.#change(previous)
+  /** The entries, as they are behind `pack`. */
+  *packed(): Generator<Packed, void, undefined> {
+    for (const previous of lineEntries(this.lines)) yield packedUnchanged(previous, this.#content(previous))
   }
 
-  #change(previous: StateEntry): Change {
-    const { path, type } = previous
-    const content = type === 'file' ? new DiskContent(this.root, path) : undefined
-    return { change: 'unchanged', previous, content, ...metadataOf(previous) }
+  #content({ path, type }: StateEntry): DiskContent | undefined {
+    return type === 'file' ? new DiskContent(this.root, path) : undefined
   }
 
   slice(begin: number, end: number): Batch<Change> {

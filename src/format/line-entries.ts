@@ -4,13 +4,12 @@ import type { StateLine } from './state-line.js'
 import { StateScanner } from './state-scan.js'
 
 const COMMA = 0x2c
-const NEWLINE = 0x0a
 
 /** The entries of lines that were read, or found to be in order, before. */
 export function* lineEntries({ window, start, end, chain }: StateLine): Generator<StateEntry, void, undefined> {
   const scanner = new StateScanner(chain)
   for (let at = start; at < end; ) {
-    const feed = window.bytes.indexOf(NEWLINE, at)
+    const feed = window.text.indexOf('\n', at)
     const isLast = feed < 0 || feed >= end
     // What follows the last line does not belong to the lines, but a comma does to the one that it follows.
     const lineEnd = !isLast ? feed : window.bytes[end] === COMMA ? end + 1 : end

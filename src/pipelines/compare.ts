@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { openChain } from '../catalog/open-chain.js'
-import { type ChangeDetection, compareEntry, settleChange } from '../change/compare.js'
+import { type ChangeDetection, compareEntry, kindOfRead } from '../change/compare.js'
 import { type BackupError, isBackupError } from '../errors.js'
 import { pipe } from '../interop/pipe.js'
 import { decodePath } from '../path.js'
@@ -92,7 +92,7 @@ async function settled(
   // The digest is that of other bytes.
   if (previous.mapped !== undefined) return compareMapped(item, previous, detection)
   if (previous.sha256 === undefined || item.sizeBytes !== previous.sizeBytes) return change
-  return settleChange(item, previous, await digestOf(content, counts))
+  return kindOfRead(item, previous, await digestOf(content, counts))
 }
 
 function compareMapped(item: Change, previous: StateEntry, detection: ChangeDetection = {}): ChangeKind {

@@ -1,5 +1,5 @@
 import { metadataOf } from '../change/metadata.js'
-import { PART_BYTES, SPARSE_HELD_BYTES } from '../constants.js'
+import { PART_BYTES, SPARSE_BUFFERED_BYTES } from '../constants.js'
 import { Cursor } from '../flow/cursor.js'
 import { composeLayers } from '../restore/compose-layers.js'
 import { PatchedContent } from '../restore/patched.js'
@@ -87,7 +87,7 @@ async function bodyOf(both: Both, fold: Fold, signal?: AbortSignal): Promise<Pic
   }
   const content = new PatchedContent({ ...entry, layers }, layers, { spoolDirectory, signal })
   const { sizeBytes = 0, sparse } = entry
-  const extents = sparse && sizeBytes > SPARSE_HELD_BYTES ? await findExtents(content.open()) : undefined
+  const extents = sparse && sizeBytes > SPARSE_BUFFERED_BYTES ? await findExtents(content.open()) : undefined
   return { body: new MadeBody({ content, sizeBytes, extents, signs: fold.signature !== undefined }, signal) }
 }
 

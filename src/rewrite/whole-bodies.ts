@@ -1,5 +1,5 @@
 import { metadataOf } from '../change/metadata.js'
-import { SPARSE_HELD_BYTES } from '../constants.js'
+import { SPARSE_BUFFERED_BYTES } from '../constants.js'
 import type { Entry, Signed, Stage } from '../types.js'
 import { findExtents } from './find-extents.js'
 import { LinkOnce } from './link-once.js'
@@ -34,7 +34,7 @@ export function wholeBodies({ signs }: WholeBodiesOptions): Stage<Entry & { sha2
         yield linked
         continue
       }
-      const extents = sparse && sizeBytes > SPARSE_HELD_BYTES ? await findExtents(content.open()) : undefined
+      const extents = sparse && sizeBytes > SPARSE_BUFFERED_BYTES ? await findExtents(content.open()) : undefined
       const body = new MadeBody({ content, sizeBytes, extents, signs }, signal)
       yield { ...links.store(entry, sha256), change: 'created', body }
     }

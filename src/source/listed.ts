@@ -18,6 +18,9 @@ export const ENTRY_TYPES: Readonly<Record<number, EntryType>> = {
   [FileType.blockDevice]: 'block-device'
 }
 
+/** Of an entry that was listed: one that has more has been given them by a stage. */
+const ENTRY_FIELDS = 20
+
 /** A name between two NULs can be decoded with its neighbours: no sequence of bytes crosses a NUL. */
 export function splitNames(names: Buffer): string[] {
   return names.length === 0 ? [] : decodePath(names.subarray(0, -1)).split('\0')
@@ -159,7 +162,7 @@ export class ListedSpan implements JoinableBatch<Entry> {
       entry.xattrs === undefined &&
       entry.error === undefined &&
       entry.mapped === undefined &&
-      !('change' in entry) &&
+      Object.keys(entry).length === ENTRY_FIELDS &&
       entry.path === directory.pathOf(i)
     )
   }

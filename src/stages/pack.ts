@@ -3,9 +3,9 @@ import { LinkGroups } from '../archive/link-groups.js'
 import { PendingItems } from '../archive/pending-items.js'
 import { storeSignature } from '../archive/store-signature.js'
 import { type StoredSpans, storeSpans, UnchangedLines } from '../archive/store-spans.js'
-import { settleChange } from '../change/compare.js'
+import { kindOfRead } from '../change/compare.js'
 import { asChange, toUnreadable } from '../change/decide-body.js'
-import { recordKept, recordLink, recordStored } from '../change/record.js'
+import { recordLink, recordStored, recordUnstored } from '../change/record.js'
 import { isReadSpans } from '../change/span-batch.js'
 import { isUnchangedSpan } from '../change/unchanged.js'
 import { BackupError } from '../errors.js'
@@ -114,7 +114,7 @@ class Packer {
     const signed = this.#linked(asChange(item) as Signed)
     if (signed.change !== 'deleted') checkValues(signed)
     const body = this.#bodyOf(signed)
-    if (body === undefined) return this.keep(signed)
+    if (body === undefined) return this.addUnstored(signed)
     return Array.isArray(body.parts) ? this.#storeInMemory(signed, body, body.parts) : new OpenBody(signed, body)
   }
 
@@ -136,19 +136,19 @@ class Packer {
   }
 
   /** Takes an item that has no body. */
-  keep(item: Signed): Packed {
+  addUnstored(item: Signed): Packed {
     if (item.change === 'deleted') return { item: 'packed', state: undefined, storedBytes: 0, ...item }
-    if (item.linkTo !== undefined) return this.#keepLink(item, item.linkTo)
+    if (item.linkTo !== undefined) return this.#addLink(item, item.linkTo)
     const isNew = item.origin === undefined && (item.change === 'created' || item.change === 'updated')
     if (isNew && item.type !== 'unreadable' && item.type !== 'socket') this.whole.header(toTarHeader(item))
-    return { item: 'packed', state: this.#groups.add(item, recordKept(item)), storedBytes: 0, ...item }
+    return { item: 'packed', state: this.#groups.add(item, recordUnstored(item)), storedBytes: 0, ...item }
   }
 
-  #keepLink(item: Signed, linkTo: string): Packed {
+  #addLink(item: Signed, linkTo: string): Packed {
     const first = this.#groups.find(item)
     if (first === undefined) {
       const message = `${printPath(item.path)} is a link to ${printPath(linkTo)}, whose content is not available`
-      return this.keep(toUnreadable(item, new BackupError('IBT_READ_FAILED', message, { path: item.path })))
+      return this.addUnstored(toUnreadable(item, new BackupError('IBT_READ_FAILED', message, { path: item.path })))
     }
     const { change, state } = recordLink(item, first.state)
     const isNew = change === 'created' || change === 'updated'
@@ -184,14 +184,14 @@ class Packer {
   #stored(item: Signed, body: Body, writer: BodyWriter): Packed {
     const place = writer.end()
     const summary = body.result()
-    if (summary.error !== undefined) return this.keep(toUnreadable(item, summary.error))
+    if (summary.error !== undefined) return this.addUnstored(toUnreadable(item, summary.error))
     const { previous } = item
-    const change = previous === undefined ? item.change : settleChange(item, previous, summary.sha256)
-    const isKept = place === undefined || (change !== 'created' && change !== 'updated')
-    if (isKept) {
+    const change = previous === undefined ? item.change : kindOfRead(item, previous, summary.sha256)
+    const isUnstored = place === undefined || (change !== 'created' && change !== 'updated')
+    if (isUnstored) {
       const { dirty, racy, sha256 } = summary
       const origin = item.origin?.sha256 === sha256 ? item.origin : undefined
-      return this.keep({ ...item, change, dirty, racy, origin, body: undefined })
+      return this.addUnstored({ ...item, change, dirty, racy, origin, body: undefined })
     }
     const signature = storeSignature(this.sigvault, item, summary)
     const state = this.#groups.add(item, recordStored(item, summary, { place, signature }), body.form === 'whole')

@@ -7,7 +7,7 @@ import { isReadSpans } from '../change/span-batch.js'
 import { signStream } from '../change/stream.js'
 import { isBroken, type SignContext } from '../change/stream-body.js'
 import { isUnchangedSpan } from '../change/unchanged.js'
-import { IN_FLIGHT_BYTES, PART_BYTES, SPARSE_HELD_BYTES } from '../constants.js'
+import { IN_FLIGHT_BYTES, PART_BYTES, SPARSE_BUFFERED_BYTES } from '../constants.js'
 import { batchStage, isBatch, toBatch } from '../flow/batches.js'
 import { type Breather, createBreather } from '../flow/breathe.js'
 import { Pool } from '../flow/memory.js'
@@ -41,7 +41,7 @@ export interface SignOptions extends SignPolicy {
  * is `dirty` then; a large one is `dirty` at once. Same bytes as before: `touched` or `unchanged`, without a body.
  * What vanished is `deleted`, or left out if it is new; what cannot be read is `unreadable`, or `carried` if it was
  * there before. A further member of a hard-link group is not read: `linkTo` names the first.
- * Files on disk of up to `PART_BYTES` (sparse ones: `SPARSE_HELD_BYTES`) are read ahead in batches; larger ones and all
+ * Files on disk of up to `PART_BYTES` (sparse ones: `SPARSE_BUFFERED_BYTES`) are read ahead in batches; larger ones and all
  * other contents stream when their turn comes. The holes of a sparse file that streams are not read.
  * Memory: `inFlightBytes` of contents, `SLOTS` times `SLOT_ENTRIES` entries, one table entry for each hard-link group, and
  * 20 bytes for each block of the content that streams.
@@ -192,7 +192,7 @@ function needsRead({ content, change }: Change): boolean {
 function isBatchable(item: Entry): item is DiskFile {
   if (!(item.content instanceof DiskContent)) return false
   const { sizeBytes = Infinity } = item
-  return sizeBytes <= (item.sparse ? SPARSE_HELD_BYTES : PART_BYTES)
+  return sizeBytes <= (item.sparse ? SPARSE_BUFFERED_BYTES : PART_BYTES)
 }
 
 /** The first member of each hard-link group: the others share its content, unless it could not be read. */

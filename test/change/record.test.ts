@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { recordKept, recordLink, recordStored } from '../../src/change/record.js'
+import { recordLink, recordStored, recordUnstored } from '../../src/change/record.js'
 import type { Place, Signed, StateEntry } from '../../src/types.js'
 import { stateEntry } from '../helpers/entries.js'
 
@@ -14,9 +14,9 @@ function found(rest: Partial<Signed> = {}): Signed {
 }
 
 test('an entry that is as the state has it is kept as the very object, so that its line is', () => {
-  assert.equal(recordKept(found()), previous)
+  assert.equal(recordUnstored(found()), previous)
   const directory = stateEntry('d', { type: 'directory' })
-  assert.equal(recordKept({ ...directory, change: 'unchanged', previous: directory }), directory)
+  assert.equal(recordUnstored({ ...directory, change: 'unchanged', previous: directory }), directory)
 })
 
 test('an entry of which any fact is new is recorded with that fact', () => {
@@ -36,7 +36,7 @@ test('an entry of which any fact is new is recorded with that fact', () => {
     { racy: true }
   ]
   for (const fact of facts) {
-    const recorded = recordKept(found(fact))
+    const recorded = recordUnstored(found(fact))
     assert.deepEqual({ ...recorded, ...fact }, recorded, Object.keys(fact)[0])
     assert.deepEqual([recorded.sha256, recorded.places], ['abc', [place]])
   }
@@ -45,20 +45,20 @@ test('an entry of which any fact is new is recorded with that fact', () => {
 test('flags of the last run go, unless they are set again', () => {
   for (const flag of ['dirty', 'racy', 'carried'] as const) {
     const before = { ...previous, [flag]: true }
-    assert.equal(recordKept(found({ previous: before }))[flag], undefined, flag)
+    assert.equal(recordUnstored(found({ previous: before }))[flag], undefined, flag)
   }
-  assert.equal(recordKept(found({ carried: true })).carried, true)
+  assert.equal(recordUnstored(found({ carried: true })).carried, true)
 })
 
 test('a content whose entry has another path now is where it was, under the path that it has there', () => {
   const moved = [{ ...place, path: 'a' }]
-  assert.deepEqual(recordKept(found({ path: 'b' })).places, moved)
-  const carried = recordKept(found({ path: 'b', carried: true }))
+  assert.deepEqual(recordUnstored(found({ path: 'b' })).places, moved)
+  const carried = recordUnstored(found({ path: 'b', carried: true }))
   assert.deepEqual([carried.path, carried.carried, carried.places], ['b', true, moved])
   const delta: Place = { date: 'E', in: 'updated', offset: 512 }
   const summary = { sizeBytes: 5, sha256: 'def', copies: 1 }
   const stored = recordStored(found({ path: 'b', change: 'updated' }), summary, { place: delta })
   assert.deepEqual(stored.places, [...moved, delta])
-  const first = recordKept(found({ path: 'b' }))
+  const first = recordUnstored(found({ path: 'b' }))
   assert.deepEqual(recordLink({ ...found({ path: 'c' }), change: 'updated' }, first).state.places, moved)
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { SPARSE_HELD_BYTES } from '../../src/constants.js'
+import { SPARSE_BUFFERED_BYTES } from '../../src/constants.js'
 import { walk } from '../../src/stages/walk.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { run, shell } from '../helpers/judges.js'
@@ -77,7 +77,7 @@ test('zeros that are data, and a small file with a hole, are what they were', or
   const chain = new NaiveChain(temporaryDirectory(t))
   const small = join(chain.source, 'small')
   const fd = openSync(small, 'w')
-  writeSync(fd, 'x', SPARSE_HELD_BYTES - 1)
+  writeSync(fd, 'x', SPARSE_BUFFERED_BYTES - 1)
   closeSync(fd)
   writeAt(join(chain.source, 'zeros'), [0], '\0'.repeat(MIB), 'w')
   await chain.full()

@@ -237,7 +237,7 @@ function makeTree(root: string): void {
   for (const directory of ['d/e', 'm']) mkdirSync(join(root, directory), { recursive: true })
   const random = createRandom(5)
   for (const name of ['a', 'd/x', 'd/e/y', 'h1']) writeFileSync(join(root, name), name)
-  for (let i = 10; i < 60; i++) writeFileSync(join(root, `m/f${i}`), `f${i} ${'x'.repeat(i)}`)
+  for (let i = 10; i < 60; i++) writeFileSync(join(root, `m/f${i}`), `f${i} ${'x'.repeat(2 * i)}`)
   writeFileSync(join(root, 'middle'), random.bytes(200_000))
   linkSync(join(root, 'h1'), join(root, 'h2'))
   symlinkSync('a', join(root, 'l'))
@@ -330,4 +330,22 @@ test('a change in place is not lost if the entry is frozen then, and one of a fr
   const inPlace = setting(FILES, () => ({ mode: 0o600 }), false)
   await assert.rejects(fullBackup(source, { ...options, stages: d => PLACES['behind sign'](d, inPlace) }), TypeError)
   assert.equal((await collect(store.list(''))).length, stored)
+})
+
+test('a field that a stage adds in place to what walk lists is there for the stages behind', async t => {
+  const source = temporaryDirectory(t)
+  for (const name of ['a', 'b', 'c']) writeFileSync(join(source, name), name)
+  const noted: string[] = []
+  const note = each(entry => [Object.assign(entry, { note: `of ${entry.path}` })])
+  const look = each(entry => {
+    noted.push((entry as Entry & { note?: string }).note ?? `none of ${entry.path}`)
+    return [entry]
+  })
+  await fullBackup(source, {
+    store: memoryStore(),
+    key: 'k',
+    cache: false,
+    stages: d => ({ ...d, filter: compose(note, d.filter, look) as never })
+  })
+  assert.deepEqual(noted, ['of .', 'of a', 'of b', 'of c'])
 })
