@@ -9,9 +9,9 @@ import { oracle } from '../helpers/oracle.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 const IS_SLOW = process.env.SLOW === '1'
-const RUNS = IS_SLOW ? 1000 : 12
-const STEPS = IS_SLOW ? 150 : 60
-const LIMIT_MS = IS_SLOW ? 3 * 60 * 60 * 1000 : 30_000
+const RUNS = IS_SLOW ? 1000 : 5
+const STEPS = IS_SLOW ? 150 : 40
+const LIMIT_MS = IS_SLOW ? 3 * 60 * 60 * 1000 : 120_000
 const FIRST = Number(process.env.SEED ?? (IS_SLOW ? Date.now() % 1_000_000 : 1))
 
 const WEIGHTS: Partial<Record<Step['kind'], number>> = { incremental: 10, overwrite: 4, insert: 4, create: 4, full: 1 }
