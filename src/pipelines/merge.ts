@@ -115,6 +115,7 @@ async function merge(
   }
   if (dryRun || plan.isMerged) return report
   await removeInterrupted(chain, cached, signal)
+  await places.store.clean?.(key)
   const { artifacts } = await run(chain, plan, { ...options, codec: writes }, async () => {
     await checkLock()
     return true

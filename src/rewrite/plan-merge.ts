@@ -32,7 +32,8 @@ export async function planMerge(chain: Chain, date: string, after: string | unde
   const stays = (found: string) => after !== undefined && chain.asOf(orderOf(found)) <= after
   const links = header.chain.filter(link => stays(link.date))
   if (after !== undefined && links.every(link => orderOf(link.date) !== after)) {
-    const message = `The backup of ${date} of ${chain.key} does not build on one of ${after}`
+    const why = header.chain.length === 1 ? 'is a full by itself' : `does not build on the backup of ${after}`
+    const message = `The backup of ${date} of ${chain.key} ${why}`
     throw new BackupError('IBT_NO_BACKUP', message, { path: chain.key })
   }
   return { date, after, header, closing, isMerged: header.chain.length - links.length === 1, links, stays }

@@ -208,10 +208,12 @@ export class Chain {
   }
 
   /** The newest merged state that stands for a backup which a state builds on as it was before. */
-  #mergedFor({ chain, date: own }: StateHeader): MergedState | undefined {
+  #mergedFor({ chain, date: own, standsFor }: StateHeader): MergedState | undefined {
     let newest: MergedState | undefined
+    const until = standsFor?.date ?? own
     for (const { date, asOf = date } of chain) {
-      const state = date === own ? undefined : this.#states.get(asOf)
+      // What is damaged might build on itself.
+      const state = date === own || asOf >= until ? undefined : this.#states.get(asOf)
       if (state?.asOf === undefined || state.date === date) continue
       if (newest === undefined || asOf > newest.asOf) newest = { stateDate: state.date, asOf }
     }

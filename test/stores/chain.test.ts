@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Tally } from '../../src/change/tally.js'
+import { encodeStateClosing, encodeStateHeader } from '../../src/format/state-encode.js'
 import { Chain, fullBackup, incrementalBackup } from '../../src/index.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import type { Store } from '../../src/types.js'
@@ -69,6 +71,28 @@ test('a date that was merged is asked for as before; what was merged last counts
     chain.superseded.map(({ name }) => name).sort(),
     [merged('state', S4, T2), `key.state.${T2}.json`].sort()
   )
+})
+
+test('states that stand for each other are no circle', async () => {
+  const [S4, S5] = ['20261104T000000.000Z', '20261105T000000.000Z']
+  const store = memoryStore()
+  for (const [date, asOf, other] of [
+    [S4, T1, T2],
+    [S5, T2, T1]
+  ] as const) {
+    const chain = [{ date: other }, { date, asOf }]
+    const standsFor = { date: asOf, sha256: 'a'.repeat(64) }
+    const header = { key: 'key', kind: 'full', date, startedNs: 0n, root: '/', host: 'h', chain, standsFor } as const
+    const totals = { ...new Tally().totals }
+    const name = `key.full.${T1}.tar`
+    const artifacts = [{ name, kind: 'full', date: T1, sizeBytes: 5, sha256: 'a'.repeat(64) }] as const
+    const text = `${encodeStateHeader(header)}\n${encodeStateClosing({ totals, artifacts })}\n`
+    await store.put(`key.state.${date}.asof-${asOf}.json`, [Buffer.from(text)])
+  }
+  const chain = await Chain.open(store, 'key')
+  assert.equal((await chain.needs(T1)).length, 2)
+  assert.equal((await chain.needs(T2)).length, 3)
+  assert.deepEqual(await collect(chain.entries(T2)), [])
 })
 
 test('names of other keys and of nothing known are not of the chain', async () => {
