@@ -19,7 +19,7 @@ const STORED: Readonly<Record<StoredReason, string>> = {
   unknown: 'whole: what would say why is not in the store any more'
 }
 
-const FULL: Readonly<Record<FullReason | 'merged', string>> = {
+const FULL: Readonly<Record<FullReason, string>> = {
   first: 'the first backup of the key',
   asked: 'a full was asked for',
   merged: 'it was made by merging the backups up to then',

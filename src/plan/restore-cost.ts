@@ -51,6 +51,7 @@ export async function restoreCost(chain: Chain, date: string, options: RestoreCo
   const all = chain.entries(date)
   const selected: Source<StateEntry> = selection === undefined ? all : filter<StateEntry>(selection)(all)
   for await (const item of batchesOf(selected)) {
+    chain.options.signal?.throwIfAborted()
     if (breather.due()) await breather.pause()
     for (const entry of isBatch(item) ? item : [item]) {
       if (!reads.isNewContent(entry)) continue

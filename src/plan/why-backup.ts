@@ -1,23 +1,20 @@
-import { Largest, type StoredFile, type StoredReason } from '../change/largest.js'
+import type { StoredFile, StoredReason } from '../change/largest.js'
 import { checkPolicy, whyNoDelta } from '../change/policy.js'
 import { batchesOf, isBatch } from '../flow/batches.js'
-import { createBreather } from '../flow/breathe.js'
 import { comparePaths } from '../path.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
 import { Chain } from '../stores/chain.js'
 import type { StateEntry } from '../types.js'
-
-/** Bytes of the shortest header of an entry in a tar. */
-const HEADER_BYTES = 512
+import { type NewFile, NewFiles } from './new-files.js'
 
 /** Why a backup is what it is, as far as states tell. */
 export interface BackupReason {
   readonly key: string
   readonly date: string
   readonly kind: 'full' | 'incremental'
-  /** Why it is a full: a `FullReason`, `merged`, or a word of a later version. Undefined for an incremental and in old states. */
+  /** Why it is a full: a `FullReason`, or a word of a later version. Undefined for an incremental and in old states. */
   readonly fullReason?: string | undefined
   /** Date of the backup that it builds on. */
   readonly parent?: string | undefined
@@ -28,12 +25,6 @@ export interface BackupReason {
   readonly newBytes: number
   /** The `LARGEST_FILES` of these of which it stored the most bytes, the largest first. */
   readonly largest: readonly StoredFile[]
-}
-
-/** A file whose last body is of the date. */
-interface NewFile {
-  readonly entry: StateEntry
-  readonly storedBytes: number
 }
 
 /**
@@ -50,48 +41,14 @@ export async function whyBackup(key: string, options: AtOptions = {}): Promise<B
   const backup = chain.at(await parseAt(options.at))
   const { date } = backup
   const { header } = await chain.ends(date)
-  const { kind } = header
-  const fullReason = kind === 'full' && header.standsFor !== undefined ? 'merged' : header.fullReason
+  const { kind, fullReason } = header
   const link = header.chain.at(-2)
   const parent = link?.asOf ?? link?.date
-  const { files, newFiles, newBytes } = await findLargest(chain, date, header.date)
-  const toFile = kind === 'full' ? toStoredByFull : await byParent(chain, parent, files)
-  const largest = files.map(file => toFile(file))
-  return { key, date, kind, fullReason, parent, storedBytes: backup.sizeBytes, newFiles, newBytes, largest }
-}
-
-/** `own`: the date that its places have. */
-async function findLargest(chain: Chain, date: string, own: string) {
-  const largest = new Largest<NewFile>()
-  const links = new Set<number>()
-  const breather = createBreather()
-  let [newFiles, newBytes] = [0, 0]
-  const add = (file: NewFile) => {
-    newFiles++
-    newBytes += file.storedBytes
-    largest.add(file)
-  }
-  // The archive has no holes: the state says only where the next file begins.
-  let sparse: StateEntry | undefined
-  const addSparse = (end: number) => {
-    const { offset, sizeBytes } = { ...sparse!.places!.at(-1)!, sizeBytes: sparse!.sizeBytes ?? 0 }
-    const room = end - offset - HEADER_BYTES
-    add({ entry: sparse!, storedBytes: room > 0 ? Math.min(sizeBytes, room) : sizeBytes })
-    sparse = undefined
-  }
-  for await (const item of batchesOf(chain.entries(date))) {
-    if (breather.due()) await breather.pause()
-    for (const entry of isBatch(item) ? item : [item]) {
-      const last = entry.places?.at(-1)
-      if (last?.date !== own || (entry.link !== undefined && links.has(entry.link))) continue
-      if (entry.link !== undefined) links.add(entry.link)
-      if (sparse?.places?.at(-1)?.in === last.in) addSparse(last.offset)
-      if (entry.sparse && last.sizeBytes === undefined) sparse = entry
-      else add({ entry, storedBytes: last.sizeBytes ?? entry.sizeBytes ?? 0 })
-    }
-  }
-  if (sparse !== undefined) addSparse((await chain.openArchive(own, sparse.places!.at(-1)!.in)).sizeBytes)
-  return { files: largest.files, newFiles, newBytes }
+  const found = await NewFiles.read(chain, date, header.date)
+  const toFile = kind === 'full' ? toStoredByFull : await byParent(chain, parent, found.largest)
+  const largest = found.largest.map(file => toFile(file))
+  const sizes = { storedBytes: backup.sizeBytes, newFiles: found.files, newBytes: found.bytes }
+  return { key, date, kind, fullReason, parent, ...sizes, largest }
 }
 
 function toStoredByFull(file: NewFile): StoredFile {
@@ -112,6 +69,7 @@ async function byParent(chain: Chain, parent: string | undefined, files: readonl
   const last = [...wanted].sort(comparePaths).at(-1)
   const found = new Map<string, StateEntry>()
   for await (const item of batchesOf(chain.entries(parent))) {
+    chain.options.signal?.throwIfAborted()
     let path = ''
     for (const entry of isBatch(item) ? item : [item]) {
       path = entry.path

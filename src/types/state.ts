@@ -106,6 +106,8 @@ export type FullReason =
   | 'chain-too-long'
   /** A restore reads so much more than it would of a full. */
   | 'restore-too-large'
+  /** The backups up to its date were merged. */
+  | 'merged'
 
 /** First line of a state. */
 export interface StateHeader extends BackupId {

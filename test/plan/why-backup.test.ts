@@ -4,7 +4,7 @@ import { appendFileSync, linkSync, mkdirSync, rmSync, truncateSync, writeFileSyn
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { LARGEST_FILES, PART_BYTES } from '../../src/constants.js'
-import { type StoredFile, whyBackup } from '../../src/index.js'
+import { mergeBackups, planBackup, planRestore, type StoredFile, whyBackup } from '../../src/index.js'
 import { directoryStore } from '../../src/stores/index.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { countingStore } from '../helpers/counting-store.js'
@@ -78,6 +78,32 @@ test('of a sparse file, only its data count', async t => {
     const off = storedBytes - real.get(path)!
     assert.ok(off >= 0 && off < 8192, `${storedBytes} bytes of ${path}, not ${real.get(path)}`)
   }
+})
+
+test('what was merged says so, and what it stored itself', async t => {
+  const tree = new Tree(t)
+  const place = { store: tree.storePath, cache: tree.cachePath }
+  tree.write('edited', 40_000)
+  tree.write('kept', 30_000, 1)
+  const full = await tree.full()
+  for (let i = 0; i < 2; i++) {
+    appendFileSync(tree.at('edited'), randomBytes(100, i))
+    await tree.incremental()
+  }
+  const { date } = tree.reports.at(-1)!
+  const told = async () => {
+    const { largest, ...why } = await whyBackup('key', { ...place, at: date })
+    const { increments } = await planBackup('key', place)
+    const { archives } = await planRestore('key', place)
+    return [why.date, why.kind, why.fullReason, why.parent, increments, archives.length, largest.map(namesOf)]
+  }
+  const namesOf = ({ path, reason }: StoredFile) => `${path} ${reason}`
+  const before = tree.reports.at(-2)!.date
+  assert.deepEqual(await told(), [date, 'incremental', undefined, before, 2, 3, ['edited delta']])
+  await mergeBackups('key', { ...place, from: full.date, to: date })
+  assert.deepEqual(await told(), [date, 'incremental', undefined, full.date, 1, 2, ['edited delta']])
+  await mergeBackups('key', { ...place, at: date })
+  assert.deepEqual(await told(), [date, 'full', 'merged', undefined, 0, 1, ['edited full', 'kept full']])
 })
 
 test('without the state of the backup before, what cannot be known is not said', async t => {
