@@ -27,8 +27,9 @@ export interface SampleOptions {
   readonly maxAgeMs?: number | undefined
   readonly store: Store
   readonly stored: readonly StoredName[]
-  /** The artifacts of the backup that are whole. */
+  /** The artifacts that the backup needs, and those of them that are there with their size. */
   readonly needed: readonly NeededArtifact[]
+  readonly whole: readonly NeededArtifact[]
   readonly signal?: AbortSignal | undefined
   readonly note: Note
 }
@@ -44,7 +45,7 @@ export async function openSample(
   const dates = [date, ...header.chain.flatMap(link => [link.date, link.asOf ?? link.date])]
   const needed = options.needed.filter(isSealed)
   const log = await ProofLog.open({ ...options, needed, key, date, dates, onNote: note })
-  const stretches = new Stretches(needed, log.find)
+  const stretches = new Stretches(options.whole.filter(isSealed), log.find)
   for await (const entry of chain.entries(date)) stretches.add(entry)
   const { all } = stretches
   const beforeMs = maxAgeMs === undefined ? 0 : Date.now() - maxAgeMs
@@ -55,17 +56,8 @@ export async function openSample(
     allFiles: sum(all, 'files'),
     sizeBytes: contentBytes(chosen),
     allSizeBytes: contentBytes(all),
-    recentFiles:
-      beforeMs === 0
-        ? 0
-        : sum(
-            all.filter(({ provenMs }) => provenMs >= beforeMs),
-            'files'
-          ),
-    unprovenFiles: sum(
-      all.filter(({ provenMs }) => provenMs === 0),
-      'files'
-    )
+    recentFiles: beforeMs === 0 ? 0 : filesOf(all, ({ provenMs }) => provenMs >= beforeMs),
+    unprovenFiles: filesOf(all, ({ provenMs }) => provenMs === 0)
   })
 }
 
@@ -120,4 +112,8 @@ function contentBytes(stretches: Iterable<Stretch>): number {
     [...stretches].filter(({ artifact }) => artifact.kind !== 'sigvault'),
     'sizeBytes'
   )
+}
+
+function filesOf(stretches: readonly Stretch[], isCounted: (stretch: Stretch) => boolean): number {
+  return sum(stretches.filter(isCounted), 'files')
 }

@@ -86,7 +86,7 @@ export async function verifyBackup(key: string, options: VerifyOptions = {}): Pr
     const sizes = new Map(stored.map(({ name, sizeBytes }) => [name, sizeBytes]))
     const whole = checkArtifacts(needed, sizes, tell)
     if (isPart)
-      sample = await openSample(chain, { date, header }, { ...options, store, stored, needed: whole, ...tell })
+      sample = await openSample(chain, { date, header }, { ...options, store, stored, needed, whole, ...tell })
     // Digests come last: what the entries have read need not be read again.
     found = await checkEntries(chain, { date, header, closing }, { ...options, sample, report }).catch(error => {
       report(error)

@@ -143,6 +143,30 @@ test('a proof is bound to the artifact: of another one it proves nothing', async
   }
 })
 
+test('an archive that is gone or has another size undoes the proofs of what is made of it', async t => {
+  const chain = await makeChain(t)
+  writeFileSync(join(chain.source, 'new'), 'new')
+  await chain.incremental()
+  await verify(chain, MONTH)
+  const full = chain.artifact('full', '')
+  const bytes = readFileSync(full)
+  const hurts = [
+    { hurt: () => writeFileSync(full, Buffer.concat([bytes, Buffer.alloc(1)])), expected: [0, FILES + 1] },
+    { hurt: () => rmSync(full), expected: [FILES, 1] }
+  ]
+  for (const { hurt, expected } of hurts) {
+    hurt()
+    const lost: string[] = []
+    const { problems, notes, files } = await verify(chain, { ...MONTH, onLost: path => lost.push(path) })
+    assert.deepEqual([lost.length, files], expected)
+    assert.ok(problems.length > 0)
+    assert.match(notes.join(), /not the one that was proven/)
+    writeFileSync(full, bytes)
+    for (const name of proofsIn(chain)) rmSync(join(chain.storePath, name))
+    await verify(chain, MONTH)
+  }
+})
+
 test('proofs that are damaged or of a later version are neither believed nor fatal', async t => {
   const chain = await makeChain(t)
   await verify(chain, MONTH)
