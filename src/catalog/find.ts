@@ -6,7 +6,7 @@ import { Chain, listStored } from '../stores/chain.js'
 import type { Metadata, StateEntry } from '../types.js'
 import { keysOf } from './backups.js'
 import { onlyWithin } from './open-chain.js'
-import { mergeBackups, type Version } from './versions.js'
+import { findVersions, type Version } from './versions.js'
 
 /** Options of `findEntries`. */
 export interface FindOptions extends PlaceOptions {
@@ -32,7 +32,7 @@ export interface FoundVersion extends Metadata {
  * A pattern is one of `createSelection`, but does not select what lies below an entry that it matches. Keys in order,
  * then path order, then oldest first. What differs only in metadata is one version, with the metadata of its newest.
  * Every state is read once, from its first frame, or from the directory that the pattern begins with; nothing is fetched
- * into the cache. Memory: as `mergeBackups`.
+ * into the cache. Memory: as `findVersions`.
  *
  * @throws BackupError as reading a state throws; RangeError for a pattern that is empty
  */
@@ -69,7 +69,7 @@ async function* findInChain(
     }
   }
   const joining = { isSame: isSameVersion, isUnknown: (number: number) => unknown.has(number) }
-  for await (const { entry, first, last } of mergeBackups(entriesOf, 0, backups.length, joining)) {
+  for await (const { entry, first, last } of findVersions(entriesOf, 0, backups.length, joining)) {
     yield toFound({ entry, first, last }, key, backups)
   }
 }

@@ -36,7 +36,7 @@ export interface Joining {
  * Memory: one frame for each of those states, and `VERSIONS_IN_MEMORY` for each result; what is longer waits in a file
  * without a name.
  */
-export async function* mergeBackups(
+export async function* findVersions(
   entriesOf: EntriesOf,
   begin: number,
   end: number,
@@ -55,7 +55,7 @@ export async function* mergeBackups(
     for (let from = begin; from < end; from += partLength) {
       const result = new WaitingVersions()
       results.push(result)
-      const part = mergeBackups(entriesOf, from, Math.min(end, from + partLength), joining)
+      const part = findVersions(entriesOf, from, Math.min(end, from + partLength), joining)
       for await (const version of part) await result.add(version)
     }
     const sources = results.map(result => result.read())

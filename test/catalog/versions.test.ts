@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mergeBackups, type Version } from '../../src/catalog/versions.js'
+import { findVersions, type Version } from '../../src/catalog/versions.js'
 import { comparePaths } from '../../src/path.js'
 import type { StateEntry } from '../../src/types.js'
 import { collect, stateEntry } from '../helpers/entries.js'
@@ -67,10 +67,10 @@ for (const [backups, paths] of [
         open--
       }
     }
-    const merged = await collect(mergeBackups(entriesOf, 0, backups, joining))
+    const merged = await collect(findVersions(entriesOf, 0, backups, joining))
     assert.deepEqual(merged.map(told), naive(history), `seed ${SEED}`)
     assert.ok(most <= 16 && open === 0, `${most} open at once`)
-    for await (const _ of mergeBackups(entriesOf, 0, backups, joining)) break
+    for await (const _ of findVersions(entriesOf, 0, backups, joining)) break
     assert.equal(open, 0)
   })
 }

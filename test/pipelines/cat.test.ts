@@ -1,9 +1,27 @@
 import assert from 'node:assert/strict'
-import { chmodSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gzip, none, zstd } from '../../src/codec/index.js'
-import { catEntry, fullBackup, incrementalBackup, listEntries } from '../../src/index.js'
+import {
+  catEntry,
+  entryHistory,
+  findEntries,
+  fullBackup,
+  incrementalBackup,
+  listEntries,
+  mergeBackups
+} from '../../src/index.js'
 import { comparePaths, decodePath, printPath } from '../../src/path.js'
 import { directoryStore, memoryStore } from '../../src/stores/index.js'
 import type { Entry } from '../../src/types.js'
@@ -47,6 +65,26 @@ test('a file of every date is written byte for byte', async t => {
       assert.ok(bytes.equals(readFileSync(join(chain.copy(date), path))), `${path} of ${date}`)
     }
   }
+})
+
+test('a file of every date is found where backups were merged, also under another name', async t => {
+  const chain = await makeChain(t)
+  const at = (path: string) => join(chain.source, path)
+  renameSync(at('d/patched'), at('moved'))
+  await chain.incremental()
+  appendFileSync(at('moved'), 'more')
+  writeFileSync(at('small'), 'after')
+  await chain.incremental()
+  await mergeBackups('key', { ...chain.options, at: chain.reports[2]!.date })
+  for (const { date } of chain.reports) {
+    for (const path of readdirSync(chain.copy(date)).filter(path => path !== 'symlink' && path !== 'd')) {
+      const bytes = await bytesOf(catEntry('key', path, { ...chain.options, at: date }))
+      assert.ok(bytes.equals(readFileSync(join(chain.copy(date), path))), `${path} of ${date}`)
+    }
+  }
+  const events = await collect(entryHistory('key', 'small', chain.options))
+  assert.equal(events.filter(({ change }) => change !== 'unchanged').length, 4)
+  assert.equal((await collect(findEntries('key', 'small', chain.options))).length, 4)
 })
 
 test('a path is taken as it is, as reports print it, and with a slash or a dot in front', async t => {
