@@ -16,6 +16,7 @@ export { type ArtifactName, artifactName, checkKey, keyFromPath, parseArtifactNa
 export type { StateReader } from './format/state-reader.js'
 export { compose } from './interop/compose.js'
 export { pipe } from './interop/pipe.js'
+export type { PlannedMerge } from './lifecycle/merges.js'
 export type { LockedOptions } from './lifecycle/options.js'
 export type { PlannedBackup, PruneAction, PrunePlan } from './lifecycle/plan.js'
 export type { LeftName, Swept, WaitingBackup } from './lifecycle/sweep.js'

@@ -2,6 +2,7 @@ import { BackupError } from '../errors.js'
 import type { Kept } from '../retention/evaluate.js'
 import { askedFor, type Chain, type StoredArtifact } from '../stores/chain.js'
 import type { StoredName } from '../types.js'
+import { type PlannedMerge, planMerges } from './merges.js'
 import { type ArtifactId, artifactId, type BackupNeeds, type UnknownNeeds } from './needs.js'
 
 /** What becomes of a backup: `data` is one that goes while archives of it stay, because others need them. */
@@ -35,8 +36,10 @@ export interface PrunePlan {
   readonly dataBytes: number
   /** Bytes that nothing needs any more when the period of grace is over. */
   readonly freedBytes: number
-  /** Whether so much stays as data that a merge would pay. */
+  /** Whether so much stays as data that merges would pay. */
   readonly isCostly: boolean
+  /** The merges after which nothing would stay as data: with the option `merge` they come first. */
+  readonly merges: readonly PlannedMerge[]
 }
 
 /** What a plan is made of. */
@@ -53,7 +56,8 @@ export interface PlanParts {
  *
  * @throws BackupError what a kept state cannot be read for; IBT_BASIS_MISSING if a kept backup has lost an archive.
  */
-export function planPrune({ chain, kept, needs, keepSigvaults = false, allowMissing = false }: PlanParts): PrunePlan {
+export async function planPrune(parts: PlanParts): Promise<PrunePlan> {
+  const { chain, kept, needs, keepSigvaults = false, allowMissing = false } = parts
   const reasons = withNeeded(chain, kept, needs)
   if (!allowMissing) checkWhole(chain, reasons, needs)
   const needing = findNeeding(reasons, needs, keepSigvaults ? [...reasons.keys()] : [chain.newest!.date])
@@ -72,7 +76,8 @@ export function planPrune({ chain, kept, needs, keepSigvaults = false, allowMiss
   const ofGone = total(sigvaults.filter(artifact => !dated.has(askedFor(artifact))))
   const freedBytes = backups.reduce((sum, { sizeBytes, staysBytes }) => sum + sizeBytes - staysBytes, ofGone)
   const names = sigvaults.map(({ name, sizeBytes }) => ({ name, sizeBytes }))
-  return { key: chain.key, backups, sigvaults: names, freedBytes, ...sums(backups) }
+  const merges = await planMerges(chain, new Set(reasons.keys()), needs)
+  return { key: chain.key, backups, sigvaults: names, freedBytes, ...sums(backups), merges }
 }
 
 function sums(backups: readonly PlannedBackup[]) {

@@ -14,6 +14,7 @@ import { askedFor, Chain, type StoredArtifact } from '../stores/chain.js'
 import { removeState } from '../stores/removed.js'
 import { isRetained } from '../stores/stored-name.js'
 import type { StoredName } from '../types.js'
+import { mergeBackups } from './merge.js'
 import { checkMounted } from './mounted.js'
 
 /** Options of `pruneBackups`. */
@@ -24,9 +25,11 @@ export interface PruneOptions extends LockedOptions, KeepOptions {
   readonly graceMs?: number | undefined
   /** Leave the signatures that kept backups name. Default: those go that the newest backup does not name. */
   readonly keepSigvaults?: boolean | undefined
+  /** First merge, so that nothing stays as data: kept backups then need only each other. */
+  readonly merge?: boolean | undefined
   /** Go on although a kept backup has lost an archive. */
   readonly allowMissing?: boolean | undefined
-  /** Called with the plan before anything is removed; if it throws, nothing is. */
+  /** Called with the plan before anything is removed, and again when merges have changed it; if it throws, nothing is. */
   readonly onPlan?: ((plan: PrunePlan) => void) | undefined
 }
 
@@ -61,11 +64,14 @@ export async function pruneBackups(key: string, options: PruneOptions): Promise<
   const needs = new Needs()
   if (dryRun) {
     const { plan } = await makePlan(places, key, rules, needs, options)
+    options.onPlan?.(plan)
     return { key, plan, removed: [], locked: [] }
   }
+  const isTold = options.merge && (await mergeFirst(places, key, rules, options))
   return whileLocked(places, key, options, async check => {
     const planned = await makePlan(places, key, rules, needs, options)
     const { plan, states, stored } = planned
+    if (!isTold) options.onPlan?.(plan)
     const [removed, locked, gone]: [string[], string[], string[]] = [[], [], []]
     const at = formatDate(Date.now())
     for (const { date, action } of plan.backups) {
@@ -89,6 +95,22 @@ export async function pruneBackups(key: string, options: PruneOptions): Promise<
   })
 }
 
+/** Each merge holds the lock on the key by itself. Resolves to whether the plan that was told is still the plan. */
+async function mergeFirst(
+  places: Places,
+  key: string,
+  rules: readonly Rule[],
+  options: PruneOptions
+): Promise<boolean> {
+  const { plan } = await makePlan(places, key, rules, new Needs(), options)
+  options.onPlan?.(plan)
+  const { store, cache, codecs, signal, lockWaitMs, onError } = options
+  for (const merge of plan.merges) {
+    await mergeBackups(key, { store, cache, codecs, signal, lockWaitMs, onError, ...merge })
+  }
+  return plan.merges.length === 0
+}
+
 interface Planned {
   readonly plan: PrunePlan
   readonly stored: readonly StoredName[]
@@ -105,14 +127,13 @@ async function makePlan(
   needs: Needs,
   options: PruneOptions
 ): Promise<Planned> {
-  const { signal, codecs, keepSigvaults, allowMissing, onPlan } = options
+  const { signal, codecs, keepSigvaults, allowMissing } = options
   const stored = await listCertain(store, key, { signal })
   const chain = await Chain.open(store, key, { signal, codecs, stored })
   const states = statesByDate(chain)
   const kept = withLocked(keptBackups(chain.backups, rules, options), states)
   const known = await needs.of(chain, [...states.keys()])
-  const plan = planPrune({ chain, kept, needs: known, keepSigvaults, allowMissing })
-  onPlan?.(plan)
+  const plan = await planPrune({ chain, kept, needs: known, keepSigvaults, allowMissing })
   return { plan, stored, states }
 }
 

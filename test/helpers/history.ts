@@ -14,6 +14,7 @@ import {
   type KeepOptions,
   listEntries,
   mergeBackups,
+  parseArtifactName,
   pruneBackups,
   type RestoreOptions,
   type RestoreReport,
@@ -217,11 +218,13 @@ export class History {
       ...[{ keepLast: 1 + random.int(4) }, { keepFull: 1 }, { keepLast: 1, keepFull: 2 }, { keepDaily: 1 }]
     ])
     const before = await this.#names()
+    const merge = random.chance(0.3)
     const planned = await pruneBackups('key', { ...this.#options, ...keep, graceMs, dryRun: true })
     assert.deepEqual(await this.#names(), before, 'A dry run')
-    const report = await pruneBackups('key', { ...this.#options, ...keep, graceMs })
-    assert.deepEqual(report.plan, planned.plan)
+    const report = await pruneBackups('key', { ...this.#options, ...keep, graceMs, merge })
     const { plan, removed, swept } = report
+    if (merge) assert.deepEqual([plan.data, plan.merges], [0, []])
+    else assert.deepEqual(plan, planned.plan)
     const rows = plan.backups.map(({ date, action }) => [date, action !== 'keep'] as const)
     assert.deepEqual(
       removed,
@@ -232,12 +235,18 @@ export class History {
       this.dates
     )
     const after = await this.#names()
-    const states = removed.map(date => [...before.keys()].find(name => name.includes(`.state.${date}`))!)
-    const gone = [...before.keys()].filter(name => !after.has(name)).sort()
+    const states = [...before.keys()].filter(name => {
+      const parsed = parseArtifactName(name)
+      return parsed?.kind === 'state' && removed.includes(parsed.asOf ?? parsed.date)
+    })
+    const gone = [...before.keys()].filter(name => !after.has(name))
     const deleted = swept!.deleted.map(({ name }) => name).filter(name => before.has(name))
-    assert.deepEqual(gone, [...states, ...deleted].sort())
-    const come = [...after.keys()].filter(name => !before.has(name))
-    assert.equal(come.length, graceMs === 0 ? 0 : removed.length)
+    assert.deepEqual(
+      gone,
+      [...before.keys()].filter(name => states.includes(name) || deleted.includes(name))
+    )
+    const come = [...after.keys()].filter(name => name.includes('.removed.') && !before.has(name))
+    assert.equal(come.length, graceMs === 0 ? 0 : states.length)
     for (const date of removed) {
       this.#removed.set(date, this.#snapshots.get(date)!)
       this.#snapshots.delete(date)

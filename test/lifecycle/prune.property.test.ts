@@ -12,7 +12,18 @@ const RUNS = IS_SLOW ? 500 : 15
 const SEED = Number(process.env.SEED ?? 1)
 
 const OFTEN: readonly Step['kind'][] = [
-  ...['full', 'incremental', 'incremental', 'incremental', 'prune', 'prune', 'undelete', 'restore', 'loseCache'],
+  ...[
+    'full',
+    'incremental',
+    'incremental',
+    'incremental',
+    'prune',
+    'prune',
+    'undelete',
+    'merge',
+    'restore',
+    'loseCache'
+  ],
   ...['create', 'create', 'overwrite', 'insert', 'append', 'rename', 'remove', 'link']
 ] as const as Step['kind'][]
 

@@ -15,6 +15,7 @@ import {
   listBackups,
   listRemoved,
   type PruneOptions,
+  parseArtifactName,
   pruneBackups,
   restoreBackup,
   retainBackups,
@@ -137,6 +138,29 @@ test('days and weeks are kept, what they need stays as data, and the plan says s
   assert.deepEqual((await verifyBackup('key', { ...days.options, readData: true })).problems, [])
   await days.backUp(1)
   await days.assertRestores()
+})
+
+test('after merges nothing stays but what was asked for, and the chain goes on', async t => {
+  const days = new Days(t)
+  await days.backUp(20)
+  const keep = { keepDaily: 2, keepWeekly: 2, graceMs: 0 }
+  const dry = await days.prune({ ...keep, merge: true, dryRun: true })
+  assert.deepEqual(
+    dry.plan.merges.map(({ at, from, to }) => [at, from, to].map(date => date?.slice(4, 8))),
+    [['0118', undefined, undefined]]
+  )
+  const plans: number[] = []
+  const { plan, removed } = await days.prune({ ...keep, merge: true, onPlan: ({ data }) => plans.push(data) })
+  assert.deepEqual([plan.data, plans], [0, [17, 0]])
+  assert.deepEqual(removed, days.dates.slice(0, 17))
+  const dates = (await days.names()).map(name => parseArtifactName(name)!).map(({ date, asOf = date }) => asOf)
+  assert.deepEqual([...new Set(dates)].sort(), days.dates.slice(17))
+  await days.assertRestores()
+  await days.backUp(6)
+  await days.prune({ keepDaily: 1, keepWeekly: 2, graceMs: 0, merge: true })
+  await days.assertRestores()
+  assert.deepEqual(await days.live(), [days.dates[17], days.dates[24], days.dates[25]])
+  assert.deepEqual((await verifyBackup('key', { ...days.options, readData: true })).problems, [])
 })
 
 test('what was removed comes back byte for byte until its time is over, then its archives go', async t => {

@@ -14,6 +14,7 @@ import { sweptLines } from './clean.js'
 export interface PruneValues extends CommonValues, KeepValues {
   readonly all?: boolean
   readonly dryRun?: boolean
+  readonly merge?: boolean
   readonly grace?: string
   readonly keepSigvaults?: boolean
   readonly allowMissing?: boolean
@@ -29,7 +30,7 @@ export async function runPrune(key: string | undefined, values: PruneValues, sig
   const reporter = new Reporter(values)
   const places = toPlaceOptions(values, signal)
   const options = {
-    ...{ ...places, ...keep, dryRun: values.dryRun, keepSigvaults: values.keepSigvaults },
+    ...{ ...places, ...keep, dryRun: values.dryRun, merge: values.merge, keepSigvaults: values.keepSigvaults },
     ...{ allowMissing: values.allowMissing, graceMs: parseGrace(values.grace), lockWaitMs: toMs(values.lockWait) },
     onError: reporter.onError,
     onPlan(plan: PrunePlan) {
@@ -60,7 +61,17 @@ export async function runPrune(key: string | undefined, values: PruneValues, sig
 const ACTIONS: Readonly<Record<PruneAction, string>> = { keep: 'keep', remove: 'remove', data: 'stays as data' }
 
 /** The table: what becomes of each backup, and why. */
-function planLines({ key, backups, keeps, removes, data, dataBytes, freedBytes, isCostly }: PrunePlan): string[] {
+function planLines({
+  key,
+  backups,
+  keeps,
+  removes,
+  data,
+  dataBytes,
+  freedBytes,
+  isCostly,
+  merges
+}: PrunePlan): string[] {
   const lines = [
     `${key}: ${formatCount(backups.length, 'backup')}, ${keeps} kept, ${removes + data} removed`,
     ...backups.map(describe)
@@ -69,7 +80,9 @@ function planLines({ key, backups, keeps, removes, data, dataBytes, freedBytes, 
     lines.push(`${formatBytes(dataBytes)} of ${formatCount(data, 'removed backup')} stay, because kept ones need them`)
   }
   if (isCostly) {
-    lines.push(`That is much for ${formatCount(keeps, 'backup')}. A full backup from time to time keeps chains short.`)
+    lines.push(
+      `That is much for ${formatCount(keeps, 'backup')}: --merge does ${formatCount(merges.length, 'merge')} first, and nothing stays`
+    )
   }
   if (freedBytes > 0) lines.push(`${formatBytes(freedBytes)} will not be needed any more`)
   return lines
