@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { BIN, median } from '../timed.mjs'
 import { fileHistory, treeHistory } from './history.mjs'
@@ -60,8 +61,8 @@ const RIVALS = [
   },
   {
     name: 'rdiff-backup',
-    backup: (source, store) => ['rdiff-backup', '--api-version', '201', 'backup', source, store],
-    restore: (store, out) => ['rdiff-backup', '--api-version', '201', 'restore', store, out]
+    backup: (source, store) => ['rdiff-backup', 'backup', source, store],
+    restore: (store, out) => ['rdiff-backup', 'restore', store, out]
   }
 ]
 
@@ -74,6 +75,8 @@ async function measure(title, tool, days, makeHistory) {
   await measured(tool.backup(source, chain), work)
   for (let day = 1; day <= days; day++) {
     edit(day)
+    // Others name their backups by the second.
+    if (tool !== ibt) await setTimeout(1000)
     await measured(tool.backup(source, chain), work)
   }
   await measured(tool.backup(source, fresh), work)
