@@ -52,3 +52,10 @@ export class KeyIndex {
     }
   }
 }
+
+/** A key for a text: FNV-1a. */
+export function hashText(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return hash >>> 0
+}

@@ -1,8 +1,6 @@
-import { BackupError } from '../errors.js'
 import { batchesOf, isBatch, toBatch, toBatchSource } from '../flow/batches.js'
 import { createBreather } from '../flow/breathe.js'
 import { Cursor } from '../flow/cursor.js'
-import { decodeStateEntry } from '../format/state-decode.js'
 import type { StateReader } from '../format/state-reader.js'
 import { comparePaths } from '../path.js'
 import type {
@@ -16,10 +14,9 @@ import type {
   StateEntry,
   StateHeader
 } from '../types.js'
-import { KeyIndex } from './key-index.js'
+import { entryAt } from './entry-at.js'
+import { hashText, KeyIndex } from './key-index.js'
 
-/** Bytes of most lines of a state. */
-const LINE_BYTES = 2048
 /** Entries of one key that are remembered: those of one content are equals, of which one is enough. */
 const LOOKS = 8
 
@@ -178,18 +175,7 @@ class Base {
 
   async #entryAt(offset: number): Promise<MergedEntry> {
     const archive = await this.states.openState(this.merged.stateDate)
-    for (let length = LINE_BYTES; ; length *= 4) {
-      const wanted = Math.min(length, archive.sizeBytes - offset)
-      const bytes = await (archive.view?.(offset, wanted) ?? archive.read(offset, wanted))
-      const end = bytes.indexOf(0x0a)
-      if (end >= 0) {
-        const line = Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('utf8')
-        return decodeStateEntry(line, this.state.header.chain)
-      }
-      if (wanted < length) {
-        throw new BackupError('IBT_STATE_INVALID', `${archive.name} ends in a line`, { path: archive.name })
-      }
-    }
+    return entryAt(archive, offset, this.state.header.chain)
   }
 }
 
@@ -218,10 +204,6 @@ function replacePlaces<T extends StateEntry>(entry: T, name: Place, merged: Merg
   return { ...entry, places: [...places, ...rest] }
 }
 
-/** FNV-1a. */
 function keyOf({ date, in: kind, offset }: PlaceName): number {
-  let hash = 0x811c9dc5
-  const text = `${date} ${kind} ${offset}`
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return hash >>> 0
+  return hashText(`${date} ${kind} ${offset}`)
 }

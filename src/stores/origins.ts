@@ -1,13 +1,10 @@
-import { BackupError } from '../errors.js'
 import { batchesOf, isBatch } from '../flow/batches.js'
-import { decodeStateEntry } from '../format/state-decode.js'
 import { parentPath } from '../path.js'
 import type { ChainLink, Origin, Origins, StateEntry } from '../types.js'
 import type { Chain } from './chain.js'
-import { KeyIndex } from './key-index.js'
+import { entryAt } from './entry-at.js'
+import { hashText, KeyIndex } from './key-index.js'
 
-/** Bytes of most lines of a state. */
-const LINE_BYTES = 2048
 /** Entries of one key that are remembered and compared: more of them are a crowd of equals. */
 const LOOKS = 8
 
@@ -35,7 +32,7 @@ export function findOrigins(chain: Chain, date: string): Origins {
   const look = async (offsets: Iterable<number>, { stateDate, links }: Index, isIt: (entry: StateEntry) => boolean) => {
     const found: StateEntry[] = []
     for (const offset of offsets) {
-      const entry = await entryAt(chain, stateDate, links, offset)
+      const entry = await entryAt(await chain.openArchive(stateDate, 'state'), offset, links)
       if (entry.places !== undefined && isIt(entry)) found.push(entry)
     }
     return found
@@ -96,19 +93,6 @@ async function makeIndex(chain: Chain, date: string): Promise<Index> {
   return index
 }
 
-async function entryAt(chain: Chain, date: string, links: readonly ChainLink[], offset: number): Promise<StateEntry> {
-  const archive = await chain.openArchive(date, 'state')
-  for (let length = LINE_BYTES; ; length *= 4) {
-    const wanted = Math.min(length, archive.sizeBytes - offset)
-    const bytes = await (archive.view?.(offset, wanted) ?? archive.read(offset, wanted))
-    const end = bytes.indexOf(0x0a)
-    if (end >= 0) return decodeStateEntry(Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('utf8'), links)
-    if (wanted < length) {
-      throw new BackupError('IBT_STATE_INVALID', `${archive.name} ends in a line`, { path: archive.name })
-    }
-  }
-}
-
 /** As the content of another path. */
 function toOrigin(entry: StateEntry, chain: Chain): Origin {
   const { signature } = entry
@@ -127,12 +111,8 @@ function inodeKey(ino: bigint): number {
   return Number(BigInt.asUintN(32, ino ^ (ino >> 32n)))
 }
 
-/** FNV-1a. */
 function familyKey(path: string): number {
-  let hash = 0x811c9dc5
-  const text = familyOf(path)
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return hash >>> 0
+  return hashText(familyOf(path))
 }
 
 /** A name without its numbers: what rotates has only other ones. */
