@@ -3,7 +3,7 @@ import { TAIL_READ_BYTES } from '../codec/limits.js'
 import { BackupError } from '../errors.js'
 import { toBatchSource } from '../flow/batches.js'
 import { CLOSING_START, decodeStateEntry, decodeStateHeader } from '../format/state-decode.js'
-import { Lines, WindowEntries } from '../format/state-entries.js'
+import { Lines, truncated, WindowEntries } from '../format/state-entries.js'
 import { STATE_LINE_BYTES, stateLines } from '../format/state-lines.js'
 import type { StateReader } from '../format/state-reader.js'
 import { comparePaths } from '../path.js'
@@ -111,6 +111,7 @@ class SoughtState {
           }
         } else yield entries
       }
+      if (!lines.isClosed) throw truncated('ends before its closing line')
     }
     return {
       header,

@@ -123,4 +123,10 @@ test('what is not a state is refused with a code', async () => {
     open({ from: 'zzz' }).then(state => collect(state.entries())),
     code('IBT_ARCHIVE_TRUNCATED')
   )
+  const cut = encodeState()
+  const { open: openCut } = await storeState(none(), cut.slice(0, cut.lastIndexOf('\n],') + 1), 100)
+  await assert.rejects(
+    openCut({ from: 'zzz' }).then(state => collect(state.entries())),
+    code('IBT_ARCHIVE_TRUNCATED')
+  )
 })

@@ -12,13 +12,13 @@ export async function runCat(
   values: CommonValues & { at?: string },
   signal: AbortSignal
 ): Promise<number> {
+  const reporter = new Reporter({ ...values, progress: false, output: process.stderr })
   let report: CatReport | undefined
   const content = async function* () {
     report = yield* catEntry(key, path, { ...toPlaceOptions(values, signal), at: values.at })
   }
   await pipe(content(), process.stdout, { signal }).catch(failed)
-  if (values.json) new Reporter({ ...values, output: process.stderr }).report(report!, [], Exit.done)
-  return Exit.done
+  return values.json ? reporter.report(report!, [], Exit.done) : Exit.done
 }
 
 /** Whoever has closed the pipe has not got all of the file. */
