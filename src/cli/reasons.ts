@@ -3,8 +3,7 @@ import { printPath } from '../path.js'
 import type { FullReason } from '../types.js'
 import { formatBytes } from './format.js'
 
-const STORED: Readonly<Record<StoredReason, string>> = {
-  full: 'a full stores everything',
+const STORED: Readonly<Record<Exclude<StoredReason, 'full'>, string>> = {
   new: 'new file',
   retyped: 'was not a file before',
   delta: 'delta',
@@ -33,10 +32,11 @@ export function describeFullReason(reason: string): string {
   return Object.hasOwn(FULL, reason) ? FULL[reason as FullReason] : reason
 }
 
-/** Files with the most stored bytes, a line each. */
+/** Files with the most stored bytes, a line each, and why: in a full there is only one reason. */
 export function largestLines(files: readonly StoredFile[]): string[] {
   return files.map(({ path, storedBytes, reason, dirty }) => {
-    const why = STORED[reason] + (dirty ? ', changed while it was read' : '')
-    return `  ${formatBytes(storedBytes).padStart(9)}  ${printPath(path)} (${why})`
+    const why = [...(reason === 'full' ? [] : [STORED[reason]]), ...(dirty ? ['changed while it was read'] : [])]
+    const note = why.length > 0 ? ` (${why.join(', ')})` : ''
+    return `  ${formatBytes(storedBytes).padStart(9)}  ${printPath(path)}${note}`
   })
 }

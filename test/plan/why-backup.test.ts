@@ -133,5 +133,5 @@ test('jq reads what ibt why says', oracle('jq'), t => {
   assert.equal(jq('[.kind, .newFiles, (.largest[] | .path, .reason)]', stdout), '["incremental",1,"one","delta"]')
   const text = desk.ibt('why', 'photos', '--at', JSON.parse(first!).date).stdout
   assert.match(text, /^The backup of photos of \S+ is a full: the first backup of the key\n/)
-  assert.match(text, /97\.7 KiB {2}one \(a full stores everything\)\n$/)
+  assert.match(text, /97\.7 KiB {2}one\n$/)
 })
