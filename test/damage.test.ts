@@ -106,9 +106,11 @@ async function judge(
   assertOnlyTruth(destination, chain.copy(chosen), title)
   if (failure === undefined) {
     assert.deepEqual(namesOf(destination), namesOf(chain.copy(chosen)), title)
-    const { problems } = await verifyBackup('key', { ...options, at: chosen, readData: true })
+    const { problems, notes } = await verifyBackup('key', { ...options, at: chosen, readData: true })
     for (const { code, message } of problems) assert.match(code, /^IBT_/, `${title}: ${message}`)
-    if (isTold(chain, chosen, artifact)) assert.ok(problems.length > 0, title)
+    // A state or a sigvault that is gone may have been pruned: no restore of this date needs it.
+    const told = existsSync(join(chain.storePath, artifact)) ? problems : [...problems, ...notes]
+    if (isTold(chain, chosen, artifact)) assert.ok(told.length > 0, title)
   } else assert.ok(isBackupError(failure), `${title}: ${(failure as Error).stack}`)
   rmSync(destination, { recursive: true, force: true })
 }
