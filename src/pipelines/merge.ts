@@ -1,8 +1,7 @@
 import { tmpdir } from 'node:os'
 import { checkReadable, withCodec } from '../codec/index.js'
-import { BackupError } from '../errors.js'
 import { nextDate } from '../format/dates.js'
-import { artifactName, checkKey } from '../format/names.js'
+import { checkKey } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
 import { whileLocked } from '../lifecycle/locked.js'
 import type { LockedOptions } from '../lifecycle/options.js'
@@ -20,8 +19,9 @@ import { patch } from '../stages/patch.js'
 import { type Published, publish } from '../stages/publish.js'
 import { stateEmit } from '../stages/state-emit.js'
 import { unpack } from '../stages/unpack.js'
-import { Chain } from '../stores/chain.js'
-import type { Codec, SealedArtifact, Signed, StateHeader, Store } from '../types.js'
+import { Chain, type StoredArtifact } from '../stores/chain.js'
+import { deleteLeftovers } from '../stores/leftovers.js'
+import type { Codec, SealedArtifact, Signed, StateHeader } from '../types.js'
 import type { Progress } from './options.js'
 import { progress } from './restore.js'
 
@@ -114,7 +114,8 @@ async function merge(
     throw new RangeError(`The merge would write ${report.bodyBytes} bytes, more than the ${maxBytes} that are allowed`)
   }
   if (dryRun || plan.isMerged) return report
-  await removeInterrupted(chain, cached, signal)
+  const isMerged = ({ asOf }: StoredArtifact) => asOf !== undefined
+  await deleteLeftovers(chain, cached, chain.leftovers.filter(isMerged), { signal })
   await places.store.clean?.(key)
   const { artifacts } = await run(chain, plan, { ...options, codec: writes }, async () => {
     await checkLock()
@@ -184,33 +185,5 @@ async function makeHeader(chain: Chain, { date, after, header, links }: MergePla
     fullReason: after === undefined ? 'merged' : undefined,
     chain: [...links, { date: own, asOf: date }],
     standsFor: { date, sha256, ...(after !== undefined && { after }) }
-  }
-}
-
-/**
- * Removes what merges have left that were interrupted: merged artifacts without their state that are younger than every
- * state. A store whose list lacks a state that can be read is not believed.
- *
- * @throws BackupError IBT_STORE_FAILED
- */
-async function removeInterrupted(chain: Chain, store: Store, signal: AbortSignal | undefined): Promise<void> {
-  const left = chain.artifacts.filter(({ name, asOf }) => asOf !== undefined && chain.leftovers.includes(name))
-  for (const { name, date, asOf, codec } of left) {
-    const state = artifactName({ key: chain.key, date, asOf }, 'state', codec().suffix)
-    if (await isThere(store, state, signal)) {
-      const message = `The store has ${state}, but does not list it: nothing is removed`
-      throw new BackupError('IBT_STORE_FAILED', message, { path: state })
-    }
-    await store.delete(name, { signal })
-  }
-}
-
-async function isThere(store: Store, name: string, signal: AbortSignal | undefined): Promise<boolean> {
-  try {
-    for await (const _ of store.get(name, { start: 0, end: 1 }, { signal })) return true
-    return true
-  } catch {
-    signal?.throwIfAborted()
-    return false
   }
 }

@@ -3,6 +3,7 @@ import type { Places } from '../places/places.js'
 import type { Published } from '../stages/publish.js'
 import { pruneCache } from '../stores/cached-store.js'
 import type { Chain } from '../stores/chain.js'
+import { deleteLeftovers } from '../stores/leftovers.js'
 import { cleanTakeOvers } from '../stores/lock.js'
 import type { StoredName } from '../types.js'
 import type { RunOptions } from './options.js'
@@ -14,7 +15,7 @@ export async function removeLeftovers(
   stored: readonly StoredName[],
   signal: AbortSignal | undefined
 ): Promise<void> {
-  for (const name of chain.leftovers) await cached.delete(name, { signal })
+  await deleteLeftovers(chain, cached, chain.leftovers, { signal })
   await store.clean?.(chain.key)
   // A cache that fails is done without.
   await cache?.clean?.(chain.key).catch(() => {})

@@ -137,9 +137,9 @@ export class Chain {
   }
 
   /** What an interrupted run left: artifacts younger than the newest state. */
-  get leftovers(): readonly string[] {
+  get leftovers(): readonly StoredArtifact[] {
     const newest = this.newestDate ?? ''
-    return this.artifacts.filter(({ date }) => date > newest).map(({ name }) => name)
+    return this.artifacts.filter(({ date }) => date > newest)
   }
 
   /** What earlier merges have left over: states that another one stands for by now. No date needs them. */

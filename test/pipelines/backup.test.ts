@@ -18,7 +18,7 @@ import { setImmediate } from 'node:timers/promises'
 import { formatDate, parseDate } from '../../src/format/dates.js'
 import {
   autoBackup,
-  type BackupError,
+  BackupError,
   type BackupOptions,
   type Entry,
   fullBackup,
@@ -29,7 +29,7 @@ import {
   type Stage,
   type StateEntry
 } from '../../src/index.js'
-import { acquireLock, directoryStore, memoryStore } from '../../src/stores/index.js'
+import { acquireLock, directoryStore, memoryStore, wrapStore } from '../../src/stores/index.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { code, collect } from '../helpers/entries.js'
 import { run } from '../helpers/judges.js'
@@ -228,6 +228,42 @@ test('the next run removes what a crash has left, and nothing else', async t => 
   assert.deepEqual(chain.stored(), [...kept, ...others].sort())
   await chain.incremental()
   for (const name of others) assert.ok(existsSync(join(chain.storePath, name)), name)
+})
+
+test('a list that lacks a state, or that the store contradicts, removes nothing', async t => {
+  const chain = makeChain(t)
+  await chain.full()
+  editSigned(chain)
+  const { date } = await chain.incremental()
+  const before = chain.stored()
+  const real = directoryStore(chain.storePath)
+  const hides = (name: string) => name.includes(`.state.${date}`)
+  const store = wrapStore(real, {
+    async *list(prefix, options) {
+      for await (const stored of real.list(prefix, options)) if (!hides(stored.name)) yield stored
+    }
+  })
+  await assert.rejects(chain.incremental({ store }), code('IBT_STORE_FAILED'))
+  const unsure = wrapStore(store, {
+    get(name, range, options) {
+      if (hides(name)) throw new BackupError('IBT_STORE_FAILED', 'The store is tired')
+      return real.get(name, range, options)
+    }
+  })
+  await assert.rejects(chain.incremental({ store: unsure }), /The store is tired/)
+  assert.deepEqual(chain.stored(), before)
+})
+
+test('what a crash has left and the store retains stays, and the next run goes on', async t => {
+  const chain = makeChain(t)
+  const { date } = await chain.full()
+  const store = directoryStore(chain.storePath)
+  const left = `key.created.${formatDate(parseDate(date) + 1)}.tar.zst`
+  await store.put(left, [Buffer.from('left')])
+  await store.retain!(left, Date.now() + 3_600_000)
+  editSigned(chain)
+  await chain.incremental()
+  assert.ok(existsSync(join(chain.storePath, left)))
 })
 
 async function* failing(): AsyncGenerator<Entry> {
