@@ -32,11 +32,13 @@ export async function checkLinks(
   { report, note }: { readonly report: Report; readonly note: Note }
 ): Promise<void> {
   const gone: string[] = []
-  for (const { date, stateSha256 } of [...state.header.chain, await ownLink(chain, state)]) {
+  const isThere = (asked: string) => chain.backups.some(({ date }) => date === asked)
+  for (const { date, asOf = date, stateSha256 } of [...state.header.chain, await ownLink(chain, state)]) {
     if (stateSha256 === undefined) continue
     const artifact = chain.artifacts.find(artifact => artifact.date === date && artifact.kind === 'state')
-    if (artifact === undefined) gone.push(date)
-    else {
+    if (artifact === undefined) {
+      if (!isThere(asOf)) gone.push(asOf)
+    } else {
       const found = await digestOf(artifact.name).catch(report)
       if (found !== undefined && found !== stateSha256) {
         report(digestMismatch(`The state of ${date}`, found, stateSha256))

@@ -108,6 +108,9 @@ for (const index of [3, 5]) {
       await assertAll(chain)
       const kept = dates(chain).slice(index)
       await keepOnly(chain, kept)
+      const { notes } = await verifyBackup('key', { store: chain.storePath, cache: false })
+      const gone = `${index} earlier backups of the chain are not in the store any more, the oldest of ${dates(chain)[0]}`
+      assert.deepEqual(notes, index === 5 ? [] : [gone])
       assert.equal(chain.stored('full').length, 1)
       assert.ok(statSync(chain.artifact('full', at)).size < 400_000)
       new Tree(chain.source, 7).splice('grows', 100, 0, 9)
