@@ -47,8 +47,10 @@ export async function checkLinks(
   }
   if (gone.length > 0) {
     const what =
-      gone.length === 1 ? 'An earlier backup of the chain is' : `${gone.length} earlier backups of the chain are`
-    note(`${what} not in the store any more, the oldest of ${gone[0]}`)
+      gone.length === 1
+        ? `An earlier backup of the chain, of ${gone[0]}, is`
+        : `${gone.length} earlier backups of the chain, the oldest of ${gone[0]}, are`
+    note(`${what} not in the store any more`)
   }
 }
 

@@ -109,7 +109,7 @@ for (const index of [3, 5]) {
       const kept = dates(chain).slice(index)
       await keepOnly(chain, kept)
       const { notes } = await verifyBackup('key', { store: chain.storePath, cache: false })
-      const gone = `${index} earlier backups of the chain are not in the store any more, the oldest of ${dates(chain)[0]}`
+      const gone = `${index} earlier backups of the chain, the oldest of ${dates(chain)[0]}, are not in the store any more`
       assert.deepEqual(notes, index === 5 ? [] : [gone])
       assert.equal(chain.stored('full').length, 1)
       assert.ok(statSync(chain.artifact('full', at)).size < 400_000)
