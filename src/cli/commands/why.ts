@@ -26,7 +26,7 @@ function describe({ key, date, kind, fullReason, parent, storedBytes, newFiles, 
     kind === 'full'
       ? `The backup of ${key} of ${date} is a full: ${why}`
       : `The backup of ${key} of ${date} is an incremental on ${parent}`,
-    `  ${formatBytes(storedBytes)} stored; ${formatBytes(newBytes)} of ${formatCount(newFiles, 'file')} before compression:`,
+    `  ${formatBytes(storedBytes)} stored; ${formatBytes(newBytes)} of ${formatCount(newFiles, 'file')} before compression${largest.length > 0 ? ':' : ''}`,
     ...largestLines(largest)
   ]
 }
