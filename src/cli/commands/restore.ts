@@ -62,9 +62,10 @@ export async function runRestore(
   }
 }
 
-function readLine({ archives, ofArchives = archives, storedBytes, ofStoredBytes = storedBytes }: ArchiveReads): string {
-  const ofAll = `${archives.toLocaleString('en')} of ${formatCount(ofArchives, 'archive')}`
-  return `  read ${ofAll}, ${formatBytes(storedBytes)} of ${formatBytes(ofStoredBytes)}`
+function readLine({ archives, ofArchives, storedBytes, ofStoredBytes, requests }: ArchiveReads): string {
+  const read = `  read ${formatBytes(storedBytes)} in ${formatCount(requests, 'request')}, `
+  if (ofArchives === undefined || ofStoredBytes === undefined) return read + formatCount(archives, 'archive')
+  return `${read}${archives.toLocaleString('en')} of ${formatCount(ofArchives, 'archive')} (${formatBytes(ofStoredBytes)})`
 }
 
 function overLine({ unchangedEntries, deletedEntries }: RestoreReport): string {
