@@ -2,7 +2,7 @@ import { parseDate } from '../format/dates.js'
 import { parseArtifactName } from '../format/names.js'
 import { askedFor, Chain, type ChainOptions, type StoredArtifact } from '../stores/chain.js'
 import { type RemovedBackup, withRemoved } from '../stores/removed.js'
-import { isRetained } from '../stores/stored-name.js'
+import { describeRetained, isRetained } from '../stores/stored-name.js'
 import type { Store, StoredName } from '../types.js'
 import { listCertain } from './listing.js'
 import { type ArtifactId, artifactId, Needs } from './needs.js'
@@ -92,8 +92,7 @@ class Sweeper {
 
   async remove({ name, sizeBytes, retainedUntilMs = 0 }: StoredName): Promise<void> {
     const { nowMs, signal, check } = this.options
-    const until = new Date(Math.min(retainedUntilMs, 8.64e15)).toISOString()
-    if (retainedUntilMs > nowMs) return this.leave({ name, sizeBytes }, `locked until ${until}`)
+    if (retainedUntilMs > nowMs) return this.leave({ name, sizeBytes }, describeRetained(retainedUntilMs))
     await check()
     try {
       await this.store.delete(name, { signal })

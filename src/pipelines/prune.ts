@@ -12,7 +12,7 @@ import { type KeepOptions, parseRules, type Rule } from '../retention/rules.js'
 import { pruneCache } from '../stores/cached-store.js'
 import { askedFor, Chain, type StoredArtifact } from '../stores/chain.js'
 import { removeState } from '../stores/removed.js'
-import { isRetained } from '../stores/stored-name.js'
+import { describeRetained, isRetained } from '../stores/stored-name.js'
 import type { StoredName } from '../types.js'
 import { mergeBackups } from './merge.js'
 import { checkMounted } from './mounted.js'
@@ -151,8 +151,7 @@ function withLocked(kept: Kept, states: StatesByDate): Kept {
   for (const [date, found] of states) {
     const retainedUntilMs = Math.max(...found.map(({ retainedUntilMs = 0 }) => retainedUntilMs))
     if (retainedUntilMs <= Date.now()) continue
-    const until = new Date(Math.min(retainedUntilMs, 8.64e15)).toISOString()
-    all.set(date, [...(all.get(date) ?? []), `locked until ${until}`])
+    all.set(date, [...(all.get(date) ?? []), describeRetained(retainedUntilMs)])
   }
   return all
 }

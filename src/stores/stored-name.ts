@@ -3,6 +3,8 @@ import type { ByteRange } from '../types.js'
 
 /** What the id of a store begins with that has none of its own: another at every run. */
 export const UNNAMED = 'unnamed-'
+/** The last time that a calendar has, in ms since 1970. */
+const UNTIL_MS_MAX = 8.64e15
 
 /** Bytes of a name, at most: file systems take 255, and a temporary name is 22 longer. */
 const NAME_BYTES_MAX = 230
@@ -33,7 +35,7 @@ export function checkRange({ start, end = start }: ByteRange): void {
 
 /** @throws RangeError for what is not a time in ms since 1970 that a calendar has. */
 export function checkUntil(untilMs: number): void {
-  if (Number.isSafeInteger(untilMs) && untilMs >= 0 && untilMs <= 8.64e15) return
+  if (Number.isSafeInteger(untilMs) && untilMs >= 0 && untilMs <= UNTIL_MS_MAX) return
   throw new RangeError(`Not a time in milliseconds since 1970: ${untilMs}`)
 }
 
@@ -60,8 +62,13 @@ export function notFound(name: string, cause?: unknown): BackupError {
 
 /** The error of a name that cannot be deleted or replaced before a time. */
 export function retained(name: string, untilMs: number): BackupError {
-  const until = untilMs === Infinity ? 'until its mark is removed' : `until ${new Date(untilMs).toISOString()}`
-  return new BackupError('IBT_RETAINED', `${name} is locked ${until}`, { path: name })
+  return new BackupError('IBT_RETAINED', `${name} is ${describeRetained(untilMs)}`, { path: name })
+}
+
+/** Until when a name is locked, for people. */
+export function describeRetained(untilMs: number): string {
+  if (untilMs === Infinity) return 'locked until its mark is removed'
+  return `locked until ${new Date(Math.min(untilMs, UNTIL_MS_MAX)).toISOString()}`
 }
 
 /** Whether a store says that it may not delete or replace a name yet. */
