@@ -3,14 +3,16 @@ import type { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
 import { describeError, Exit, exitCode, failure } from '../exit.js'
 import { formatCount } from '../format.js'
-import { failedLine, toJsonLine } from '../json.js'
+import { failedLine } from '../json.js'
+import { Listing, type ListingValues } from '../listing.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
+import { FOUND_COLUMNS } from '../rows.js'
 
 /** `ibt find`. */
 export async function runFind(
   pattern: string,
-  values: CommonValues & { key?: string },
+  values: CommonValues & ListingValues & { key?: string },
   signal: AbortSignal
 ): Promise<number> {
   const output = new Output()
@@ -19,18 +21,17 @@ export async function runFind(
     errors.push(error)
     if (!values.quiet) say(`ibt: ${describeError(error)}\n`)
   }
-  let isEmpty = true
+  const listing = new Listing(output, values, FOUND_COLUMNS, describe)
   for await (const version of findEntries(values.key, pattern, { ...toPlaceOptions(values, signal), onError })) {
-    isEmpty = false
-    await output.write(values.json ? toJsonLine(version) : `${describe(version)}\n`)
+    await listing.write(version)
   }
   const [error] = errors
   if (error !== undefined && values.json)
     await output.write(failedLine(failure(error, exitCode(error)), exitCode(error)))
-  await output.end()
+  await listing.end()
   if (error !== undefined) return exitCode(error)
-  if (isEmpty && !values.quiet) say(`ibt: Nothing in the backups matches ${printPath(pattern)}\n`)
-  return isEmpty ? Exit.failed : Exit.done
+  if (listing.isEmpty && !values.quiet) say(`ibt: Nothing in the backups matches ${printPath(pattern)}\n`)
+  return listing.isEmpty ? Exit.failed : Exit.done
 }
 
 function describe({ key, first, last, backups, type, sizeBytes, path }: FoundVersion): string {

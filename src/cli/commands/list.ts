@@ -1,41 +1,31 @@
-import { listBackups, type UnreadableBackup } from '../../catalog/backups.js'
+import { type BackupSummary, listBackups, type UnreadableBackup } from '../../catalog/backups.js'
 import { BackupError } from '../../errors.js'
 import { describeError, Exit, exitCode, failure } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
-import { failedLine, toJsonLine } from '../json.js'
+import { failedLine } from '../json.js'
+import { Listing, type ListingValues } from '../listing.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
+import { BACKUP_COLUMNS } from '../rows.js'
 import { chooseStore, describeStore, isStoreThere } from '../store.js'
 
 /** `ibt list`. */
-export async function runList(key: string | undefined, values: CommonValues, signal: AbortSignal): Promise<number> {
+export async function runList(
+  key: string | undefined,
+  values: CommonValues & ListingValues,
+  signal: AbortSignal
+): Promise<number> {
   const output = new Output()
-  let isEmpty = true
-  let code: number = Exit.done
+  const listing = new Listing<Listed>(output, values, BACKUP_COLUMNS, describe)
   let error: BackupError | undefined
   for await (const backup of listBackups(key, toPlaceOptions(values, signal))) {
-    isEmpty = false
-    if (backup.error !== undefined) {
-      error ??= backup.error
-      code = exitCode(error)
-      await output.write(values.json ? toJsonLine(backup) : `${describeUnreadable(backup)}\n`)
-      continue
-    }
-    const { date, kind, parent, storedBytes, totals } = backup
-    const columns = [
-      backup.key.padEnd(16),
-      date,
-      kind.padEnd(11),
-      formatCount(totals.files, 'file').padStart(16),
-      formatBytes(totals.sizeBytes).padStart(9),
-      `${formatBytes(storedBytes).padStart(9)} stored`,
-      parent === undefined ? '' : `on ${parent}`
-    ]
-    await output.write(values.json ? toJsonLine(backup) : `${columns.join('  ').trimEnd()}\n`)
+    error ??= backup.error
+    await listing.write(backup)
   }
+  const code = error === undefined ? Exit.done : exitCode(error)
   if (error !== undefined && values.json) await output.write(failedLine(failure(error, code), code))
-  await output.end()
-  if (!isEmpty) return code
+  await listing.end()
+  if (!listing.isEmpty) return code
   if (key !== undefined) throw new BackupError('IBT_NO_BACKUP', `No backup of ${key}`, { path: key })
   const store = chooseStore(values)
   if (!(await isStoreThere(store))) throw new BackupError('IBT_NO_BACKUP', 'No backup')
@@ -43,6 +33,18 @@ export async function runList(key: string | undefined, values: CommonValues, sig
   return Exit.done
 }
 
-function describeUnreadable({ key, date, kind, error }: UnreadableBackup): string {
-  return `${key.padEnd(16)}  ${date}  ${kind.padEnd(11)}  unreadable: ${describeError(error)}`
+type Listed = BackupSummary | UnreadableBackup
+
+function describe(backup: Listed): string {
+  const { key, date, kind, storedBytes, totals, parent, error } = backup
+  const start = [key.padEnd(16), date, kind.padEnd(11)]
+  if (error !== undefined) return [...start, `unreadable: ${describeError(error)}`].join('  ')
+  const columns = [
+    ...start,
+    formatCount(totals.files, 'file').padStart(16),
+    formatBytes(totals.sizeBytes).padStart(9),
+    `${formatBytes(storedBytes).padStart(9)} stored`,
+    parent === undefined ? '' : `on ${parent}`
+  ]
+  return columns.join('  ').trimEnd()
 }

@@ -3,27 +3,26 @@ import { printPath } from '../../path.js'
 import type { StateEntry } from '../../types.js'
 import { Exit } from '../exit.js'
 import { formatMode, formatTime } from '../format.js'
-import { toJsonLine } from '../json.js'
+import { Listing, type ListingValues } from '../listing.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
+import { ENTRY_COLUMNS } from '../rows.js'
 
 /** `ibt ls`. */
 export async function runLs(
   key: string,
   globs: readonly string[],
-  values: CommonValues & { at?: string; long?: boolean },
+  values: CommonValues & ListingValues & { at?: string; long?: boolean },
   signal: AbortSignal
 ): Promise<number> {
-  const output = new Output()
   const paths = globs.length === 0 ? undefined : globs
-  let isEmpty = true
+  const describe = values.long ? describeEntry : ({ path }: StateEntry) => printPath(path)
+  const listing = new Listing(new Output(), values, ENTRY_COLUMNS, describe)
   for await (const entry of listEntries(key, { ...toPlaceOptions(values, signal), at: values.at, paths })) {
-    isEmpty = false
-    const line = values.long ? describeEntry(entry) : printPath(entry.path)
-    await output.write(values.json ? toJsonLine(entry) : `${line}\n`)
+    await listing.write(entry)
   }
-  await output.end()
-  if (paths === undefined || !isEmpty) return Exit.done
+  await listing.end()
+  if (paths === undefined || !listing.isEmpty) return Exit.done
   if (!values.quiet) say(`ibt: Nothing in the backup matches ${globs.map(printPath).join(', ')}\n`)
   return Exit.failed
 }

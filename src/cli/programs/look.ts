@@ -1,21 +1,27 @@
 import type { Command } from 'commander'
 import { UsageError } from '../exit.js'
 import { addSourceOptions } from '../options.js'
+import { parseFormat } from '../rows.js'
 import { type Answer, AT, addReader } from './reader.js'
 
 /** Commands that look at backups and change nothing. */
 export function addLook(program: Command, signal: AbortSignal, answer: Answer): void {
   addLists(program, signal, answer)
   addSearches(program, signal, answer)
+  addCatalog(program, signal, answer)
   addComparisons(program, signal, answer)
 }
 
+function addTable(program: Command, usage: string, summary: string): Command {
+  return addReader(program, usage, summary).option('--format <format>', 'csv or ndjson (as --json)', parseFormat)
+}
+
 function addLists(program: Command, signal: AbortSignal, answer: Answer): void {
-  addReader(program, 'list [key]', 'list backups: date, kind, files, bytes, parent').action(async (key, values) => {
+  addTable(program, 'list [key]', 'list backups: date, kind, files, bytes, parent').action(async (key, values) => {
     const { runList } = await import('../commands/list.js')
     answer(await runList(key, values, signal))
   })
-  addReader(program, 'ls <key> [globs...]', 'list the entries of a backup')
+  addTable(program, 'ls <key> [globs...]', 'list the entries of a backup')
     .option('--at <date>', AT)
     .option('--long', 'also mode, owner, size and mtime (UTC)')
     .action(async (key, globs, values) => {
@@ -37,8 +43,17 @@ function addLists(program: Command, signal: AbortSignal, answer: Answer): void {
     })
 }
 
+function addCatalog(program: Command, signal: AbortSignal, answer: Answer): void {
+  addReader(program, 'catalog [key]', 'write SQL that makes two tables of all backups and entries').action(
+    async (key, values) => {
+      const { runCatalog } = await import('../commands/catalog.js')
+      answer(await runCatalog(key, values, signal))
+    }
+  )
+}
+
 function addSearches(program: Command, signal: AbortSignal, answer: Answer): void {
-  addReader(program, 'find <pattern>', 'find entries in all backups')
+  addTable(program, 'find <pattern>', 'find entries in all backups')
     .option('--key <key>', 'search only the backups of this key')
     .action(async (pattern, values) => {
       const { runFind } = await import('../commands/find.js')
