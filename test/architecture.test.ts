@@ -13,6 +13,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   constants: [],
   types: ['errors'],
   path: ['errors'],
+  peer: ['errors'],
   flow: [...GROUND, 'path'],
   rules: [...GROUND, 'path'],
   native: [...GROUND, 'path', 'flow'],
@@ -25,7 +26,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   restore: [...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source'],
   interop: [...GROUND, 'path', 'flow', 'format'],
   bundle: [...GROUND, 'path', 'flow', 'format', 'interop'],
-  stores: [...GROUND, 'path', 'flow', 'native', 'format', 'codec'],
+  stores: [...GROUND, 'path', 'peer', 'flow', 'native', 'format', 'codec'],
   stages: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
     ...['interop', 'bundle']

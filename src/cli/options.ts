@@ -55,7 +55,7 @@ export interface BackupValues extends SourceValues, NamesValues {
 
 export function addCommonOptions(command: Command): Command {
   return command
-    .option('--store <dir>', 'directory of the backups (default: IBT_STORE)')
+    .option('--store <dir|url>', 'directory or URL of the backups (default: IBT_STORE)')
     .option('--temporary', 'use a store in the directory for temporary files, which a restart may empty')
     .option(
       '--cache <dir>',

@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises'
 import { parseArtifactName } from '../format/names.js'
 import { printPath } from '../path.js'
 import type { PlaceOptions } from '../places/options.js'
-import { storePath, temporaryStorePath, toStore } from '../places/places.js'
+import { temporaryStorePath, toStore } from '../places/places.js'
+import { isNotFound } from '../stores/stored-name.js'
 import { checkText } from './arguments.js'
 import { UsageError } from './exit.js'
 
@@ -20,17 +21,23 @@ export function chooseStore({ store, temporary = false }: StoreValues): string {
   if (temporary) return temporaryStorePath()
   const named = store ?? process.env.IBT_STORE
   if (store === undefined && !named) {
-    throw new UsageError('No store: give --store DIR or set IBT_STORE (or --temporary, to try it out)')
+    throw new UsageError('No store: give --store DIR|URL or set IBT_STORE (or --temporary, to try it out)')
   }
   return checkText('the store', named!)
 }
 
-/** Whether the directory is there that a command names as its store. */
-export function isStoreThere(store: string): Promise<boolean> {
-  return stat(storePath(store)).then(
-    () => true,
-    () => false
-  )
+/** Whether the store is there that a command names: a directory, or what answers a list. */
+export async function isStoreThere(named: string): Promise<boolean> {
+  const store = toStore(named)
+  const [place] = store.places ?? []
+  try {
+    if (place !== undefined) await stat(place)
+    else for await (const _ of store.list()) break
+    return true
+  } catch (error) {
+    if (place === undefined && !isNotFound(error)) throw error
+    return false
+  }
 }
 
 /** The keys of a store, sorted. */
@@ -45,7 +52,8 @@ export async function keysOf({ store, signal }: PlaceOptions): Promise<readonly 
 
 /** Where a command looks for backups and whose there are, for people. */
 export async function describeStore(store: string): Promise<string> {
-  const path = printPath(storePath(store))
+  const { id, places } = toStore(store)
+  const path = printPath(places?.[0] ?? id)
   if (!(await isStoreThere(store))) return `${path}, which is not there`
   const keys = await keysOf({ store })
   const shown = keys.slice(0, KEYS_SHOWN)

@@ -57,7 +57,7 @@ joins:
   },
   environment: {
     summary: 'variables that ibt reads',
-    text: `IBT_STORE            directory of the backups, if --store is not given
+    text: `IBT_STORE            directory or URL of the backups, if there is no --store
 IBT_CACHE            directory of the cache, if --cache is not given
 XDG_CACHE_HOME       the default cache is incremental-backups-tools in it,
                      or in ~/.cache

@@ -2,7 +2,7 @@ import type { Codec, Store } from '../types.js'
 
 /** Where the backups of a key are. */
 export interface PlaceOptions {
-  /** A store, or the path of a directory. Default: `IBT_STORE`, else the directory for temporary files. */
+  /** A store, a URL, or the path of a directory. Default: `IBT_STORE`, else the directory for temporary files. */
   readonly store?: Store | string | undefined
   /** Local copies of states and sigvaults. Default: `IBT_CACHE`, else the user's cache directory; false: none. */
   readonly cache?: Store | string | false | undefined

@@ -6,11 +6,13 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { decodePath, encodePath } from '../path.js'
 import { cachedStore } from '../stores/cached-store.js'
 import { directoryStore } from '../stores/directory.js'
+import { storeFromUrl } from '../stores/open-store.js'
+import { isStoreUrl } from '../stores/store-url.js'
 import { UNNAMED } from '../stores/stored-name.js'
 import type { Store } from '../types.js'
 import type { PlaceOptions } from './options.js'
 
-/** The ancestor's place for backups: the directory for temporary files. */
+/** What names the store if nobody else does: `IBT_STORE`, or the ancestor's place, the directory for temporary files. */
 export function defaultStorePath(): string {
   return process.env.IBT_STORE || temporaryStorePath()
 }
@@ -24,8 +26,11 @@ export function defaultCachePath(): string {
   return process.env.IBT_CACHE || join(base, 'incremental-backups-tools')
 }
 
+/** The store that a caller names: itself, a URL, or the path of a directory. Default: `defaultStorePath()`. @throws RangeError */
 export function toStore(store: Store | string | undefined): Store {
-  return typeof store === 'object' ? store : directoryStore(storePath(store))
+  if (typeof store === 'object') return store
+  const named = store ?? defaultStorePath()
+  return isStoreUrl(named) ? storeFromUrl(named) : directoryStore(storePath(named))
 }
 
 export interface StorePathOptions {
@@ -36,7 +41,7 @@ export interface StorePathOptions {
 /** Where the store is that a caller or `IBT_STORE` names, or neither. @throws RangeError */
 export function storePath(store: string | undefined, { allowTemporary = true }: StorePathOptions = {}): string {
   if (store === undefined && !allowTemporary && !process.env.IBT_STORE)
-    throw new RangeError('No store: give --store DIR, set IBT_STORE, or use --temporary')
+    throw new RangeError('No store: give --store DIR|URL, set IBT_STORE, or use --temporary')
   return resolve(checkLocal('store', store ?? defaultStorePath()))
 }
 

@@ -87,7 +87,7 @@ test('--lock-wait waits for another run, and no longer than it says', async t =>
 
 test('a store that names another machine is a mistake of usage, and no directory', t => {
   const desk = makeDesk(t)
-  for (const name of ['s3://bucket', 'host:backups']) {
+  for (const name of ['rclone:remote', 'host:backups']) {
     const { status, stderr } = desk.ibt('backup', 'src', '--store', name)
     assert.deepEqual([status, /is not a path on this machine/.test(stderr)], [2, true])
   }

@@ -152,10 +152,11 @@ test('a name of another machine is not made a directory here', async t => {
   const before = process.cwd()
   process.chdir(base)
   t.after(() => process.chdir(before))
-  const remote = ['s3://bucket/path', 'sftp://host/path', 'host:path', 'user@host:/path', 'rclone:remote:', 'file:///x']
-  for (const name of remote) {
+  const remote = ['gopher://host/path', 'host:path', 'user@host:/path', 'rclone:remote:']
+  const urls = ['s3://bucket/path', 'https://host/path', 'file:///x']
+  for (const name of remote) await assert.rejects(fullBackup(base, { store: name, cache: false }), RangeError)
+  for (const name of [...remote, ...urls]) {
     assert.throws(() => storePath(name), RangeError, name)
-    await assert.rejects(fullBackup(base, { store: name, cache: false }), RangeError)
     await assert.rejects(fullBackup(base, { store: './store', cache: name }), RangeError)
   }
   assert.deepEqual(readdirSync(base), [])
