@@ -12,6 +12,7 @@ export { chainCodecs, type GzipOptions, gzip, none, type ZstdOptions, zstd } fro
 export * from './constants.js'
 export { BackupError, type BackupErrorOptions, type ErrorCode, isBackupError } from './errors.js'
 export { batchesOf, batchStage, isBatch, toBatch, toBatchSource } from './flow/batches.js'
+export type { ArtifactTrace, Operation, RunTrace, StoreTrace } from './flow/tracing.js'
 export { type ArtifactName, artifactName, checkKey, keyFromPath, parseArtifactName } from './format/names.js'
 export type { StateReader } from './format/state-reader.js'
 export { compose } from './interop/compose.js'

@@ -66,7 +66,20 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'lifecycle'
   ],
   cli: [
-    ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'interop', 'bundle', 'stores', 'stages'],
+    ...[
+      ...GROUND,
+      'path',
+      'flow',
+      'rules',
+      'native',
+      'format',
+      'codec',
+      'change',
+      'interop',
+      'bundle',
+      'stores',
+      'stages'
+    ],
     ...['places', 'catalog', 'plan', 'proof', 'pipelines'],
     'retention',
     'lifecycle'

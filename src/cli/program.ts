@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander'
 import { BackupError, isBackupError } from '../errors.js'
 import { toolVersion } from '../pipelines/tool-version.js'
-import { Exit, UsageError } from './exit.js'
+import { describeError, Exit, exitCode, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
+import type { Metrics } from './metrics.js'
 import { addBackupOptions, addLevelOptions, addOut, collect } from './options.js'
+import { say } from './output.js'
 import { addLifecycle } from './programs/lifecycle.js'
 import { addLook } from './programs/look.js'
 import { addPlan } from './programs/plan.js'
@@ -24,7 +26,10 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
     values = command.opts()
   })
   try {
-    await program.parseAsync([...args], { from: 'user' })
+    await measured(program, signal, async () => {
+      await program.parseAsync([...args], { from: 'user' })
+      return code
+    })
   } catch (error) {
     const isMissing = isBackupError(error) && error.code === 'IBT_NO_BACKUP'
     if (isMissing && (values.out === undefined || values.store !== undefined)) throw await withStore(error, values)
@@ -35,6 +40,23 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
     throw new UsageError(error.message.replace(/^error: /, ''))
   }
   return code
+}
+
+/** Runs a command; with `--metrics`, writes what its runs come to, in every case. */
+async function measured(program: Command, signal: AbortSignal, run: () => Promise<number>): Promise<void> {
+  let metrics: Metrics | undefined
+  const write = (code: number) =>
+    metrics?.write(code).catch(error => say(`ibt: Cannot write the metrics: ${describeError(error)}\n`))
+  program.hook('preAction', async (_, command) => {
+    const { metrics: path } = command.opts()
+    if (path !== undefined) metrics = new (await import('./metrics.js')).Metrics(path)
+  })
+  try {
+    await write(await run())
+  } catch (error) {
+    await write(signal.aborted ? Exit.cancelled : exitCode(error))
+    throw error
+  }
 }
 
 /** Says where the backup is not: often the store is the wrong one. */
@@ -65,6 +87,9 @@ function buildProgram(signal: AbortSignal, answer: Answer): Command {
   addLifecycle(program, signal, answer)
   addPlan(program, signal, answer)
   addRdiff(program)
+  for (const command of program.commands.filter(command => MEASURED.has(command.name()))) {
+    command.option('--metrics <file>', 'write the outcome as metrics into this file (see ibt help metrics)')
+  }
   program
     .command('build-addon')
     .summary('compile the addon, if there is no binary for this platform')
@@ -80,6 +105,8 @@ function buildProgram(signal: AbortSignal, answer: Answer): Command {
     .action(topic => printHelp(program, topic))
   return program.addHelpText('after', () => topicList() + EXAMPLES)
 }
+
+const MEASURED = new Set('full incremental backup restore verify drill merge prune clean import export'.split(' '))
 
 const BACKUPS = [
   ['full', 'back up everything'],

@@ -107,6 +107,20 @@ nobody reads its output or because a disk for it is full. The last line of
 docs/format.md of the package describes every field; docs/restore-by-hand.md has
 a script that restores any date with tar, jq and rdiff.`
   },
+  metrics: {
+    summary: 'the outcome of runs for Prometheus',
+    text: `--metrics FILE writes what a run came to in the text form of Prometheus. Let the
+node exporter read it: give a name that ends in .prom, in the directory of its
+textfile collector. Each line has the labels operation and key:
+
+  ibt_run_exit_code{operation="backup",key="photos"} 0
+  ibt_run_success_time_seconds{operation="backup",key="photos"} 1795790000.1
+
+A run replaces the lines of its own operation and key and leaves the others, so
+that commands that run one after the other can share a file. A run that fails
+leaves the time of the last success: alert on its age. A file that cannot be
+written is reported and does not change the exit code.`
+  },
   patterns: {
     summary: 'patterns of --exclude, ignore files and --path',
     text: `Patterns are those of gitignore(5): one a line in ignore files (${IGNORE_FILE}, or

@@ -4,6 +4,7 @@ import { chooseStages } from './choose-stages.js'
 import { mergeFirst } from './merge-first.js'
 import { openRun, type RunKind } from './open-run.js'
 import type { BackupOptions, BackupReport } from './options.js'
+import { traceBackup } from './trace-backup.js'
 
 /** Backs a directory up whole. Of its stages, `diff` passes every entry on. @throws BackupError */
 export function fullBackup(
@@ -34,7 +35,15 @@ export function autoBackup(
   return backup(source, 'auto', options)
 }
 
-async function backup(
+function backup(
+  source: string | Uint8Array,
+  kind: RunKind,
+  options: BackupOptions<IncrementalStages>
+): Promise<BackupReport> {
+  return traceBackup(source, { ...options, kind }, () => run(source, kind, options))
+}
+
+async function run(
   source: string | Uint8Array,
   kind: RunKind,
   { stages, ...options }: BackupOptions<IncrementalStages>
@@ -42,12 +51,12 @@ async function backup(
   const merges = kind === 'auto' && options.merge === true && !options.dryRun
   const merged = merges ? await mergeFirst(source, options) : undefined
   // A limit that is still reached makes a full; a dry run has merged nothing.
-  const run = await openRun(source, { ...options, kind, merge: options.merge && !merges })
+  const opened = await openRun(source, { ...options, kind, merge: options.merge && !merges })
   try {
-    const chosen = chooseStages(run.stages, stages, filter(run.rules))
-    const report = await run.report(await runStages(chosen, run, run.context))
+    const chosen = chooseStages(opened.stages, stages, filter(opened.rules))
+    const report = await opened.report(await runStages(chosen, opened, opened.context))
     return merged === undefined ? report : { ...report, merged }
   } finally {
-    await run.close()
+    await opened.close()
   }
 }

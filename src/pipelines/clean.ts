@@ -1,4 +1,5 @@
 import { GRACE_MS } from '../constants.js'
+import { traceRun } from '../flow/tracing.js'
 import { whileLocked } from '../lifecycle/locked.js'
 import type { LockedOptions } from '../lifecycle/options.js'
 import { type Swept, sweep } from '../lifecycle/sweep.js'
@@ -26,7 +27,11 @@ export interface CleanReport extends Swept {
  *
  * @throws BackupError IBT_LOCKED, IBT_NO_BACKUP, IBT_STORE_EMPTY, and what a state cannot be read for.
  */
-export async function cleanBackups(key: string, options: CleanOptions = {}): Promise<CleanReport> {
+export function cleanBackups(key: string, options: CleanOptions = {}): Promise<CleanReport> {
+  return traceRun({ operation: 'clean', key }, () => clean(key, options))
+}
+
+async function clean(key: string, options: CleanOptions): Promise<CleanReport> {
   const { graceMs = GRACE_MS, keepSigvaults, codecs, signal } = options
   const places = openPlaces(options)
   signal?.throwIfAborted()

@@ -1,6 +1,7 @@
 import { availableParallelism, hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { type BackupError, type ErrorCode, isBackupError } from '../errors.js'
+import { traceRun } from '../flow/tracing.js'
 import { pipe } from '../interop/pipe.js'
 import { decodePath } from '../path.js'
 import { parseAt } from '../places/at.js'
@@ -46,7 +47,11 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['IBT_NOT_EMPTY', 'I
  * written.
  * @throws RangeError for a `sample` that makes no sense, and an empty path.
  */
-export async function drillBackup(key: string, options: DrillOptions = {}): Promise<DrillReport> {
+export function drillBackup(key: string, options: DrillOptions = {}): Promise<DrillReport> {
+  return traceRun({ operation: 'drill', key }, () => drill(key, options))
+}
+
+async function drill(key: string, options: DrillOptions): Promise<DrillReport> {
   const { codecs, signal, sample, into } = options
   signal?.throwIfAborted()
   if (sample !== undefined) checkSample(sample)

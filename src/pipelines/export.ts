@@ -1,6 +1,7 @@
 import type { Arrived } from '../bundle/arrived.js'
 import { type BundleOptions, checkVolumeBytes, knownVolumes, type ResumePoint } from '../bundle/write-volumes.js'
 import { BackupError } from '../errors.js'
+import { traceRun } from '../flow/tracing.js'
 import { END_OF_ARCHIVE } from '../format/tar-encode.js'
 import type { ForeignSink } from '../interop/foreign.js'
 import { pipe } from '../interop/pipe.js'
@@ -41,10 +42,18 @@ export interface ExportReport {
  * @throws BackupError IBT_NO_BACKUP, IBT_BASIS_MISSING, IBT_HASH_MISMATCH if a stored artifact is not what its state says,
  * and what the store and the output throw: then the bundle is cut off.
  */
-export async function exportBackups(
+export function exportBackups(
   key: string,
   output: Sink<Uint8Array, unknown> | ForeignSink,
   options: ExportOptions = {}
+): Promise<ExportReport> {
+  return traceRun({ operation: 'export', key }, () => exportAll(key, output, options))
+}
+
+async function exportAll(
+  key: string,
+  output: Sink<Uint8Array, unknown> | ForeignSink,
+  options: ExportOptions
 ): Promise<ExportReport> {
   const { signal, codecs, all = false, arrived, onProgress } = options
   const volumeBytes = checkVolumeBytes(options)

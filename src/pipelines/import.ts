@@ -2,6 +2,7 @@ import { type ReceivedVolume, readVolumes } from '../bundle/read-volumes.js'
 import { Staging } from '../bundle/staging.js'
 import { isLast, type Volume } from '../bundle/volume.js'
 import { BackupError } from '../errors.js'
+import { traceRun } from '../flow/tracing.js'
 import { asBuffer, ByteReader } from '../format/byte-reader.js'
 import { parseArtifactName } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
@@ -49,7 +50,11 @@ export interface ImportReport {
  * needs an artifact that is neither in the bundle nor in the store; IBT_NAME_TAKEN for another artifact of the same name;
  * IBT_HASH_MISMATCH, IBT_NAME_INVALID, IBT_LOCKED, IBT_STORE_EMPTY, and what reading the states and the store throw.
  */
-export async function importBackups(source: Source<Uint8Array>, options: ImportOptions = {}): Promise<ImportReport> {
+export function importBackups(source: Source<Uint8Array>, options: ImportOptions = {}): Promise<ImportReport> {
+  return traceRun({ operation: 'import', key: options.key }, () => importBundle(source, options))
+}
+
+async function importBundle(source: Source<Uint8Array>, options: ImportOptions): Promise<ImportReport> {
   const { key, signal } = options
   let importing: Importing | undefined
   try {

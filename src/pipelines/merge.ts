@@ -1,16 +1,30 @@
+import { tmpdir } from 'node:os'
 import { checkReadable, withCodec } from '../codec/index.js'
+import { traceRun } from '../flow/tracing.js'
+import { nextDate } from '../format/dates.js'
 import { checkKey } from '../format/names.js'
+import { pipe } from '../interop/pipe.js'
 import { whileLocked } from '../lifecycle/locked.js'
 import type { LockedOptions } from '../lifecycle/options.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
 import { openPlaces, type Places } from '../places/places.js'
+import { foldBodies } from '../rewrite/fold-bodies.js'
 import { countBytes, type MergePlan, planMerge } from '../rewrite/plan-merge.js'
+import { recordMerged } from '../rewrite/record-merged.js'
+import { wholeBodies } from '../rewrite/whole-bodies.js'
+import { encode } from '../stages/encode.js'
+import { observe } from '../stages/observe.js'
+import { pack } from '../stages/pack.js'
+import { patch } from '../stages/patch.js'
+import { type Published, publish } from '../stages/publish.js'
+import { stateEmit } from '../stages/state-emit.js'
+import { unpack } from '../stages/unpack.js'
 import { Chain, type StoredArtifact } from '../stores/chain.js'
 import { deleteLeftovers } from '../stores/leftovers.js'
-import type { Codec, SealedArtifact } from '../types.js'
+import type { Codec, SealedArtifact, Signed, StateHeader } from '../types.js'
 import type { Progress } from './options.js'
-import { rewriteDate } from './rewrite-date.js'
+import { progress } from './restore.js'
 
 /** Options of `mergeBackups`: a date that becomes a full, or two dates between which increments become one. */
 export interface MergeOptions extends AtOptions, LockedOptions {
@@ -64,7 +78,11 @@ export interface MergeReport {
  * store throws.
  * @throws RangeError if more than `maxBytes` would be written, or `from` is not earlier than `to`.
  */
-export async function mergeBackups(key: string, options: MergeOptions = {}): Promise<MergeReport> {
+export function mergeBackups(key: string, options: MergeOptions = {}): Promise<MergeReport> {
+  return traceRun({ operation: 'merge', key }, () => mergeChecked(key, options))
+}
+
+async function mergeChecked(key: string, options: MergeOptions): Promise<MergeReport> {
   options.signal?.throwIfAborted()
   checkKey(key)
   if (options.at !== undefined && (options.from !== undefined || options.to !== undefined)) {
@@ -104,7 +122,7 @@ async function merge(
   const isMerged = ({ asOf }: StoredArtifact) => asOf !== undefined
   await deleteLeftovers(chain, cached, chain.leftovers.filter(isMerged), { signal })
   await places.store.clean?.(key)
-  const { artifacts } = await rewriteDate(chain, plan, { ...options, codec: writes }, async () => {
+  const { artifacts } = await run(chain, plan, { ...options, codec: writes }, async () => {
     await checkLock()
     return true
   })
@@ -118,4 +136,59 @@ async function findPlan(chain: Chain, { at, from, to }: MergeOptions): Promise<M
   const { date } = chain.at(await parseAt(to))
   if (after >= date) throw new RangeError(`The fold ends at ${date}, which is not later than ${after}`)
   return planMerge(chain, date, after)
+}
+
+interface MergeRun extends MergeOptions {
+  readonly codec: Codec
+}
+
+/** The stages of a merge: those of a restore, then those of a backup. */
+async function run(
+  chain: Chain,
+  plan: MergePlan,
+  options: MergeRun,
+  commits: () => Promise<boolean>
+): Promise<Published> {
+  const { signal, codec, spoolDirectory = tmpdir() } = options
+  const { date, after, closing, stays } = plan
+  const header = await makeHeader(chain, plan)
+  const backup = { key: chain.key, date: header.date, asOf: date }
+  const isNewest = date === chain.newest?.date
+  const inherited = closing.artifacts.filter(artifact => stays(artifact.date))
+  const totals = () => closing.totals
+  const behind = [
+    encode(codec, backup),
+    stateEmit(header, { inherited: () => inherited, totals }),
+    encode(codec, backup),
+    publish(chain.store, { commits })
+  ] as const
+  const watch = observe<Signed>(progress(options))
+  const record = recordMerged(chain.writtenEntries(date), { stays })
+  if (after === undefined) {
+    const whole = wholeBodies({ signs: isNewest })
+    const source = unpack(chain.entries(date), chain.openArchive)
+    return pipe(source, patch({ spoolDirectory }), whole, watch, pack({ whole: 'full' }), record, ...behind, { signal })
+  }
+  const bodies = foldBodies(
+    {
+      ...{ written: chain.writtenEntries(date), entries: chain.entries(date), archives: chain.openArchive },
+      ...{ stays, spoolDirectory },
+      signature: isNewest ? chain.signature : undefined
+    },
+    signal
+  )
+  return pipe(bodies, watch, pack({ whole: 'created', delta: 'updated' }), record, ...behind, { signal })
+}
+
+async function makeHeader(chain: Chain, { date, after, header, links }: MergePlan): Promise<StateHeader> {
+  const own = nextDate(Date.now(), chain.newestDate)
+  const sha256 = await chain.digest(header.date, 'state')
+  return {
+    ...header,
+    kind: after === undefined ? 'full' : 'incremental',
+    date: own,
+    fullReason: after === undefined ? 'merged' : undefined,
+    chain: [...links, { date: own, asOf: date }],
+    standsFor: { date, sha256, ...(after !== undefined && { after }) }
+  }
 }

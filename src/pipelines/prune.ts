@@ -1,4 +1,5 @@
 import { GRACE_MS } from '../constants.js'
+import { traceRun } from '../flow/tracing.js'
 import { formatDate } from '../format/dates.js'
 import { listCertain } from '../lifecycle/listing.js'
 import { whileLocked } from '../lifecycle/locked.js'
@@ -55,7 +56,11 @@ export interface PruneReport {
  * @throws BackupError IBT_LOCKED, IBT_NO_BACKUP, IBT_STORE_EMPTY; IBT_BASIS_MISSING if a kept backup has lost an archive;
  * what a state that is kept cannot be read for. Nothing has been removed then.
  */
-export async function pruneBackups(key: string, options: PruneOptions): Promise<PruneReport> {
+export function pruneBackups(key: string, options: PruneOptions): Promise<PruneReport> {
+  return traceRun({ operation: 'prune', key }, () => prune(key, options))
+}
+
+async function prune(key: string, options: PruneOptions): Promise<PruneReport> {
   const rules = parseRules(options)
   const places = openPlaces(options)
   const { signal, dryRun = false } = options

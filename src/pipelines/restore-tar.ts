@@ -1,3 +1,4 @@
+import { traceRun } from '../flow/tracing.js'
 import type { ForeignSink } from '../interop/foreign.js'
 import { pipe } from '../interop/pipe.js'
 import { openPlaces } from '../places/places.js'
@@ -44,10 +45,18 @@ export interface TarReport {
  *
  * @throws BackupError IBT_NO_BACKUP, IBT_HASH_MISMATCH, and what the stages and the output throw.
  */
-export async function restoreTar(
+export function restoreTar(
   key: string,
   output: Sink<Uint8Array, unknown> | ForeignSink,
   options: RestoreTarOptions = {}
+): Promise<TarReport> {
+  return traceRun({ operation: 'restore', key }, () => restore(key, output, options))
+}
+
+async function restore(
+  key: string,
+  output: Sink<Uint8Array, unknown> | ForeignSink,
+  options: RestoreTarOptions
 ): Promise<TarReport> {
   const { signal, onError } = options
   signal?.throwIfAborted()

@@ -1,5 +1,6 @@
 import type { BackupError } from '../errors.js'
 import { batchesOf, toBatchSource } from '../flow/batches.js'
+import { traceRun } from '../flow/tracing.js'
 import { pipe } from '../interop/pipe.js'
 import { decodePath } from '../path.js'
 import { parseAt } from '../places/at.js'
@@ -83,11 +84,15 @@ export interface RestoreReport extends Written {
  * @throws BackupError IBT_NO_BACKUP, IBT_NOT_EMPTY, IBT_HASH_MISMATCH, and what the stages throw.
  * @throws RangeError if the destination is the store or the cache, or an empty path.
  */
-export async function restoreBackup(
+export function restoreBackup(
   key: string,
   destination: string | Uint8Array,
   options: RestoreOptions = {}
 ): Promise<RestoreReport> {
+  return traceRun({ operation: 'restore', key }, () => restore(key, destination, options))
+}
+
+async function restore(key: string, destination: string | Uint8Array, options: RestoreOptions): Promise<RestoreReport> {
   const { signal, owners, overwrite, onError } = options
   signal?.throwIfAborted()
   const path = typeof destination === 'string' ? destination : decodePath(destination)

@@ -18,6 +18,7 @@ import { type IncrementalStages, runStages } from './backup-stages.js'
 import { chooseStages } from './choose-stages.js'
 import { type BackupRun, openRun, type RunKind } from './open-run.js'
 import type { BackupOptions, BackupReport } from './options.js'
+import { traceBackup } from './trace-backup.js'
 
 /** Options of `streamBackup`. */
 export interface StreamBackupOptions
@@ -44,10 +45,18 @@ export interface StreamBackupOptions
  * @throws BackupError IBT_NO_BACKUP for an incremental on nothing; whatever the pipeline and the output throw: then the
  * bundle is cut off, and its reader notices.
  */
-export async function streamBackup(
+export function streamBackup(
   source: string | Uint8Array,
   output: Sink<Uint8Array, unknown> | ForeignSink,
   options: StreamBackupOptions = {}
+): Promise<BackupReport> {
+  return traceBackup(source, options, () => stream(source, output, options))
+}
+
+async function stream(
+  source: string | Uint8Array,
+  output: Sink<Uint8Array, unknown> | ForeignSink,
+  options: StreamBackupOptions
 ): Promise<BackupReport> {
   const { stages, sent, volumeBytes, ...rest } = options
   checkVolumeBytes(options)

@@ -1,4 +1,5 @@
 import type { BackupError } from '../errors.js'
+import { traceRun } from '../flow/tracing.js'
 import { pipe } from '../interop/pipe.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
@@ -61,7 +62,11 @@ export interface VerifyReport extends Proven {
  * @throws BackupError IBT_NO_BACKUP, and IBT_STATE_VERSION for a backup that only a later version can judge.
  * @throws RangeError for a `sample` or an age that makes no sense.
  */
-export async function verifyBackup(key: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+export function verifyBackup(key: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  return traceRun({ operation: 'verify', key }, () => verify(key, options))
+}
+
+async function verify(key: string, options: VerifyOptions): Promise<VerifyReport> {
   const { codecs, signal, sample: size, maxAgeMs } = options
   if (size !== undefined) checkSample(size)
   if (maxAgeMs !== undefined && !(maxAgeMs >= 0)) throw new RangeError('verify: maxAgeMs is not negative')

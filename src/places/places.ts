@@ -9,6 +9,7 @@ import { directoryStore } from '../stores/directory.js'
 import { storeFromUrl } from '../stores/open-store.js'
 import { isStoreUrl } from '../stores/store-url.js'
 import { UNNAMED } from '../stores/stored-name.js'
+import { tracedStore } from '../stores/traced-store.js'
 import type { Store } from '../types.js'
 import type { PlaceOptions } from './options.js'
 
@@ -84,7 +85,7 @@ export interface Places {
 }
 
 export function openPlaces(options: PlaceOptions): Places {
-  const store = toStore(options.store)
+  const store = tracedStore(toStore(options.store))
   const cache = toCache(options.cache, store)
   if (cache === undefined) return { store, cache, cached: store, peeked: store }
   return { store, cache, cached: cachedStore(store, cache), peeked: cachedStore(store, cache, { fills: false }) }

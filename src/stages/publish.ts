@@ -4,6 +4,7 @@ import { BackupError } from '../errors.js'
 import { abortable, untilAbort } from '../flow/abortable.js'
 import { Channel } from '../flow/channel.js'
 import { onAbort } from '../flow/on-abort.js'
+import { type ArtifactTrace, artifactChannel, hasListeners } from '../flow/tracing.js'
 import { printPath } from '../path.js'
 import {
   type Chunk,
@@ -93,6 +94,7 @@ interface Put {
   readonly isState: boolean
   readonly channel: Channel<Uint8Array>
   readonly done: Promise<void>
+  readonly trace: ArtifactTrace
   outcome: 'pending' | 'resolved' | 'rejected'
   isSealed: boolean
   /** Whether its source has ended: only then can it have stored anything. */
@@ -123,9 +125,11 @@ class Puts {
     const { signal } = this.#failed
     const channel = new Channel<Uint8Array>(CHUNKS_WAITING)
     // A store may throw before there is a promise.
-    const done = (async () => this.store.put(name, channel, { signal }))()
+    const trace: ArtifactTrace = { name, kind }
+    const work = async () => this.store.put(name, channel, { signal })
+    const done = hasListeners(artifactChannel) ? artifactChannel.tracePromise(work, trace) : work()
     const isState = kind === 'state'
-    const put: Put = { name, isState, channel, done, outcome: 'pending', isSealed: false, isEnded: false }
+    const put: Put = { name, isState, channel, done, trace, outcome: 'pending', isSealed: false, isEnded: false }
     // Whatever ends a put ends its channel: a push that comes after it throws.
     done.then(
       () => {
@@ -144,6 +148,8 @@ class Puts {
   seal(sealed: Sealed): void {
     const put = this.#open(sealed)
     put.isSealed = true
+    put.trace.sizeBytes = sealed.sizeBytes
+    put.trace.sha256 = sealed.sha256
     if (!put.isState) end(put)
   }
 

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { Desk } from '../helpers/desk.js'
+
+/** The samples of a file, by metric and labels. */
+function samples(desk: Desk): Map<string, number> {
+  const lines = readFileSync(desk.at('ibt.prom'), 'utf8').split('\n')
+  const found = lines.flatMap(line => {
+    const [, name, value] = /^(\w+\{.*\}) (\S+)$/.exec(line) ?? []
+    return name === undefined ? [] : [[name, Number(value)] as const]
+  })
+  return new Map(found)
+}
+
+test('--metrics writes the outcome of runs, and keeps those of others', t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src'))
+  writeFileSync(desk.at('src/a'), 'one')
+  const metrics = ['--metrics', desk.at('ibt.prom')]
+  assert.equal(desk.ibt('backup', 'src', ...metrics).status, 0)
+  const backup = '{operation="backup",key="src"}'
+  const first = samples(desk)
+  assert.equal(first.get(`ibt_run_exit_code${backup}`), 0)
+  assert.deepEqual([first.get(`ibt_source_files${backup}`), first.get(`ibt_source_bytes${backup}`)], [1, 3])
+  const success = first.get(`ibt_run_success_time_seconds${backup}`)!
+  assert.ok(Math.abs(success - Date.now() / 1000) < 600)
+
+  assert.equal(desk.ibt('verify', 'src', '--read-data', ...metrics).status, 0)
+  rmSync(desk.at('src'), { recursive: true })
+  const failed = desk.ibt('backup', 'src', ...metrics)
+  assert.notEqual(failed.status, 0)
+  const last = samples(desk)
+  assert.equal(last.get('ibt_problems{operation="verify",key="src"}'), 0)
+  assert.equal(last.get(`ibt_run_exit_code${backup}`), failed.status)
+  assert.equal(last.get(`ibt_run_success_time_seconds${backup}`), success, 'the last success stays')
+  assert.equal(last.get(`ibt_source_files${backup}`), undefined, 'what the failed run does not know is gone')
+  assert.deepEqual(
+    readdirSync(desk.path).filter(name => name.endsWith('.tmp')),
+    []
+  )
+
+  const unwritable = desk.ibt('verify', 'src', '--metrics', desk.at('nosuch/ibt.prom'))
+  assert.equal(unwritable.status, 0)
+  assert.match(unwritable.stderr, /Cannot write the metrics/)
+})
+
+const PARSE = `
+import sys
+from prometheus_client.parser import text_string_to_metric_families
+for family in text_string_to_metric_families(sys.stdin.read()):
+    for sample in family.samples:
+        print(family.type, sample.name, sample.labels['operation'], sample.labels['key'])
+`
+
+/** The client library of Prometheus, of the system's Python. */
+const prometheus = spawnSync('/usr/bin/python3', ['-c', 'import prometheus_client']).status === 0
+const skip = prometheus || process.env.REQUIRE_ORACLES === '1' ? false : 'python3-prometheus-client is not installed'
+
+test('Prometheus reads the metrics', { skip }, t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src'))
+  desk.ibt('backup', 'src', '--key', 'a.b', '--metrics', desk.at('ibt.prom'))
+  desk.ibt('backup', 'src', '--key', 'c', '--metrics', desk.at('ibt.prom'))
+  const input = readFileSync(desk.at('ibt.prom'))
+  const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-c', PARSE], { input, encoding: 'utf8' })
+  assert.equal(stderr, '')
+  const lines = stdout.trim().split('\n')
+  assert.equal(lines.length, samples(desk).size)
+  assert.ok(lines.includes('gauge ibt_run_exit_code backup a.b'), stdout)
+  assert.ok(lines.includes('gauge ibt_run_exit_code backup c'), stdout)
+})
