@@ -15,8 +15,17 @@ interface Scheme {
 
 type OptionalCall = 'create' | 'retain' | 'clean'
 
+const http: Scheme = {
+  load: async url => (await import('./http/index.js')).fromUrl(url),
+  calls: [],
+  credentials: 'a password belongs into ~/.netrc, a token into IBT_HTTP_TOKEN'
+}
+
 /** All schemes but `file:`, which needs nothing loaded. */
-const SCHEMES: Readonly<Record<string, Scheme>> = {}
+const SCHEMES: Readonly<Record<string, Scheme>> = {
+  'http:': http,
+  'https:': http
+}
 
 /**
  * The store that a URL names, as a plain object: its code, and the optional packages that it needs, are loaded at the

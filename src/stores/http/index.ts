@@ -1,0 +1,1 @@
+export { fromUrl, type HttpStoreOptions, httpStore } from './http-store.js'

@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import http, { type RequestListener } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+
+/** A server that runs until it is closed. */
+export interface WebServer {
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** nginx with a directory, which it lists in JSON or in pages. */
+export async function startNginx(root: string, work: string, { format = 'json' } = {}): Promise<WebServer> {
+  const port = await freePort()
+  mkdirSync(work, { recursive: true })
+  const config = join(work, 'nginx.conf')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    name => `${name}_temp_path ${JSON.stringify(join(work, name))};`
+  )
+  writeFileSync(
+    config,
+    `daemon off; pid ${JSON.stringify(join(work, 'pid'))}; error_log ${JSON.stringify(join(work, 'log'))};
+    ${process.geteuid?.() === 0 ? 'user root;' : ''}
+    events {}
+    http {
+      access_log off; keepalive_requests 100000; ${temporary.join(' ')}
+      server {
+        listen 127.0.0.1:${port}; root ${JSON.stringify(root)};
+        location / { autoindex on; autoindex_format ${format}; }
+        location /unlisted/ { autoindex off; }
+      }
+    }`
+  )
+  return running(spawn('nginx', ['-p', work, '-c', config], { stdio: 'ignore' }), port)
+}
+
+/** Apache with a directory, which it lists in pages. */
+export async function startApache(root: string, work: string): Promise<WebServer> {
+  const port = await freePort()
+  mkdirSync(work, { recursive: true })
+  const config = join(work, 'apache.conf')
+  const modules = ['mpm_event', 'authz_core', 'dir', 'autoindex'].map(
+    name => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`
+  )
+  writeFileSync(
+    config,
+    `ServerRoot "${work}"\nServerName 127.0.0.1\nListen 127.0.0.1:${port}\nPidFile "${work}/pid"\nErrorLog "${work}/log"
+    DefaultRuntimeDir "${work}"\n${modules.join('\n')}\nDocumentRoot "${root}"
+    <Directory "${root}">\nOptions Indexes\nIndexOptions FancyIndexing\nRequire all granted\n</Directory>\n`
+  )
+  return running(spawn('apache2', ['-D', 'FOREGROUND', '-f', config], { stdio: 'ignore' }), port)
+}
+
+/** Python's server: it lists in pages, and ignores ranges. */
+export async function startPython(root: string): Promise<WebServer> {
+  const port = await freePort()
+  const args = ['-m', 'http.server', '--bind', '127.0.0.1', '--directory', root, `${port}`]
+  return running(spawn('python3', args, { stdio: 'ignore' }), port)
+}
+
+/** A server of this process, for answers that no other gives. */
+export async function startHttp(
+  listener: RequestListener
+): Promise<WebServer & { readonly connections: () => number }> {
+  let connections = 0
+  const server = http.createServer(listener)
+  server.on('connection', () => connections++)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    connections: () => connections,
+    async close() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    }
+  }
+}
+
+async function running(child: ChildProcess, port: number): Promise<WebServer> {
+  const url = `http://127.0.0.1:${port}/`
+  const ended = once(child, 'exit')
+  for (let tries = 0; ; tries++) {
+    const isUp = await fetch(url).then(
+      response => response.body?.cancel().then(() => true) ?? true,
+      () => false
+    )
+    if (isUp) break
+    if (tries === 100 || child.exitCode !== null) throw new Error(`${child.spawnargs.join(' ')} does not answer`)
+    await setTimeout(50)
+  }
+  return {
+    url,
+    async close() {
+      child.kill('SIGTERM')
+      await ended
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
