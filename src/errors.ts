@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'IBT_NAME_TAKEN'
   | 'IBT_NATIVE'
   | 'IBT_NO_BACKUP'
+  | 'IBT_NOT_ALLOWED'
   | 'IBT_NOT_EMPTY'
   | 'IBT_NOT_FOUND'
   | 'IBT_OUTCOME_UNKNOWN'

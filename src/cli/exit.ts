@@ -51,6 +51,7 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_CODEC_UNKNOWN',
   'IBT_LOCKED',
   'IBT_NAME_TAKEN',
+  'IBT_NOT_ALLOWED',
   'IBT_NOT_EMPTY',
   'IBT_READ_ONLY',
   'IBT_RETAINED',

@@ -1,6 +1,7 @@
 export { type CacheOptions, cachedStore } from './cached-store.js'
 export { Chain, type ChainOptions, type StoredArtifact, type StoredBackup } from './chain.js'
 export { type ConformanceOptions, storeConformance } from './conformance.js'
+export * from './decorators/index.js'
 export { defineStore, type StoreDefinition } from './define-store.js'
 export { type DirectoryStore, directoryStore } from './directory.js'
 export { storesThenFails } from './failing-store.js'

@@ -1,0 +1,6 @@
+export { delayed } from './delayed.js'
+export { type Fault, faulty, type StoreCall } from './faulty.js'
+export { prefixed } from './prefixed.js'
+export { type RateLimitedOptions, rateLimited } from './rate-limited.js'
+export { readOnly, writeOnly } from './restricted.js'
+export { type Tiers, tiered } from './tiered.js'
