@@ -34,6 +34,7 @@ export {
 } from './path.js'
 export { discardArrived, listArrived } from './pipelines/arrived.js'
 export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js'
+export { type BackupEntriesOptions, backupEntries } from './pipelines/backup-entries.js'
 export type { BackupSettings, Parent } from './pipelines/backup-run.js'
 export type { FixedStages, FullStages, IncrementalStages } from './pipelines/backup-stages.js'
 export { type CatReport, catEntry } from './pipelines/cat.js'

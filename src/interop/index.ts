@@ -1,6 +1,7 @@
 export { compose } from './compose.js'
 export type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
 export { type FromTarOptions, fromTar, type TarEntry, type TarNameOptions } from './from-tar.js'
+export { type MapRecordsOptions, mapRecords } from './map-records.js'
 export {
   fromNodeTransform,
   type NodeDuplex,
