@@ -61,6 +61,8 @@ joins:
 IBT_CACHE            directory of the cache, if --cache is not given
 XDG_CACHE_HOME       the default cache is incremental-backups-tools in it,
                      or in ~/.cache
+IBT_HTTP_TOKEN       bearer token for stores of web servers
+NETRC                file with their passwords, instead of ~/.netrc
 TMPDIR, TMP          directory of the backups with --temporary
 IBT_ADDON            file of the native addon, instead of the installed one
 IBT_POISON           1: for tests, memory that was given back is overwritten

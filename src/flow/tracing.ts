@@ -27,6 +27,7 @@ export type Operation =
   | 'clean'
   | 'import'
   | 'export'
+  | 'copy'
 
 /** An artifact on its way into a store. */
 export interface ArtifactTrace {

@@ -10,7 +10,7 @@ import type { LockedOptions } from './options.js'
  * @throws BackupError IBT_LOCKED, IBT_NAME_INVALID, and what the work throws
  */
 export async function whileLocked<T>(
-  { store }: Places,
+  { store }: Pick<Places, 'store'>,
   key: string,
   { signal, lockWaitMs, onError }: LockedOptions,
   work: (check: () => Promise<void>) => Promise<T>

@@ -1,6 +1,5 @@
 import type { Arrived } from '../bundle/arrived.js'
 import { type BundleOptions, checkVolumeBytes, knownVolumes, type ResumePoint } from '../bundle/write-volumes.js'
-import { BackupError } from '../errors.js'
 import { traceRun } from '../flow/tracing.js'
 import { END_OF_ARCHIVE } from '../format/tar-encode.js'
 import type { ForeignSink } from '../interop/foreign.js'
@@ -8,9 +7,10 @@ import { pipe } from '../interop/pipe.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
-import { Chain, listStored } from '../stores/chain.js'
-import type { SealedArtifact, Sink, Store, StoredName } from '../types.js'
+import { Chain, listStored, type NeededArtifact } from '../stores/chain.js'
+import type { SealedArtifact, Sink, Store } from '../types.js'
 import type { Progress } from './options.js'
+import { checkStored, neededBy, TransferCounter } from './transfer.js'
 
 /** Options of `exportBackups`. */
 export interface ExportOptions extends AtOptions, BundleOptions {
@@ -66,11 +66,13 @@ async function exportAll(
   const chain = await Chain.open(cached, key, { signal, codecs, stored })
   const newest = chain.at(await parseAt(options.at)).date
   const dates = all ? chain.backups.map(({ date }) => date) : [newest]
-  const artifacts = await neededBy(chain, dates)
-  checkStored(artifacts, stored)
+  const needed = await neededBy(chain, dates)
+  checkStored(needed, stored)
+  const artifacts: SealedArtifact[] = []
+  for (const artifact of needed) artifacts.push(await seal(chain, artifact))
   const missing = missingOf(artifacts, arrived)
   const sizeBytes = missing.reduce((total, { artifact, from }) => total + artifact.sizeBytes - from.sizeBytes, 0)
-  const count = new Counter(missing.length, sizeBytes, onProgress)
+  const count = new TransferCounter(missing.length, sizeBytes, onProgress)
   await pipe(toTar(missing, cached, volumeBytes, count, signal), output, { signal })
   return { key, dates, artifacts: missing.length, skippedArtifacts: artifacts.length - missing.length, sizeBytes }
 }
@@ -84,7 +86,7 @@ async function* toTar(
   parts: readonly Part[],
   store: Store,
   volumeBytes: number,
-  count: Counter,
+  count: TransferCounter,
   signal: AbortSignal | undefined
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for (const { artifact, from } of parts) {
@@ -96,58 +98,9 @@ async function* toTar(
   yield END_OF_ARCHIVE
 }
 
-/** What has gone out. */
-class Counter {
-  artifacts = 0
-  #sizeBytes = 0
-  readonly #total: Progress['total']
-
-  constructor(
-    artifacts: number,
-    sizeBytes: number,
-    readonly onProgress: ExportOptions['onProgress']
-  ) {
-    this.#total = { entries: artifacts, files: artifacts, sizeBytes }
-  }
-
-  async *pass(path: string, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const bytes of source) {
-      this.#sizeBytes += bytes.length
-      const sizeBytes = this.#sizeBytes
-      const { artifacts } = this
-      const counts = { entries: artifacts, files: artifacts, sizeBytes, storedBytes: sizeBytes }
-      this.onProgress?.({ path, ...counts, total: this.#total })
-      yield bytes
-    }
-  }
-}
-
-/** The artifacts of some dates, each once, and each state behind all that it needs. A sigvault that is gone is left out. */
-async function neededBy(chain: Chain, dates: readonly string[]): Promise<SealedArtifact[]> {
-  const needed = new Map<string, SealedArtifact>()
-  for (const date of dates) {
-    // The first one is the date's own state, and before it come those that it refers to.
-    const artifacts = (await chain.needs(date)).toReversed()
-    const states = artifacts.filter(({ kind }) => kind === 'state')
-    for (const artifact of [...artifacts.filter(({ kind }) => kind !== 'state'), ...states]) {
-      const { name, kind, date: own, sizeBytes } = artifact
-      if (needed.has(name) || (kind === 'sigvault' && !chain.has(own, kind))) continue
-      const sha256 = artifact.sha256 ?? (await chain.digest(own, kind))
-      needed.set(name, { name, kind, sizeBytes, sha256 })
-    }
-  }
-  return [...needed.values()]
-}
-
-/** Before a byte goes out. @throws BackupError IBT_BASIS_MISSING */
-function checkStored(artifacts: readonly SealedArtifact[], stored: readonly StoredName[]): void {
-  const sizes = new Map(stored.map(({ name, sizeBytes }) => [name, sizeBytes]))
-  for (const { name, sizeBytes } of artifacts) {
-    const found = sizes.get(name)
-    if (found === sizeBytes) continue
-    const what = found === undefined ? 'is not in the store' : `has ${found} bytes, not ${sizeBytes}`
-    throw new BackupError('IBT_BASIS_MISSING', `${name} ${what}`, { path: name })
-  }
+/** A volume of a state says the digest of the state, which no state has of itself. */
+async function seal(chain: Chain, { name, kind, date, sizeBytes, sha256 }: NeededArtifact): Promise<SealedArtifact> {
+  return { name, kind, sizeBytes, sha256: sha256 ?? (await chain.digest(date, kind)) }
 }
 
 const START: ResumePoint = { volumes: 0, sizeBytes: 0 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { addVolumeSize, collect, parseCodec, parseParts, parseSeconds } from '../options.js'
 import { type Answer, AT, addReader } from './reader.js'
 
-/** Commands that send backups as one stream, and receive them. */
+/** Commands that send backups elsewhere, and receive them. */
 export function addStream(program: Command, signal: AbortSignal, answer: Answer): void {
   addVolumeSize(addReader(program, 'export <key>', 'write a backup, or all of a key, as one tar to stdout'))
     .option('--at <date>', AT)
@@ -33,6 +33,17 @@ export function addStream(program: Command, signal: AbortSignal, answer: Answer)
       const { runImport } = await import('../commands/import.js')
       answer(await runImport(file, values, signal))
     })
+  addReader(program, 'copy <key>', 'copy backups into another store')
+    .requiredOption('--to <dir|url>', 'the other store')
+    .option('--at <date>', `only ${AT}; may be repeated`, collect)
+    .option('--checksum', 'read what is there already, and compare its SHA-256')
+    .option('--dry-run', 'say what would be copied')
+    .option('--lock-wait <seconds>', 'wait at most this long for another run on the same key there', parseSeconds)
+    .addHelpText('after', COPY_HELP)
+    .action(async (key, values) => {
+      const { runCopy } = await import('../commands/copy.js')
+      answer(await runCopy(key, values, signal))
+    })
 }
 
 const EXPORT_HELP = `
@@ -43,6 +54,14 @@ Examples:
   ibt export photos --all | ssh host ibt import - --store /srv/backups
   ssh host ibt import --resume-info --key photos --store /srv/b |
     ibt export photos --all --resume - | ssh host ibt import - --store /srv/b`
+
+const COPY_HELP = `
+Examples:
+  ibt copy photos --store /srv/backups --to /mnt/usb/backups
+  ibt copy photos --store https://host/b --to /mnt/usb/b --dry-run
+  ibt copy photos --to /mnt/year --at 2026-01-01 --at 2026-07-01
+
+Exit codes: 0 all is there, 5 the other store has other bytes under a name`
 
 const IMPORT_HELP = `
 Without a file, or for -, it reads stdin.

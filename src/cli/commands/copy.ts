@@ -1,0 +1,39 @@
+import { copyBackups } from '../../pipelines/copy.js'
+import { checkText } from '../arguments.js'
+import { Exit } from '../exit.js'
+import { formatBytes, formatCount, formatSeconds } from '../format.js'
+import { toMs } from '../keep.js'
+import { type CommonValues, toPlaceOptions } from '../options.js'
+import { Reporter } from '../reporter.js'
+
+/** Options of `ibt copy`. */
+export interface CopyValues extends CommonValues {
+  readonly to: string
+  readonly at?: readonly string[]
+  readonly checksum?: boolean
+  readonly dryRun?: boolean
+  readonly lockWait?: number
+}
+
+/** `ibt copy`. */
+export async function runCopy(key: string, values: CopyValues, signal: AbortSignal): Promise<number> {
+  const reporter = new Reporter(values)
+  const { at, checksum, dryRun, lockWait } = values
+  try {
+    const report = await copyBackups(key, {
+      ...toPlaceOptions(values, signal),
+      ...{ to: checkText('the other store', values.to), at, checksum, dryRun, lockWaitMs: toMs(lockWait) },
+      ...{ onProgress: reporter.onProgress, onError: reporter.onError }
+    })
+    const { dates, artifacts, sizeBytes, skippedArtifacts } = report
+    const backups = formatCount(dates.length, `backup of ${key}`, `backups of ${key}`)
+    const skipped = skippedArtifacts > 0 ? `, ${skippedArtifacts} are there already` : ''
+    const lines = [
+      `${dryRun ? 'Would copy' : 'Copied'} ${backups}`,
+      `  ${formatCount(artifacts, 'artifact')}, ${formatBytes(sizeBytes)}${skipped}, ${formatSeconds(reporter.elapsedMs)}`
+    ]
+    return reporter.report(report, lines, Exit.done)
+  } finally {
+    reporter.end()
+  }
+}
