@@ -1,6 +1,18 @@
 export { compose } from './compose.js'
 export type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
 export { type FromTarOptions, fromTar, type TarEntry, type TarNameOptions } from './from-tar.js'
+export {
+  fromIter,
+  fromIterTransform,
+  fromIterWriter,
+  type IterBatch,
+  type IterOptions,
+  type IterSource,
+  type IterTransform,
+  type IterWriter,
+  type StatefulIterTransform,
+  toIterTransform
+} from './iter.js'
 export { type MapRecordsOptions, mapRecords } from './map-records.js'
 export {
   fromNodeTransform,

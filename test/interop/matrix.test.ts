@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import {
   Duplex as StreamxDuplex,
   Readable as StreamxReadable,
@@ -279,4 +282,58 @@ test('a slow sink of any kind holds memory through three transforms', EVERY, asy
     assert.equal(flight.taken, 400 * CHUNK_BYTES, name)
     assert.ok(flight.most <= 16 * CHUNK_BYTES, `${name}: ${flight.most / CHUNK_BYTES} chunks of 64 KiB in flight`)
   }
+})
+
+const RUNS = 10_000
+
+/** Whole runs, runs that fail, runs that are left early, and aborted ones. */
+const ENDS: readonly ((join: (...steps: unknown[]) => never, source: object, step: unknown) => Promise<unknown>)[] = [
+  (join, source, step) =>
+    join(source, step, async (items: AsyncIterable<unknown>) => {
+      for await (const _ of items);
+    }),
+  (join, source, step) =>
+    (
+      join(source, step, async () => {
+        throw new Error('enough')
+      }) as Promise<unknown>
+    ).catch(() => {}),
+  async (join, source, step) => {
+    for await (const _ of join(source, step, stageOf()) as AsyncIterable<unknown>) break
+  },
+  (join, source, step) =>
+    (
+      join(source, step, stageOf(), new PassThrough({ objectMode: true }), {
+        signal: AbortSignal.abort()
+      }) as AsyncGenerator
+    )
+      .next()
+      .catch(() => {})
+]
+
+test('ten thousand runs leave nothing behind, however they end', EVERY, async () => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const makers = Object.values(TRANSFORMS)
+  const { signal } = new AbortController()
+  const refs: WeakRef<object>[] = []
+  for (let i = 0; i < RUNS; i++) {
+    const source = ITEMS.slice(0, 3)
+    refs.push(new WeakRef(source))
+    const end = ENDS[i % ENDS.length]!
+    const join = ((...steps: unknown[]) =>
+      (pipe as unknown as (...steps: unknown[]) => unknown)(
+        ...steps,
+        ...(steps.length === 3 ? [{ signal }] : [])
+      )) as never
+    await end(join, source, makers[(i >> 2) % makers.length]!())
+  }
+  let alive = RUNS
+  for (let turn = 0; turn < 100 && alive > 20; turn++) {
+    await setImmediate()
+    collect()
+    alive = refs.filter(ref => ref.deref() !== undefined).length
+  }
+  assert.ok(alive <= 20, `${alive} of ${RUNS} sources are still held`)
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
 })
