@@ -60,6 +60,8 @@ export const CLOCK_AHEAD_MS = 24 * 60 * 60 * 1000
 export const SHRUNK_MIN_ENTRIES = 100
 /** The share of its entries below which a source is refused. */
 export const SHRUNK_SHARE = 0.01
+/** Milliseconds that a hook of a config may take, if it says nothing else. */
+export const HOOK_TIMEOUT_MS = 10 * 60_000
 /** Version of the written formats. */
 export const FORMAT_VERSION = 1
 /** Deltas on one whole content, at most: then it is stored whole again. */

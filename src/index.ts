@@ -9,6 +9,17 @@ export { type DirectoryUsage, diskUsage, type UsageOptions } from './catalog/usa
 export type { ChangeDetection } from './change/compare.js'
 export type { StoredFile, StoredReason } from './change/largest.js'
 export { chainCodecs, type GzipOptions, gzip, none, type ZstdOptions, zstd } from './codec/index.js'
+export { type Config, defineConfig, type RetentionConfig, type SourceConfig } from './config/config.js'
+export type {
+  Hook,
+  HookAnswer,
+  HookCommand,
+  HookContext,
+  HookEvent,
+  HookFunction,
+  HookReturn,
+  HooksConfig
+} from './config/hook.js'
 export * from './constants.js'
 export { BackupError, type BackupErrorOptions, type ErrorCode, isBackupError } from './errors.js'
 export { batchesOf, batchStage, isBatch, toBatch, toBatchSource } from './flow/batches.js'

@@ -44,8 +44,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog'],
     ...['plan', 'proof', 'retention', 'lifecycle', 'rewrite']
   ],
+  config: [...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'retention', 'plan', 'pipelines']],
   index: [
     ...GROUND,
+    'config',
     'path',
     'flow',
     'change',
@@ -80,7 +82,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
       'stores',
       'stages'
     ],
-    ...['places', 'catalog', 'plan', 'proof', 'pipelines'],
+    ...['places', 'catalog', 'plan', 'proof', 'pipelines', 'config'],
     'retention',
     'lifecycle'
   ]

@@ -49,6 +49,7 @@ const INTEGRITY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_CLOCK',
   'IBT_CODEC_UNKNOWN',
+  'IBT_CONFIG_UNSAFE',
   'IBT_LOCKED',
   'IBT_NAME_TAKEN',
   'IBT_NOT_ALLOWED',
@@ -67,7 +68,7 @@ export function exitCode(error: unknown): number {
   if (!isBackupError(error)) return Exit.failed
   if (INTEGRITY.has(error.code)) return Exit.integrity
   if (REFUSED.has(error.code)) return Exit.refused
-  return error.code === 'IBT_NAME_INVALID' ? Exit.usage : Exit.failed
+  return error.code === 'IBT_NAME_INVALID' || error.code === 'IBT_CONFIG_INVALID' ? Exit.usage : Exit.failed
 }
 
 /** The exit code for the problems that a proof has found: a store that cannot be reached is no damage. */
@@ -81,6 +82,16 @@ export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { cause } = error
   return printText(cause instanceof Error ? `${error.message}: ${cause.message}` : error.message)
+}
+
+/** A message of one line or two: where help is comes last. */
+export function describeFailure(error: unknown): string {
+  return `${describeError(error)}\n${hint(error)}`
+}
+
+function hint(error: unknown): string {
+  if (error instanceof UsageError) return '(ibt help lists the commands, ibt help COMMAND the options of one)\n'
+  return isBackupError(error) ? `(ibt help ${error.code} says what to do)\n` : ''
 }
 
 /** Why a run is not done: the last line of `--json`. Only codes are there to be compared. */

@@ -1,7 +1,6 @@
-import { isBackupError } from '../errors.js'
 import { checkWorkingDirectory, typedArguments } from './arguments.js'
 import { cancelOnSignal, type Listen } from './cancel.js'
-import { describeError, Exit, exitCode, failure, UsageError } from './exit.js'
+import { describeError, describeFailure, Exit, exitCode, failure, UsageError } from './exit.js'
 import { failedLine } from './json.js'
 import { outputFailure, say, watchOutput } from './output.js'
 
@@ -64,7 +63,7 @@ class Talk {
   fail(error: unknown, code: number): number {
     const found = failure(error, code)
     if (found.code !== 'CANCELLED' && !(error instanceof UsageError && error.isSaid)) {
-      this.#say(`ibt: ${describeError(error)}\n${hint(error)}`)
+      this.#say(`ibt: ${describeFailure(error)}`)
     }
     this.#json?.write(failedLine(found, code))
     return code
@@ -82,9 +81,4 @@ function hasDataOnStdout(command: string | undefined, options: readonly string[]
     command === 'cat' ||
     options.some(option => option === '--out' || option.startsWith('--out='))
   )
-}
-
-function hint(error: unknown): string {
-  if (error instanceof UsageError) return '(ibt help lists the commands, ibt help COMMAND the options of one)\n'
-  return isBackupError(error) ? `(ibt help ${error.code} says what to do)\n` : ''
 }

@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
-import { gzip, none, zstd } from '../codec/index.js'
+import { parseCodec } from '../codec/index.js'
 import { returnFreedMemory, setJobs } from '../native.js'
 import type { BackupOptions } from '../pipelines/options.js'
 import type { PlaceOptions } from '../places/options.js'
 import type { Codec } from '../types.js'
 import { checkText } from './arguments.js'
+import type { ConfigValues } from './config.js'
 import { UsageError } from './exit.js'
 import { parseSize } from './format.js'
 import type { NamesValues } from './names.js'
@@ -12,7 +13,7 @@ import type { ReporterOptions } from './reporter.js'
 import { chooseStore, type StoreValues } from './store.js'
 
 /** Where backups are, and how a run talks: what every command takes. */
-export interface CommonValues extends ReporterOptions, StoreValues {
+export interface CommonValues extends ReporterOptions, StoreValues, ConfigValues {
   readonly cache?: string | false
   readonly jobs?: number
 }
@@ -62,6 +63,8 @@ export function addCommonOptions(command: Command): Command {
       'local copies of states and signatures (default: IBT_CACHE, else the user cache directory)'
     )
     .option('--no-cache', 'do not use the cache')
+    .option('--config <file>', 'config to use (default: ibt.config.* here or in a directory above)')
+    .option('--no-config', 'use no config')
     .option('--json', 'JSON on stdout, one object a line: the listing, or events and a last line with the exit code')
     .option('--quiet', 'print neither report nor warnings')
     .option('--no-progress', 'print no progress line')
@@ -141,11 +144,16 @@ export function toPlaceOptions(values: CommonValues, signal: AbortSignal): Place
   if (values.jobs !== undefined) setJobs(values.jobs)
   returnFreedMemory()
   if (typeof values.cache === 'string') checkText('the cache', values.cache)
-  return { store: storeOf(values), cache: values.cache, signal }
+  return { store: storeOf(values), cache: cacheOf(values), codecs: values.configured?.codecs, signal }
+}
+
+/** An option is stronger than the environment, and that than the config. */
+function cacheOf({ cache, configured }: CommonValues): PlaceOptions['cache'] {
+  return cache ?? (process.env.IBT_CACHE ? undefined : configured?.cache)
 }
 
 /** A bundle on stdout builds on what was sent, unless a store is named for it. @throws UsageError */
-function storeOf(values: CommonValues & Pick<BackupValues, 'out'>): string | undefined {
+function storeOf(values: CommonValues & Pick<BackupValues, 'out'>): PlaceOptions['store'] {
   return values.out !== undefined && values.store === undefined ? undefined : chooseStore(values)
 }
 
@@ -242,13 +250,4 @@ export function parseBytes(text: string): number {
   const bytes = parseSize(text)
   if (bytes === undefined) throw new UsageError(`'${text}' is not a size: give bytes, or 500K, 20M, 2G`)
   return bytes
-}
-
-const CODECS = { zstd, gzip, none }
-
-export function parseCodec(text: string): Codec {
-  const [name, level] = text.split(':', 2)
-  if (!Object.hasOwn(CODECS, name!)) throw new UsageError(`'${name}' is not a codec: give zstd, gzip or none`)
-  if (level !== undefined && !/^-?\d+$/.test(level)) throw new UsageError(`'${level}' is not a compression level`)
-  return CODECS[name as 'zstd'](level === undefined ? {} : { level: Number(level) })
 }

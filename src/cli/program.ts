@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { BackupError, isBackupError } from '../errors.js'
 import { toolVersion } from '../pipelines/tool-version.js'
+import { applyConfig } from './config.js'
 import { describeError, Exit, exitCode, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
@@ -24,6 +25,7 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
   let values: StoreValues & { readonly out?: string } = {}
   program.hook('preAction', (_, command) => {
     values = command.opts()
+    return applyConfig(command)
   })
   try {
     await measured(program, signal, async () => {
@@ -77,9 +79,9 @@ function buildProgram(signal: AbortSignal, answer: Answer): Command {
     .configureOutput({ outputError: () => {} })
     .exitOverride()
   for (const [name, summary] of BACKUPS) {
-    backupCommand(program, name, summary).action(async (source, values) => {
+    backupCommand(program, name, summary).action(async (sources, values) => {
       const { runBackup } = await import('./commands/backup.js')
-      answer(await runBackup(name, source, values, signal))
+      answer(await runBackup(name, sources, values, signal))
     })
   }
   addReaders(program, signal, answer)
@@ -115,7 +117,7 @@ const BACKUPS = [
 ] as const
 
 function backupCommand(program: Command, name: keyof typeof MANUAL, summary: string): Command {
-  const command = addBackupOptions(program.command(`${name} <source>`).summary(summary).description(MANUAL[name]))
+  const command = addBackupOptions(program.command(`${name} [sources...]`).summary(summary).description(MANUAL[name]))
   if (name === 'backup') addLevelOptions(command)
   addOut(command)
   return command.addHelpText(

@@ -4,30 +4,32 @@ import { printPath } from '../path.js'
 import type { PlaceOptions } from '../places/options.js'
 import { temporaryStorePath, toStore } from '../places/places.js'
 import { isNotFound } from '../stores/stored-name.js'
+import type { Store } from '../types.js'
 import { checkText } from './arguments.js'
+import type { ConfigValues } from './config.js'
 import { UsageError } from './exit.js'
 
 const KEYS_SHOWN = 5
 
 /** What names the store on the command line. */
-export interface StoreValues {
+export interface StoreValues extends Pick<ConfigValues, 'configured'> {
   readonly store?: string
   readonly temporary?: boolean
 }
 
 /** The store that was asked for: backups go nowhere by default. @throws UsageError */
-export function chooseStore({ store, temporary = false }: StoreValues): string {
+export function chooseStore({ store, temporary = false, configured }: StoreValues): Store | string {
   if (temporary && store !== undefined) throw new UsageError('Give either --store or --temporary')
   if (temporary) return temporaryStorePath()
-  const named = store ?? process.env.IBT_STORE
-  if (store === undefined && !named) {
+  const named = store ?? (process.env.IBT_STORE || configured?.store)
+  if (named === undefined) {
     throw new UsageError('No store: give --store DIR|URL or set IBT_STORE (or --temporary, to try it out)')
   }
-  return checkText('the store', named!)
+  return typeof named === 'string' ? checkText('the store', named) : named
 }
 
 /** Whether the store is there that a command names: a directory, or what answers a list. */
-export async function isStoreThere(named: string): Promise<boolean> {
+export async function isStoreThere(named: Store | string): Promise<boolean> {
   const store = toStore(named)
   const [place] = store.places ?? []
   try {
@@ -51,7 +53,7 @@ export async function keysOf({ store, signal }: PlaceOptions): Promise<readonly 
 }
 
 /** Where a command looks for backups and whose there are, for people. */
-export async function describeStore(store: string): Promise<string> {
+export async function describeStore(store: Store | string): Promise<string> {
   const { id, places } = toStore(store)
   const path = printPath(places?.[0] ?? id)
   if (!(await isStoreThere(store))) return `${path}, which is not there`

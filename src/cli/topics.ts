@@ -43,6 +43,30 @@ joins:
   tar -xf photos.tar
   cat photos.full.DATE.v?????.tar.zst > photos.full.DATE.tar.zst`
   },
+  config: {
+    summary: 'a file with sources, stores, retention and hooks',
+    text: `ibt.config.ts, .mjs, .js or .json, in the working directory or above it, or the
+file of --config:
+
+  export default {
+    store: '/mnt/backups',
+    retention: { keepDaily: 7, keepMonthly: 12 },
+    sources: {
+      photos: { path: '~/photos', rules: { exclude: ['*.tmp'] } },
+      server: { path: '/srv', hooks: { onFailure: ['notify', 'root'] } }
+    }
+  }
+
+  ibt backup             every source
+  ibt backup photos      one of them; ./photos is the directory
+  ibt prune              what the retention of each source says
+  ibt restore photos X   from the store of the source with this key
+
+An option is stronger than the environment, and that than the config. The exit
+code of several sources is the worst one: 4, then 1, 2, 5, 3 and 0. A config is
+code: one that another user can write is refused. docs/config.md describes every
+field and the hooks.`
+  },
   dates: {
     summary: 'the values of --at, --from and --to',
     text: `A backup is named by the time at which it began, in UTC:
@@ -79,7 +103,7 @@ UV_THREADPOOL_SIZE   threads of Node's own pool (default: cores + 2,
   1   failed
   2   usage: an argument is wrong or missing
   3   done, but some entries could not be read or written, changed while they
-      were read, or are suspected of bit rot
+      were read, or are suspected of bit rot; or a hook behind it has failed
   4   integrity: stored bytes are damaged or missing
   5   refused: locked, another source under this key, an unknown version,
       a source that is all but empty, a clock that is off, a destination that

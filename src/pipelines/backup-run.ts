@@ -23,11 +23,14 @@ import type {
   Store,
   Totals
 } from '../types.js'
+import type { RunOptions } from './options.js'
 
 /** What the stages of one backup are made of. */
 export interface BackupSettings {
   /** Absolute path of the source. */
   readonly root: string
+  /** Absolute path of what is read: the source, or a snapshot of it. */
+  readonly readRoot: string
   /** What is left out: the options' rules, and the directories of the store and the cache. */
   readonly rules: Rules
   readonly codec: Codec
@@ -130,11 +133,15 @@ async function* asParent(
 }
 
 /** The absolute path of a source, and the key of its backups. @throws RangeError, BackupError IBT_NAME_INVALID */
-export function nameSource(source: string | Uint8Array, options: { readonly key?: string | undefined }) {
-  const root = resolve(checkNamed('source', typeof source === 'string' ? source : decodePath(source)))
-  const { key = keyFromPath(root) } = options
+export function nameSource(source: string | Uint8Array, options: Pick<RunOptions, 'key' | 'readFrom'>) {
+  const root = absolutePath('source', source)
+  const { key = keyFromPath(root), readFrom } = options
   checkKey(key)
-  return { root, key }
+  return { root, key, readRoot: readFrom === undefined ? root : absolutePath('snapshot', readFrom) }
+}
+
+function absolutePath(what: string, path: string | Uint8Array): string {
+  return resolve(checkNamed(what, typeof path === 'string' ? path : decodePath(path)))
 }
 
 /** @throws BackupError IBT_SOURCE_MISMATCH if the newest backup is of another source */

@@ -44,13 +44,13 @@ export interface IncrementalStages extends FullStages {
 
 /** The stages of a run. */
 export function backupStages(
-  { root, rules, codec, header, store, detection, commits, signal }: BackupSettings,
+  { readRoot, rules, codec, header, store, detection, commits, signal }: BackupSettings,
   parent: Parent | undefined
 ): IncrementalStages {
   const archives =
     parent === undefined ? ({ whole: 'full' } as const) : ({ whole: 'created', delta: 'updated' } as const)
   return {
-    walk: walk(root, rules, { signal }),
+    walk: walk(readRoot, rules, { signal }),
     filter: filter(rules),
     // To `sign`, an entry that was not compared is a new one.
     diff:

@@ -75,7 +75,7 @@ export async function openRun(source: string | Uint8Array, options: OpenRunOptio
   }
   checkLimits(options)
   signal?.throwIfAborted()
-  const { root, key } = nameSource(source, options)
+  const { root, key, readRoot } = nameSource(source, options)
   const codec = options.codec ?? defaultCodec()
   const codecs = withCodec(options.codecs ?? [], codec)
   if (options.codec !== undefined) await checkReadable(codec, codecs)
@@ -83,7 +83,7 @@ export async function openRun(source: string | Uint8Array, options: OpenRunOptio
   if (!options.init) await checkMounted(places, key, options)
   const lock = dryRun ? undefined : await acquireLock(places.store, key, { signal, waitMs: options.lockWaitMs })
   try {
-    return await begin({ root, key, kind, codec, codecs, places, lock }, options)
+    return await begin({ root, readRoot, key, kind, codec, codecs, places, lock }, options)
   } catch (error) {
     await releaseLock(lock, options.onError)
     throw error
@@ -92,6 +92,7 @@ export async function openRun(source: string | Uint8Array, options: OpenRunOptio
 
 interface Beginning {
   readonly root: string
+  readonly readRoot: string
   readonly key: string
   readonly kind: RunKind
   readonly codec: Codec
@@ -101,7 +102,7 @@ interface Beginning {
 }
 
 async function begin(beginning: Beginning, options: OpenRunOptions): Promise<BackupRun> {
-  const { root, key, kind, codec, codecs, places, lock } = beginning
+  const { root, readRoot, key, kind, codec, codecs, places, lock } = beginning
   const { signal, dryRun = false } = options
   const stored = await listStored(places.cached, undefined, { signal })
   checkKeyCase(stored, key)
@@ -111,6 +112,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   const newest = await findParent(chain, kind, source, options)
   const { parent, before } = newest
   const leftOut = await placesInside(places, root)
+  if (readRoot !== root) leftOut.push(...(await placesInside(places, readRoot)))
   const watcher = new Watcher(options, parent)
   if (before !== undefined) {
     const { entries, files, sizeBytes } = before
@@ -118,6 +120,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   }
   const settings: BackupSettings = {
     root,
+    readRoot,
     rules: await sourceRules(root, options.rules, { leftOut, onMissing: watcher.miss }),
     codec,
     header: makeHeader(key, source, chain.newestDate, newest, options.date),

@@ -25,6 +25,11 @@ export interface Progress {
 export interface RunOptions extends PlaceOptions, LevelLimits {
   /** Names the chain. Default: made of the source's base name. */
   readonly key?: string | undefined
+  /**
+   * What is read in the place of the source: a snapshot of it, mounted elsewhere. The key, the recorded root and patterns
+   * with absolute paths stay those of the source.
+   */
+  readonly readFrom?: string | Uint8Array | undefined
   /** Default: `zstd()`, or `gzip()` where neither the package `@mongodb-js/zstd` nor Node itself has a zstd. */
   readonly codec?: Codec | undefined
   /** What is left out. */

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { autoBackup, fullBackup, incrementalBackup } from '../../pipelines/backup.js'
+import type { IncrementalStages } from '../../pipelines/backup-stages.js'
 import { TAR_SOURCE_ID } from '../../pipelines/import-tar.js'
-import type { BackupReport } from '../../pipelines/options.js'
+import type { BackupOptions, BackupReport } from '../../pipelines/options.js'
 import { type StreamBackupOptions, streamBackup } from '../../pipelines/stream-backup.js'
 import { countBytes } from '../count-ahead.js'
 import { Exit, UsageError } from '../exit.js'
@@ -15,34 +16,62 @@ import { closeStdin, isTarSource, tarOnStdin } from '../tar-source.js'
 
 const RUN = { full: fullBackup, incremental: incrementalBackup, backup: autoBackup }
 
-/** `ibt full`, `ibt incremental`, `ibt backup`. */
+/** A command that makes backups. */
+export type Level = keyof typeof RUN
+
+/** `ibt full`, `ibt incremental`, `ibt backup`: of a path, or of sources of the config. */
 export async function runBackup(
-  name: keyof typeof RUN,
-  source: string,
+  level: Level,
+  sources: readonly string[],
   values: BackupValues,
   signal: AbortSignal
 ): Promise<number> {
   checkOut(values)
+  const { backUpSources, namedSources } = await import('./backup-sources.js')
+  const named = namedSources(sources, values.loaded)
+  return named === undefined
+    ? backUpPath(level, sources[0]!, values, signal)
+    : backUpSources(level, named, values, signal)
+}
+
+async function backUpPath(level: Level, source: string, values: BackupValues, signal: AbortSignal): Promise<number> {
   const reporter = values.out === undefined ? new Reporter(values) : tarReporter(values)
   const isTar = isTarSource(source, values)
   const options = toBackupOptions(values, signal)
   if (values.temporary) reporter.warn(`Backups are stored in ${options.store}, which a restart may empty`)
   const rules = { ...options.rules, files: filesOf(values) }
+  const { sourceId = TAR_SOURCE_ID } = values
+  const tar = isTar ? { sourceId, stages: { walk: tarOnStdin(values) } } : {}
   try {
-    if (!isTar) reporter.countBy(signal => countBytes(source, rules, signal))
-    const { onProgress, onError } = reporter
-    const { sourceId = TAR_SOURCE_ID } = values
-    const tar = isTar ? { sourceId, stages: { walk: tarOnStdin(values) } } : {}
-    const run = values.out === undefined ? RUN[name] : toStdout(name, values)
-    const report = await run(source, { ...options, ...tar, rules, onProgress, onError })
-    for (const path of report.leftOut) reporter.warn(`Excluded ${path}: it contains the backups or their cache`)
-    if (report.movedFiles > 0) reporter.warn(movedNotice(report.movedFiles))
-    const code = report.skippedEntries + report.suspectFiles > 0 ? Exit.partial : Exit.done
-    return reporter.report(report, describe(report, reporter.elapsedMs, values), code)
+    const report = await backUp(level, source, { ...options, ...tar, rules }, reporter, values)
+    return reporter.report(report, describe(report, reporter.elapsedMs, values), reportCode(report))
   } finally {
     if (isTar) closeStdin()
     reporter.end()
   }
+}
+
+/** Makes a backup, and says what is odd about it. */
+export async function backUp(
+  level: Level,
+  source: string,
+  options: BackupOptions<IncrementalStages>,
+  reporter: Reporter,
+  values: BackupValues
+): Promise<BackupReport> {
+  const { rules = {}, readFrom = source } = options
+  if (source !== '-') reporter.countBy(signal => countBytes(String(readFrom), rules, signal))
+  const { onProgress, onError } = reporter
+  const run = values.out === undefined ? RUN[level] : toStdout(level, values)
+  const report = await run(source, { ...options, onProgress, onError })
+  for (const path of report.leftOut) reporter.warn(`Excluded ${path}: it contains the backups or their cache`)
+  if (report.movedFiles > 0) reporter.warn(movedNotice(report.movedFiles))
+  return report
+}
+
+/** The exit code of a backup that was made. */
+export function reportCode({ skippedEntries, suspectFiles }: BackupReport): number {
+  return skippedEntries + suspectFiles > 0 ? Exit.partial : Exit.done
 }
 
 const KINDS = { full: 'full', incremental: 'incremental', backup: 'auto' } as const

@@ -1,5 +1,6 @@
 import type { Swept } from '../../lifecycle/sweep.js'
 import { cleanBackups } from '../../pipelines/clean.js'
+import { forKeys } from '../each-source.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
 import { parseGrace, toMs } from '../keep.js'
@@ -13,7 +14,11 @@ export interface CleanValues extends CommonValues {
 }
 
 /** `ibt clean`. */
-export async function runClean(key: string, values: CleanValues, signal: AbortSignal): Promise<number> {
+export function runClean(key: string | undefined, values: CleanValues, signal: AbortSignal): Promise<number> {
+  return forKeys(key, values, signal, (one, own) => cleanOne(one, own, signal))
+}
+
+async function cleanOne(key: string, values: CleanValues, signal: AbortSignal): Promise<number> {
   const reporter = new Reporter(values)
   const { keepSigvaults, lockWait, grace } = values
   const report = await cleanBackups(key, {

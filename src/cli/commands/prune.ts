@@ -1,7 +1,9 @@
+import type { NamedSource } from '../../config/config.js'
 import { isBackupError } from '../../errors.js'
 import type { PlannedBackup, PruneAction, PrunePlan } from '../../lifecycle/plan.js'
 import { type PruneReport, pruneBackups } from '../../pipelines/prune.js'
-import { parseRules } from '../../retention/rules.js'
+import { hasRules, type KeepOptions, parseRules } from '../../retention/rules.js'
+import { forKeys } from '../each-source.js'
 import { describeError, Exit, exitCode, UsageError } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
 import { toJsonLine } from '../json.js'
@@ -23,16 +25,43 @@ export interface PruneValues extends CommonValues, KeepValues {
 
 /** `ibt prune`. */
 export async function runPrune(key: string | undefined, values: PruneValues, signal: AbortSignal): Promise<number> {
-  const { all = false, json, quiet } = values
-  if (all === (key !== undefined)) throw new UsageError('Give either a key or --all')
-  const keep = toKeepOptions(values)
-  parseRules(keep)
+  const { all = false } = values
+  if (all && key !== undefined) throw new UsageError('Give either a key or --all')
+  // What makes no sense is said before anything is removed.
+  if (hasRules(toKeepOptions(values))) parseRules(toKeepOptions(values))
+  if (all) return pruneAll(values, signal)
+  const isMeant = ({ retention }: NamedSource) => retention !== undefined || hasRules(toKeepOptions(values))
+  return forKeys(key, values, signal, (one, own) => pruneOne(one, own, signal), isMeant)
+}
+
+async function pruneAll(values: PruneValues, signal: AbortSignal): Promise<number> {
+  const { loaded } = values
+  let code: number = Exit.done
+  for (const key of await keysOf(toPlaceOptions(values, signal))) {
+    const configured = loaded?.sources.find(source => source.key === key) ?? loaded
+    try {
+      await pruneOne(key, { ...values, ...(configured && { configured }) }, signal)
+    } catch (error) {
+      // The other keys have nothing to do with it.
+      if (signal.aborted || !isBackupError(error)) throw error
+      new Reporter(values).warn(describeError(error))
+      code = Math.max(code, exitCode(error))
+    }
+  }
+  return code
+}
+
+async function pruneOne(key: string, values: PruneValues, signal: AbortSignal): Promise<number> {
   const reporter = new Reporter(values)
-  const places = toPlaceOptions(values, signal)
+  const { json, quiet, dryRun, allowMissing, configured } = values
+  const { grace, merge, keepSigvaults, ...kept } = configured?.retention ?? {}
+  // Rules are taken from one place: two halves would keep what nobody has asked for.
+  const keep = hasRules(toKeepOptions(values)) ? toKeepOptions(values) : { ...kept, ...utcOf(values) }
+  parseRules(keep)
   const options = {
-    ...{ ...places, ...keep, dryRun: values.dryRun, merge: values.merge, keepSigvaults: values.keepSigvaults },
-    ...{ allowMissing: values.allowMissing, graceMs: parseGrace(values.grace), lockWaitMs: toMs(values.lockWait) },
-    onError: reporter.onError,
+    ...{ ...toPlaceOptions(values, signal), ...keep, dryRun, allowMissing, merge: values.merge ?? merge },
+    ...{ keepSigvaults: values.keepSigvaults ?? keepSigvaults, graceMs: parseGrace(values.grace ?? grace) },
+    ...{ lockWaitMs: toMs(values.lockWait), onError: reporter.onError },
     onPlan(plan: PrunePlan) {
       if (json) process.stdout.write(toJsonLine({ event: 'plan', ...plan }))
       else if (!quiet)
@@ -43,19 +72,11 @@ export async function runPrune(key: string | undefined, values: PruneValues, sig
         )
     }
   }
-  if (key !== undefined) return tell(reporter, await pruneBackups(key, options))
-  let code: number = Exit.done
-  for (const one of await keysOf(places)) {
-    try {
-      tell(reporter, await pruneBackups(one, options))
-    } catch (error) {
-      // The other keys have nothing to do with it.
-      if (signal.aborted || !isBackupError(error)) throw error
-      reporter.warn(describeError(error))
-      code = Math.max(code, exitCode(error))
-    }
-  }
-  return code
+  return tell(reporter, await pruneBackups(key, options))
+}
+
+function utcOf({ utc }: PruneValues): KeepOptions {
+  return utc ? { timeZone: 'UTC' } : {}
 }
 
 const ACTIONS: Readonly<Record<PruneAction, string>> = { keep: 'keep', remove: 'remove', data: 'stays as data' }

@@ -1,6 +1,7 @@
 import { type VerifyReport, verifyBackup } from '../../pipelines/verify.js'
 import type { ProvenSample } from '../../pipelines/verify-sample.js'
 import type { SampleSize } from '../../proof/sample.js'
+import { forKeys } from '../each-source.js'
 import { problemsExit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
@@ -15,7 +16,11 @@ interface VerifyValues extends CommonValues {
 }
 
 /** `ibt verify`. */
-export async function runVerify(key: string, values: VerifyValues, signal: AbortSignal): Promise<number> {
+export function runVerify(key: string | undefined, values: VerifyValues, signal: AbortSignal): Promise<number> {
+  return forKeys(key, values, signal, (one, own) => verifyOne(one, own, signal))
+}
+
+async function verifyOne(key: string, values: VerifyValues, signal: AbortSignal): Promise<number> {
   const reporter = new Reporter(values)
   try {
     const { at, readData, sample, seed, maxAge: maxAgeMs } = values

@@ -32,7 +32,7 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
       const { runMerge } = await import('../commands/merge.js')
       answer(await runMerge(key, values, signal))
     })
-  addReader(program, 'clean <key>', 'delete what no backup needs any more')
+  addReader(program, 'clean [key]', 'delete what no backup needs any more')
     .option('--grace <time>', GRACE)
     .option('--keep-sigvaults', SIGVAULTS)
     .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)

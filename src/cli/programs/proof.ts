@@ -7,7 +7,7 @@ const SEED = 'choose as the run did that printed this seed'
 
 /** Commands that prove backups. */
 export function addProof(program: Command, signal: AbortSignal, answer: Answer): void {
-  addReader(program, 'verify <key>', 'check that a backup can be restored')
+  addReader(program, 'verify [key]', 'check that a backup can be restored')
     .option('--at <date>', AT)
     .option('--read-data', 'read every artifact, and check the SHA-256 of every file')
     .option(

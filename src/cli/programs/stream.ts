@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { addVolumeSize, collect, parseCodec, parseParts, parseSeconds } from '../options.js'
+import { parseCodec } from '../../codec/index.js'
+import { addVolumeSize, collect, parseParts, parseSeconds } from '../options.js'
 import { type Answer, AT, addReader } from './reader.js'
 
 /** Commands that send backups elsewhere, and receive them. */

@@ -1,0 +1,73 @@
+import type { IncrementalStages } from '../pipelines/backup-stages.js'
+import type { BackupOptions } from '../pipelines/options.js'
+import type { KeepOptions } from '../retention/rules.js'
+import type { Codec, Store } from '../types.js'
+import type { HooksConfig } from './hook.js'
+
+/** How long the backups of a source are kept: what `ibt prune` does where no rule is typed. */
+export interface RetentionConfig extends KeepOptions {
+  /** How long a removed backup can come back: `7d`, `36h`, `0`. Default: `GRACE_MS`. */
+  readonly grace?: string | undefined
+  /** Merge first, so that no removed backup stays as data. */
+  readonly merge?: boolean | undefined
+  /** Leave the signatures that older backups name. */
+  readonly keepSigvaults?: boolean | undefined
+}
+
+/** What decides the run itself, or a hook, and no config. */
+type OfOneRun = 'codec' | 'date' | 'dryRun' | 'init' | 'onError' | 'onProgress' | 'readFrom' | 'signal'
+
+/** One source: what is backed up under one key, and how. Either `path` or `paths` is given. */
+export interface SourceConfig extends Omit<BackupOptions<IncrementalStages>, OfOneRun> {
+  /** A directory or a file, relative to the config's own directory; `~/` is the home directory. */
+  readonly path?: string | undefined
+  /** Several of them in one backup, each under its absolute path. */
+  readonly paths?: readonly string[] | undefined
+  /** A codec, or its name with a level: `zstd:9`, `gzip`, `none`. */
+  readonly codec?: Codec | string | undefined
+  /** Default: that of the config. */
+  readonly retention?: RetentionConfig | undefined
+  /** Hooks around the backup of this source. */
+  readonly hooks?: HooksConfig | undefined
+}
+
+/** What a config module exports as its default: `export default defineConfig({ … })`. */
+export interface Config {
+  /** Where backups are stored: a directory relative to the config's own, a URL, or a store. `IBT_STORE` is stronger. */
+  readonly store?: Store | string | undefined
+  /** Local copies of states and signatures; false: none. `IBT_CACHE` is stronger. */
+  readonly cache?: Store | string | false | undefined
+  /** Codecs of your own, to read backups with. */
+  readonly codecs?: readonly Codec[] | undefined
+  /** The sources by name. The name is the key, if the source gives no other. */
+  readonly sources?: Readonly<Record<string, SourceConfig>> | undefined
+  /** Retention of every source that has none of its own. */
+  readonly retention?: RetentionConfig | undefined
+  /** Hooks around a run of `ibt backup`, whichever its sources. */
+  readonly hooks?: HooksConfig | undefined
+}
+
+/** Gives a config its type, so that an editor completes it and a compiler checks it; it changes nothing. */
+export function defineConfig(config: Config): Config {
+  return config
+}
+
+/** A source of a config that was checked: paths are absolute, defaults are filled in. */
+export interface NamedSource {
+  readonly name: string
+  readonly key: string
+  /** What is recorded as the root. */
+  readonly root: string
+  readonly options: BackupOptions<IncrementalStages>
+  readonly store: Store | string | undefined
+  readonly cache: Store | string | false | undefined
+  readonly codecs: readonly Codec[] | undefined
+  readonly retention: RetentionConfig | undefined
+  readonly hooks: HooksConfig
+}
+
+/** A config that was read and checked. */
+export interface LoadedConfig extends Pick<NamedSource, 'store' | 'cache' | 'codecs' | 'retention' | 'hooks'> {
+  readonly file: string
+  readonly sources: readonly NamedSource[]
+}
