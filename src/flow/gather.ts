@@ -84,18 +84,16 @@ export async function* gather<T>(source: AsyncIterable<T>): AsyncGenerator<Batch
   let isDone = false
   try {
     for (;;) {
-      const next = row === undefined ? await pulls.next() : await pulls.atHand()
-      if (next === undefined || next.done || !row?.takes(next.value)) {
-        if (row !== undefined) yield row.batch.slice(row.begin, row.end)
-        row = undefined
-        if (next?.done) {
-          isDone = true
-          return
-        }
-        if (next === undefined) continue
-        row = rowOf(next.value)
-        if (row === undefined) yield next.value
+      const next = row === undefined ? await pulls.next() : await pulls.fill(row)
+      if (row !== undefined) yield row.batch.slice(row.begin, row.end)
+      row = undefined
+      if (next === undefined) continue
+      if (next.done) {
+        isDone = true
+        return
       }
+      row = rowOf(next.value)
+      if (row === undefined) yield next.value
     }
   } catch (error) {
     isDone = pulls.hasFailed
@@ -116,7 +114,14 @@ class Pulls<T> {
   hasFailed = false
   #pull: Promise<IteratorResult<T>> | undefined
   #isTurnAwaited = false
-  #onTurn: (() => void) | undefined
+  #row: Row<T> | undefined
+  /** Of the row that is being filled. */
+  #settle:
+    | {
+        readonly resolve: (next: IteratorResult<T> | undefined) => void
+        readonly reject: (error: unknown) => void
+      }
+    | undefined
 
   /** A pull is under way. */
   get isPulling(): boolean {
@@ -137,36 +142,48 @@ class Pulls<T> {
     }
   }
 
-  /** Undefined if the next item is not at hand: then it is still being pulled. */
-  atHand(): Promise<IteratorResult<T> | undefined> {
-    const pull = (this.#pull ??= this.iterator.next())
+  /**
+   * Pulls items into a row while they are at hand. Resolves to the first that the row does not take; undefined if the next
+   * is not at hand: then it is still being pulled. Of the items themselves each costs one promise, and no function.
+   */
+  fill(row: Row<T>): Promise<IteratorResult<T> | undefined> {
+    this.#row = row
+    if (!this.#isTurnAwaited) this.#awaitTurn()
     return new Promise((resolve, reject) => {
-      let isLeft = false
-      this.#onTurn = () => {
-        isLeft = true
-        resolve(undefined)
-      }
-      if (!this.#isTurnAwaited) this.#awaitTurn()
-      pull.then(
-        next => {
-          // One that was left is asked for again.
-          if (isLeft) return
-          this.#onTurn = this.#pull = undefined
-          resolve(next)
-        },
-        error => {
-          this.hasFailed = true
-          reject(error)
-        }
-      )
+      this.#settle = { resolve, reject }
+      this.#pullAgain()
     })
+  }
+
+  #pullAgain(): void {
+    this.#pull ??= this.iterator.next()
+    this.#pull.then(this.#onNext, this.#onError)
+  }
+
+  readonly #onNext = (next: IteratorResult<T>): void => {
+    // One that was left is asked for again.
+    if (this.#settle === undefined) return
+    this.#pull = undefined
+    if (!next.done && this.#row!.takes(next.value)) this.#pullAgain()
+    else this.#end(next)
+  }
+
+  readonly #onError = (error: unknown): void => {
+    this.hasFailed = true
+    this.#settle?.reject(error)
+    this.#settle = undefined
+  }
+
+  #end(next: IteratorResult<T> | undefined): void {
+    this.#settle?.resolve(next)
+    this.#settle = undefined
   }
 
   #awaitTurn(): void {
     this.#isTurnAwaited = true
     setImmediate(() => {
       this.#isTurnAwaited = false
-      this.#onTurn?.()
+      this.#end(undefined)
     })
   }
 }
