@@ -89,6 +89,16 @@ function buildProgram(signal: AbortSignal, answer: Answer): Command {
   addLifecycle(program, signal, answer)
   addPlan(program, signal, answer)
   addRdiff(program)
+  program
+    .command('init [paths...]')
+    .summary('write a config with comments')
+    .description(MANUAL.init)
+    .option('--store <dir|url>', 'where backups are stored (default: IBT_STORE, else ./backups)')
+    .option('--force', 'replace a config that is there')
+    .action(async (paths, values) => {
+      const { runInit } = await import('./commands/init.js')
+      answer(runInit(paths, values))
+    })
   for (const command of program.commands.filter(command => MEASURED.has(command.name()))) {
     command.option('--metrics <file>', 'write the outcome as metrics into this file (see ibt help metrics)')
   }
