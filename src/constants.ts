@@ -88,5 +88,25 @@ export const LOCK_POLL_MS = 500
 export const XATTRS_BYTES = 960 * 1024
 /** Entries of an unsorted tar that are sorted, at most: each takes about a kilobyte of memory. */
 export const SORTED_ENTRIES = 1_000_000
+/** Bytes of one part of an upload to S3. */
+export const S3_PART_BYTES = 8 * 1024 * 1024
+/** Parts of one artifact that are uploaded to S3 at the same time. */
+export const S3_PARALLEL_PARTS = 3
+/** Parts that an object of S3 has, at most. */
+export const S3_PARTS_MAX = 10_000
+/** After so many parts they double: 10,000 parts, the first of 8 MiB, have 484 GiB. */
+export const S3_PARTS_OF_A_SIZE = 2000
+/** How often a request to S3 is tried, in all. */
+export const S3_ATTEMPTS = 6
+/** Milliseconds after which a connection to S3 on which nothing moves is given up. */
+export const S3_STALLED_MS = 120_000
+/** How often a read from S3 goes on where it broke, without a byte between. */
+export const S3_RESUMES = 5
+/** Milliseconds before it first goes on; doubled every time. */
+export const S3_RESUME_MS = 100
+/** Milliseconds that an upload to S3 which has failed waits until the server has forgotten it. */
+export const S3_ABORT_MS = 3000
+/** Days for which an object that was thawed can be read. */
+export const S3_THAW_DAYS = 7
 /** Bytes of one volume of a bundle: in a live stream, they are gathered in memory. */
 export const VOLUME_BYTES = 8 * 1024 * 1024

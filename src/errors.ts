@@ -1,5 +1,6 @@
 /** Every code that this package throws. A code is API: it changes only in a major version; messages may change. */
 export type ErrorCode =
+  | 'IBT_ARCHIVED'
   | 'IBT_ARCHIVE_CORRUPT'
   | 'IBT_ARCHIVE_TRUNCATED'
   | 'IBT_BAD_MAGIC'

@@ -3,7 +3,6 @@ import { BackupError } from './errors.js'
 /** Versions of the optional packages that this package was tried with: the first numbers of the ranges in package.json. */
 export const PEER_VERSIONS = {
   '@aws-sdk/client-s3': '3',
-  '@aws-sdk/lib-storage': '3',
   'age-encryption': '0.3',
   ssh2: '1',
   webdav: '5'

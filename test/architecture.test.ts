@@ -101,6 +101,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   ignore: /^rules\.ts$/,
   'chrono-node': /^places\/at\.ts$/,
   commander: /^cli\//,
+  '@aws-sdk/client-s3': /^stores\/s3\//,
   '@mongodb-js/zstd': /^codec\//
 }
 

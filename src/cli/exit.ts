@@ -47,6 +47,7 @@ const INTEGRITY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ])
 
 const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'IBT_ARCHIVED',
   'IBT_CLOCK',
   'IBT_CODEC_UNKNOWN',
   'IBT_CONFIG_UNSAFE',

@@ -59,6 +59,7 @@ export function cachedStore(store: Store, cache: Store, { fills = true }: CacheO
     },
     ...(store.create && { create: store.create.bind(store) }),
     ...(store.retain && { retain: store.retain.bind(store) }),
+    ...(store.thaw && { thaw: store.thaw.bind(store) }),
     async clean(key) {
       const cleaned = (await store.clean?.(key)) ?? 0
       return cleaned + ((await cache.clean?.(key).catch(() => 0)) ?? 0)

@@ -26,6 +26,8 @@ export interface StoreDefinition {
   create?(name: string, bytes: Uint8Array, options: StoreOptions): Promise<boolean>
   /** From now until a time (ms since 1970), `put` and `delete` of the name fail with `retained(name, untilMs)`. */
   retain?(name: string, untilMs: number, options: StoreOptions): Promise<unknown>
+  /** Asks for a name to become readable that the list shows as `frozen`. */
+  thaw?(name: string, options: StoreOptions): Promise<unknown>
   /** Removes what interrupted puts of a key have left beside what is listed. */
   clean?(key: string): Promise<number>
 }
@@ -41,7 +43,7 @@ export function defineStore(definition: StoreDefinition): Store {
   for (const call of ['put', 'get', 'list', 'delete'] as const) {
     if (typeof definition?.[call] !== 'function') throw new TypeError(`defineStore: ${call} is not a function`)
   }
-  const { id = `${UNNAMED}${randomBytes(8).toString('hex')}`, places, create, retain, clean } = definition
+  const { id = `${UNNAMED}${randomBytes(8).toString('hex')}`, places, create, retain, thaw, clean } = definition
   return {
     id,
     ...(places && { places }),
@@ -111,6 +113,17 @@ export function defineStore(definition: StoreDefinition): Store {
           await retain.call(definition, name, untilMs, { signal })
         } catch (error) {
           throw isMissing(error) ? notFound(name, error) : coded('retain', name, error, signal)
+        }
+      }
+    }),
+    ...(thaw && {
+      async thaw(name: string, { signal }: StoreOptions = {}) {
+        checkStoredName(name)
+        signal?.throwIfAborted()
+        try {
+          await thaw.call(definition, name, { signal })
+        } catch (error) {
+          throw isMissing(error) ? notFound(name, error) : coded('thaw', name, error, signal)
         }
       }
     }),

@@ -4,8 +4,7 @@ import { type FileHandle, open, readdir, readFile, rename, stat, unlink } from '
 import { join, resolve } from 'node:path'
 import { CHUNK_BYTES } from '../constants.js'
 import { readBuffer } from '../flow/memory.js'
-import { isLockName, isProofsName, parseArtifactName, parseRemovedName } from '../format/names.js'
-import { parseVolumeName } from '../format/volume-names.js'
+import { isLockName } from '../format/names.js'
 import { makeDirectories } from '../native/make-directories.js'
 import { syncDescriptor } from '../native/sync.js'
 import { decodePath } from '../path.js'
@@ -15,7 +14,7 @@ import { isCode, publishNew, raise, syncDirectory, unlinkIfThere, writeAll } fro
 import { makeReadOnly, markedName, markOf, printMark, readMark } from './directory-marks.js'
 import { decodeHolder, isGone } from './lock-holder.js'
 import type { RetainingStore } from './memory.js'
-import { compareStoredNames, notFound, retained } from './stored-name.js'
+import { compareStoredNames, isNameOf, notFound, retained } from './stored-name.js'
 
 /** A store in a directory of this machine. */
 export interface DirectoryStore extends RetainingStore {
@@ -121,11 +120,10 @@ export function directoryStore(path: string): DirectoryStore {
       for (const name of names) {
         const marked = markedName(name)
         // A crash came between the file and its mark.
-        if (marked !== undefined && isOf(marked, key) && !names.includes(marked)) await unlinkIfThere(fileOf(name))
+        if (marked !== undefined && isNameOf(marked, key) && !names.includes(marked)) await unlinkIfThere(fileOf(name))
         const published = TEMPORARY.exec(name)?.[1] ?? ''
         const isAnyones = isLockName(published, key) && (await isAbandoned(fileOf(name)))
-        // A verification whose proofs are on their way loses them, and nothing else.
-        if (!isOf(published, key) && !isAnyones && !isProofsName(published, key)) continue
+        if (!isNameOf(published, key) && !isAnyones) continue
         if (await unlinkIfThere(fileOf(name))) removed++
       }
       return removed
@@ -137,11 +135,6 @@ export function directoryStore(path: string): DirectoryStore {
     const untilMs = await readMark(directory, name)
     if (untilMs > Date.now()) throw retained(name, untilMs)
   }
-}
-
-/** Whether a name is that of an artifact, a volume of one, or a removed state of a key. */
-function isOf(name: string, key: string): boolean {
-  return (parseArtifactName(name) ?? parseRemovedName(name) ?? parseVolumeName(name))?.key === key
 }
 
 /** Names that are UTF-8, in byte order: others were not made by a store. */

@@ -8,12 +8,12 @@ interface Scheme {
   /** Loads the code of the scheme, and makes the store. Called at the first call of the store, and only once. */
   readonly load: (url: URL) => Promise<Store>
   /** The optional calls that its stores have: a run asks for them before anything is loaded. */
-  readonly calls: readonly OptionalCall[]
+  readonly calls: readonly OptionalCall[] | ((url: URL) => readonly OptionalCall[])
   /** Where its credentials belong, for people. */
   readonly credentials: string
 }
 
-type OptionalCall = 'create' | 'retain' | 'clean'
+type OptionalCall = 'create' | 'retain' | 'thaw' | 'clean'
 
 const http: Scheme = {
   load: async url => (await import('./http/index.js')).fromUrl(url),
@@ -21,10 +21,22 @@ const http: Scheme = {
   credentials: 'a password belongs into ~/.netrc, a token into IBT_HTTP_TOKEN'
 }
 
+const s3: Scheme = {
+  load: async url => (await import('./s3/index.js')).fromUrl(url),
+  calls: ({ searchParams }) => [
+    ...(searchParams.get('conditionalCreate') === 'false' ? [] : (['create'] as const)),
+    ...(searchParams.has('objectLock') ? (['retain'] as const) : []),
+    'thaw',
+    'clean'
+  ],
+  credentials: 'credentials are those of the AWS configuration, such as AWS_ACCESS_KEY_ID or AWS_PROFILE'
+}
+
 /** All schemes but `file:`, which needs nothing loaded. */
 const SCHEMES: Readonly<Record<string, Scheme>> = {
   'http:': http,
-  'https:': http
+  'https:': http,
+  's3:': s3
 }
 
 /**
@@ -56,6 +68,7 @@ function lazyStore(url: URL, { load, calls }: Scheme): Store {
     loading ??= load(url)
     return loading
   }
+  const has = typeof calls === 'function' ? calls(url) : calls
   return {
     id: storeUrlId(url),
     put: async (...call) => (await open()).put(...call),
@@ -67,8 +80,9 @@ function lazyStore(url: URL, { load, calls }: Scheme): Store {
     },
     delete: async (...call) => (await open()).delete(...call),
     // The table promises them.
-    ...(calls.includes('create') && { create: async (...call) => (await open()).create!(...call) }),
-    ...(calls.includes('retain') && { retain: async (...call) => (await open()).retain!(...call) }),
-    ...(calls.includes('clean') && { clean: async (...call) => (await open()).clean!(...call) })
+    ...(has.includes('create') && { create: async (...call) => (await open()).create!(...call) }),
+    ...(has.includes('retain') && { retain: async (...call) => (await open()).retain!(...call) }),
+    ...(has.includes('thaw') && { thaw: async (...call) => (await open()).thaw!(...call) }),
+    ...(has.includes('clean') && { clean: async (...call) => (await open()).clean!(...call) })
   }
 }

@@ -1,4 +1,6 @@
 import { BackupError, isBackupError } from '../errors.js'
+import { isProofsName, parseArtifactName, parseRemovedName } from '../format/names.js'
+import { parseVolumeName } from '../format/volume-names.js'
 import type { ByteRange } from '../types.js'
 
 /** What the id of a store begins with that has none of its own: another at every run. */
@@ -53,6 +55,16 @@ export function checkChunk(chunk: unknown): void {
 /** Order of `list`: that of the names' bytes. */
 export function compareStoredNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+/**
+ * Whether a name is that of an artifact of a key, a volume of one, a removed state, or what a verification has proven: if
+ * a put of it was interrupted, `clean` may remove what it has left. A verification under way loses its proofs by that, and
+ * nothing else.
+ */
+export function isNameOf(name: string, key: string): boolean {
+  if (isProofsName(name, key)) return true
+  return (parseArtifactName(name) ?? parseRemovedName(name) ?? parseVolumeName(name))?.key === key
 }
 
 /** The error of a name that a store does not have. */

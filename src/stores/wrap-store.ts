@@ -1,9 +1,10 @@
 import type { Store } from '../types.js'
 
 /** Calls and fields that replace those of a store. */
-export type StoreChanges = Partial<Omit<Store, 'create' | 'retain' | 'clean'>> & {
+export type StoreChanges = Partial<Omit<Store, 'create' | 'retain' | 'thaw' | 'clean'>> & {
   readonly create?: Store['create'] | undefined
   readonly retain?: Store['retain'] | undefined
+  readonly thaw?: Store['thaw'] | undefined
   readonly clean?: Store['clean'] | undefined
 }
 
@@ -15,7 +16,7 @@ export type StoreChanges = Partial<Omit<Store, 'create' | 'retain' | 'clean'>> &
  * A wrapper that changes what is stored takes an id of its own, or the cache mixes the two up.
  */
 export function wrapStore(store: Store, changes: StoreChanges): Store {
-  const { create, retain, clean } = store
+  const { create, retain, thaw, clean } = store
   const wrapped = {
     id: store.id,
     ...(store.places && { places: store.places }),
@@ -25,6 +26,7 @@ export function wrapStore(store: Store, changes: StoreChanges): Store {
     delete: (...call: Parameters<Store['delete']>) => store.delete(...call),
     ...(create && { create: create.bind(store) }),
     ...(retain && { retain: retain.bind(store) }),
+    ...(thaw && { thaw: thaw.bind(store) }),
     ...(clean && { clean: clean.bind(store) }),
     ...changes
   }

@@ -32,6 +32,8 @@ export interface StoredName {
   readonly sizeBytes: number
   /** Until when the store neither deletes nor replaces the name: in ms since 1970, where its list can say so. */
   readonly retainedUntilMs?: number | undefined
+  /** Where the name cannot be read now: `frozen` until `thaw` is called, then `thawing` until it is done. */
+  readonly cold?: 'frozen' | 'thawing' | undefined
 }
 
 /** What every call of a store takes. */
@@ -63,7 +65,7 @@ export interface Store {
   put(name: string, source: Source<Uint8Array>, options?: StoreOptions): Promise<void>
   /**
    * The bytes of a name, or of a part of it, in memory of the caller's. A range may end behind the end.
-   * @throws BackupError IBT_NOT_FOUND, IBT_STORE_FAILED
+   * @throws BackupError IBT_NOT_FOUND, IBT_ARCHIVED for a name that has to be thawed before, IBT_STORE_FAILED
    */
   get(name: string, range?: ByteRange, options?: StoreOptions): AsyncIterable<Uint8Array>
   /** Names that begin with the prefix, with their sizes, in bytewise order: those whose `put` has resolved. */
@@ -81,6 +83,12 @@ export interface Store {
    * @throws BackupError IBT_NOT_FOUND
    */
   retain?(name: string, untilMs: number, options?: StoreOptions): Promise<void>
+  /**
+   * Asks for a name that is `frozen` to become readable, which may take days. Resolves when it has been asked for. One
+   * that is not frozen stays as it is.
+   * @throws BackupError IBT_NOT_FOUND
+   */
+  thaw?(name: string, options?: StoreOptions): Promise<void>
   /**
    * Removes what interrupted puts of a key have left beside what is listed, and resolves to how many there were. Called
    * by the holder of the key's lock, before its first `put`.

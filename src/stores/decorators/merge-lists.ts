@@ -45,9 +45,13 @@ export async function* mergeLists(
 /** What several stores say of a name as one: the size that the first of them says, and the latest time of retention. */
 export function toStoredName({ found }: ListedName, preferred = 0): StoredName {
   const there = found.filter(one => one !== undefined)
-  const { name, sizeBytes } = found[preferred] ?? there[0]!
+  const { name, sizeBytes, cold } = found[preferred] ?? there[0]!
   const untils = there.flatMap(({ retainedUntilMs }) => (retainedUntilMs === undefined ? [] : [retainedUntilMs]))
-  return { name, sizeBytes, ...(untils.length > 0 && { retainedUntilMs: Math.max(...untils) }) }
+  return {
+    ...{ name, sizeBytes },
+    ...(untils.length > 0 && { retainedUntilMs: Math.max(...untils) }),
+    ...(cold && { cold })
+  }
 }
 
 function raise(_index: number, error: unknown): never {

@@ -17,7 +17,7 @@ export function prefixed(store: Store, prefix: string): Store {
   checkKey(`${prefix}x`)
   if (Buffer.byteLength(prefix) > PREFIX_BYTES_MAX)
     throw new RangeError(`A prefix has ${PREFIX_BYTES_MAX} bytes at most`)
-  const { places, create, retain, clean } = store
+  const { places, create, retain, thaw, clean } = store
   return defineStore({
     id: `${store.id} ${prefix}`,
     places,
@@ -32,6 +32,7 @@ export function prefixed(store: Store, prefix: string): Store {
     delete: (name, options) => store.delete(prefix + name, options),
     ...(create && { create: (name, bytes, options) => create.call(store, prefix + name, bytes, options) }),
     ...(retain && { retain: (name, untilMs, options) => retain.call(store, prefix + name, untilMs, options) }),
+    ...(thaw && { thaw: (name, options) => thaw.call(store, prefix + name, options) }),
     ...(clean && { clean: key => clean.call(store, prefix + key) })
   })
 }

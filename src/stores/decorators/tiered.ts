@@ -49,9 +49,18 @@ export function tiered(tiers: Tiers): Store {
     async delete(name, options) {
       for (const store of placeFirst(name)) await store.delete(name, options)
     },
-    retain: canRetain ? (name, untilMs, options) => retainThere(placeFirst(name), name, untilMs, options) : undefined,
+    retain: canRetain
+      ? (name, untilMs, options) => callOwner(placeFirst(name), name, store => store.retain?.(name, untilMs, options))
+      : undefined,
+    thaw: stores.some(canThaw)
+      ? (name, options) => callOwner(placeFirst(name).filter(canThaw), name, store => store.thaw?.(name, options))
+      : undefined,
     clean: canClean ? key => cleanAll(stores, key) : undefined
   })
+}
+
+function canThaw({ thaw }: Store): boolean {
+  return thaw !== undefined
 }
 
 /** The places of all stores, each once. */
@@ -60,15 +69,20 @@ export function placesOf(stores: readonly Store[]): Pick<Store, 'places'> {
   return places.length > 0 ? { places } : {}
 }
 
-async function retainThere(stores: readonly Store[], ...call: Parameters<NonNullable<Store['retain']>>): Promise<void> {
+/** Calls the first store that has the name. */
+async function callOwner(
+  stores: readonly Store[],
+  name: string,
+  call: (store: Store) => Promise<void> | undefined
+): Promise<void> {
   for (const store of stores) {
     try {
-      return await store.retain!(...call)
+      return await call(store)
     } catch (error) {
       if (!isNotFound(error)) throw error
     }
   }
-  throw notFound(call[0])
+  throw notFound(name)
 }
 
 async function cleanAll(stores: readonly Store[], key: string): Promise<number> {
