@@ -19,11 +19,13 @@ export interface InitFacts {
 
 const quote = (text: string) => `'${text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n')}'`
 
+const PACKAGE = quote('incremental-backups-tools')
+
 const HEAD = {
-  ts: `import { defineConfig } from 'incremental-backups-tools'
+  ts: `import { defineConfig } from ${PACKAGE}
 
 export default defineConfig({`,
-  js: `/** @type {import('incremental-backups-tools').Config} */
+  js: `/** @type {import(${PACKAGE}).Config} */
 export default {`
 }
 
