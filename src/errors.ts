@@ -30,7 +30,6 @@ export type ErrorCode =
   | 'IBT_OUT_OF_ORDER'
   | 'IBT_PEER_MISSING'
   | 'IBT_READ_FAILED'
-  | 'IBT_READ_ONLY'
   | 'IBT_RETAINED'
   | 'IBT_SIGNATURE_CORRUPT'
   | 'IBT_SIZE_UNKNOWN'

@@ -55,7 +55,6 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_NAME_TAKEN',
   'IBT_NOT_ALLOWED',
   'IBT_NOT_EMPTY',
-  'IBT_READ_ONLY',
   'IBT_RETAINED',
   'IBT_SOURCE_MISMATCH',
   'IBT_SOURCE_SHRUNK',

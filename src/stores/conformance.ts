@@ -42,7 +42,7 @@ export function storeConformance(
 }
 
 /** A store that does not hear an abort would leave a test waiting for ever. */
-async function endsWithin(timeoutMs: number, check: Promise<void>): Promise<void> {
+export async function endsWithin(timeoutMs: number, check: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`The store has not answered after ${timeoutMs} ms`)), timeoutMs)
@@ -54,7 +54,8 @@ async function endsWithin(timeoutMs: number, check: Promise<void>): Promise<void
   }
 }
 
-const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
+/** The promises: each is tried in an empty store. */
+export const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> = {
   'has an id that is not empty': async store => {
     assert.equal(typeof store.id, 'string')
     assert.notEqual(store.id, '')

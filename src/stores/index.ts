@@ -10,4 +10,5 @@ export { type CreatingStore, memoryStore, type RetainingStore } from './memory.j
 export { nullStore } from './null-store.js'
 export { storeFromUrl } from './open-store.js'
 export { isNotFound, isRetained, notFound, retained } from './stored-name.js'
+export { type TriedPromise, type ValidateOptions, type ValidateReport, validateStore } from './validate-store.js'
 export { type StoreChanges, wrapStore } from './wrap-store.js'

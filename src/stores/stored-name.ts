@@ -11,19 +11,21 @@ const UNTIL_MS_MAX = 8.64e15
 /** Bytes of a name, at most: file systems take 255, and a temporary name is 22 longer. */
 const NAME_BYTES_MAX = 230
 
-/**
- * Refuses anything that is not a name in every store: empty, hidden, a path, longer than 230 bytes, or not UTF-8.
- * @throws BackupError IBT_NAME_INVALID
- */
-export function checkStoredName(name: string): void {
-  const isName =
+/** Whether something is a name in every store: neither empty, hidden, a path, longer than 230 bytes, nor not UTF-8. */
+export function isStoredName(name: unknown): name is string {
+  return (
     typeof name === 'string' &&
     name !== '' &&
     !name.startsWith('.') &&
     !/[/\0]/.test(name) &&
     name.isWellFormed() &&
     Buffer.byteLength(name) <= NAME_BYTES_MAX
-  if (isName) return
+  )
+}
+
+/** @throws BackupError IBT_NAME_INVALID for anything that is not a name in every store */
+export function checkStoredName(name: string): void {
+  if (isStoredName(name)) return
   const message = `${JSON.stringify(name)} is not a valid name in a store: 1 to ${NAME_BYTES_MAX} bytes, without '/', NUL or a leading '.'`
   throw new BackupError('IBT_NAME_INVALID', message, { path: name })
 }

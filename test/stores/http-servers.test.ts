@@ -59,8 +59,8 @@ for (const [name, { command, start }] of Object.entries(SERVERS)) {
       assert.deepEqual((await verifyBackup('key', { ...there, readData: true })).problems, [])
       await restoreBackup('key', join(base, 'out'), there)
       assert.deepEqual(readdirSync(join(base, 'out')), readdirSync(source))
-      await assert.rejects(fullBackup(source, { ...there, key: 'key' }), { code: 'IBT_READ_ONLY' })
-      await assert.rejects(served('backups').delete(names[0]!), { code: 'IBT_READ_ONLY' })
+      await assert.rejects(fullBackup(source, { ...there, key: 'key' }), { code: 'IBT_NOT_ALLOWED' })
+      await assert.rejects(served('backups').delete(names[0]!), { code: 'IBT_NOT_ALLOWED' })
       assert.deepEqual(readdirSync(store), names)
     })
 

@@ -252,5 +252,5 @@ test('the command line reads from a URL, and a backup into it is refused with ex
   assert.deepEqual([list.status, /There is nothing at|No backup/.test(list.stdout + list.stderr)], [1, true])
   const empty = await faulty(t, ({ response }) => response.writeHead(200).end('[]'))
   const backup = await desk.start(['backup', 'src', '--store', empty.server.url]).ended
-  assert.deepEqual([backup.status, /can only be read/.test(backup.stderr)], [5, true])
+  assert.deepEqual([backup.status, /does not allow to/.test(backup.stderr)], [5, true])
 })

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { MANUAL } from '../manual.js'
 import { parseAge, parseSample } from '../proof-options.js'
 import { type Answer, AT, addReader } from './reader.js'
 
@@ -37,6 +38,21 @@ export function addProof(program: Command, signal: AbortSignal, answer: Answer):
       const { runDrill } = await import('../commands/drill.js')
       answer(await runDrill(key, values, signal))
     })
+  program
+    .command('validate-store <store>')
+    .summary('try what a store promises, before it is used')
+    .description(MANUAL['validate-store'])
+    .option('--many', 'also put, list and delete 1,001 names')
+    .option(
+      '--json',
+      'JSON on stdout, one object a line: an event for each promise, and a last line with the exit code'
+    )
+    .option('--quiet', 'print only promises that are broken')
+    .addHelpText('after', VALIDATE_HELP)
+    .action(async (store, values) => {
+      const { runValidateStore } = await import('../commands/validate-store.js')
+      answer(await runValidateStore(store, values, signal))
+    })
 }
 
 const VERIFY_HELP = `
@@ -46,6 +62,13 @@ Examples:
   ibt verify photos --store /mnt/backups --max-age 30d   all but what is known
 
 Exit codes: 0 all is well, 4 something is damaged or missing, 1 failed`
+
+const VALIDATE_HELP = `
+Examples:
+  ibt validate-store /mnt/nas/backups
+  ibt validate-store https://backups.example.org/srv --json
+
+Exit codes: 0 every promise is kept, 1 one is broken, or the store failed`
 
 const DRILL_HELP = `
 Examples:

@@ -1,5 +1,6 @@
 import { BackupError } from '../../errors.js'
 import type { Store, StoredName } from '../../types.js'
+import { notAllowed } from '../decorators/restricted.js'
 import { defineStore } from '../define-store.js'
 import { readLogin } from '../netrc.js'
 import { storeUrlId } from '../store-url.js'
@@ -32,7 +33,7 @@ export interface HttpStoreOptions {
 
 /**
  * A directory of a web server as a store to read from, by range requests that go on where a connection was cut. What
- * would write is refused with `IBT_READ_ONLY`.
+ * would write is refused with `IBT_NOT_ALLOWED`.
  *
  * `list` asks for the directory: JSON of nginx (`autoindex_format json`) or Caddy, or an index page of Apache, nginx,
  * lighttpd or Python, for which each size is one request more. Without either, a file `index.json` is read.
@@ -51,8 +52,12 @@ export function httpStore(options: HttpStoreOptions): Store {
 
   return defineStore({
     id: storeUrlId(url),
-    put: readOnly,
-    delete: readOnly,
+    put: async name => {
+      throw notAllowed('put', name)
+    },
+    delete: async name => {
+      throw notAllowed('delete', name)
+    },
 
     async *get(name, range, { signal }) {
       const { start, end = Infinity } = range
@@ -115,11 +120,6 @@ async function credentials({ hostname, username }: URL): Promise<Record<string, 
   const login = await readLogin(hostname, username === '' ? undefined : decodeURIComponent(username))
   if (login === undefined) return {}
   return { authorization: `Basic ${Buffer.from(`${login.user}:${login.password}`).toString('base64')}` }
-}
-
-async function readOnly(name: string): Promise<never> {
-  const message = `A store of a web server can only be read: ${name} is neither written nor deleted`
-  throw new BackupError('IBT_READ_ONLY', message, { path: name })
 }
 
 /** @throws BackupError IBT_NOT_FOUND if there is no such directory; IBT_STORE_FAILED if it is not listed */

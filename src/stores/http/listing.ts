@@ -1,4 +1,4 @@
-import { checkStoredName } from '../stored-name.js'
+import { isStoredName } from '../stored-name.js'
 
 /** A name that a listing has, and its size if it says so. */
 export interface Listed {
@@ -29,7 +29,7 @@ function fromJson(text: string): Listed[] | undefined {
   }
   return (items as unknown[]).flatMap(item => {
     const { name, size, type, is_dir } = Object(item) as Record<string, unknown>
-    if (typeof name !== 'string' || !isName(name) || type === 'directory' || is_dir === true) return []
+    if (!isStoredName(name) || type === 'directory' || is_dir === true) return []
     return { name, sizeBytes: typeof size === 'number' && Number.isSafeInteger(size) ? size : undefined }
   })
 }
@@ -39,7 +39,7 @@ function fromLinks(text: string, directory: URL): Listed[] {
   const names = new Set<string>()
   for (const [, double, single, bare] of text.matchAll(LINK)) {
     const name = nameOf(unescapeHtml(double ?? single ?? bare ?? ''), directory)
-    if (name !== undefined && isName(name)) names.add(name)
+    if (isStoredName(name)) names.add(name)
   }
   return Array.from(names, name => ({ name, sizeBytes: undefined }))
 }
@@ -52,15 +52,6 @@ function nameOf(link: string, directory: URL): string | undefined {
     return isBelow ? decodeURIComponent(pathname.slice(directory.pathname.length)) : undefined
   } catch {
     return undefined
-  }
-}
-
-function isName(name: string): boolean {
-  try {
-    checkStoredName(name)
-    return true
-  } catch {
-    return false
   }
 }
 
