@@ -1,6 +1,7 @@
 /** What flows through the stages, and what it is stored in. */
 export type * from './types/artifact.js'
 export type * from './types/change.js'
+export type * from './types/cipher.js'
 export type * from './types/codec.js'
 export type * from './types/entry.js'
 export * from './types/item.js'

@@ -31,6 +31,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
     ...['interop', 'bundle']
   ],
+  age: [...GROUND, 'path', 'peer', 'flow', 'format', 'codec', 'stores'],
   places: [...GROUND, 'path', 'format', 'stores'],
   proof: [...GROUND, 'path', 'flow', 'format'],
   lifecycle: [...GROUND, 'format', 'retention', 'stores', 'places'],
@@ -102,6 +103,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   'chrono-node': /^places\/at\.ts$/,
   commander: /^cli\//,
   '@aws-sdk/client-s3': /^stores\/s3\//,
+  'age-encryption': /^age\//,
   '@mongodb-js/zstd': /^codec\//
 }
 
@@ -115,7 +117,7 @@ interface Import {
 }
 
 const STATEMENT =
-  /^\s*(?:import|export)\s(type\s)?[^'"`;=]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm
+  /^\s*(?:import|export)\s(type\s)?[^'"`;=]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'(?: as string)?\)/gm
 
 function importsOf(from: string): Import[] {
   const text = readFileSync(join(source, from), 'utf8')

@@ -1,5 +1,5 @@
 import { FRAME_BYTES } from '../constants.js'
-import type { ArtifactEncoder, Codec, FrameIndex, FrameSize, ReadRange, Source } from '../types.js'
+import type { ArtifactEncoder, Codec, FrameIndex, FrameSize, OpenedRange, ReadRange, Source } from '../types.js'
 import { openArchive } from './archive-reader.js'
 
 /**
@@ -20,12 +20,24 @@ export function chainCodecs(first: Codec, second: Codec): Codec {
     // What `index` reads frames from has been decoded by `second` already.
     decode: (stored, sizeBytes) => first.decode(stored, sizeBytes),
     async index(read, storedBytes, name) {
-      const between = await openArchive(read, storedBytes, second, name)
-      const readBetween: ReadRange = (start, end) => between.view(start, end - start)
-      return readFrom(await first.index(readBetween, between.sizeBytes, name), readBetween)
+      const between = await rangesOf(second, read, storedBytes, name)
+      return readFrom(await first.index(between.read, between.sizeBytes, name), between.read)
     },
-    decodeAll: (source: Source<Uint8Array>, name: string) => first.decodeAll(second.decodeAll(source, name), name)
+    decodeAll: (source: Source<Uint8Array>, name: string) => first.decodeAll(second.decodeAll(source, name), name),
+    ...(second.encrypted && {
+      encrypted: {
+        cipher: second.encrypted.cipher,
+        // A cipher alone has nothing but stored bytes in it.
+        inner: second.encrypted.inner.suffix === '' ? first : chainCodecs(first, second.encrypted.inner)
+      }
+    })
   }
+}
+
+async function rangesOf(codec: Codec, read: ReadRange, storedBytes: number, name: string): Promise<OpenedRange> {
+  if (codec.ranges !== undefined) return codec.ranges(read, storedBytes, name)
+  const archive = await openArchive(read, storedBytes, codec, name)
+  return { sizeBytes: archive.sizeBytes, read: (start, end) => archive.view(start, end - start) }
 }
 
 /** An index whose frames are read from what the second codec decodes. */

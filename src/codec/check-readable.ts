@@ -1,6 +1,8 @@
-import { BackupError } from '../errors.js'
-import type { ArtifactEncoder, Codec, FrameSize } from '../types.js'
+import { BackupError, isBackupError } from '../errors.js'
+import { asBuffer } from '../format/byte-reader.js'
+import type { ArtifactEncoder, Cipher, Codec, FrameSize, Reading } from '../types.js'
 import { openArchive } from './archive-reader.js'
+import { checkCipher, isCipher } from './cipher-codec.js'
 import { checkCodec, knownCodecs } from './known-codecs.js'
 
 /** What is encoded to see whether it can be read back. */
@@ -8,28 +10,55 @@ const SAMPLE = Buffer.from('A backup is worth what can be read of it.\n'.repeat(
 
 /**
  * Refuses a codec whose artifacts readers could not decode: two small frames are encoded, and decoded by the codec that
- * readers take for its suffix, both as a stream and by the index.
+ * readers take for its suffix, both as a stream and by the index. With a cipher they are encrypted, too; what no reader
+ * here has the key of is checked as far as that goes.
  *
- * @throws TypeError if it is not a codec; BackupError IBT_CODEC_UNKNOWN if its artifacts cannot be read back
+ * @throws TypeError if it is not a codec, or not a cipher; BackupError IBT_CODEC_UNKNOWN if its artifacts cannot be read
+ * back, and what a cipher says of its keys
  */
-export async function checkReadable(codec: Codec, own: readonly Codec[] = []): Promise<void> {
+export async function checkReadable(codec: Codec, own: readonly Reading[] = [], cipher?: Cipher): Promise<void> {
   checkCodec(codec)
-  const name = `an artifact that ends in '${codec.suffix}'`
-  const suffixes = codec.suffix.split('.').slice(1)
-  // A reader without the caller's codecs takes our own codec for our own suffix.
-  const readers = [knownCodecs()(suffixes) ?? knownCodecs(withCodec(own, codec))(suffixes)!]
+  if (cipher !== undefined) checkCipher(cipher)
+  const suffix = codec.suffix + (cipher?.suffix ?? '')
+  const name = `an artifact that ends in '${suffix}'`
+  const suffixes = suffix.split('.').slice(1)
   try {
-    const stored = await encodeSample(codec)
-    for (const reader of readers) await checkDecodes(reader, stored, name)
+    const encoded = await encodeSample(codec)
+    const stored = cipher === undefined ? encoded : await sealSample(cipher, encoded)
+    const reading = readingOf(own, cipher)
+    if (reading !== undefined && (reading.opens ?? 'all') !== 'all') await reading.checkSealed?.(stored, encoded.length)
+    else {
+      // A reader without the caller's codecs takes our own codec for our own suffix.
+      const readings = withCodec(withCodec(own, codec), cipher)
+      await checkDecodes(knownCodecs()(suffixes) ?? knownCodecs(readings)(suffixes)!, stored, name)
+    }
   } catch (cause) {
-    const message = `Codec ${codec.name} writes ${name}, which could not be read back`
-    throw new BackupError('IBT_CODEC_UNKNOWN', message, { path: codec.suffix, cause })
+    // What a cipher says of its recipients and keys says it all.
+    if (cipher !== undefined && isPlainly(cause)) throw cause
+    const message = `${describe(codec, cipher)} writes ${name}, which could not be read back`
+    throw new BackupError('IBT_CODEC_UNKNOWN', message, { path: suffix, cause })
   }
 }
 
-/** The codecs that a run reads with: the caller's, and the one that it writes with. */
-export function withCodec(own: readonly Codec[], codec: Codec): readonly Codec[] {
-  return own.some(({ suffix }) => suffix === codec.suffix) ? own : [...own, codec]
+function describe({ name }: Codec, cipher: Cipher | undefined): string {
+  return cipher === undefined ? `Codec ${name}` : `Codec ${name} with cipher ${cipher.name}`
+}
+
+function isPlainly(error: unknown): boolean {
+  if (!isBackupError(error)) return error instanceof TypeError || error instanceof RangeError
+  return ['IBT_KEY_MISSING', 'IBT_KEY_WRONG', 'IBT_PEER_MISSING', 'IBT_WRITE_FAILED'].includes(error.code)
+}
+
+/** What reads the artifacts of a cipher: the caller may have given one with more keys. */
+function readingOf(own: readonly Reading[], cipher: Cipher | undefined): Cipher | undefined {
+  if (cipher === undefined) return undefined
+  const given = own.find(({ suffix }) => suffix === cipher.suffix)
+  return given !== undefined && isCipher(given) ? given : cipher
+}
+
+/** The codecs that a run reads with: the caller's, and what it writes with. */
+export function withCodec(own: readonly Reading[], written: Reading | undefined): readonly Reading[] {
+  return written === undefined || own.some(({ suffix }) => suffix === written.suffix) ? own : [...own, written]
 }
 
 async function encodeSample(codec: Codec): Promise<Uint8Array> {
@@ -42,6 +71,14 @@ async function encodeSample(codec: Codec): Promise<Uint8Array> {
     frames.push({ storedBytes: bytes.length, sizeBytes: frame.length })
   }
   return Buffer.concat([...stored, await encoder.finish(frames)])
+}
+
+async function sealSample(cipher: Cipher, encoded: Uint8Array): Promise<Uint8Array> {
+  const sealed: Uint8Array[] = []
+  for await (const bytes of cipher.seal([Uint8Array.from(encoded)], {})) sealed.push(bytes)
+  const stored = Buffer.concat(sealed)
+  if (stored.includes(asBuffer(encoded))) throw new Error('What it encrypts stays as it is')
+  return stored
 }
 
 async function checkDecodes(reader: Codec, stored: Uint8Array, name: string): Promise<void> {

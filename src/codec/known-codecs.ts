@@ -1,6 +1,7 @@
 import { BackupError } from '../errors.js'
-import type { Codec } from '../types.js'
+import type { Codec, Reading } from '../types.js'
 import { chainCodecs } from './chain-codecs.js'
+import { toCodecs } from './cipher-codec.js'
 import { gzip } from './gzip.js'
 import { none } from './none.js'
 import { zstd } from './zstd.js'
@@ -19,11 +20,12 @@ export interface FindCodec {
 const OURS: readonly (() => Codec)[] = [none, zstd, gzip]
 
 /**
- * The codecs that readers know: the caller's own first, then those of this package.
+ * The codecs that readers know: the caller's own first, ciphers among them, then those of this package.
  *
  * @throws TypeError if an item is not a codec; RangeError if two of the caller's codecs have the same suffix.
  */
-export function knownCodecs(own: readonly Codec[] = []): FindCodec {
+export function knownCodecs(readings: readonly Reading[] = []): FindCodec {
+  const own = toCodecs(readings)
   own.forEach(checkCodec)
   const bySuffix = new Map<string, Codec>(OURS.map(make => [make().suffix, make()]))
   for (const codec of own) {
@@ -51,7 +53,7 @@ export function knownCodecs(own: readonly Codec[] = []): FindCodec {
  *
  * @throws BackupError IBT_CODEC_UNKNOWN for suffixes that neither `own` nor the codecs of this package read
  */
-export function codecFromSuffixes(suffixes: readonly string[], own: readonly Codec[] = []): Codec {
+export function codecFromSuffixes(suffixes: readonly string[], own: readonly Reading[] = []): Codec {
   const parts = suffixes.map(text => text.replace(/^\./, '')).filter(text => text !== '')
   const codec = knownCodecs(own)(parts)
   if (codec !== undefined) return codec
@@ -60,9 +62,19 @@ export function codecFromSuffixes(suffixes: readonly string[], own: readonly Cod
 
 /** The error of an artifact that no codec reads. */
 export function unknownCodec(name: string): BackupError {
+  if (/\.age(?:\.|$)/.test(name)) return keyMissing(name)
   return new BackupError('IBT_CODEC_UNKNOWN', `No codec reads ${name}: ${HINT}`, { path: name })
 }
 
+/** The error of an artifact that is encrypted with age, where no key is given. */
+export function keyMissing(name: string): BackupError {
+  const message = `${name} is encrypted with age and no key is given: ${KEY_HINT}`
+  return new BackupError('IBT_KEY_MISSING', message, { path: name })
+}
+
+/** How keys for reading are given. */
+export const KEY_HINT =
+  'give --identity FILE or --passphrase-file FILE, or `age({ identities })` in the option `codecs`'
 const HINT = 'give the codec that wrote it in the option `codecs`'
 
 /** @throws TypeError for a value that is not a codec, or whose suffix no name of an artifact can hold. */

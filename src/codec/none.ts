@@ -1,5 +1,5 @@
 import { FRAME_BYTES } from '../constants.js'
-import type { Codec, FrameIndex, PlacedFrame, Source } from '../types.js'
+import type { Codec, FrameIndex, PlacedFrame, ReadRange, Source } from '../types.js'
 import { corruptFrame } from './limits.js'
 
 /** Stores frames as they are, without anything behind them: plain tar. What cuts such an artifact only its digest tells. */
@@ -25,10 +25,13 @@ async function* decodeAll(source: Source<Uint8Array>): AsyncGenerator<Uint8Array
 }
 
 /** Bytes that can be read anywhere, as if in frames of `FRAME_BYTES`. Memory: none. */
-class EqualFrames implements FrameIndex {
+export class EqualFrames implements FrameIndex {
   readonly frames: number
 
-  constructor(readonly sizeBytes: number) {
+  constructor(
+    readonly sizeBytes: number,
+    readonly read?: ReadRange
+  ) {
     this.frames = Math.ceil(sizeBytes / FRAME_BYTES)
   }
 

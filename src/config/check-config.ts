@@ -1,13 +1,14 @@
 import { homedir } from 'node:os'
 import { dirname, join, parse, relative, resolve } from 'node:path'
 import type { ChangeDetection } from '../change/compare.js'
-import { parseCodec } from '../codec/index.js'
+import { isCipher, parseCodec, withCodec } from '../codec/index.js'
 import { BackupError } from '../errors.js'
 import { checkKey } from '../format/names.js'
 import { checkLimits } from '../plan/level.js'
 import { parseDuration } from '../retention/duration.js'
 import { hasRules, parseRules } from '../retention/rules.js'
 import { createRules, type RulesOptions } from '../rules.js'
+import type { Cipher } from '../types.js'
 import type { Config, LoadedConfig, NamedSource, RetentionConfig, SourceConfig } from './config.js'
 import { type HookCommand, type HooksConfig, isArgv, listHooks } from './hook.js'
 import { nearest } from './nearest.js'
@@ -36,6 +37,10 @@ const counts: Kind = { is: value => count.is(value) || Array.isArray(value), wha
 const store: Kind = { is: value => isText(value) || isObject(value), what: 'a path, a URL or a store' }
 const cache: Kind = { is: value => store.is(value) || value === false, what: 'a path, a store or false' }
 const codec: Kind = { is: value => isText(value) || isObject(value), what: 'a codec or its name' }
+const cipher: Kind = {
+  is: value => isObject(value) && isCipher(value as Cipher),
+  what: 'a cipher, such as age({ recipients })'
+}
 const list: Kind = { is: Array.isArray, what: 'a list' }
 const stages: Kind = { is: value => isObject(value) || call.is(value), what: 'a record of stages, or a function' }
 const isHook = (value: unknown) => call.is(value) || isArgv(value) || isObject(value)
@@ -50,7 +55,7 @@ const SOURCE: Fields<SourceConfig> = {
   ...{ path: text, paths: texts, key: text, store, cache, codec, codecs: list, rules: object, detection: object },
   ...{ sourceId: text, allowSourceMismatch: flag, allowShrink: flag, skipUnchanged: flag, lockWaitMs: number },
   ...{ deleteOldSigvaults: flag, maxChain: number, maxRestoreRatio: number, merge: flag, stages },
-  ...{ retention: object, hooks: object }
+  ...{ encrypt: cipher, localState: store, retention: object, hooks: object }
 }
 
 const RULES: Fields<RulesOptions> = {
@@ -130,7 +135,8 @@ class Check {
   source(name: string, value: unknown, common: Omit<LoadedConfig, 'file' | 'sources'>): NamedSource {
     const field = `sources.${name}`
     const { path, paths, hooks, retention, codec, rules, ...rest } = this.object<SourceConfig>(field, value, SOURCE)
-    const { key = name, store, cache, codecs } = rest
+    const { key = name, store, cache, codecs = common.codecs, encrypt } = rest
+    const localState = this.place(rest.localState)
     this.#try(field, () => checkKey(key))
     this.#try(field, () => checkLimits(rest))
     if (rest.detection !== undefined) this.object(`${field}.detection`, rest.detection, DETECTION)
@@ -142,11 +148,14 @@ class Check {
       options: {
         ...rest,
         ...this.#files(field, { path, paths, rules }),
+        localState,
         codec: typeof codec === 'string' ? this.#try(`${field}.codec`, () => parseCodec(codec)) : codec
       },
       store: this.place(store) ?? common.store,
       cache: this.place(cache) ?? common.cache,
-      codecs: codecs ?? common.codecs,
+      codecs: encrypt === undefined ? codecs : withCodec(codecs ?? [], encrypt),
+      encrypt,
+      localState,
       retention: retention ?? common.retention,
       hooks: this.hooks(`${field}.hooks`, hooks)
     }

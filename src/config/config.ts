@@ -1,7 +1,7 @@
 import type { IncrementalStages } from '../pipelines/backup-stages.js'
 import type { BackupOptions } from '../pipelines/options.js'
 import type { KeepOptions } from '../retention/rules.js'
-import type { Codec, Store } from '../types.js'
+import type { Cipher, Codec, Reading, Store } from '../types.js'
 import type { HooksConfig } from './hook.js'
 
 /** How long the backups of a source are kept: what `ibt prune` does where no rule is typed. */
@@ -37,8 +37,8 @@ export interface Config {
   readonly store?: Store | string | undefined
   /** Local copies of states and signatures; false: none. `IBT_CACHE` is stronger. */
   readonly cache?: Store | string | false | undefined
-  /** Codecs of your own, to read backups with. */
-  readonly codecs?: readonly Codec[] | undefined
+  /** Ciphers with a key, and codecs of your own, to read backups with. */
+  readonly codecs?: readonly Reading[] | undefined
   /** The sources by name. The name is the key, if the source gives no other. */
   readonly sources?: Readonly<Record<string, SourceConfig>> | undefined
   /** Retention of every source that has none of its own. */
@@ -61,13 +61,17 @@ export interface NamedSource {
   readonly options: BackupOptions<IncrementalStages>
   readonly store: Store | string | undefined
   readonly cache: Store | string | false | undefined
-  readonly codecs: readonly Codec[] | undefined
+  readonly codecs: readonly Reading[] | undefined
+  /** For what is merged, too. */
+  readonly encrypt?: Cipher | undefined
+  readonly localState?: Store | string | undefined
   readonly retention: RetentionConfig | undefined
   readonly hooks: HooksConfig
 }
 
 /** A config that was read and checked. */
-export interface LoadedConfig extends Pick<NamedSource, 'store' | 'cache' | 'codecs' | 'retention' | 'hooks'> {
+export interface LoadedConfig
+  extends Pick<NamedSource, 'store' | 'cache' | 'codecs' | 'encrypt' | 'localState' | 'retention' | 'hooks'> {
   readonly file: string
   readonly sources: readonly NamedSource[]
 }

@@ -38,6 +38,11 @@ export class ByteReader {
     return this.#cut(most)
   }
 
+  /** Gives bytes back that were taken last: they come again. */
+  unread(bytes: Uint8Array): void {
+    this.#chunk = this.#chunk.length === 0 ? bytes : Buffer.concat([bytes, this.#chunk])
+  }
+
   /** Whether no byte is left: pulls a chunk if it must. */
   async isAtEnd(): Promise<boolean> {
     if (this.#chunk.length === 0) await this.#pull()

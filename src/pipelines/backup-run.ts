@@ -12,6 +12,7 @@ import { findOrigins } from '../stores/origins.js'
 import type {
   Artifact,
   ChainLink,
+  Cipher,
   Codec,
   FullReason,
   MergedEntry,
@@ -34,6 +35,8 @@ export interface BackupSettings {
   /** What is left out: the options' rules, and the directories of the store and the cache. */
   readonly rules: Rules
   readonly codec: Codec
+  /** What artifacts are encrypted with. */
+  readonly cipher: Cipher | undefined
   /** First line of the state that is being made: key, date, kind, chain. */
   readonly header: StateHeader
   /** The store with its cache. Of a dry run: a store that keeps nothing. */

@@ -1,6 +1,7 @@
 import { pipe } from '../interop/pipe.js'
 import { diff } from '../stages/diff.js'
 import { type EncodeStage, encode } from '../stages/encode.js'
+import { encrypt } from '../stages/encrypt.js'
 import { filter } from '../stages/filter.js'
 import { pack } from '../stages/pack.js'
 import { type Published, publish } from '../stages/publish.js'
@@ -10,6 +11,7 @@ import { walk } from '../stages/walk.js'
 import type {
   Change,
   Chunk,
+  Cipher,
   Counted,
   Entry,
   Packed,
@@ -24,15 +26,20 @@ import type {
 import type { BackupSettings, Parent } from './backup-run.js'
 import { passAll } from './choose-stages.js'
 
-/** The stages of a full backup, by name: walk → filter → sign → pack → encode → stateEmit → encodeState → publish. */
+/**
+ * The stages of a full backup, by name: walk → filter → sign → pack → encode → encrypt → stateEmit → encodeState →
+ * encryptState → publish. Without a cipher, the two of encryption pass everything on.
+ */
 export interface FullStages {
   readonly walk: Source<Entry>
   readonly filter: Stage<Entry>
   readonly sign: Stage<Entry, Signed>
   readonly pack: Stage<Entry, Packed | Piece>
   readonly encode: EncodeStage
+  readonly encrypt: Stage<Packed | Chunk | Sealed>
   readonly stateEmit: Stage<Packed | Chunk | Sealed, Chunk | Sealed | Piece | Counted>
   readonly encodeState: EncodeStage
+  readonly encryptState: Stage<Chunk | Sealed | Counted>
   readonly publish: Sink<Chunk | Sealed | Counted, Published>
 }
 
@@ -44,7 +51,7 @@ export interface IncrementalStages extends FullStages {
 
 /** The stages of a run. */
 export function backupStages(
-  { readRoot, rules, codec, header, store, detection, commits, signal }: BackupSettings,
+  { readRoot, rules, codec, cipher, header, store, detection, commits, signal }: BackupSettings,
   parent: Parent | undefined
 ): IncrementalStages {
   const archives =
@@ -60,10 +67,17 @@ export function backupStages(
     sign: sign({ origins: parent?.origins }),
     pack: pack(archives),
     encode: encode(codec, header),
+    encrypt: encryption(cipher),
     stateEmit: stateEmit(header, { inherited: () => parent?.artifacts ?? [] }),
     encodeState: encode(codec, header),
+    encryptState: encryption(cipher),
     publish: publish(store, { commits })
   }
+}
+
+/** The stage that encrypts, or one that costs nothing. */
+export function encryption<T extends Packed | Chunk | Sealed | Counted>(cipher: Cipher | undefined): Stage<T> {
+  return cipher === undefined ? passAll : encrypt(cipher)
 }
 
 /** Stages that no caller replaces. */
@@ -80,6 +94,21 @@ export function runStages(
   { addParents, watch }: FixedStages,
   context: StageContext
 ): Promise<Published> {
-  const { walk, filter, diff, sign, pack, encode, stateEmit, encodeState, publish } = stages
-  return pipe(walk, filter, addParents, diff, sign, pack, watch, encode, stateEmit, encodeState, publish, context)
+  const { walk, filter, diff, sign, pack, encode, encrypt, stateEmit, encodeState, encryptState, publish } = stages
+  return pipe(
+    walk,
+    filter,
+    addParents,
+    diff,
+    sign,
+    pack,
+    watch,
+    encode,
+    encrypt,
+    stateEmit,
+    encodeState,
+    encryptState,
+    publish,
+    context
+  )
 }

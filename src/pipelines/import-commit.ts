@@ -8,13 +8,13 @@ import { openState } from '../format/state-reader.js'
 import { Chain, type NeededArtifact } from '../stores/chain.js'
 import type { Lock } from '../stores/lock.js'
 import { wrapStore } from '../stores/wrap-store.js'
-import type { Codec, StateHeader, Store, StoredName, StoreOptions } from '../types.js'
+import type { Reading, StateHeader, Store, StoredName, StoreOptions } from '../types.js'
 
 /** What a commit works with. */
 export interface CommitOptions extends StoreOptions {
   readonly lock: Lock
   readonly staging: Staging
-  readonly codecs: readonly Codec[] | undefined
+  readonly codecs: readonly Reading[] | undefined
 }
 
 interface Seal {

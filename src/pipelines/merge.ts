@@ -22,7 +22,9 @@ import { stateEmit } from '../stages/state-emit.js'
 import { unpack } from '../stages/unpack.js'
 import { Chain, type StoredArtifact } from '../stores/chain.js'
 import { deleteLeftovers } from '../stores/leftovers.js'
-import type { Codec, SealedArtifact, Signed, StateHeader } from '../types.js'
+import type { Cipher, Codec, SealedArtifact, Signed, StateHeader } from '../types.js'
+import { encryption } from './backup-stages.js'
+import { type Writing, writingFor } from './encrypted.js'
 import type { Progress } from './options.js'
 import { progress } from './restore.js'
 
@@ -36,6 +38,8 @@ export interface MergeOptions extends AtOptions, LockedOptions {
   readonly to?: Date | string | undefined
   /** What the merged artifacts are written with. Default: what the state of the date was written with. */
   readonly codec?: Codec | undefined
+  /** What the merged artifacts are encrypted with. Default: if they were encrypted, the cipher that reads them. */
+  readonly encrypt?: Cipher | undefined
   /** Bytes of bodies that the merge may write, before compression: one that would write more is refused. */
   readonly maxBytes?: number | undefined
   /** Where deltas and bases of large files are spooled, in files without a name. Default: the system's temporary directory. */
@@ -100,12 +104,13 @@ async function merge(
   options: MergeOptions,
   checkLock: () => Promise<void>
 ): Promise<MergeReport> {
-  const { signal, codecs, codec, dryRun = false } = options
+  const { signal, codec, encrypt, dryRun = false } = options
   const { cached } = places
-  const chain = await Chain.open(cached, key, { signal, codecs: codec && withCodec(codecs ?? [], codec) })
+  const codecs = withCodec(withCodec(options.codecs ?? [], codec), encrypt)
+  const chain = await Chain.open(cached, key, { signal, codecs })
   const plan = await findPlan(chain, options)
-  const writes = codec ?? chain.codec(plan.date)
-  await checkReadable(writes, codecs)
+  const writing = writingFor(chain.codec(plan.date), { codec, cipher: encrypt }, key)
+  await checkReadable(writing.codec, codecs, writing.cipher)
   const needed = await chain.needs(plan.date)
   const report: MergeReport = {
     ...{ key, date: plan.date, after: plan.after, kind: plan.after === undefined ? 'full' : 'incremental' },
@@ -122,7 +127,7 @@ async function merge(
   const isMerged = ({ asOf }: StoredArtifact) => asOf !== undefined
   await deleteLeftovers(chain, cached, chain.leftovers.filter(isMerged), { signal })
   await places.store.clean?.(key)
-  const { artifacts } = await run(chain, plan, { ...options, codec: writes }, async () => {
+  const { artifacts } = await run(chain, plan, { ...options, ...writing }, async () => {
     await checkLock()
     return true
   })
@@ -138,9 +143,7 @@ async function findPlan(chain: Chain, { at, from, to }: MergeOptions): Promise<M
   return planMerge(chain, date, after)
 }
 
-interface MergeRun extends MergeOptions {
-  readonly codec: Codec
-}
+interface MergeRun extends Omit<MergeOptions, 'codec'>, Writing {}
 
 /** The stages of a merge: those of a restore, then those of a backup. */
 async function run(
@@ -149,7 +152,7 @@ async function run(
   options: MergeRun,
   commits: () => Promise<boolean>
 ): Promise<Published> {
-  const { signal, codec, spoolDirectory = tmpdir() } = options
+  const { signal, codec, cipher, spoolDirectory = tmpdir() } = options
   const { date, after, closing, stays } = plan
   const header = await makeHeader(chain, plan)
   const backup = { key: chain.key, date: header.date, asOf: date }
@@ -158,8 +161,10 @@ async function run(
   const totals = () => closing.totals
   const behind = [
     encode(codec, backup),
+    encryption(cipher),
     stateEmit(header, { inherited: () => inherited, totals }),
     encode(codec, backup),
+    encryption(cipher),
     publish(chain.store, { commits })
   ] as const
   const watch = observe<Signed>(progress(options))

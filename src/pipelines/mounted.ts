@@ -11,8 +11,9 @@ import type { Store, StoreOptions } from '../types.js'
  *
  * @throws BackupError IBT_STORE_EMPTY
  */
-export async function checkMounted({ store, cache }: Places, key: string, options: StoreOptions): Promise<void> {
+export async function checkMounted(places: Places, key: string, options: StoreOptions): Promise<void> {
   const { signal } = options
+  const { store, cache = places.localState } = places
   if (cache === undefined || !(await hasBackup(cache, key, { signal }).catch(() => false))) return
   signal?.throwIfAborted()
   if (await hasBackup(store, key, { signal })) return

@@ -8,7 +8,7 @@ import type { Published } from '../stages/publish.js'
 import { Chain, listStored } from '../stores/chain.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
-import type { Codec, FullReason, StageContext, StoredName, Totals } from '../types.js'
+import type { Cipher, Codec, FullReason, Reading, StageContext, StoredName, Totals } from '../types.js'
 import {
   type BackupSettings,
   checkSource,
@@ -20,6 +20,7 @@ import {
   type Source
 } from './backup-run.js'
 import { backupStages, type FixedStages, type IncrementalStages } from './backup-stages.js'
+import { checkPlain } from './encrypted.js'
 import { checkMounted } from './mounted.js'
 import type { BackupReport, RunOptions } from './options.js'
 import { checkShrunk } from './shrink.js'
@@ -77,13 +78,14 @@ export async function openRun(source: string | Uint8Array, options: OpenRunOptio
   signal?.throwIfAborted()
   const { root, key, readRoot } = nameSource(source, options)
   const codec = options.codec ?? defaultCodec()
-  const codecs = withCodec(options.codecs ?? [], codec)
-  if (options.codec !== undefined) await checkReadable(codec, codecs)
+  const { encrypt: cipher } = options
+  const codecs = withCodec(withCodec(options.codecs ?? [], codec), cipher)
+  if (options.codec !== undefined || cipher !== undefined) await checkReadable(codec, codecs, cipher)
   const places = openPlaces(options)
   if (!options.init) await checkMounted(places, key, options)
   const lock = dryRun ? undefined : await acquireLock(places.store, key, { signal, waitMs: options.lockWaitMs })
   try {
-    return await begin({ root, readRoot, key, kind, codec, codecs, places, lock }, options)
+    return await begin({ root, readRoot, key, kind, codec, codecs, cipher, places, lock }, options)
   } catch (error) {
     await releaseLock(lock, options.onError)
     throw error
@@ -96,17 +98,19 @@ interface Beginning {
   readonly key: string
   readonly kind: RunKind
   readonly codec: Codec
-  readonly codecs: readonly Codec[]
+  readonly codecs: readonly Reading[]
+  readonly cipher: Cipher | undefined
   readonly places: Places
   readonly lock: Lock | undefined
 }
 
 async function begin(beginning: Beginning, options: OpenRunOptions): Promise<BackupRun> {
-  const { root, readRoot, key, kind, codec, codecs, places, lock } = beginning
+  const { root, readRoot, key, kind, codec, codecs, cipher, places, lock } = beginning
   const { signal, dryRun = false } = options
   const stored = await listStored(places.cached, undefined, { signal })
   checkKeyCase(stored, key)
   const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
+  if (cipher === undefined) checkPlain(chain)
   if (!dryRun) await removeLeftovers(chain, places, stored, signal)
   const source = { root, sourceId: options.sourceId }
   const newest = await findParent(chain, kind, source, options)
@@ -123,6 +127,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     readRoot,
     rules: await sourceRules(root, options.rules, { leftOut, onMissing: watcher.miss }),
     codec,
+    cipher,
     header: makeHeader(key, source, chain.newestDate, newest, options.date),
     store: dryRun ? nullStore() : places.cached,
     detection: options.detection,

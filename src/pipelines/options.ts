@@ -4,7 +4,7 @@ import type { BackupError } from '../errors.js'
 import type { PlaceOptions } from '../places/options.js'
 import type { Level, LevelLimits } from '../plan/level.js'
 import type { RulesOptions } from '../rules.js'
-import type { Codec, FullReason, SealedArtifact, Totals } from '../types.js'
+import type { Cipher, Codec, FullReason, SealedArtifact, Totals } from '../types.js'
 import type { StagesOption } from './choose-stages.js'
 import type { MergeReport } from './merge.js'
 
@@ -32,6 +32,11 @@ export interface RunOptions extends PlaceOptions, LevelLimits {
   readonly readFrom?: string | Uint8Array | undefined
   /** Default: `zstd()`, or `gzip()` where neither the package `@mongodb-js/zstd` nor Node itself has a zstd. */
   readonly codec?: Codec | undefined
+  /**
+   * Encrypts every artifact behind the codec, as the stages `encrypt` and `encryptState` do. What this cipher can open is
+   * read with it, too. A key whose backups are encrypted is not written to without.
+   */
+  readonly encrypt?: Cipher | undefined
   /** What is left out. */
   readonly rules?: RulesOptions | undefined
   readonly detection?: ChangeDetection | undefined

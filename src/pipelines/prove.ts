@@ -1,4 +1,4 @@
-import { type BackupError, isBackupError } from '../errors.js'
+import { type BackupError, type ErrorCode, isBackupError } from '../errors.js'
 import type { Entry, Sink } from '../types.js'
 import { Losses } from './losses.js'
 import type { Progress } from './options.js'
@@ -63,6 +63,8 @@ async function checkContent({ content }: Entry, counts: { files: number; sizeByt
   return true
 }
 
+const REFUSALS: readonly ErrorCode[] = ['IBT_STATE_VERSION', 'IBT_KEY_MISSING', 'IBT_KEY_WRONG']
+
 /** Gathers problems; what is none of them is thrown. */
 export class Problems {
   readonly found: BackupError[] = []
@@ -74,9 +76,9 @@ export class Problems {
     }
   ) {}
 
-  /** @throws the reason of an abort, and what only a later version can judge */
+  /** @throws the reason of an abort, and what only a later version, or who has the key, can judge */
   readonly report = (error: unknown): void => {
-    const isRefused = isBackupError(error) && error.code === 'IBT_STATE_VERSION'
+    const isRefused = isBackupError(error) && REFUSALS.includes(error.code)
     if (this.options.signal?.aborted || isRefused || !isBackupError(error)) throw error
     this.found.push(error)
     this.options.onError?.(error)

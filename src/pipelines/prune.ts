@@ -14,7 +14,7 @@ import { pruneCache } from '../stores/cached-store.js'
 import { askedFor, Chain, type StoredArtifact } from '../stores/chain.js'
 import { removeState } from '../stores/removed.js'
 import { describeRetained, isRetained } from '../stores/stored-name.js'
-import type { StoredName } from '../types.js'
+import type { Cipher, StoredName } from '../types.js'
 import { mergeBackups } from './merge.js'
 import { checkMounted } from './mounted.js'
 
@@ -28,6 +28,8 @@ export interface PruneOptions extends LockedOptions, KeepOptions {
   readonly keepSigvaults?: boolean | undefined
   /** First merge, so that nothing stays as data: kept backups then need only each other. */
   readonly merge?: boolean | undefined
+  /** With `merge`: what merged artifacts are encrypted with, as in `mergeBackups`. */
+  readonly encrypt?: Cipher | undefined
   /** Go on although a kept backup has lost an archive. */
   readonly allowMissing?: boolean | undefined
   /** Called with the plan before anything is removed, and again when merges have changed it; if it throws, nothing is. */
@@ -109,9 +111,10 @@ async function mergeFirst(
 ): Promise<boolean> {
   const { plan } = await makePlan(places, key, rules, new Needs(), options)
   options.onPlan?.(plan)
-  const { store, cache, codecs, signal, lockWaitMs, onError } = options
+  const { store, cache, localState, codecs, encrypt, signal, lockWaitMs, onError } = options
+  const own = { store, cache, localState, codecs, encrypt, signal, lockWaitMs, onError }
   for (const merge of plan.merges) {
-    await mergeBackups(key, { store, cache, codecs, signal, lockWaitMs, onError, ...merge })
+    await mergeBackups(key, { ...own, ...merge })
   }
   return plan.merges.length === 0
 }
@@ -168,12 +171,14 @@ function ifRetained(error: unknown): false {
 
 /** A cache that fails is done without. */
 export async function followInCache(
-  { cache }: Places,
+  { cache, localState }: Places,
   key: string,
   stored: readonly StoredName[],
   gone: readonly string[]
 ): Promise<void> {
   const there = new Set(stored.map(({ name }) => name))
   for (const name of gone) there.delete(name)
+  // Of the local state, nothing goes because the store does not list it.
+  for (const name of gone) await localState?.delete(name).catch(() => {})
   if (cache !== undefined) await pruneCache(cache, key, name => there.has(name)).catch(() => {})
 }

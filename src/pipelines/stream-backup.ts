@@ -131,10 +131,10 @@ function isRead(name: string): boolean {
 async function forgetOlder(
   memory: Store,
   { key, date }: BackupReport,
-  { codecs, codec, signal }: StreamBackupOptions
+  { codecs, codec, encrypt, signal }: StreamBackupOptions
 ): Promise<void> {
   try {
-    const own = codec === undefined ? codecs : withCodec(codecs ?? [], codec)
+    const own = withCodec(withCodec(codecs ?? [], codec), encrypt)
     const stored = await listStored(memory, `${key}.`, { signal })
     const chain = await Chain.open(memory, key, { signal, codecs: own, stored })
     const { artifacts } = (await chain.ends(date)).closing

@@ -26,6 +26,8 @@ export interface VerifyStages {
 export interface VerifyOptions extends AtOptions, ProveOptions {
   /** Read every artifact and make every file: proves each digest. Default: names, sizes, states and their digests. */
   readonly readData?: boolean | undefined
+  /** Read every artifact and prove its digest, without making files: for who has no key of the archives. */
+  readonly digests?: boolean | undefined
   /**
    * Make so much of the files, at least: those that were proven the longest ago, and those that never were before them.
    * What is proven is recorded in the store.
@@ -99,7 +101,8 @@ async function verify(key: string, options: VerifyOptions): Promise<VerifyReport
     })
     await checkLinks(chain, { date, header }, reading.digest, tell)
     if (sample !== undefined) await sample.end(artifact => checkDigest(artifact, reading.digest, report))
-    else if (options.readData) for (const artifact of whole) await checkDigest(artifact, reading.digest, report)
+    else if (options.readData || options.digests)
+      for (const artifact of whole) await checkDigest(artifact, reading.digest, report)
   } catch (error) {
     report(error)
   }

@@ -1,4 +1,4 @@
-import type { Codec, Store } from '../types.js'
+import type { Reading, Store } from '../types.js'
 
 /** Where the backups of a key are. */
 export interface PlaceOptions {
@@ -6,8 +6,17 @@ export interface PlaceOptions {
   readonly store?: Store | string | undefined
   /** Local copies of states and sigvaults. Default: `IBT_CACHE`, else the user's cache directory; false: none. */
   readonly cache?: Store | string | false | undefined
-  /** Codecs of your own that backups may have been written with, to read them. Those of this package are known. */
-  readonly codecs?: readonly Codec[] | undefined
+  /**
+   * Ciphers with a key, and codecs of your own, that backups may have been written with, to read them. The codecs of this
+   * package are known.
+   */
+  readonly codecs?: readonly Reading[] | undefined
+  /**
+   * Copies of states and signatures that are kept: in place of the cache, a directory of this store alone, on the disk
+   * before the store has them and never emptied. With `age({ localState })`, which remembers their keys in the same
+   * directory, a machine without an identity builds on its own backups.
+   */
+  readonly localState?: Store | string | undefined
   readonly signal?: AbortSignal | undefined
 }
 

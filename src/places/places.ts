@@ -75,10 +75,17 @@ export function toCache(cache: Store | string | false | undefined, store: Store)
   return directoryStore(join(checkLocal('cache', cache ?? defaultCachePath()), id))
 }
 
+function toLocalState(localState: Store | string | undefined): Store | undefined {
+  if (typeof localState !== 'string') return localState
+  return directoryStore(checkLocal('local state', localState))
+}
+
 /** The store, its cache, and the two as one. */
 export interface Places {
   readonly store: Store
   readonly cache: Store | undefined
+  /** Copies of states and sigvaults that are kept, in place of the cache. */
+  readonly localState: Store | undefined
   readonly cached: Store
   /** The store, and the cache for what it has already: nothing is fetched into it. */
   readonly peeked: Store
@@ -86,9 +93,15 @@ export interface Places {
 
 export function openPlaces(options: PlaceOptions): Places {
   const store = tracedStore(toStore(options.store))
+  const localState = toLocalState(options.localState)
+  if (localState !== undefined) {
+    const cached = cachedStore(store, localState, { isKept: true })
+    return { store, cache: undefined, localState, cached, peeked: cached }
+  }
   const cache = toCache(options.cache, store)
-  if (cache === undefined) return { store, cache, cached: store, peeked: store }
-  return { store, cache, cached: cachedStore(store, cache), peeked: cachedStore(store, cache, { fills: false }) }
+  if (cache === undefined) return { store, cache, localState, cached: store, peeked: store }
+  const peeked = cachedStore(store, cache, { fills: false })
+  return { store, cache, localState, cached: cachedStore(store, cache), peeked }
 }
 
 /**
@@ -96,10 +109,10 @@ export function openPlaces(options: PlaceOptions): Places {
  *
  * @throws RangeError if it is one of them.
  */
-export async function placesInside({ store, cache }: Places, root: string): Promise<string[]> {
+export async function placesInside({ store, cache, localState }: Places, root: string): Promise<string[]> {
   const realRoot = await realPath(root)
   const inside: string[] = []
-  for (const path of [...(store.places ?? []), ...(cache?.places ?? [])]) {
+  for (const path of [store, cache, localState].flatMap(place => place?.places ?? [])) {
     const below = relative(realRoot, await realPath(path))
     if (below === '')
       throw new RangeError(`${path} contains backups or their cache: it cannot be a source or a destination`)

@@ -36,7 +36,7 @@ export interface StateEmitOptions {
   readonly totals?: ((counted: Totals) => Totals) | undefined
 }
 
-type Item = Packed | Chunk | Sealed
+type Item = Packed | Chunk | Sealed | Counted
 
 const USED_KINDS = ['full', 'created', 'updated', 'sigvault'] as const
 

@@ -10,6 +10,11 @@ const DIGEST_BYTES = 32
 export interface CacheOptions {
   /** Whether what is missing in the cache is fetched into it, whole, when some of it is read. Default: true. */
   readonly fills?: boolean | undefined
+  /**
+   * The copies are wanted for good: one is there before the store has the whole artifact, a put whose copy fails fails,
+   * and a copy goes only when the store has deleted its own. Default: false.
+   */
+  readonly isKept?: boolean | undefined
 }
 
 /**
@@ -20,7 +25,8 @@ export interface CacheOptions {
  * through this store and had the name, else in one of its own. A cache that fails is done without.
  * Memory: one chunk, and the names of states and sigvaults that were listed.
  */
-export function cachedStore(store: Store, cache: Store, { fills = true }: CacheOptions = {}): Store {
+export function cachedStore(store: Store, cache: Store, options: CacheOptions = {}): Store {
+  const { fills = true, isKept = false } = options
   const found = new Map<string, Promise<number | undefined>>()
   const listed = new Map<string, number>()
   return {
@@ -54,8 +60,9 @@ export function cachedStore(store: Store, cache: Store, { fills = true }: CacheO
     },
     async delete(name, options) {
       forget(name)
-      await cache.delete(name, options).catch(() => {})
+      if (!isKept) await cache.delete(name, options).catch(() => {})
       await store.delete(name, options)
+      if (isKept) await cache.delete(name, options).catch(() => {})
     },
     ...(store.create && { create: store.create.bind(store) }),
     ...(store.retain && { retain: store.retain.bind(store) }),
@@ -71,7 +78,7 @@ export function cachedStore(store: Store, cache: Store, { fills = true }: CacheO
     listed.delete(name)
   }
 
-  /** The cache keeps its copy only when the store has taken the artifact. */
+  /** A cache has its copy when the store has taken the artifact; one that is kept, before that. */
   async function putBoth(name: string, source: Source<Uint8Array>, options?: StoreOptions): Promise<void> {
     forget(name)
     const copy = new Channel<Uint8Array>()
@@ -79,9 +86,13 @@ export function cachedStore(store: Store, cache: Store, { fills = true }: CacheO
     cached.catch(error => copy.fail(error))
     async function* tee() {
       for await (const chunk of source) {
-        await copy.push(chunk).catch(() => {})
+        const copied = copy.push(chunk)
+        await (isKept ? copied : copied.catch(() => {}))
         yield chunk
       }
+      if (!isKept) return
+      copy.end()
+      await cached
     }
     try {
       await store.put(name, tee(), options)

@@ -19,6 +19,7 @@ import type {
   Kind,
   MergedEntry,
   OpenArchive,
+  Reading,
   ReadRange,
   SignaturePlace,
   StateClosing,
@@ -37,8 +38,8 @@ export type { StoredArtifact } from './artifacts.js'
 
 /** Options of `Chain.open`. */
 export interface ChainOptions extends StoreOptions {
-  /** Codecs of your own that artifacts may have been written with. Those of this package are known. */
-  readonly codecs?: readonly Codec[] | undefined
+  /** Ciphers, and codecs of your own, that artifacts may have been written with. The codecs of this package are known. */
+  readonly codecs?: readonly Reading[] | undefined
   /** What the store lists, of this key at least, where it has been listed already. */
   readonly stored?: readonly StoredName[] | undefined
 }

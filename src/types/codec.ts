@@ -1,3 +1,4 @@
+import type { Cipher, OpenedRange } from './cipher.js'
 import type { Source } from './source.js'
 
 /** Compresses the frames of artifacts, each by itself. */
@@ -17,6 +18,10 @@ export interface Codec {
   encoder?(): ArtifactEncoder
   /** Finds the frames of a stored artifact. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
   index(read: ReadRange, storedBytes: number, name: string): Promise<FrameIndex>
+  /** Reads any part of what it decodes, for a codec without frames of its own. @throws as `index` */
+  ranges?(read: ReadRange, storedBytes: number, name: string): Promise<OpenedRange>
+  /** Of one that reads what a cipher wrote: the cipher, and the codec of what was encrypted. */
+  readonly encrypted?: { readonly cipher: Cipher; readonly inner: Codec } | undefined
   /** Decodes a stored artifact from its first byte to its last. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
   decodeAll(source: Source<Uint8Array>, name: string): AsyncGenerator<Uint8Array, void, undefined>
 }

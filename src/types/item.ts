@@ -124,11 +124,15 @@ export interface Chunk {
   readonly name: string
   readonly kind: Kind
   readonly bytes: Uint8Array
+  /** Suffixes of the ciphers that have encrypted it. */
+  readonly ciphers?: readonly string[] | undefined
 }
 
 /** An artifact is complete. */
 export interface Sealed extends SealedArtifact {
   readonly item: 'sealed'
+  /** Suffixes of the ciphers that have encrypted it. */
+  readonly ciphers?: readonly string[] | undefined
 }
 
 /** Says that a backup's entries are counted; the last item before the state is sealed. */

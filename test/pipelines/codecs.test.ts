@@ -111,14 +111,14 @@ test('an artifact that no codec reads costs itself: the others are listed, and w
   for (const { name } of files) assert.ok((await names(store)).includes(name))
 })
 
-test('an archive that no codec reads is named by the restore that needs it', async t => {
+test('an archive whose key is missing is named by the restore that needs it', async t => {
   const desk = makeDesk(t)
   const { store, options, source } = desk
   const { files } = await fullBackup(source, options)
   const { name } = files.find(({ kind }) => kind === 'full')!
   await store.put(`${name.slice(0, -4)}.age`, await collect(store.get(name)))
   await store.delete(name)
-  await assert.rejects(desk.restored(), { code: 'IBT_CODEC_UNKNOWN', message: new RegExp(`${name.slice(0, -4)}.age`) })
+  await assert.rejects(desk.restored(), { code: 'IBT_KEY_MISSING', message: new RegExp(`${name.slice(0, -4)}.age`) })
 })
 
 const UNREADABLE: Record<string, Codec> = {
