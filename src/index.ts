@@ -22,6 +22,7 @@ export type {
 } from './config/hook.js'
 export * from './constants.js'
 export { BackupError, type BackupErrorOptions, type ErrorCode, isBackupError } from './errors.js'
+export type { TwoWay } from './exchange/line.js'
 export { batchesOf, batchStage, isBatch, toBatch, toBatchSource } from './flow/batches.js'
 export type { ArtifactTrace, Operation, RunTrace, StoreTrace } from './flow/tracing.js'
 export { type ArtifactName, artifactName, checkKey, keyFromPath, parseArtifactName } from './format/names.js'
@@ -59,11 +60,13 @@ export { type ExportOptions, type ExportReport, exportBackups } from './pipeline
 export { type ImportOptions, type ImportReport, importBackups } from './pipelines/import.js'
 export { type ImportTarOptions, importTar } from './pipelines/import-tar.js'
 export { type MergeOptions, type MergeReport, mergeBackups } from './pipelines/merge.js'
-export { type BackupRun, type OpenRunOptions, openRun, type RunKind } from './pipelines/open-run.js'
+export type { RunKind } from './pipelines/newest.js'
+export { type BackupRun, type OpenRunOptions, openRun } from './pipelines/open-run.js'
 export type { BackupOptions, BackupReport, Progress, RunOptions } from './pipelines/options.js'
 export { type BackupPlan, type PlanBackupOptions, type PlannedSource, planBackup } from './pipelines/plan-backup.js'
 export type { Proven, ProveOptions } from './pipelines/prove.js'
 export { type PruneOptions, type PruneReport, pruneBackups } from './pipelines/prune.js'
+export { type ReceiveOptions, type ReceiveReport, receiveBackup } from './pipelines/receive-backup.js'
 export {
   type ArchiveReads,
   type RestoreOptions,
@@ -74,6 +77,7 @@ export {
 } from './pipelines/restore.js'
 export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore-tar.js'
 export { type RetainOptions, type RetainReport, retainBackups } from './pipelines/retain.js'
+export { type SendOptions, sendBackup } from './pipelines/send-backup.js'
 export { type StreamBackupOptions, streamBackup } from './pipelines/stream-backup.js'
 export { listRemoved, type UndeleteOptions, type UndeleteReport, undeleteBackup } from './pipelines/undelete.js'
 export {
@@ -113,7 +117,7 @@ export {
   type StoredArtifact,
   type StoredBackup
 } from './stores/chain.js'
-export { findOrigins } from './stores/origins.js'
+export { type FoundOrigins, findOrigins, type OriginKeys } from './stores/origins.js'
 export type { RemovedBackup } from './stores/removed.js'
 export type { SeekOptions } from './stores/state-seek.js'
 export type * from './types.js'

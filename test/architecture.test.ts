@@ -33,6 +33,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   age: [...GROUND, 'path', 'peer', 'flow', 'format', 'codec', 'stores'],
   places: [...GROUND, 'path', 'format', 'stores'],
+  exchange: [...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source', 'change', 'interop', 'stores'],
   proof: [...GROUND, 'path', 'flow', 'format'],
   lifecycle: [...GROUND, 'format', 'retention', 'stores', 'places'],
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
@@ -43,7 +44,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   pipelines: [
     ...[...GROUND, 'path', 'flow', 'rules', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore'],
     ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog'],
-    ...['plan', 'proof', 'retention', 'lifecycle', 'rewrite']
+    ...['plan', 'exchange', 'proof', 'retention', 'lifecycle', 'rewrite']
   ],
   config: [...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'retention', 'plan', 'pipelines']],
   index: [
@@ -58,6 +59,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'codec',
     'interop',
     'bundle',
+    'exchange',
     'stores',
     'stages',
     'places',

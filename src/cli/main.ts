@@ -76,9 +76,11 @@ class Talk {
 
 function hasDataOnStdout(command: string | undefined, options: readonly string[]): boolean {
   if (command === 'restore') return options.includes('-')
+  if (command === 'send') return !options.some(option => /^--to-command(=|$)/.test(option))
   return (
     command === 'export' ||
     command === 'cat' ||
+    command === 'receive' ||
     options.some(option => option === '--out' || option.startsWith('--out='))
   )
 }

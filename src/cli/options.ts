@@ -213,7 +213,7 @@ function parseFacts(text: string): readonly Fact[] {
   return facts as Fact[]
 }
 
-function parseCount(text: string): number {
+export function parseCount(text: string): number {
   const count = Number(text)
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count
   throw new UsageError(`'${text}' is not a number of threads: give 1 to 256`)
@@ -225,7 +225,7 @@ export function parseSeconds(text: string): number {
   throw new UsageError(`'${text}' is not a number of seconds`)
 }
 
-function parseChain(text: string): number {
+export function parseChain(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
   throw new UsageError(`'${text}' is not a number of incrementals`)
 }

@@ -10,6 +10,7 @@ import { addBackupOptions, addLevelOptions, addOut, collect } from './options.js
 import { say } from './output.js'
 import { addLifecycle } from './programs/lifecycle.js'
 import { addLook } from './programs/look.js'
+import { addNetwork } from './programs/network.js'
 import { addPlan } from './programs/plan.js'
 import { addProof } from './programs/proof.js'
 import { type Answer, AT, addReader } from './programs/reader.js'
@@ -162,6 +163,7 @@ function addReaders(program: Command, signal: AbortSignal, answer: Answer): void
     })
   addLook(program, signal, answer)
   addStream(program, signal, answer)
+  addNetwork(program, signal, answer)
 }
 
 const RESTORE_HELP = `

@@ -1,6 +1,6 @@
 import { createBreather } from '../flow/breathe.js'
 import { checkKey } from '../format/names.js'
-import { decodeWire, encodeChunk, encodeCounted, encodeEnd, encodePreamble, encodeSealed } from '../format/wire.js'
+import { decodeWire, encodeChunk, encodeCounted, encodeEnd, encodeSealed, encodeStart } from '../format/wire.js'
 import {
   type Chunk,
   type Counted,
@@ -24,7 +24,7 @@ import { Received } from './received.js'
  */
 export function toWire(): Stage<Chunk | Sealed | Counted, Uint8Array> {
   return async function* toWireStage(source) {
-    yield encodePreamble()
+    yield encodeStart()
     for await (const item of source) {
       if (isChunk(item)) yield* encodeChunk(item)
       else if (isSealed(item)) yield encodeSealed(item)

@@ -8,7 +8,7 @@ import { decodePath, printPath } from '../path.js'
 import { checkNamed } from '../places/places.js'
 import type { Rules } from '../rules.js'
 import type { Chain, NeededArtifact, StoredBackup } from '../stores/chain.js'
-import { findOrigins } from '../stores/origins.js'
+import { type FoundOrigins, findOrigins } from '../stores/origins.js'
 import type {
   Artifact,
   ChainLink,
@@ -69,6 +69,15 @@ export interface Parent {
 export interface Source {
   readonly root: string
   readonly sourceId: string | undefined
+  /** Default: this machine. */
+  readonly host?: string | undefined
+}
+
+/** A parent in a store that can be read. */
+export interface StoredParent extends Parent {
+  readonly origins: FoundOrigins
+  readonly header: StateHeader
+  readonly closing: StateClosing
 }
 
 /**
@@ -76,7 +85,7 @@ export interface Source {
  *
  * @throws BackupError IBT_BASIS_MISSING if an archive is gone that its entries need.
  */
-export async function openParent(chain: Chain, { date }: StoredBackup): Promise<Parent> {
+export async function openParent(chain: Chain, { date }: StoredBackup): Promise<StoredParent> {
   const { header, closing } = await chain.ends(date)
   const lost = await lostArtifact(chain, date)
   if (lost !== undefined) {
@@ -87,6 +96,8 @@ export async function openParent(chain: Chain, { date }: StoredBackup): Promise<
   const lostSignatures = new WeakSet<StateEntry>()
   return {
     date,
+    header,
+    closing,
     links: header.chain.map(link => (link.date === header.date ? { ...link, stateSha256 } : link)),
     entries: () => entriesOf(chain, header, closing, lostSignatures),
     lostSignatures,
@@ -109,17 +120,22 @@ export async function lostArtifact(chain: Chain, date: string): Promise<NeededAr
 function entriesOf(
   chain: Chain,
   header: StateHeader,
-  { artifacts }: StateClosing,
+  closing: StateClosing,
   lostSignatures: WeakSet<StateEntry>
 ): AsyncIterable<StateEntry> {
-  const sigvaults = artifacts.filter(({ kind }) => kind === 'sigvault')
-  const lost = new Set(sigvaults.map(sigvault => sigvault.date).filter(date => !chain.has(date, 'sigvault')))
+  const lost = lostSigvaults(chain, closing)
   const entries = chain.writtenEntries(header.date)
   return lost.size === 0 && header.standsFor === undefined ? entries : asParent(entries, lost, lostSignatures)
 }
 
+/** Dates of the sigvaults that a state names and that have been deleted. */
+export function lostSigvaults(chain: Chain, { artifacts }: StateClosing): Set<string> {
+  const sigvaults = artifacts.filter(({ kind }) => kind === 'sigvault')
+  return new Set(sigvaults.map(({ date }) => date).filter(date => !chain.has(date, 'sigvault')))
+}
+
 /** Entries whose lines cannot be copied: signatures are lost, or a merged state says what they are known as. */
-async function* asParent(
+export async function* asParent(
   entries: AsyncIterable<MergedEntry>,
   lost: ReadonlySet<string>,
   lostSignatures: WeakSet<StateEntry>
@@ -149,8 +165,7 @@ function absolutePath(what: string, path: string | Uint8Array): string {
 
 /** @throws BackupError IBT_SOURCE_MISMATCH if the newest backup is of another source */
 export function checkSource(parent: StateHeader, source: Source): void {
-  const { root, sourceId } = source
-  const host = hostname()
+  const { root, sourceId, host = hostname() } = source
   const isSame = sourceId === undefined && parent.sourceId === undefined && parent.root === root && parent.host === host
   if (isSame || (sourceId !== undefined && sourceId === parent.sourceId)) return
   const was = parent.sourceId ?? `${printPath(parent.root)} of host ${parent.host}`
@@ -159,21 +174,27 @@ export function checkSource(parent: StateHeader, source: Source): void {
   throw new BackupError('IBT_SOURCE_MISMATCH', message, { path: root })
 }
 
+/** The date of the next backup: later than the newest. @throws BackupError IBT_CLOCK */
+export function chooseDate(newest: string | undefined, wanted?: Date | undefined): string {
+  const now = Date.now()
+  return wanted === undefined ? nextDate(now, newest) : pastDate(wanted.getTime(), now, newest)
+}
+
 export function makeHeader(
   key: string,
   source: Source,
-  newest: string | undefined,
-  { parent, fullReason }: { readonly parent?: Parent | undefined; readonly fullReason?: FullReason | undefined },
-  wanted: Date | undefined
+  date: string,
+  {
+    parent,
+    fullReason
+  }: { readonly parent?: Pick<Parent, 'links'> | undefined; readonly fullReason?: FullReason | undefined }
 ): StateHeader {
-  const now = Date.now()
-  const date = wanted === undefined ? nextDate(now, newest) : pastDate(wanted.getTime(), now, newest)
   const { root, sourceId } = source
   return {
     key,
     kind: parent === undefined ? 'full' : 'incremental',
     date,
-    startedNs: BigInt(now) * 1_000_000n,
+    startedNs: BigInt(Date.now()) * 1_000_000n,
     root,
     host: hostname(),
     sourceId,

@@ -1,35 +1,25 @@
 import { checkReadable, defaultCodec, withCodec } from '../codec/index.js'
-import { BackupError, isBackupError } from '../errors.js'
+import { BackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
 import { openPlaces, type Places, placesInside } from '../places/places.js'
-import { checkLimits, chooseLevel, firstLevel, type Level } from '../plan/level.js'
+import { checkLimits, type Level } from '../plan/level.js'
 import { addParents } from '../stages/add-parents.js'
 import type { Published } from '../stages/publish.js'
 import { Chain, listStored } from '../stores/chain.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
-import type { Cipher, Codec, FullReason, Reading, StageContext, StoredName, Totals } from '../types.js'
-import {
-  type BackupSettings,
-  checkSource,
-  lostArtifact,
-  makeHeader,
-  nameSource,
-  openParent,
-  type Parent,
-  type Source
-} from './backup-run.js'
+import type { Cipher, Codec, Reading, StageContext, StoredName } from '../types.js'
+import { hasChanges, makeReport } from './backup-report.js'
+import { type BackupSettings, chooseDate, makeHeader, nameSource, type Parent } from './backup-run.js'
 import { backupStages, type FixedStages, type IncrementalStages } from './backup-stages.js'
 import { checkPlain } from './encrypted.js'
 import { checkMounted } from './mounted.js'
+import { findParent, type RunKind } from './newest.js'
 import type { BackupReport, RunOptions } from './options.js'
 import { checkShrunk } from './shrink.js'
 import { sourceRules } from './source-rules.js'
 import { removeLeftovers, removeSuperfluous } from './superfluous.js'
 import { Watcher } from './watch.js'
-
-/** What is made: `auto` is a full if there is no backup yet or a limit is reached, else an incremental. */
-export type RunKind = 'full' | 'incremental' | 'auto'
 
 /** Options of `openRun`. */
 export interface OpenRunOptions extends RunOptions {
@@ -128,7 +118,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     rules: await sourceRules(root, options.rules, { leftOut, onMissing: watcher.miss }),
     codec,
     cipher,
-    header: makeHeader(key, source, chain.newestDate, newest, options.date),
+    header: makeHeader(key, source, chooseDate(chain.newestDate, options.date), newest),
     store: dryRun ? nullStore() : places.cached,
     detection: options.detection,
     commits: async totals => {
@@ -156,74 +146,6 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     close,
     [Symbol.asyncDispose]: close
   }
-}
-
-interface Newest {
-  /** The backup to build on: none for a full. */
-  readonly parent?: Parent | undefined
-  /** What the newest backup counted, also where nothing is built on it. */
-  readonly before?: Totals | undefined
-  readonly fullReason?: FullReason | undefined
-  readonly level?: Level | undefined
-}
-
-/** The newest backup, which has to be of the same source, for a full, too. */
-async function findParent(chain: Chain, kind: RunKind, source: Source, options: RunOptions): Promise<Newest> {
-  const { newest, key } = chain
-  const { allowSourceMismatch = false, onError } = options
-  if (newest === undefined) {
-    if (kind !== 'incremental') return { fullReason: 'first', level: kind === 'auto' ? firstLevel(options) : undefined }
-    throw new BackupError('IBT_NO_BACKUP', `No backup of ${key} to build on: make a full one first`, { path: key })
-  }
-  try {
-    const { header, closing } = await chain.ends(newest.date)
-    if (!allowSourceMismatch) checkSource(header, source)
-    const before = closing.totals
-    if (kind === 'full') {
-      return { before, fullReason: (await lostArtifact(chain, newest.date)) === undefined ? 'asked' : 'parent-damaged' }
-    }
-    const level = kind === 'auto' ? await chooseLevel(chain, newest.date, options) : undefined
-    if (level?.kind === 'full') return { before, level, fullReason: level.fullReason }
-    return { before, level, parent: await openParent(chain, newest) }
-  } catch (error) {
-    // A full is the way out of a damaged chain: only a refusal stops it.
-    const isRefusal = !isBackupError(error) || ['IBT_SOURCE_MISMATCH', 'IBT_STATE_VERSION'].includes(error.code)
-    if (kind !== 'full' || isRefusal) throw error
-    onError?.(error)
-    return { fullReason: 'parent-damaged' }
-  }
-}
-
-function makeReport(
-  { header }: BackupSettings,
-  { parent, fullReason, level }: Newest,
-  { artifacts, totals }: Published,
-  { largest, missingFiles, movedFiles, madeDirectories, suspectFiles, suspects, knownSuspects }: Watcher
-): Omit<BackupReport, 'isStored' | 'leftOut'> {
-  return {
-    key: header.key,
-    date: header.date,
-    kind: header.kind,
-    fullReason,
-    level,
-    parent: parent?.date,
-    files: artifacts,
-    storedBytes: artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    largest,
-    totals,
-    missingFiles,
-    madeDirectories,
-    skippedEntries: totals.unreadable + totals.dirty + missingFiles,
-    movedFiles,
-    suspectFiles,
-    suspects,
-    knownSuspects
-  }
-}
-
-/** What could not be read is as it was: to store that again would say nothing. */
-function hasChanges({ created, updated, touched, deleted, dirty }: Totals): boolean {
-  return created + updated + touched + deleted + dirty > 0
 }
 
 /** Two keys that a file system or a person could take for one are refused. @throws BackupError IBT_NAME_INVALID */

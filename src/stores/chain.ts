@@ -319,7 +319,8 @@ export class Chain {
   }
 }
 
-function entriesWhenPulled(open: () => Promise<StateReader>): BatchSource<StateEntry> {
+/** Entries of a state that is opened when the first is pulled. */
+export function entriesWhenPulled(open: () => Promise<StateReader>): BatchSource<StateEntry> {
   return toBatchSource(async function* () {
     yield* batchesOf((await open()).entries())
   })

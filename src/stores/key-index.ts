@@ -24,6 +24,11 @@ export class KeyIndex {
     return !this.find(key).next().done
   }
 
+  /** The keys, in no order, some of them several times. */
+  keys(): Uint32Array {
+    return this.#keys.filter((_, slot) => this.#values[slot] !== EMPTY)
+  }
+
   *find(key: number): Generator<number, void, undefined> {
     const mask = this.#values.length - 1
     for (let slot = key & mask; this.#values[slot] !== EMPTY; slot = (slot + 1) & mask) {

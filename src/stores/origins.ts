@@ -17,6 +17,22 @@ interface Index {
   readonly families: KeyIndex
 }
 
+/** Keys by which entries of a state can be found under other names: who has them knows what need not be asked for. */
+export interface OriginKeys {
+  /** Of all files. */
+  readonly contents: Uint32Array
+  /** Of files with a signature. */
+  readonly inodes: Uint32Array
+  /** Of their names without numbers. */
+  readonly families: Uint32Array
+}
+
+/** Origins in a store, and their keys. */
+export interface FoundOrigins extends Origins {
+  /** The keys of all entries that can be found. */
+  keys(): Promise<OriginKeys>
+}
+
 /**
  * Finds the contents of the backup of a date under other names: what was renamed, moved, copied or rotated.
  *
@@ -25,7 +41,7 @@ interface Index {
  *
  * @throws when it is asked: what `chain.state` throws.
  */
-export function findOrigins(chain: Chain, date: string): Origins {
+export function findOrigins(chain: Chain, date: string): FoundOrigins {
   let making: Promise<Index> | undefined
   let made: Index | undefined
   const ask = () => (making ??= makeIndex(chain, date).then(index => (made = index)))
@@ -44,6 +60,10 @@ export function findOrigins(chain: Chain, date: string): Origins {
     return found && toOrigin(found, chain)
   }
   return {
+    async keys() {
+      const { contents, inodes, families } = await ask()
+      return { contents: contents.keys(), inodes: inodes.keys(), families: families.keys() }
+    },
     ofContent(sha256, sizeBytes) {
       const isUnknown = made?.contents.has(contentKey(sha256)) === false
       return isUnknown ? undefined : findContent(sha256, sizeBytes)
@@ -59,8 +79,7 @@ export function findOrigins(chain: Chain, date: string): Origins {
       return found && toOrigin(found, chain)
     },
     async ofName({ path, sizeBytes = 0 }) {
-      // What rotates away gets a number.
-      if (!/\d/.test(baseName(path))) return undefined
+      if (!mayRotate(path)) return undefined
       const index = await ask()
       const offsets = index.families.find(familyKey(path))
       const found = await look(offsets, index, entry => entry.path !== path && isFamily(entry.path, path))
@@ -103,16 +122,24 @@ function toOrigin(entry: StateEntry, chain: Chain): Origin {
   }
 }
 
-function contentKey(sha256: string): number {
+/** The key of a content. */
+export function contentKey(sha256: string): number {
   return Number.parseInt(sha256.slice(0, 8), 16)
 }
 
-function inodeKey(ino: bigint): number {
+/** The key of an inode. */
+export function inodeKey(ino: bigint): number {
   return Number(BigInt.asUintN(32, ino ^ (ino >> 32n)))
 }
 
-function familyKey(path: string): number {
+/** The key of a name without its numbers. */
+export function familyKey(path: string): number {
   return hashText(familyOf(path))
+}
+
+/** What rotates away gets a number. */
+export function mayRotate(path: string): boolean {
+  return /\d/.test(baseName(path))
 }
 
 /** A name without its numbers: what rotates has only other ones. */

@@ -1,0 +1,47 @@
+import { type ReceiveReport, receiveBackup } from '../../pipelines/receive-backup.js'
+import { Exit, UsageError } from '../exit.js'
+import { formatBytes, formatSeconds } from '../format.js'
+import { type CommonValues, toPlaceOptions } from '../options.js'
+import { Reporter } from '../reporter.js'
+import { closeStdin } from '../tar-source.js'
+
+/** Options of `ibt receive`. */
+export interface ReceiveValues extends CommonValues {
+  readonly key?: string
+  readonly maxChain?: number
+  readonly deleteOldSigvaults?: boolean
+  readonly init?: boolean
+  readonly lockWait?: number
+}
+
+/** `ibt receive`. */
+export async function runReceive(values: ReceiveValues, signal: AbortSignal): Promise<number> {
+  const { key, maxChain, deleteOldSigvaults, init, lockWait } = values
+  if (process.stdin.isTTY || process.stdout.isTTY) {
+    throw new UsageError('stdin or stdout is a terminal: an ibt send is expected there')
+  }
+  // The sender shows how far it is.
+  const reporter = new Reporter({ ...values, progress: false, output: process.stderr })
+  try {
+    const report = await receiveBackup(
+      { readable: process.stdin, writable: process.stdout },
+      {
+        ...toPlaceOptions(values, signal),
+        ...{ key, maxChain, deleteOldSigvaults, init, onProgress: reporter.onProgress, onError: reporter.onError },
+        lockWaitMs: lockWait === undefined ? undefined : lockWait * 1000
+      }
+    )
+    return reporter.report(report, describe(report, reporter.elapsedMs), Exit.done)
+  } finally {
+    closeStdin()
+    reporter.end()
+  }
+}
+
+function describe({ key, date, kind, parent, storedBytes, isStored }: ReceiveReport, elapsedMs: number): string[] {
+  const what = isStored ? `${formatBytes(storedBytes)} stored` : 'Nothing stored: nothing has changed'
+  return [
+    `Received the ${kind} backup of ${key}, ${date}${parent === undefined ? '' : ` on ${parent}`}`,
+    `  ${what}, ${formatSeconds(elapsedMs)}`
+  ]
+}

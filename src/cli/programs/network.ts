@@ -1,0 +1,50 @@
+import type { Command } from 'commander'
+import { parseCodec } from '../../codec/index.js'
+import { MANUAL } from '../manual.js'
+import { addSourceOptions, parseChain, parseCount, parseSeconds } from '../options.js'
+import { type Answer, addReader } from './reader.js'
+
+/** Commands at the two ends of a connection. */
+export function addNetwork(program: Command, signal: AbortSignal, answer: Answer): void {
+  addSourceOptions(
+    program.command('send <source>').summary('back up into the store of an ibt receive').description(MANUAL.send)
+  )
+    .option('--to-command <command>', 'start this command, and talk to its stdin and stdout (default: to our own)')
+    .option('--key <key>', "name of the chain (default: that of the receiver, or the source's base name)")
+    .option('--full', 'back up everything, instead of the changes since the newest backup')
+    .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
+    .option('--skip-unchanged', 'store nothing if nothing has changed')
+    .option('--allow-source-mismatch', 'accept that the backups of the key are of another directory or host')
+    .option('--allow-shrink', 'accept a source that is suddenly all but empty')
+    .option('--source-id <id>', 'name of the source, if its path or host change')
+    .option('--max-chain <n>', 'make a full if there are this many incrementals on the newest full', parseChain)
+    .option('--json', 'JSON: events and a last line with the exit code')
+    .option('--quiet', 'print neither report nor warnings')
+    .option('--no-progress', 'print no progress line')
+    .option('--jobs <n>', 'number of threads that read, hash and sign', parseCount)
+    .addHelpText('after', SEND_HELP)
+    .action(async (source, values) => {
+      const { runSend } = await import('../commands/send.js')
+      answer(await runSend(source, values, signal))
+    })
+  addReader(program, 'receive', 'store the backup that an ibt send makes, over stdin and stdout')
+    .option('--key <key>', 'accept only this key')
+    .option('--max-chain <n>', 'make a full if there are this many incrementals on the newest full', parseChain)
+    .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
+    .option('--init', 'begin anew if the store has lost the backups that the cache knows')
+    .option('--lock-wait <seconds>', 'wait at most this long for another run on the same key', parseSeconds)
+    .addHelpText('after', RECEIVE_HELP)
+    .action(async values => {
+      const { runReceive } = await import('../commands/receive.js')
+      answer(await runReceive(values, signal))
+    })
+}
+
+const SEND_HELP = `
+Examples:
+  ibt send ~/photos --to-command 'ssh host ibt receive --store /srv/backups'
+  ibt send /srv/www --to-command 'ssh host ibt receive --key www --store /b'`
+
+const RECEIVE_HELP = `
+The report goes to stderr. As a forced command, it is all that a key may do:
+  command="ibt receive --key www --store /b",restrict ssh-ed25519 AAAA…`
