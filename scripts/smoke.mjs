@@ -138,7 +138,7 @@ function missing(what) {
 }
 
 async function checkTypes(project) {
-  const imports = ['', '/stages', '/stores', '/stores/http', '/stores/s3', '/interop', '/native'].map(
+  const imports = ['', '/stages', '/stores', '/stores/http', '/stores/s3', '/stores/sftp', '/interop', '/native'].map(
     (subpath, i) => `import * as m${i} from '${NAME}${subpath}'\nvoid m${i}`
   )
   const use = `const report = await m0.fullBackup('src')\nconst key: string = report.key\nvoid key`

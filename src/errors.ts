@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'IBT_FILE_CHANGED'
   | 'IBT_HASH_MISMATCH'
   | 'IBT_HOOK_FAILED'
+  | 'IBT_HOST_KEY'
   | 'IBT_INPUT_ENDED'
   | 'IBT_JOB_BUSY'
   | 'IBT_KEY_MISSING'

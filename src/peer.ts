@@ -12,7 +12,8 @@ export const PEER_VERSIONS = {
 export type Peer = keyof typeof PEER_VERSIONS
 
 /**
- * Imports optional packages when they are used. The import is the caller's, so that bundlers see it.
+ * Imports optional packages when they are used: `() => import(…).catch(optional)`. The import is the caller's, so
+ * that bundlers see it.
  *
  * @throws BackupError IBT_PEER_MISSING that says how to install them
  */
@@ -25,6 +26,11 @@ export async function loadPeers<T>(user: string, peers: readonly Peer[], load: (
     const what = peers.length === 1 ? 'an optional package' : 'optional packages'
     throw new BackupError('IBT_PEER_MISSING', `${user} need ${what} that is not installed: ${install}`, { cause })
   }
+}
+
+/** Rethrows. With a `catch` of its own, an import of a package that is not installed does not stop a bundler. */
+export function optional(error: unknown): never {
+  throw error
 }
 
 function isMissingModule(error: unknown): boolean {

@@ -106,7 +106,8 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   commander: /^cli\//,
   '@aws-sdk/client-s3': /^stores\/s3\//,
   'age-encryption': /^age\//,
-  '@mongodb-js/zstd': /^codec\//
+  '@mongodb-js/zstd': /^codec\//,
+  ssh2: /^stores\/sftp\//
 }
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')

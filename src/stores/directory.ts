@@ -1,10 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { type FileHandle, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { CHUNK_BYTES } from '../constants.js'
 import { readBuffer } from '../flow/memory.js'
-import { isLockName } from '../format/names.js'
 import { makeDirectories } from '../native/make-directories.js'
 import { syncDescriptor } from '../native/sync.js'
 import { decodePath } from '../path.js'
@@ -14,7 +13,8 @@ import { isCode, publishNew, raise, syncDirectory, unlinkIfThere, writeAll } fro
 import { makeReadOnly, markedName, markOf, printMark, readMark } from './directory-marks.js'
 import { decodeHolder, isGone } from './lock-holder.js'
 import type { RetainingStore } from './memory.js'
-import { compareStoredNames, isNameOf, notFound, retained } from './stored-name.js'
+import { compareStoredNames, notFound, retained } from './stored-name.js'
+import { findLeftBehind, temporaryName } from './temporary-names.js'
 
 /** A store in a directory of this machine. */
 export interface DirectoryStore extends RetainingStore {
@@ -34,9 +34,6 @@ export interface DirectoryStore extends RetainingStore {
   clean(key: string): Promise<number>
 }
 
-/** `.NAME.RANDOM.tmp` */
-const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.tmp$/
-
 /**
  * A directory as a store: one file for each artifact, readable by its owner only.
  * A file appears under its name when it is whole and on disk: temporary name, fsync, rename, fsync of the directory.
@@ -49,7 +46,7 @@ export function directoryStore(path: string): DirectoryStore {
   if (typeof path !== 'string' || path === '') throw new TypeError('directoryStore: a path is expected')
   const directory = resolve(path)
   const fileOf = (name: string) => join(directory, name)
-  const temporaryOf = (name: string) => fileOf(`.${name}.${randomBytes(8).toString('hex')}.tmp`)
+  const temporaryOf = (name: string) => fileOf(temporaryName(name))
 
   const store = defineStore({
     id: `directory-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`,
@@ -115,16 +112,12 @@ export function directoryStore(path: string): DirectoryStore {
     },
 
     async clean(key) {
+      const { temporary, ofLocks, marks } = findLeftBehind(await namesIn(directory), key)
+      for (const mark of marks) await unlinkIfThere(fileOf(mark))
       let removed = 0
-      const names = await namesIn(directory)
-      for (const name of names) {
-        const marked = markedName(name)
-        // A crash came between the file and its mark.
-        if (marked !== undefined && isNameOf(marked, key) && !names.includes(marked)) await unlinkIfThere(fileOf(name))
-        const published = TEMPORARY.exec(name)?.[1] ?? ''
-        const isAnyones = isLockName(published, key) && (await isAbandoned(fileOf(name)))
-        if (!isNameOf(published, key) && !isAnyones) continue
-        if (await unlinkIfThere(fileOf(name))) removed++
+      for (const name of temporary) if (await unlinkIfThere(fileOf(name))) removed++
+      for (const name of ofLocks) {
+        if ((await isAbandoned(fileOf(name))) && (await unlinkIfThere(fileOf(name)))) removed++
       }
       return removed
     }

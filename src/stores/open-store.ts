@@ -32,11 +32,18 @@ const s3: Scheme = {
   credentials: 'credentials are those of the AWS configuration, such as AWS_ACCESS_KEY_ID or AWS_PROFILE'
 }
 
+const sftp: Scheme = {
+  load: async url => (await import('./sftp/index.js')).fromUrl(url),
+  calls: ['create', 'retain', 'clean'],
+  credentials: 'a key belongs into ssh-agent or ~/.ssh, a password into IBT_SSH_PASSWORD'
+}
+
 /** All schemes but `file:`, which needs nothing loaded. */
 const SCHEMES: Readonly<Record<string, Scheme>> = {
   'http:': http,
   'https:': http,
-  's3:': s3
+  's3:': s3,
+  'sftp:': sftp
 }
 
 /**

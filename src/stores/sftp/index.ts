@@ -1,0 +1,2 @@
+export { fromUrl } from './from-url.js'
+export { type SftpStore, type SftpStoreOptions, sftpStore } from './sftp-store.js'

@@ -1,0 +1,89 @@
+import { setTimeout } from 'node:timers/promises'
+import { untilAbort } from '../../flow/abortable.js'
+import { type Connection, ConnectionError } from './connection.js'
+
+/** How often and after how long a call that the connection broke is repeated. */
+export interface Retries {
+  readonly retries: number
+  readonly retryDelayMs: number
+}
+
+/** The connection of a store: made when it is first needed, shared by all calls, made anew when it broke. */
+export class SharedConnection {
+  #current: Promise<Connection> | undefined
+
+  constructor(
+    readonly open: () => Promise<Connection>,
+    readonly retries: Retries
+  ) {}
+
+  /**
+   * Calls with a connection; if that breaks, once more with another one, after a pause: for what can be repeated.
+   * @throws what the call throws; ConnectionError after the last attempt
+   */
+  async repeat<T>(call: (connection: Connection) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    for (const attempts = this.attempts(signal); ; ) {
+      try {
+        return await untilAbort(this.#connected().then(call), signal)
+      } catch (error) {
+        await attempts.next(error)
+      }
+    }
+  }
+
+  /** @throws what the connection cannot be made for */
+  connected(signal: AbortSignal | undefined): Promise<Connection> {
+    return untilAbort(this.#connected(), signal)
+  }
+
+  attempts(signal: AbortSignal | undefined): Attempts {
+    return new Attempts(this.retries, signal)
+  }
+
+  close(): void {
+    this.#current?.then(
+      connection => connection.close(),
+      () => {}
+    )
+    this.#current = undefined
+  }
+
+  async #connected(): Promise<Connection> {
+    const earlier = this.#current
+    if (earlier !== undefined) {
+      const connection = await earlier
+      if (!connection.lost.aborted) return connection
+    }
+    // Another call may have begun one meanwhile.
+    if (this.#current === earlier) {
+      const opening = this.open()
+      this.#current = opening
+      opening.catch(() => {
+        if (this.#current === opening) this.#current = undefined
+      })
+    }
+    return this.#current ?? this.#connected()
+  }
+}
+
+/** Counts the failures of one call, one after the other. */
+export class Attempts {
+  #failures = 0
+
+  constructor(
+    readonly retries: Retries,
+    readonly signal: AbortSignal | undefined
+  ) {}
+
+  /** Something has been done: the next failure is the first again. */
+  renew(): void {
+    this.#failures = 0
+  }
+
+  /** Waits before the next attempt. @throws the error if that would not help, or there were too many */
+  async next(error: unknown): Promise<void> {
+    const { retries, retryDelayMs } = this.retries
+    if (!(error instanceof ConnectionError) || this.#failures >= retries) throw error
+    await untilAbort(setTimeout(retryDelayMs * 2 ** this.#failures++), this.signal)
+  }
+}

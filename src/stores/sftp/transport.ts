@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process'
+import { connect, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import { ConnectionError } from './connection.js'
+import type { HostSettings } from './host-settings.js'
+
+/** Bytes of what a proxy says that an error repeats. */
+const SAID_CHARACTERS = 500
+
+/** What carries an SSH connection. */
+export interface Transport {
+  readonly stream: Duplex
+  /** What a proxy has said on its stderr. */
+  said(): string
+  ref(): void
+  unref(): void
+  destroy(): void
+}
+
+/**
+ * Connects to a server: by TCP, or through the command that stands for a proxy.
+ * @throws ConnectionError
+ */
+export function openTransport(settings: HostSettings): Promise<Transport> {
+  const { proxy } = settings
+  return proxy === undefined ? openSocket(settings) : Promise.resolve(openProxy(proxy))
+}
+
+function openSocket({ hostname, port, family, timeoutMs }: HostSettings): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: hostname, port, family, noDelay: true, keepAlive: true })
+    const fail = (cause: Error) => {
+      socket.destroy()
+      reject(new ConnectionError(`Cannot connect to ${hostname} port ${port}: ${cause.message}`, { cause }))
+    }
+    socket.setTimeout(timeoutMs, () => fail(new Error(`no answer after ${timeoutMs} ms`)))
+    socket.once('error', fail)
+    socket.once('connect', () => {
+      socket.setTimeout(0)
+      socket.off('error', fail)
+      // Whoever reads the stream hears of it as well; without a listener it would end the process.
+      socket.on('error', () => {})
+      resolve({
+        stream: socket,
+        said: () => '',
+        ref: () => void socket.ref(),
+        unref: () => void socket.unref(),
+        destroy: () => void socket.destroy()
+      })
+    })
+  })
+}
+
+function openProxy([command, ...args]: readonly [string, ...string[]]): Transport {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', text => {
+    said = (said + text).slice(-SAID_CHARACTERS)
+  })
+  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin })
+  stream.on('error', () => {})
+  child.on('error', error => stream.destroy(error))
+  // Pipes of a child are sockets, which the types do not say.
+  const handles = [child, child.stdin, child.stdout, child.stderr] as unknown as readonly Socket[]
+  return {
+    stream,
+    said: () => said.trim(),
+    ref: () => handles.forEach(handle => void handle.ref()),
+    unref: () => handles.forEach(handle => void handle.unref()),
+    destroy: () => {
+      stream.destroy()
+      child.kill()
+    }
+  }
+}
