@@ -56,6 +56,7 @@ export { type CompareReport, type CompareSourceOptions, compareToSource } from '
 export { type CopyOptions, type CopyReport, copyBackups } from './pipelines/copy.js'
 export { type DrillOptions, drillBackup } from './pipelines/drill.js'
 export type { DrillEstimate, DrillMeasures, DrillProblem, DrillReport } from './pipelines/drill-report.js'
+export { type EraseOptions, type EraseReport, eraseFiles } from './pipelines/erase.js'
 export { type ExportOptions, type ExportReport, exportBackups } from './pipelines/export.js'
 export { type ImportOptions, type ImportReport, importBackups } from './pipelines/import.js'
 export { type ImportTarOptions, importTar } from './pipelines/import-tar.js'
@@ -99,6 +100,8 @@ export type { Duration } from './retention/duration.js'
 export { type DatedBackup, type Kept, keptBackups } from './retention/evaluate.js'
 export type { Period } from './retention/periods.js'
 export { type KeepCount, type KeepOptions, parseRules, type Rule, type RuleWord } from './retention/rules.js'
+export type { OtherPath } from './rewrite/erase-search.js'
+export type { ErasedBackup, ErasePlan, PurgedBackup } from './rewrite/plan-erase.js'
 export {
   type Captured,
   createRules,

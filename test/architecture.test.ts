@@ -68,7 +68,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'proof',
     'pipelines',
     'retention',
-    'lifecycle'
+    'lifecycle',
+    'rewrite'
   ],
   cli: [
     ...[
@@ -87,7 +88,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['places', 'catalog', 'plan', 'proof', 'pipelines', 'config'],
     'retention',
-    'lifecycle'
+    'lifecycle',
+    'rewrite'
   ]
 }
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { test } from 'node:test'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { parseArtifactName } from '../src/index.js'
 import { Desk } from './helpers/desk.js'
+import { filesWith, forgetPath } from './helpers/erased.js'
 import { assertSameTree, copyTree } from './helpers/judges.js'
 import { oracle } from './helpers/oracle.js'
-import { createRandom } from './helpers/random.js'
+import { createRandom, type Random } from './helpers/random.js'
 
 const SEED = Number(process.env.SEED ?? 1)
 const CRASHES = process.env.SLOW === '1' ? 100 : 4
@@ -17,47 +18,128 @@ function succeed(desk: Desk, ...args: string[]): string {
   return stdout
 }
 
-test(`a merge that is killed at any moment leaves the chain as it was, with seed ${SEED}`, oracle('rsync'), async t => {
-  const desk = new Desk(t)
-  const random = createRandom(SEED)
-  mkdirSync(desk.at('src'))
-  mkdirSync(desk.at('store'))
-  for (let i = 0; i < 3; i++) writeFileSync(desk.at('src', `large ${i}`), random.bytes(9 << 20))
-  succeed(desk, 'full', 'src')
-  for (let i = 0; i < 3; i++) {
-    const bytes = readFileSync(desk.at('src', `large ${i}`))
-    random.bytes(100_000).copy(bytes, random.int(8 << 20))
-    writeFileSync(desk.at('src', `large ${i}`), bytes)
-    copyTree(desk.at('src'), desk.at(`copy ${i}`))
-    succeed(desk, 'incremental', 'src')
+const SECRET = 'the password is swordfish-7261'
+
+/** A full and three incrementals, each with a naive copy: large files that get deltas, and one with a secret. */
+class Dates {
+  readonly desk: Desk
+  readonly dates: readonly string[]
+
+  constructor(t: TestContext, random: Random, largeFiles: number) {
+    const desk = new Desk(t)
+    this.desk = desk
+    mkdirSync(desk.at('src'))
+    mkdirSync(desk.at('store'))
+    for (let i = 0; i < largeFiles; i++) writeFileSync(desk.at('src', `large ${i}`), random.bytes(9 << 20))
+    writeFileSync(desk.at('src', 'secret'), `${SECRET}\n${random.bytes(100_000).toString('base64')}`)
+    copyTree(desk.at('src'), desk.at('copy 0'))
+    succeed(desk, 'full', 'src')
+    for (let i = 1; i <= 3; i++) {
+      for (const name of [`large ${(i - 1) % largeFiles}`, 'secret']) {
+        const bytes = readFileSync(desk.at('src', name))
+        random.bytes(20_000).copy(bytes, 50 + random.int(bytes.length - 50_000))
+        writeFileSync(desk.at('src', name), bytes)
+      }
+      copyTree(desk.at('src'), desk.at(`copy ${i}`))
+      succeed(desk, 'incremental', 'src')
+    }
+    this.dates = this.listed()
   }
-  const backups = succeed(desk, 'list', 'src', '--json').trim().split('\n')
-  const dates = backups.map(line => JSON.parse(line).date as string)
-  for (let i = 0; i < CRASHES; i++) {
-    const [at, from, to] = [dates[2 - (i % 2)]!, dates[0]!, dates[3]!]
-    const run = desk.start(['merge', 'src', ...(i % 2 === 0 ? ['--at', at] : ['--from', from, '--to', to])], {
-      stdio: 'ignore'
-    })
-    await setTimeout(100 + random.int(700))
+
+  listed(): string[] {
+    const lines = succeed(this.desk, 'list', 'src', '--json').trim().split('\n')
+    return lines.map(line => JSON.parse(line).date as string)
+  }
+
+  /** Starts a command and kills it at some moment. */
+  async kill(args: readonly string[], afterMs: number): Promise<void> {
+    const run = this.desk.start(args, { stdio: 'ignore' })
+    await setTimeout(afterMs)
     run.child.kill('SIGKILL')
     await run.ended
-    const listed = succeed(desk, 'list', 'src', '--json').trim().split('\n')
-    assert.deepEqual(
-      listed.map(line => JSON.parse(line).date),
-      dates,
-      `crash ${i}`
-    )
+  }
+
+  assertRestores(dates: readonly string[]): void {
+    const { desk } = this
+    for (const at of dates) {
+      const copy = desk.at(`copy ${this.dates.indexOf(at)}`)
+      succeed(desk, 'restore', 'src', 'out', '--at', at)
+      assertSameTree(desk.at('out'), copy)
+      rmSync(desk.at('out'), { recursive: true })
+    }
+  }
+
+  /** Nothing is in the store that has no state. */
+  assertClean(): void {
+    const names = readdirSync(this.desk.at('store'))
+    const parsed = names.map(name => parseArtifactName(name))
+    assert.ok(!parsed.includes(undefined), `only artifacts are left: ${names}`)
+    const states = new Set(parsed.filter(name => name!.kind === 'state').map(name => name!.date))
+    for (const name of parsed) assert.ok(states.has(name!.date) || name!.kind === 'sigvault', JSON.stringify(name))
+  }
+}
+
+test(`a merge that is killed at any moment leaves the chain as it was, with seed ${SEED}`, oracle('rsync'), async t => {
+  const random = createRandom(SEED)
+  const chain = new Dates(t, random, 3)
+  const { desk, dates } = chain
+  for (let i = 0; i < CRASHES; i++) {
+    const [at, from, to] = [dates[2 - (i % 2)]!, dates[0]!, dates[3]!]
+    const which = i % 2 === 0 ? ['--at', at] : ['--from', from, '--to', to]
+    await chain.kill(['merge', 'src', ...which], 100 + random.int(700))
+    assert.deepEqual(chain.listed(), dates, `crash ${i}`)
     succeed(desk, 'verify', 'src')
   }
   succeed(desk, 'merge', 'src', '--at', dates[2]!)
-  succeed(desk, 'merge', 'src', '--from', dates[2]!, '--to', dates[3]!)
-  const names = readdirSync(desk.at('store'))
-  const parsed = names.map(name => parseArtifactName(name))
-  assert.ok(!parsed.includes(undefined), `only artifacts are left: ${names}`)
-  const states = new Set(parsed.filter(name => name!.kind === 'state').map(name => name!.date))
-  for (const name of parsed) assert.ok(states.has(name!.date), JSON.stringify(name))
-  for (const [i, at] of dates.slice(1).entries()) {
-    succeed(desk, 'restore', 'src', `out ${i}`, '--at', at)
-    assertSameTree(desk.at(`out ${i}`), desk.at(`copy ${i}`))
-  }
+  succeed(desk, 'merge', 'src', '--from', dates[0]!, '--to', dates[3]!)
+  chain.assertClean()
+  chain.assertRestores(dates)
 })
+
+test(
+  `a prune with merges that is killed loses no kept date, and a second run finishes, with seed ${SEED}`,
+  oracle('rsync'),
+  async t => {
+    const random = createRandom(SEED)
+    for (let i = 0; i < CRASHES / 4; i++) {
+      const chain = new Dates(t, random, 1)
+      const kept = [chain.dates[1]!, chain.dates[3]!]
+      // The others are removed by hand: rules keep neighbours of one day.
+      const prune = ['prune', 'src', '--keep-last', '1', '--merge', '--grace', '0']
+      const [first, , third] = chain.dates
+      for (const date of [first, third]) {
+        const state = readdirSync(chain.desk.at('store')).find(name => name.includes(`.state.${date}`))!
+        rmSync(chain.desk.at('store', state))
+      }
+      await chain.kill(prune, 100 + random.int(900))
+      const left = chain.listed()
+      assert.ok(left.includes(kept[1]!), `crash ${i}`)
+      chain.assertRestores(left)
+      succeed(chain.desk, ...prune)
+      assert.deepEqual(chain.listed(), [kept[1]])
+      chain.assertClean()
+      chain.assertRestores([kept[1]!])
+    }
+  }
+)
+
+test(
+  `an erase that is killed loses no date, and a second run finishes, with seed ${SEED}`,
+  oracle('rsync', 'zstd'),
+  async t => {
+    const random = createRandom(SEED)
+    for (let i = 0; i < CRASHES / 4; i++) {
+      const chain = new Dates(t, random, 1)
+      const { desk, dates } = chain
+      await chain.kill(['erase', 'src', 'secret'], 150 + random.int(900))
+      assert.deepEqual(chain.listed(), dates, `crash ${i}`)
+      for (const at of dates) succeed(desk, 'verify', 'src', '--at', at, '--read-data')
+      succeed(desk, 'erase', 'src', 'secret')
+      assert.deepEqual(chain.listed(), dates, `crash ${i}`)
+      assert.deepEqual([...filesWith(desk.at('store'), SECRET), ...filesWith(desk.at('cache'), SECRET)], [])
+      for (const i of dates.keys()) forgetPath(desk.at(`copy ${i}`), 'secret')
+      chain.assertClean()
+      chain.assertRestores(dates)
+    }
+  }
+)

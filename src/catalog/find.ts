@@ -18,6 +18,8 @@ export interface FindOptions extends PlaceOptions {
 export interface FoundVersion extends Metadata {
   readonly key: string
   readonly sha256?: string | undefined
+  /** When its content was erased from all backups. */
+  readonly erased?: string | undefined
   /** Dates of the oldest and the newest of those backups. */
   readonly first: string
   readonly last: string
@@ -89,6 +91,7 @@ async function* selected(
 /** Whether two entries of a path have the same content; without a digest the time stands for it. */
 function isSameVersion(entry: StateEntry, previous: StateEntry): boolean {
   if (entry.type !== previous.type || entry.linkname !== previous.linkname) return false
+  if (entry.erased !== previous.erased) return false
   if (entry.type !== 'file') return true
   if (entry.sha256 !== previous.sha256) return false
   return entry.sha256 !== undefined || (entry.sizeBytes === previous.sizeBytes && entry.mtimeNs === previous.mtimeNs)

@@ -114,7 +114,8 @@ function stateOf(
     dirty: content.dirty,
     carried: undefined,
     racy: content.racy,
-    expectedSha256: content.expectedSha256
+    expectedSha256: content.expectedSha256,
+    erased: undefined
   }
 }
 

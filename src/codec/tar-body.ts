@@ -119,6 +119,15 @@ function bodyOf(archive: Archive, { start, behind }: Found, sizeBytes: number): 
   return behind.length >= sizeBytes ? [behind.subarray(0, sizeBytes)] : archive.bytes(start, sizeBytes)
 }
 
+/** The path of the entry at an offset, and where the next one begins. */
+export async function entryBehind(
+  archive: Archive,
+  offset: number
+): Promise<{ readonly path: string; readonly end: number }> {
+  const { header, start } = await headerAt(archive, offset)
+  return { path: header.path, end: start + wholeBlocks(header.sizeBytes) }
+}
+
 async function headerAt(archive: Archive, offset: number, wanted = HEADER_BYTES): Promise<Found> {
   for (;;) {
     const length = Math.min(wanted, archive.sizeBytes - offset)

@@ -23,6 +23,7 @@ export type Operation =
   | 'verify'
   | 'drill'
   | 'merge'
+  | 'erase'
   | 'prune'
   | 'clean'
   | 'import'

@@ -167,7 +167,8 @@ export function decodeStateEntry(line: string, chain: readonly ChainLink[]): Dec
     carried: fields.flag('carried'),
     racy: fields.flag('racy'),
     mapped: fields.optionalBytesText('mapped'),
-    expectedSha256: fields.has('expectedSha256') ? fields.sha256('expectedSha256') : undefined
+    expectedSha256: fields.has('expectedSha256') ? fields.sha256('expectedSha256') : undefined,
+    erased: fields.has('erased') ? decodeDate(fields, 'erased') : undefined
   }
   return fields.has('origin') ? { ...entry, knownAs: decodeNames(fields) } : entry
 }

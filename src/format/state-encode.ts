@@ -58,6 +58,7 @@ export function encodeStateEntry(entry: MergedEntry, chainIndex: ReadonlyMap<str
   if (entry.racy) line += ',"racy":true'
   if (entry.mapped !== undefined) line += bytesField('mapped', entry.mapped)
   if (entry.expectedSha256 !== undefined) line += `,"expectedSha256":"${entry.expectedSha256}"`
+  if (entry.erased !== undefined) line += `,"erased":${quote(entry.erased)}`
   if (entry.knownAs !== undefined) line += encodeNames(entry.knownAs)
   return `${line}}`
 }

@@ -164,7 +164,8 @@ export class StateScanner {
       dirty: this.#has(DIRTY) || undefined,
       carried: this.#has(CARRIED) || undefined,
       racy: this.#has(RACY) || undefined,
-      expectedSha256: undefined
+      expectedSha256: undefined,
+      erased: undefined
     }
   }
 

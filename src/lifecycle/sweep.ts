@@ -5,7 +5,7 @@ import { type RemovedBackup, withRemoved } from '../stores/removed.js'
 import { describeRetained, isRetained } from '../stores/stored-name.js'
 import type { Store, StoredName } from '../types.js'
 import { listCertain } from './listing.js'
-import { type ArtifactId, artifactId, Needs } from './needs.js'
+import { type ArtifactId, artifactId, type BackupNeeds, Needs } from './needs.js'
 
 /** What stays in the store although no backup needs it, and why. */
 export interface LeftName extends StoredName {
@@ -34,6 +34,10 @@ export interface SweepOptions extends ChainOptions {
   readonly graceMs: number
   readonly nowMs: number
   readonly keepSigvaults?: boolean | undefined
+  /** Removed backups that go although their period of grace is not over. Default: none. */
+  readonly purges?: ((removed: RemovedBackup) => boolean) | undefined
+  /** Whether what no state was ever made for goes at once. Default: after the period of grace. */
+  readonly deletesYoung?: boolean | undefined
   /** What is known of the backups already. */
   readonly needs?: Needs | undefined
   /** Called before each deletion: throws if this run may not go on. */
@@ -49,17 +53,23 @@ export interface SweepOptions extends ChainOptions {
  * @throws BackupError what a state cannot be read for: what it needs is not known. Nothing has been deleted then.
  */
 export async function sweep(store: Store, key: string, options: SweepOptions): Promise<Swept> {
-  const { graceMs, nowMs, signal, codecs } = options
+  const { graceMs, nowMs, signal, codecs, purges, deletesYoung } = options
   const stored = await listCertain(store, key, { signal })
   const chain = await Chain.open(store, key, { signal, codecs, stored })
   const isOver = (ms: number) => graceMs === 0 || nowMs - ms >= graceMs
-  const waiting = chain.removed.filter(({ removedAtMs }) => !isOver(removedAtMs))
-  const expired = chain.removed.filter(({ removedAtMs }) => isOver(removedAtMs))
+  const isExpired = (removed: RemovedBackup) => isOver(removed.removedAtMs) || purges?.(removed) === true
+  const waiting = await withNeededStates(chain, stored, isExpired, options)
+  const expired = chain.removed.filter(removed => !waiting.includes(removed))
   const sweeper = new Sweeper(store, options)
   const needed = await findNeeded(chain, waiting, stored, options)
   for (const state of [...chain.superseded, ...expired]) await sweeper.remove(state)
   const superfluous = chain.artifacts.filter(one => one.kind !== 'state' && !needed.ids.has(artifactId(one)))
-  const rules = { chain, isOver, endings: endingsOf(chain), had: datesWithState(chain, expired) }
+  const rules = {
+    chain,
+    isOver: (ms: number) => deletesYoung || isOver(ms),
+    endings: endingsOf(chain),
+    had: datesWithState(chain, expired)
+  }
   for (const artifact of superfluous) {
     const reason = needed.unknown ?? whyLeft(artifact, rules)
     if (reason === undefined) await sweeper.remove(artifact)
@@ -72,6 +82,26 @@ export async function sweep(store: Store, key: string, options: SweepOptions): P
     expired: [...new Set(expired.filter(isGone).map(askedFor))],
     waiting: waiting.filter(isGone).map(copy => ({ date: askedFor(copy), removedAtMs: copy.removedAtMs }))
   }
+}
+
+/** The removed backups that can still come back, and those whose states these cannot be read without. */
+async function withNeededStates(
+  chain: Chain,
+  stored: readonly StoredName[],
+  isExpired: (removed: RemovedBackup) => boolean,
+  { codecs, signal, needs = new Needs() }: SweepOptions
+): Promise<readonly RemovedBackup[]> {
+  const waiting = chain.removed.filter(removed => !isExpired(removed))
+  if (waiting.length === 0 || waiting.length === chain.removed.length) return waiting
+  const view = withRemoved(chain.store, stored, chain.removed)
+  const whole = await Chain.open(view.store, chain.key, { codecs, signal, stored: view.stored })
+  const found = await needs.of(whole, [...new Set(waiting.map(askedFor))])
+  const needed = new Set(
+    [...found.values()].flatMap(({ error, ...known }) => (error ? [] : (known as BackupNeeds).restore))
+  )
+  return chain.removed.filter(
+    removed => !isExpired(removed) || needed.has(artifactId({ kind: 'state', date: removed.date }))
+  )
 }
 
 /** Dates in the names of artifacts that have a state, or whose state has just been deleted. */

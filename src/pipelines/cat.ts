@@ -53,11 +53,12 @@ async function* contentOf({ content }: Entry): AsyncGenerator<Uint8Array, void, 
 }
 
 /** @throws BackupError */
-function checkFile({ path, type, linkname, places }: StateEntry, date: string): void {
+function checkFile({ path, type, linkname, places, erased }: StateEntry, date: string): void {
   const named = `${printPath(path)} in the backup of ${date}`
   if (type === 'file' && places !== undefined) return
   if (type === 'file' || type === 'unreadable') {
-    throw new BackupError('IBT_READ_FAILED', `${named} has no content: it could not be read then`, { path })
+    const why = erased === undefined ? 'it could not be read then' : `it was erased from all backups at ${erased}`
+    throw new BackupError('IBT_READ_FAILED', `${named} has no content: ${why}`, { path })
   }
   const what = type === 'symlink' ? `a symbolic link to ${printPath(linkname ?? '')}` : `a ${type.replace('-', ' ')}`
   throw new BackupError('IBT_UNSUPPORTED_TYPE', `${named} is ${what}, not a file`, { path })

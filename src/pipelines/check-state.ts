@@ -96,6 +96,8 @@ export class CheckedEntries {
   /** How many have passed, and of them those without a content, and files whose content is suspected of bit rot. */
   entries = 0
   unreadable = 0
+  /** How many were erased from all backups. */
+  erased = 0
   suspectFiles = 0
   #isComplete = false
 
@@ -109,7 +111,8 @@ export class CheckedEntries {
     let check: EntryCheck | undefined = new EntryCheck()
     for await (const entry of this.source) {
       this.entries++
-      if (entry.type === 'unreadable') this.unreadable++
+      if (entry.erased !== undefined) this.erased++
+      else if (entry.type === 'unreadable') this.unreadable++
       if (entry.expectedSha256 !== undefined) this.suspectFiles++
       try {
         check?.add(entry)
@@ -128,6 +131,11 @@ export class CheckedEntries {
     const message = `The state of ${date} has ${this.entries} entries, not the ${totals.entries} that it counts`
     this.report(new BackupError('IBT_STATE_INVALID', message, { path: key }))
   }
+}
+
+/** What is worth saying of a backup from which contents were erased. */
+export function erasedNote(count: number): string {
+  return `${count} ${count === 1 ? 'file was' : 'files were'} erased from all backups, and cannot be restored`
 }
 
 /** States and sigvaults: of archives, parts may be enough. */

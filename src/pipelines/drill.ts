@@ -16,7 +16,7 @@ import { Chain, listStored } from '../stores/chain.js'
 import { countReads } from '../stores/count-reads.js'
 import { readOnce } from '../stores/read-once.js'
 import type { Artifact, Entry, Sink, Source, StateEntry, StateHeader, Totals } from '../types.js'
-import { CheckedEntries, checkArtifacts, checkLinks, isReadWhole } from './check-state.js'
+import { CheckedEntries, checkArtifacts, checkLinks, erasedNote, isReadWhole } from './check-state.js'
 import { DRILL_FORMAT, DRILL_VERSION, type DrillReport, estimateAll } from './drill-report.js'
 import type { Progress } from './options.js'
 import { Problems, type ProveOptions, prove } from './prove.js'
@@ -173,8 +173,9 @@ class Drill {
     clock.opened()
     await this.#restore(entries).finally(() => clock.restored())
     checked.end(header, closing)
-    const { unreadable } = checked
+    const { unreadable, erased } = checked
     if (unreadable > 0) note(`${unreadable} entries could not be read when they were backed up, and are not restored`)
+    if (erased > 0) note(erasedNote(erased))
   }
 
   /** All entries but the files that are not in the sample. The state is read once more for it. */

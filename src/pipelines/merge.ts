@@ -1,32 +1,18 @@
-import { tmpdir } from 'node:os'
 import { checkReadable, withCodec } from '../codec/index.js'
 import { traceRun } from '../flow/tracing.js'
-import { nextDate } from '../format/dates.js'
 import { checkKey } from '../format/names.js'
-import { pipe } from '../interop/pipe.js'
 import { whileLocked } from '../lifecycle/locked.js'
 import type { LockedOptions } from '../lifecycle/options.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
 import { openPlaces, type Places } from '../places/places.js'
-import { foldBodies } from '../rewrite/fold-bodies.js'
 import { countBytes, type MergePlan, planMerge } from '../rewrite/plan-merge.js'
-import { recordMerged } from '../rewrite/record-merged.js'
-import { wholeBodies } from '../rewrite/whole-bodies.js'
-import { encode } from '../stages/encode.js'
-import { observe } from '../stages/observe.js'
-import { pack } from '../stages/pack.js'
-import { patch } from '../stages/patch.js'
-import { type Published, publish } from '../stages/publish.js'
-import { stateEmit } from '../stages/state-emit.js'
-import { unpack } from '../stages/unpack.js'
 import { Chain, type StoredArtifact } from '../stores/chain.js'
 import { deleteLeftovers } from '../stores/leftovers.js'
-import type { Cipher, Codec, SealedArtifact, Signed, StateHeader } from '../types.js'
-import { encryption } from './backup-stages.js'
-import { type Writing, writingFor } from './encrypted.js'
+import type { Cipher, Codec, SealedArtifact } from '../types.js'
+import { writingFor } from './encrypted.js'
 import type { Progress } from './options.js'
-import { progress } from './restore.js'
+import { rewriteDate } from './rewrite-date.js'
 
 /** Options of `mergeBackups`: a date that becomes a full, or two dates between which increments become one. */
 export interface MergeOptions extends AtOptions, LockedOptions {
@@ -127,7 +113,7 @@ async function merge(
   const isMerged = ({ asOf }: StoredArtifact) => asOf !== undefined
   await deleteLeftovers(chain, cached, chain.leftovers.filter(isMerged), { signal })
   await places.store.clean?.(key)
-  const { artifacts } = await run(chain, plan, { ...options, ...writing }, async () => {
+  const { artifacts } = await rewriteDate(chain, plan, { ...options, ...writing }, async () => {
     await checkLock()
     return true
   })
@@ -141,59 +127,4 @@ async function findPlan(chain: Chain, { at, from, to }: MergeOptions): Promise<M
   const { date } = chain.at(await parseAt(to))
   if (after >= date) throw new RangeError(`The fold ends at ${date}, which is not later than ${after}`)
   return planMerge(chain, date, after)
-}
-
-interface MergeRun extends Omit<MergeOptions, 'codec'>, Writing {}
-
-/** The stages of a merge: those of a restore, then those of a backup. */
-async function run(
-  chain: Chain,
-  plan: MergePlan,
-  options: MergeRun,
-  commits: () => Promise<boolean>
-): Promise<Published> {
-  const { signal, codec, cipher, spoolDirectory = tmpdir() } = options
-  const { date, after, closing, stays } = plan
-  const header = await makeHeader(chain, plan)
-  const backup = { key: chain.key, date: header.date, asOf: date }
-  const isNewest = date === chain.newest?.date
-  const inherited = closing.artifacts.filter(artifact => stays(artifact.date))
-  const totals = () => closing.totals
-  const behind = [
-    encode(codec, backup),
-    encryption(cipher),
-    stateEmit(header, { inherited: () => inherited, totals }),
-    encode(codec, backup),
-    encryption(cipher),
-    publish(chain.store, { commits })
-  ] as const
-  const watch = observe<Signed>(progress(options))
-  const record = recordMerged(chain.writtenEntries(date), { stays })
-  if (after === undefined) {
-    const whole = wholeBodies({ signs: isNewest })
-    const source = unpack(chain.entries(date), chain.openArchive)
-    return pipe(source, patch({ spoolDirectory }), whole, watch, pack({ whole: 'full' }), record, ...behind, { signal })
-  }
-  const bodies = foldBodies(
-    {
-      ...{ written: chain.writtenEntries(date), entries: chain.entries(date), archives: chain.openArchive },
-      ...{ stays, spoolDirectory },
-      signature: isNewest ? chain.signature : undefined
-    },
-    signal
-  )
-  return pipe(bodies, watch, pack({ whole: 'created', delta: 'updated' }), record, ...behind, { signal })
-}
-
-async function makeHeader(chain: Chain, { date, after, header, links }: MergePlan): Promise<StateHeader> {
-  const own = nextDate(Date.now(), chain.newestDate)
-  const sha256 = await chain.digest(header.date, 'state')
-  return {
-    ...header,
-    kind: after === undefined ? 'full' : 'incremental',
-    date: own,
-    fullReason: after === undefined ? 'merged' : undefined,
-    chain: [...links, { date: own, asOf: date }],
-    standsFor: { date, sha256, ...(after !== undefined && { after }) }
-  }
 }

@@ -2,7 +2,8 @@ import { traceRun } from '../flow/tracing.js'
 import type { ForeignSink } from '../interop/foreign.js'
 import { pipe } from '../interop/pipe.js'
 import { openPlaces } from '../places/places.js'
-import { isPassedOver, whyNotRestored } from '../restore/unrestorable.js'
+import type { Restorable } from '../restore/restored.js'
+import { isPassedOver, wasErased, whyNotRestored } from '../restore/unrestorable.js'
 import { observe } from '../stages/observe.js'
 import { only } from '../stages/only.js'
 import { pack } from '../stages/pack.js'
@@ -35,6 +36,10 @@ export interface TarReport {
   readonly sizeBytes: number
   /** Entries that are not in the tar: their contents could not be read when they were backed up. */
   readonly skippedEntries: number
+  /** Entries whose content was erased from all backups. They are not among the skipped ones. */
+  readonly erasedEntries: number
+  /** Of these entries, files suspected of bit rot. */
+  readonly suspectFiles: number
   readonly reads: ArchiveReads
 }
 
@@ -68,14 +73,19 @@ async function restore(
     pack: pack({ whole: 'full' })
   }
   const stages = chooseStages(defaults, options.stages, selected.filter)
-  const counts = { entries: 0, files: 0, sizeBytes: 0, skippedEntries: 0 }
-  const count = (entry: Entry) => {
+  const counts = { entries: 0, files: 0, sizeBytes: 0, skippedEntries: 0, erasedEntries: 0, suspectFiles: 0 }
+  const count = (entry: Restorable) => {
     if (isPassedOver(entry)) return
+    if (wasErased(entry)) {
+      counts.erasedEntries++
+      return
+    }
     const error = whyNotRestored(entry)
     if (error === undefined) {
       counts.entries++
       counts.sizeBytes += entry.sizeBytes ?? 0
       if (entry.type === 'file') counts.files++
+      if (entry.expectedSha256 !== undefined) counts.suspectFiles++
     } else {
       counts.skippedEntries++
       onError?.(error)

@@ -20,6 +20,8 @@ export interface UndeleteOptions extends LockedOptions {
 export interface UndeleteReport {
   readonly key: string
   readonly date: string
+  /** Other dates that came back, because it cannot be read without their states: merged ones. */
+  readonly also: readonly string[]
 }
 
 /** The removed backups of a key that may come back, oldest first, each once. */
@@ -30,7 +32,7 @@ export async function listRemoved(key: string, options: PlaceOptions = {}): Prom
 }
 
 /**
- * Brings a removed backup back, its state byte for byte. Signatures that were deleted since do not come back: no restore
+ * Brings a removed backup back, its state byte for byte, after the merged ones that it cannot be read without. Signatures that were deleted since do not come back: no restore
  * needs them.
  *
  * @throws BackupError IBT_NO_BACKUP if no such backup was removed, IBT_BASIS_MISSING if an archive of it is gone, IBT_LOCKED.
@@ -43,13 +45,21 @@ export async function undeleteBackup(key: string, options: UndeleteOptions): Pro
     const { store } = places
     const stored = await listCertain(store, key, { signal })
     const chain = await Chain.open(store, key, { signal, codecs, stored })
-    const copies = chooseRemoved(chain, atMs)
-    const date = askedFor(copies[0]!)
-    const view = withRemoved(store, stored, copies)
-    await checkWhole(await Chain.open(view.store, key, { signal, codecs, stored: view.stored }), date)
-    await check()
-    await restoreState(store, copies, { signal })
-    return { key, date }
+    const date = chooseRemoved(chain, atMs)
+    const view = withRemoved(store, stored, chain.removed)
+    const whole = await Chain.open(view.store, key, { signal, codecs, stored: view.stored })
+    const states = await checkWhole(whole, date)
+    const back = states
+      .map(state => chain.removed.filter(copy => copy.date === state))
+      .filter(({ length }) => length > 0)
+    // Its own comes last.
+    for (const copies of back) {
+      await check()
+      await restoreState(store, copies, { signal })
+    }
+    const dates = new Set(back.map(([copy]) => askedFor(copy!)))
+    dates.delete(date)
+    return { key, date, also: [...dates].sort() }
   })
 }
 
@@ -60,11 +70,11 @@ function goneOf({ removed, backups }: Chain): readonly RemovedBackup[] {
   return gone.sort((a, b) => (a.date < b.date ? -1 : a.date > b.date ? 1 : a.removedAtMs - b.removedAtMs))
 }
 
-/** The copies of the state of the removed backup that was asked for. */
-function chooseRemoved(chain: Chain, atMs: number): readonly RemovedBackup[] {
+/** The date of the removed backup that was asked for. */
+function chooseRemoved(chain: Chain, atMs: number): string {
   const gone = goneOf(chain)
   const found = gone.findLast(({ date }) => parseDate(date) <= atMs)
-  if (found !== undefined) return gone.filter(({ state }) => state === found.state)
+  if (found !== undefined) return found.date
   const dates = [...new Set(gone.map(({ date }) => date))]
   const there = dates.length === 0 ? 'there are none' : `there are those of ${dates.join(', ')}`
   throw new BackupError('IBT_NO_BACKUP', `No removed backup of ${chain.key} made at or before that time: ${there}`, {
@@ -72,12 +82,14 @@ function chooseRemoved(chain: Chain, atMs: number): readonly RemovedBackup[] {
   })
 }
 
-async function checkWhole(chain: Chain, date: string): Promise<void> {
+/** The dates in the names of the states that a backup needs, its own last. */
+async function checkWhole(chain: Chain, date: string): Promise<readonly string[]> {
   const found = (await new Needs().of(chain, [date])).get(date)!
   if (found.error !== undefined) throw found.error
   const stored = new Set(chain.artifacts.map(artifactId))
   const lost = found.restore.find(id => !stored.has(id))
-  if (lost === undefined) return
+  const states = found.restore.filter(id => id.startsWith('state ')).map(id => id.slice('state '.length))
+  if (lost === undefined) return states.reverse()
   const message = `The backup of ${chain.key} of ${date} cannot come back: its ${lost.replace(' ', ' of ')} is gone`
   throw new BackupError('IBT_BASIS_MISSING', message, { path: chain.key })
 }

@@ -10,7 +10,15 @@ import { unpack } from '../stages/unpack.js'
 import { Chain, listStored } from '../stores/chain.js'
 import { readOnce } from '../stores/read-once.js'
 import type { Entry, Layered, Sink, Source, Stage, StateClosing } from '../types.js'
-import { CheckedEntries, checkArtifacts, checkDigest, checkLinks, type DatedState, isReadWhole } from './check-state.js'
+import {
+  CheckedEntries,
+  checkArtifacts,
+  checkDigest,
+  checkLinks,
+  type DatedState,
+  erasedNote,
+  isReadWhole
+} from './check-state.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import { Problems, type Proven, type ProveOptions, prove } from './prove.js'
 import { openSample, type ProvenSample, type RunningSample } from './verify-sample.js'
@@ -95,7 +103,7 @@ async function verify(key: string, options: VerifyOptions): Promise<VerifyReport
     if (isPart)
       sample = await openSample(chain, { date, header }, { ...options, store, stored, needed, whole, ...tell })
     // Digests come last: what the entries have read need not be read again.
-    found = await checkEntries(chain, { date, header, closing }, { ...options, sample, report }).catch(error => {
+    found = await checkEntries(chain, { date, header, closing }, { ...options, sample, ...tell }).catch(error => {
       report(error)
       return found
     })
@@ -116,12 +124,13 @@ interface Checked extends Proven {
 interface CheckOptions extends Omit<VerifyOptions, 'sample'> {
   readonly sample: RunningSample | undefined
   readonly report: (error: unknown) => void
+  readonly note: (note: string) => void
 }
 
 async function checkEntries(
   chain: Chain,
   { date, header, closing }: DatedState & { readonly closing: StateClosing },
-  { sample, report, readData = false, stages: option, signal, onProgress, onLost }: CheckOptions
+  { sample, report, note, readData = false, stages: option, signal, onProgress, onLost }: CheckOptions
 ): Promise<Checked> {
   const checked = new CheckedEntries(chain.entries(date), report)
   const entries = sample === undefined ? checked.pass() : sample.chosen(checked.pass())
@@ -134,6 +143,7 @@ async function checkEntries(
   const stages = chooseStages(defaults, option, passAll)
   const proven = await pipe(stages.unpack, stages.filter, stages.patch, stages.prove, { signal })
   checked.end(header, closing)
-  const { entries: passed, suspectFiles } = checked
+  const { entries: passed, suspectFiles, erased } = checked
+  if (erased > 0) note(erasedNote(erased))
   return { ...proven, entries: sample === undefined ? proven.entries : passed, suspectFiles }
 }

@@ -3,7 +3,7 @@ import type { Entry, StateEntry } from '../types.js'
 import type { OperationMetadata } from './operations.js'
 
 /** An entry with what its state says about it. */
-export type Restorable = Entry & Pick<StateEntry, 'sha256' | 'dirty' | 'racy' | 'carried'>
+export type Restorable = Entry & Pick<StateEntry, 'sha256' | 'dirty' | 'racy' | 'carried' | 'expectedSha256' | 'erased'>
 
 /** What becomes of one entry. All operations that are done for it share it. */
 export class Restoration {

@@ -37,6 +37,10 @@ export interface Written {
   readonly sizeBytes: number
   /** Entries that could not be restored, or were not in the backup. */
   readonly skippedEntries: number
+  /** Entries whose content was erased from all backups. They are not among the skipped ones. */
+  readonly erasedEntries: number
+  /** Of these entries, files suspected of bit rot: an earlier backup may have the content that is expected. */
+  readonly suspectFiles: number
 }
 
 export interface TallyOptions {
@@ -52,7 +56,8 @@ const NAMED_PARTS = 4
 export class Tally {
   readonly #counts = {
     ...{ entries: 0, files: 0, unchangedEntries: 0, incompleteEntries: 0, unprivilegedEntries: 0 },
-    ...{ deletedEntries: 0, sparedEntries: 0, sizeBytes: 0, skippedEntries: 0 }
+    ...{ deletedEntries: 0, sparedEntries: 0, sizeBytes: 0, skippedEntries: 0 },
+    ...{ erasedEntries: 0, suspectFiles: 0 }
   }
   readonly #unprivileged: string[] = []
   readonly #spared: string[] = []
@@ -72,6 +77,7 @@ export class Tally {
     this.#counts.sizeBytes += sizeBytes
     if (isUnchanged) this.#counts.unchangedEntries++
     if (entry.type === 'file') this.#counts.files++
+    if (entry.expectedSha256 !== undefined) this.#counts.suspectFiles++
     this.options.onEntry?.(entry)
   }
 
@@ -91,6 +97,11 @@ export class Tally {
   skipped(error: BackupError): void {
     this.#counts.skippedEntries++
     this.options.onError?.(error)
+  }
+
+  /** An entry that the backup does not have any more. */
+  erased(): void {
+    this.#counts.erasedEntries++
   }
 
   /** An entry is there, or will be, without some of its metadata. */

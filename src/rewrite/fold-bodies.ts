@@ -10,6 +10,7 @@ import type {
   MergedEntry,
   OpenArchive,
   Place,
+  PlaceName,
   SignaturePlace,
   Signed,
   Source,
@@ -29,6 +30,8 @@ export interface Fold {
   readonly archives: OpenArchive
   /** Whether a place is of a date that is not folded. */
   readonly stays: (date: string) => boolean
+  /** Whether a body that stays by its date goes all the same: what is made of it becomes whole. Default: none does. */
+  readonly isLost?: ((body: PlaceName) => boolean) | undefined
   /** Reads a signature, if the backup is to have some. */
   readonly signature?: ((place: SignaturePlace) => Promise<Uint8Array | undefined>) | undefined
   readonly spoolDirectory: string
@@ -52,7 +55,7 @@ export async function* foldBodies(fold: Fold, signal?: AbortSignal): AsyncGenera
       const { value: written, done } = await cursor.next()
       if (done || written.path !== entry.path) throw new TypeError('foldBodies: two readings of one state')
       const last = written.places?.at(-1)
-      if (entry.type !== 'file' || last === undefined || fold.stays(last.date)) {
+      if (entry.type !== 'file' || last === undefined || (fold.stays(last.date) && !isMadeOfLost(written, fold))) {
         yield { ...metadataOf(entry), change: 'unchanged', previous: written }
         continue
       }
@@ -77,7 +80,7 @@ async function bodyOf(both: Both, fold: Fold, signal?: AbortSignal): Promise<Pic
   const { entry, written } = both
   const { archives, stays, spoolDirectory } = fold
   const layers = entry.places!.map(place => layerOf(entry, place, archives))
-  const kept = entry.places!.filter(({ date }) => stays(date)).length
+  const kept = isMadeOfLost(written, fold) ? 0 : entry.places!.filter(({ date }) => stays(date)).length
   if (kept > 0) {
     const before = written.places!.filter(({ date }) => stays(date))
     return {
@@ -89,6 +92,11 @@ async function bodyOf(both: Both, fold: Fold, signal?: AbortSignal): Promise<Pic
   const { sizeBytes = 0, sparse } = entry
   const extents = sparse && sizeBytes > SPARSE_BUFFERED_BYTES ? await findExtents(content.open()) : undefined
   return { body: new MadeBody({ content, sizeBytes, extents, signs: fold.signature !== undefined }, signal) }
+}
+
+function isMadeOfLost({ places = [] }: MergedEntry, { stays, isLost }: Fold): boolean {
+  const basis = isLost && places.findLast(({ date }) => stays(date))
+  return basis !== undefined && isLost!(basis)
 }
 
 function layerOf(entry: StateEntry, place: Place, archives: OpenArchive): Layer {

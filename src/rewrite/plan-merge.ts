@@ -3,6 +3,7 @@ import { batchesOf, isBatch } from '../flow/batches.js'
 import type { Chain } from '../stores/chain.js'
 import { orderIn } from '../stores/merged-places.js'
 import type { ChainLink, StateClosing, StateEntry, StateHeader } from '../types.js'
+import { type Erasing, eraseEntries } from './erase-entries.js'
 
 /** What a merge is going to do. */
 export interface MergePlan {
@@ -43,10 +44,10 @@ export async function planMerge(chain: Chain, date: string, after: string | unde
  * Bytes of bodies that a merge writes, before compression: contents that become whole, and at most the deltas that become
  * one. Reads the state once. Memory: one table entry for each hard-link group.
  */
-export async function countBytes(chain: Chain, { date, stays }: MergePlan): Promise<number> {
+export async function countBytes(chain: Chain, { date, stays }: MergePlan, erasing?: Erasing): Promise<number> {
   const links = new Set<number>()
   let bytes = 0
-  for await (const batch of batchesOf(chain.entries(date))) {
+  for await (const batch of batchesOf(eraseEntries(chain.entries(date), erasing))) {
     for (const entry of isBatch(batch) ? batch : [batch]) {
       if (entry.link !== undefined && links.has(entry.link)) continue
       if (entry.link !== undefined) links.add(entry.link)

@@ -55,6 +55,7 @@ function toLayered(entry: StateEntry, archives: OpenArchive): Unpacked {
     carried: entry.carried,
     racy: entry.racy,
     expectedSha256: entry.expectedSha256,
+    erased: entry.erased,
     content: undefined,
     layers: entry.places?.map(place => toLayer(entry, place, archives)),
     readSignature: signatureReader(entry, archives)

@@ -8,7 +8,7 @@ import { ProtectedPlaces } from '../restore/protected-places.js'
 import type { Restorable } from '../restore/restored.js'
 import { Tally, type Written } from '../restore/tally.js'
 import { TreeWriter } from '../restore/tree-writer.js'
-import { isPassedOver, whyNotRestored } from '../restore/unrestorable.js'
+import { isPassedOver, wasErased, whyNotRestored } from '../restore/unrestorable.js'
 import { type Entry, type EntryType, isEntry, type Sink } from '../types.js'
 
 export type { Written } from '../restore/tally.js'
@@ -116,6 +116,10 @@ async function writeEntry(writer: TreeWriter, entry: Restorable, tally: Tally): 
   if (type === 'symlink') return writer.symlink(entry)
   if (type === 'file') return writer.file(entry)
   if (isPassedOver(entry)) return writer.pass(entry)
+  if (wasErased(entry)) {
+    tally.erased()
+    return writer.pass(entry)
+  }
   const error = whyNotRestored(entry)
   if (error === undefined) return writer.node(entry, NODES[type as keyof typeof NODES])
   tally.skipped(error)

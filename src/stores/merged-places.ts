@@ -180,7 +180,7 @@ class Base {
 }
 
 /** All names that the content of an entry is known by. */
-function* namesOf({ places, knownAs = [] }: MergedEntry): Generator<PlaceName, void, undefined> {
+export function* namesOf({ places, knownAs = [] }: MergedEntry): Generator<PlaceName, void, undefined> {
   const last = places?.at(-1)
   if (last === undefined) return
   yield last

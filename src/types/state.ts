@@ -37,6 +37,8 @@ export interface StateEntry extends Metadata {
    * mtime. Bit rot is suspected; the content that is expected is in the backup before.
    */
   readonly expectedSha256?: string | undefined
+  /** Of an `unreadable` entry: when its content was erased from all backups. */
+  readonly erased?: string | undefined
 }
 
 /** An entry of a merged state. */

@@ -128,3 +128,40 @@ test('what makes no sense is refused with 2, and nothing is removed', async t =>
   assert.equal(desk.ibt('prune', 'none', '--keep-last', '1').status, Exit.failed)
   assert.ok(!existsSync(desk.at('store/none.lock')))
 })
+
+test('erase prints a table first, names what has it elsewhere, and says when a pattern matches nothing', async t => {
+  const desk = await makeDesk(t)
+  writeFileSync(desk.at('src', 'secret'), 'a secret')
+  writeFileSync(desk.at('src', 'copy'), 'a secret')
+  assert.equal(desk.ibt('backup', 'src').status, 0)
+  const before = readdirSync(desk.at('store')).sort()
+  const dry = desk.ibt('erase', 'src', 'secret', '--dry-run')
+  assert.equal(dry.status, 0, dry.stderr)
+  assert.match(dry.stdout, /^src: 1 backup written again, 0 removed backups deleted for good\n/)
+  assert.match(dry.stdout, /incremental +1 file, +8 B erased +.* written +.* deleted\n/)
+  assert.match(dry.stdout, /Has the same content, and stays:\n {2}copy {2}\S+ to \S+\n/)
+  assert.match(dry.stdout, /Dry run: nothing of src was erased\n$/)
+  assert.deepEqual(readdirSync(desk.at('store')).sort(), before)
+  const done = desk.ibt('erase', 'src', 'secret')
+  assert.equal(done.status, 0, done.stderr)
+  assert.match(done.stdout, /Erased from src: 1 backup written again/)
+  assert.match(done.stderr, /the next backup stores them again: exclude them/)
+  assert.match(
+    desk.ibt('ls', 'src', 'secret', '--long').stdout,
+    /^\?\S+ .* {2}secret {2}\(erased \d{8}T\d{6}\.\d{3}Z\)\n$/
+  )
+  assert.match(desk.ibt('history', 'src', 'secret').stdout, /erased \d{8}T/)
+  assert.match(desk.ibt('verify', 'src').stdout, /Note: 1 file was erased from all backups/)
+  const restored = desk.ibt('restore', 'src', 'out')
+  assert.equal(restored.status, 0, restored.stderr)
+  assert.match(restored.stdout, /1 file not restored: erased from all backups/)
+  assert.equal(desk.ibt('cat', 'src', 'secret').status, Exit.failed)
+  const none = desk.ibt('erase', 'src', 'nothing')
+  assert.equal(none.status, Exit.failed)
+  assert.match(none.stderr, /Nothing in the backups of src matches nothing/)
+  const events = desk.ibt('erase', 'src', 'secret', '--json').stdout.trim().split('\n')
+  assert.deepEqual(
+    events.map(line => JSON.parse(line).event),
+    ['plan', 'report']
+  )
+})

@@ -25,6 +25,7 @@ export interface Expected {
   readonly linkname?: string
   readonly linknameBase64?: string
   readonly link?: number
+  readonly erased?: string
   readonly devMajor?: number
   readonly devMinor?: number
   /** By name, in base64. */

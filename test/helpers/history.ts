@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { decodeFrames } from '../../src/codec/decode-frames.js'
 import { RACY_MS } from '../../src/constants.js'
 import {
   type BackupReport,
   Chain,
   type Codec,
+  eraseFiles,
   fullBackup,
   incrementalBackup,
+  isEntry,
   type KeepOptions,
   listEntries,
   mergeBackups,
@@ -24,6 +28,7 @@ import {
   undeleteBackup,
   verifyBackup
 } from '../../src/index.js'
+import { fromTar } from '../../src/interop/index.js'
 import { toStore } from '../../src/places/places.js'
 import { memoryStore } from '../../src/stores/index.js'
 import { byHandScript } from './by-hand.js'
@@ -61,6 +66,7 @@ const RUNS = {
 const REWRITES = {
   merge: (history: History, random: Random) => history.merge(random),
   fold: (history: History, random: Random) => history.fold(random),
+  erase: (history: History, random: Random) => history.erase(random),
   forget: (history: History, random: Random) => history.forget(random)
 }
 
@@ -83,6 +89,10 @@ export class History {
   #cache: Store | string
   readonly #snapshots = new Map<string, Snapshot>()
   readonly #removed = new Map<string, Snapshot>()
+  /** By date, the paths without their contents. */
+  readonly #erased = new Map<string, Set<string>>()
+  /** Which paths a content has ever had, by its digest. */
+  readonly #pathsOf = new Map<string, Set<string>>()
   #rules: readonly Rule[] = []
   #restores = 0
 
@@ -126,7 +136,8 @@ export class History {
   }
 
   async backUp(kind: 'full' | 'incremental'): Promise<void> {
-    const before = kind === 'full' ? undefined : this.#snapshots.get(this.dates.at(-1)!)
+    const parent = kind === 'full' ? undefined : this.dates.at(-1)!
+    const before = parent === undefined ? undefined : this.#snapshots.get(parent)
     const run = kind === 'full' ? fullBackup : incrementalBackup
     const report = await run(join(this.base, 'source'), {
       ...this.#options,
@@ -136,7 +147,60 @@ export class History {
     const now = this.#snapshot(join(this.base, 'source'), (path, stat) => !this.#excludes(path, stat.isDirectory()))
     this.#snapshots.set(report.date, now)
     assertSame(await snapshotOfState(listEntries('key', { ...this.#options, at: report.date })), now, 'The state')
-    assertCounts(report, before, now)
+    for (const [path, { sha256 }] of now) if (sha256 !== undefined) this.#addPath(sha256, path)
+    assertCounts(report, before, now, this.#erasedOf(parent))
+  }
+
+  #addPath(sha256: string, path: string): void {
+    this.#pathsOf.set(sha256, (this.#pathsOf.get(sha256) ?? new Set()).add(path))
+  }
+
+  #erasedOf(date: string | undefined): ReadonlySet<string> {
+    return this.#erased.get(date ?? '') ?? new Set()
+  }
+
+  /** Some contents go from all dates, and from the archives. */
+  async erase(random: Random): Promise<void> {
+    const files = [...this.#snapshots.values()].flatMap(snapshot =>
+      [...snapshot].filter(([, { type }]) => type === 'file')
+    )
+    const paths = files.map(([path]) => path).filter(path => /^[\w./-]+$/.test(path))
+    const chosen = random.chance(0.3) ? random.pick(RULED) : paths.length > 0 ? `/${random.pick(paths)}` : '/a'
+    const matches = (path: string) =>
+      chosen.startsWith('/') ? `/${path}/`.startsWith(`${chosen}/`) : path.split('/').includes(chosen)
+    const { plan, left } = await eraseFiles('key', [chosen], this.#options)
+    assert.deepEqual(left, [])
+    for (const { date } of plan.purged) this.#removed.delete(date)
+    const gone = new Set<string>()
+    for (const [date, snapshot] of this.#snapshots) {
+      const erased = new Set(this.#erased.get(date))
+      for (const [path, { type, sha256 }] of snapshot) {
+        if (type !== 'file' || !matches(path)) continue
+        erased.add(path)
+        if ([...this.#pathsOf.get(sha256!)!].every(matches)) gone.add(sha256!)
+      }
+      if (erased.size === 0) continue
+      this.#erased.set(date, erased)
+      this.#snapshots.set(
+        date,
+        subset(snapshot, path => snapshot.get(path)!.type !== 'file' || !matches(path))
+      )
+    }
+    await this.#assertGone(gone)
+  }
+
+  async #assertGone(digests: ReadonlySet<string>): Promise<void> {
+    const chain = await Chain.open(toStore(this.#store), 'key')
+    for (const { name, kind, codec } of chain.artifacts) {
+      if (kind !== 'full' && kind !== 'created') continue
+      for await (const entry of fromTar(decodeFrames(chain.store.get(name), codec(), name))) {
+        if (!isEntry(entry) || entry.content === undefined) continue
+        const hash = createHash('sha256')
+        for await (const bytes of entry.content.open()) hash.update(bytes)
+        const digest = hash.digest('hex')
+        assert.ok(!digests.has(digest), `${name} still has what was erased, as ${entry.path}`)
+      }
+    }
   }
 
   async assertRestores(date: string, options: RestoreOptions = {}, isWanted: (path: string) => boolean = () => true) {
@@ -152,7 +216,11 @@ export class History {
     const destination = join(this.base, 'restored-over')
     const options = { at: date, overwrite: 'always', delete: true } as const
     await this.#restore(destination, options)
-    assertSame(this.#snapshot(destination), this.#snapshots.get(date)!, `The restore of ${date} over another`)
+    // What is in the place of an erased file stays.
+    const erased = [...this.#erasedOf(date)]
+    const isWanted = (path: string) => !erased.some(gone => path === gone || path.startsWith(`${gone}/`))
+    const found = this.#snapshot(destination, isWanted)
+    assertSame(found, this.#snapshots.get(date)!, `The restore of ${date} over another`)
     const { entries, unchangedEntries, deletedEntries } = await this.#restore(destination, options)
     assert.deepEqual([unchangedEntries, deletedEntries], [entries, 0])
   }
@@ -257,12 +325,14 @@ export class History {
   async undelete(random: Random): Promise<void> {
     if (this.#removed.size === 0) return
     const at = random.pick([...this.#removed.keys()])
-    assert.deepEqual(await undeleteBackup('key', { ...this.#options, at }), { key: 'key', date: at })
-    const all = new Map([...this.#snapshots, [at, this.#removed.get(at)!]])
+    const { date, also } = await undeleteBackup('key', { ...this.#options, at })
+    assert.equal(date, at)
+    const back = [at, ...also]
+    const all = new Map([...this.#snapshots, ...back.map(date => [date, this.#removed.get(date)!] as const)])
     this.#snapshots.clear()
     for (const date of [...all.keys()].sort()) this.#snapshots.set(date, all.get(date)!)
-    this.#removed.delete(at)
-    await this.assertRestores(at)
+    for (const date of back) this.#removed.delete(date)
+    for (const date of back) await this.assertRestores(date)
   }
 
   async #names(): Promise<ReadonlyMap<string, number>> {
@@ -296,7 +366,8 @@ export class History {
     writeFileSync(script, byHandScript())
     const args = [script, String(this.#store), 'key', destination, date]
     const { stderr } = await execute('bash', args)
-    assert.equal(stderr, '', `${date} by hand`)
+    const rest = stderr.replaceAll(/not in the backup: .*? \(unreadable\)\n/gs, '')
+    assert.equal(rest, '', `${date} by hand`)
     assertSame(this.#snapshot(destination), this.#snapshots.get(date)!, `${date} by hand`)
     rmSync(destination, { recursive: true })
   }
@@ -319,10 +390,16 @@ function isSame(a: Kept | undefined, b: Kept | undefined): boolean {
 }
 
 /** The report counts what differs between the snapshots. */
-function assertCounts({ totals, skippedEntries }: BackupReport, before: Snapshot | undefined, now: Snapshot): void {
+function assertCounts(
+  { totals, skippedEntries }: BackupReport,
+  before: Snapshot | undefined,
+  now: Snapshot,
+  erased: ReadonlySet<string>
+): void {
   const counts = { created: 0, updated: 0, touched: 0, unchanged: 0, deleted: 0 }
   for (const [path, entry] of now) counts[changeOf(before?.get(path), entry)]++
   for (const path of before?.keys() ?? []) if (!now.has(path)) counts.deleted++
+  for (const path of erased) if (!now.has(path)) counts.deleted++
   const { created, updated, touched, unchanged, deleted } = totals
   assert.deepEqual({ created, updated, touched, unchanged, deleted }, counts)
   assert.deepEqual([totals.entries, skippedEntries], [now.size, 0])

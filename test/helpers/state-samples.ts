@@ -108,7 +108,8 @@ export const ENTRIES: readonly StateEntry[] = [
   { ...PLAIN, path: 'device', type: 'character-device', devMajor: 1, devMinor: 1_048_575 },
   { ...PLAIN, path: 'socket', type: 'socket' },
   { ...PLAIN, path: 'fifo', type: 'fifo' },
-  { ...PLAIN, path: 'unreadable', type: 'unreadable' }
+  { ...PLAIN, path: 'unreadable', type: 'unreadable' },
+  { ...PLAIN, path: 'erased', type: 'unreadable', erased: DATES[0] }
 ].sort((a, b) => comparePaths(a.path, b.path)) as readonly StateEntry[]
 
 export function encodeState(entries: readonly StateEntry[] = ENTRIES, header = HEADER, closing = CLOSING): string {

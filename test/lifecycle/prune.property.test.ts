@@ -21,6 +21,7 @@ const OFTEN: readonly Step['kind'][] = [
     'prune',
     'undelete',
     'merge',
+    'erase',
     'restore',
     'loseCache'
   ],
@@ -33,7 +34,7 @@ const story = fc.record({
   steps: fc.array(step, { maxLength: 50, minLength: 20, size: 'max' })
 })
 
-test('whatever is pruned and comes back, every kept date restores', oracle(...BY_HAND_TOOLS), async t => {
+test('whatever is pruned, erased and comes back, every kept date restores', oracle(...BY_HAND_TOOLS), async t => {
   const directory = temporaryDirectory(t)
   const property = fc.asyncProperty(story, async ({ isOnDisk, steps }) => {
     const base = mkdtempSync(join(directory, 'history-'))

@@ -37,7 +37,7 @@ const story = fc.record({
 })
 
 // SEED=n begins at another seed; what fails is played again with fewer and fewer steps, and the fewest are printed.
-test('whatever is merged, folded and pruned, every date that is left comes back as it was', {
+test('whatever is merged, folded, pruned and erased, every date that is left comes back as it was', {
   ...oracle(...BY_HAND_TOOLS, 'getfattr', 'mkfifo'),
   concurrency: 2
 }, async t => {

@@ -34,8 +34,8 @@ export async function runFind(
   return listing.isEmpty ? Exit.failed : Exit.done
 }
 
-function describe({ key, first, last, backups, type, sizeBytes, path }: FoundVersion): string {
-  const size = type === 'file' ? String(sizeBytes ?? '-') : type
+function describe({ key, first, last, backups, type, sizeBytes, erased, path }: FoundVersion): string {
+  const size = type === 'file' ? String(sizeBytes ?? '-') : erased === undefined ? type : 'erased'
   const columns = [key.padEnd(12), first, last, formatCount(backups, 'backup').padStart(11), size.padStart(12)]
   return `${columns.join('  ')}  ${printPath(path)}`
 }

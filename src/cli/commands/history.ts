@@ -43,10 +43,11 @@ function flat({ date, change, path, entry }: PathEvent): object {
 }
 
 function describe({ date, change, entry }: PathEvent): string {
-  const { type, mode, sizeBytes, mtimeNs, sha256, linkname, places = [] } = entry
+  const { type, mode, sizeBytes, mtimeNs, sha256, linkname, erased, places = [] } = entry
   const start = `${date}  ${changeLetter(change)}`
   if (change === 'deleted') return `${start}  deleted`
   const columns = [start, formatMode(type, mode), String(sizeBytes ?? '-').padStart(12), formatTime(mtimeNs)]
+  if (erased !== undefined) columns.push(`erased ${erased}`)
   if (sha256 !== undefined) columns.push(sha256)
   if (linkname !== undefined) columns.push(`-> ${printPath(linkname)}`)
   if (places.length > 0) columns.push(`in ${places.map(place => `${place.in} ${place.date}`).join(', ')}`)

@@ -30,7 +30,13 @@ export async function runLs(
 function describeEntry(entry: StateEntry): string {
   const { type, mode, uid, gid, uname = String(uid), gname = String(gid), sizeBytes, mtimeNs, path, linkname } = entry
   const size = sizeBytes === undefined ? '-' : String(sizeBytes)
-  const flags = [entry.dirty && 'dirty', entry.carried && 'carried'].filter(Boolean).join(' ')
+  const flags = [
+    entry.dirty && 'dirty',
+    entry.carried && 'carried',
+    entry.expectedSha256 !== undefined && 'bit rot suspected',
+    entry.erased !== undefined && `erased ${entry.erased}`
+  ]
+  const said = flags.filter(Boolean).join(', ')
   const columns = [
     formatMode(type, mode),
     `${uname} ${gname}`.padEnd(12),
@@ -38,5 +44,5 @@ function describeEntry(entry: StateEntry): string {
     formatTime(mtimeNs),
     printPath(path)
   ]
-  return columns.join('  ') + (linkname === undefined ? '' : ` -> ${printPath(linkname)}`) + (flags && `  (${flags})`)
+  return columns.join('  ') + (linkname === undefined ? '' : ` -> ${printPath(linkname)}`) + (said && `  (${said})`)
 }

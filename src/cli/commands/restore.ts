@@ -24,6 +24,8 @@ interface Report {
   readonly files: number
   readonly sizeBytes: number
   readonly skippedEntries: number
+  readonly erasedEntries: number
+  readonly suspectFiles: number
   readonly incompleteEntries?: number
   readonly reads: ArchiveReads
 }
@@ -118,6 +120,7 @@ function tell(
   more: readonly string[] = []
 ): number {
   const { date, files, sizeBytes, entries, skippedEntries, incompleteEntries = 0 } = report
+  const { erasedEntries, suspectFiles } = report
   const isEmpty = path !== undefined && entries === 0
   if (isEmpty) reporter.warn(`Nothing in the backup of ${date} matches ${path.join(', ')}`)
   const lines = [
@@ -125,6 +128,12 @@ function tell(
     `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} written, ${formatSeconds(reporter.elapsedMs)}`,
     readLine(report.reads),
     ...more,
+    ...(suspectFiles > 0
+      ? [`  ${formatCount(suspectFiles, 'file')} suspected of bit rot when backed up: see ibt help IBT_BIT_ROT`]
+      : []),
+    ...(erasedEntries > 0
+      ? [`  ${formatCount(erasedEntries, 'file')} not restored: erased from all backups (ibt help erase)`]
+      : []),
     ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be restored`] : [])
   ]
   const isPartial = skippedEntries + incompleteEntries > 0

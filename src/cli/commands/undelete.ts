@@ -30,5 +30,6 @@ export async function runUndelete(key: string, values: UndeleteValues, signal: A
   }
   const reporter = new Reporter(values)
   const report = await undeleteBackup(key, { ...places, at, lockWaitMs: toMs(lockWait), onError: reporter.onError })
-  return reporter.report(report, [`The backup of ${key} of ${report.date} is back`], Exit.done)
+  const also = report.also.map(date => `  and that of ${date}, which it cannot be read without`)
+  return reporter.report(report, [`The backup of ${key} of ${report.date} is back`, ...also], Exit.done)
 }

@@ -32,6 +32,14 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
       const { runMerge } = await import('../commands/merge.js')
       answer(await runMerge(key, values, signal))
     })
+  addReader(program, 'erase <key> <pattern...>', 'remove the content of files from all backups')
+    .option('--dry-run', 'print the table and erase nothing')
+    .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)
+    .addHelpText('after', ERASE_HELP)
+    .action(async (key, patterns, values) => {
+      const { runErase } = await import('../commands/erase.js')
+      answer(await runErase(key, patterns, values, signal))
+    })
   addReader(program, 'clean [key]', 'delete what no backup needs any more')
     .option('--grace <time>', GRACE)
     .option('--keep-sigvaults', SIGVAULTS)
@@ -65,6 +73,12 @@ Examples:
   ibt merge photos --at 2026-10-01      a full of that date, out of the chain
   ibt merge photos --from 2026-10-01 --to 2026-10-31 --dry-run
   ibt prune photos --keep-daily 7       then removes what nothing needs`
+
+const ERASE_HELP = `
+Examples:
+  ibt erase photos /home/alice/private.key --dry-run
+  ibt erase photos '*.pem' /customers/4711
+  ibt backup ~/photos --exclude '*.pem'  else the next backup stores them again`
 
 const GRACE = 'how long a removed backup can come back: 7d, 36h, 0 (default: 7d)'
 const SIGVAULTS = 'leave signatures that older backups name (default: those stay that the newest names)'
