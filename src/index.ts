@@ -80,6 +80,7 @@ export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } fr
 export { type RetainOptions, type RetainReport, retainBackups } from './pipelines/retain.js'
 export { type SendOptions, sendBackup } from './pipelines/send-backup.js'
 export { type StreamBackupOptions, streamBackup } from './pipelines/stream-backup.js'
+export { type ThawOptions, type ThawReport, thawBackup } from './pipelines/thaw.js'
 export { listRemoved, type UndeleteOptions, type UndeleteReport, undeleteBackup } from './pipelines/undelete.js'
 export {
   type VerifyOptions,

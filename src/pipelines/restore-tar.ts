@@ -48,7 +48,7 @@ export interface TarReport {
  * deltas of large files. Holes of sparse files are zeros in it. A content turns out to be wrong before its first byte,
  * or, if it is longer than `PART_BYTES`, after its last: the tar is cut off then.
  *
- * @throws BackupError IBT_NO_BACKUP, IBT_HASH_MISMATCH, and what the stages and the output throw.
+ * @throws BackupError IBT_NO_BACKUP, IBT_ARCHIVED, IBT_HASH_MISMATCH, and what the stages and the output throw.
  */
 export function restoreTar(
   key: string,

@@ -6,6 +6,7 @@ import { decodePath } from '../path.js'
 import { parseAt } from '../places/at.js'
 import type { PlaceOptions } from '../places/options.js'
 import { checkNamed, openPlaces, type Places } from '../places/places.js'
+import { checkThawed } from '../plan/thawed.js'
 import { Dropped } from '../restore/dropped.js'
 import { createSelection, type Selection } from '../rules.js'
 import { filter } from '../stages/filter.js'
@@ -81,7 +82,8 @@ export interface RestoreReport extends Written {
  * Restores a directory as it was at a date, into a directory that is empty or not there yet, or with `overwrite` over
  * what is there: the source itself, too. Every content is proven by its SHA-256 before its name appears.
  *
- * @throws BackupError IBT_NO_BACKUP, IBT_NOT_EMPTY, IBT_HASH_MISMATCH, and what the stages throw.
+ * @throws BackupError IBT_NO_BACKUP, IBT_NOT_EMPTY, IBT_HASH_MISMATCH, IBT_ARCHIVED for archives that have to be thawed
+ * before, when nothing is written yet, and what the stages throw.
  * @throws RangeError if the destination is the store or the cache, or an empty path.
  */
 export function restoreBackup(
@@ -131,7 +133,7 @@ export interface SelectedEntries {
   readonly reads: () => Promise<ArchiveReads>
 }
 
-/** Finds the backup of a date, and the selected entries of it. @throws BackupError IBT_NO_BACKUP */
+/** Finds the backup of a date, and the selected entries of it. @throws BackupError IBT_NO_BACKUP, IBT_ARCHIVED */
 export async function selectEntries(
   key: string,
   { cached }: Places,
@@ -141,6 +143,7 @@ export async function selectEntries(
   const chain = await Chain.open(store, key, { codecs, signal })
   const { date } = chain.at(await parseAt(at))
   const selection = paths === undefined ? undefined : createSelection(paths)
+  await checkThawed(chain, date, selection)
   let closing: StateClosing | undefined
   const entries = toBatchSource(async function* () {
     const state = await chain.state(date)

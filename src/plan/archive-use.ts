@@ -1,6 +1,6 @@
 import { Tail } from '../codec/tail.js'
 import type { StoredArtifact } from '../stores/chain.js'
-import type { ArchiveKind, FrameIndex, Store, StoreOptions } from '../types.js'
+import type { ArchiveKind, FrameIndex, Store, StoredName, StoreOptions } from '../types.js'
 
 /** Bytes that a reader asks for with a body, to have its header. */
 const HEADER_BYTES = 2048
@@ -21,6 +21,14 @@ export interface PlannedArchive {
   /** Bytes of the frames, and of what is read to have the seek table. */
   readonly readBytes: number
   readonly requests: number
+  /** It has to be thawed before: nothing of it can be read now, so that it counts as one frame that is read whole. */
+  readonly cold?: StoredName['cold']
+}
+
+/** What is planned for an archive whose seek table cannot be read. */
+export function coldArchive({ name, kind, date, sizeBytes, cold }: StoredArtifact): PlannedArchive {
+  const read = { frames: 1, readFrames: 1, frameBytes: sizeBytes, readBytes: sizeBytes, requests: 1 }
+  return { name, kind: kind as ArchiveKind, date, sizeBytes, ...read, cold }
 }
 
 /** A body in an archive. */

@@ -6,7 +6,7 @@ import type { Selection } from '../rules.js'
 import { filter } from '../stages/filter.js'
 import type { Chain, StoredArtifact } from '../stores/chain.js'
 import type { Place, Source, StateEntry, StoredName } from '../types.js'
-import { ArchiveUse, type Extent, type PlannedArchive } from './archive-use.js'
+import { ArchiveUse, coldArchive, type Extent, type PlannedArchive } from './archive-use.js'
 
 /** Bytes of the headers of an entry in a tar, with records for its times. */
 const ENTRY_BYTES = 1536
@@ -68,6 +68,7 @@ export async function restoreCost(chain: Chain, date: string, options: RestoreCo
 class Reads {
   readonly #stored: ReadonlyMap<string, StoredArtifact>
   readonly #used = new Map<string, ArchiveUse>()
+  readonly #cold = new Map<string, StoredArtifact>()
   readonly #groups = new Set<number>()
   #entries = 0
   #files = 0
@@ -97,17 +98,24 @@ class Reads {
     this.#sizeBytes += sizeBytes
     if (!sparse) this.#tarBytes += sizeBytes
     for (const place of places) {
-      const use = this.#used.get(idOf(place.in, place.date)) ?? (await this.#open(place))
-      use.add(extentOf(place, entry))
+      const id = idOf(place.in, place.date)
+      if (this.#cold.has(id)) continue
+      const use = this.#used.get(id) ?? (await this.#open(place))
+      use?.add(extentOf(place, entry))
     }
   }
 
-  async #open({ date, in: kind }: Place): Promise<ArchiveUse> {
+  /** Undefined for an archive that cannot be read before it is thawed. */
+  async #open({ date, in: kind }: Place): Promise<ArchiveUse | undefined> {
     const { store, key, options } = this.chain
     const artifact = this.#stored.get(idOf(kind, date))
     if (artifact === undefined) {
       const message = `The ${kind} of ${date} of ${key} is not in the store`
       throw new BackupError('IBT_BASIS_MISSING', message, { path: `${key}.${kind}.${date}` })
+    }
+    if (artifact.cold !== undefined) {
+      this.#cold.set(idOf(kind, date), artifact)
+      return undefined
     }
     const use = await ArchiveUse.open(store, artifact, options)
     this.#used.set(idOf(kind, date), use)
@@ -117,7 +125,7 @@ class Reads {
   cost(states: readonly StoredName[]): RestoreCost {
     const uses = [...this.#used.values()]
     for (const use of uses) use.end()
-    const archives = uses.map(use => use.plan())
+    const archives = [...uses.map(use => use.plan()), ...[...this.#cold.values()].map(coldArchive)]
     archives.sort((a, b) => (a.date + a.kind < b.date + b.kind ? -1 : 1))
     const tarBytes = this.#tarBytes + sum(uses, use => use.sparseBytes)
     return {

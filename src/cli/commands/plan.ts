@@ -75,6 +75,16 @@ function describeBackup(plan: BackupPlan): string[] {
   return lines
 }
 
+/** What has to be done before the restore can begin. */
+function thawLines(key: string, archives: RestorePlan['archives']): string[] {
+  const cold = archives.filter(({ cold }) => cold !== undefined)
+  if (cold.length === 0) return []
+  const frozen = cold.filter(({ cold }) => cold === 'frozen').length
+  const sizeBytes = cold.reduce((sum, archive) => sum + archive.sizeBytes, 0)
+  const what = frozen === 0 ? 'all of them asked for' : `${frozen} not asked for yet: ibt thaw ${key}`
+  return [`  ${formatCount(cold.length, 'archive')} (${formatBytes(sizeBytes)}) must be thawed before, ${what}`]
+}
+
 function describeRestore(plan: RestorePlan): string[] {
   const { key, date, files, sizeBytes, archives, readBytes, requests, states, stored } = plan
   const frames = archives.reduce((sum, { readFrames }) => sum + readFrames, 0)
@@ -84,7 +94,7 @@ function describeRestore(plan: RestorePlan): string[] {
     formatBytes(archive.sizeBytes),
     `${archive.readFrames} of ${archive.frames}`,
     String(archive.requests),
-    archive.name
+    `${archive.name}${archive.cold === undefined ? '' : ` (${archive.cold})`}`
   ])
   const stateRows = states.map(({ name, sizeBytes }) => {
     return [`  ${formatBytes(sizeBytes)}`, formatBytes(sizeBytes), '-', '1', name]
@@ -94,6 +104,7 @@ function describeRestore(plan: RestorePlan): string[] {
     `A restore of ${key}, ${date}, reads ${formatBytes(readBytes)} with ${formatCount(requests, 'request')}`,
     `  ${archives.length} of ${formatCount(stored.archives, 'archive')} (${formatBytes(stored.sizeBytes)}), ${frames} of their ${formatCount(allFrames, 'frame')}`,
     `  ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} to write`,
+    ...thawLines(key, archives),
     ...tableLines([...titles, { title: 'artifact', isText: true }], [...rows, ...stateRows])
   ]
 }

@@ -23,6 +23,13 @@ export function addPlan(program: Command, signal: AbortSignal, answer: Answer): 
       const { runPlanRestore } = await import('../commands/plan.js')
       answer(await runPlanRestore(key, values, signal))
     })
+  addReader(program, 'thaw <key>', 'ask the store for archives that are in a cold storage class')
+    .option('--at <date>', AT)
+    .option('--path <glob>', 'only matching entries, with everything below; may be repeated', collect)
+    .action(async (key, values) => {
+      const { runThaw } = await import('../commands/thaw.js')
+      answer(await runThaw(key, values, signal))
+    })
   addReader(program, 'stats <key>', 'show what was stored day by day, and what a restore reads').action(
     async (key, values) => {
       const { runStats } = await import('../commands/stats.js')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Desk } from '../../helpers/desk.js'
 import { createRandom } from '../../helpers/random.js'
@@ -67,6 +67,53 @@ test('a user makes a full and increments in a bucket, reads them back and prunes
   )
   assert.equal(place.proxy.features.uploads.size, 0)
   assert.equal(place.proxy.refused, 0)
+})
+
+test('a restore from cold archives names them and writes nothing; after ibt thaw it works', async t => {
+  const { desk, bucket } = await s3Desk(t, '&class.full=DEEP_ARCHIVE&class.created=GLACIER')
+  mkdirSync(desk.at('src/sub'), { recursive: true })
+  writeFileSync(desk.at('src/file'), 'one')
+  await succeeds(desk, 'full', 'src')
+  writeFileSync(desk.at('src/sub/new'), 'two')
+  await succeeds(desk, 'incremental', 'src')
+  const objects = [...place.proxy.features.objects].filter(([path]) => path.startsWith(`/${bucket}/`))
+  const cold = objects.filter(([path]) => /\.(full|created)\./.test(path))
+  assert.deepEqual(cold.map(([, { storageClass }]) => storageClass).sort(), ['DEEP_ARCHIVE', 'GLACIER'])
+  const endThaw = (kind: RegExp) => {
+    for (const [path, facts] of cold) if (kind.test(path)) facts.thaw = 'done'
+  }
+
+  const plan = await succeeds(desk, 'plan', 'restore', 'src')
+  assert.match(plan, /2 archives \(.*\) must be thawed before, 2 not asked for yet: ibt thaw src/)
+  assert.match(plan, /src\.full\..* \(frozen\)/)
+  const { archives } = JSON.parse(await succeeds(desk, 'plan', 'restore', 'src', '--path', 'sub', '--json'))
+  assert.deepEqual(
+    archives.map((archive: { kind: string; cold: string }) => [archive.kind, archive.cold]),
+    [['created', 'frozen']]
+  )
+  for (const dest of ['out', '-']) {
+    const refused = await ibt(desk, 'restore', 'src', dest)
+    assert.equal(refused.status, 5, refused.stderr)
+    assert.match(
+      refused.stderr,
+      /have to be thawed first \(src\.full\..*, src\.created\..*\): ibt thaw src asks for it/
+    )
+  }
+  assert.equal(existsSync(desk.at('out')), false)
+  const verified = await ibt(desk, 'verify', 'src', '--read-data')
+  assert.equal(verified.status, 5, verified.stderr)
+
+  assert.match(await succeeds(desk, 'thaw', 'src', '--path', 'sub'), /Asked for 1 archive, 0 asked for before/)
+  assert.match(await succeeds(desk, 'thaw', 'src'), /Asked for 1 archive, 1 asked for before/)
+  assert.match((await ibt(desk, 'restore', 'src', 'out')).stderr, /thawed first .*: wait until the store has done it/)
+  endThaw(/created/)
+  await succeeds(desk, 'restore', 'src', 'part', '--path', 'sub')
+  assert.equal(readFileSync(desk.at('part/sub/new'), 'utf8'), 'two')
+  assert.equal((await ibt(desk, 'restore', 'src', 'out')).status, 5)
+  endThaw(/full/)
+  assert.match(await succeeds(desk, 'thaw', 'src'), /Every archive .* can be read/)
+  await succeeds(desk, 'restore', 'src', 'out')
+  assert.equal(readFileSync(desk.at('out/file'), 'utf8'), 'one')
 })
 
 test('the command line says what is wrong with a bucket, and no secret', async t => {
