@@ -175,7 +175,7 @@ test('every file that the pages name is there, and so is every constant', () => 
       assert.ok(existsSync(join(ROOT, path!)), `${page} names ${path}`)
     }
     for (const [, name] of text.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)) {
-      const isElsewhere = /^(AWS|DEEP|IBT|REQUIRE|RS|SEEK|UV|XDG)_/.test(name!)
+      const isElsewhere = /^(AWS|DEEP|GLACIER|IBT|REQUIRE|RS|SEEK|STANDARD|UV|XDG)_/.test(name!)
       assert.ok(isElsewhere || source.includes(`const ${name} `) || name! in library, `${page} names ${name}`)
     }
   }

@@ -85,6 +85,8 @@ field and the hooks.`
 IBT_CACHE            directory of the cache, if --cache is not given
 XDG_CACHE_HOME       the default cache is incremental-backups-tools in it,
                      or in ~/.cache
+AWS_REGION           region of s3: stores; AWS_PROFILE, AWS_ACCESS_KEY_ID and
+                     the like count, too: the AWS SDK reads them
 IBT_HTTP_TOKEN       bearer token for stores of web servers
 NETRC                file with their passwords, instead of ~/.netrc
 TMPDIR, TMP          directory of the backups with --temporary
