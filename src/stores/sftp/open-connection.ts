@@ -1,5 +1,5 @@
 import type { Client, SFTPWrapper } from 'ssh2'
-import { BackupError } from '../../errors.js'
+import { BackupError, isBackupError } from '../../errors.js'
 import { loadPeers, optional } from '../../peer.js'
 import { Connection, ConnectionError } from './connection.js'
 import { type Address, type HostSettings, readHostSettings } from './host-settings.js'
@@ -32,23 +32,27 @@ export async function openConnection(address: Address, credentials: Credentials)
     return new Connection(client, await beginSession(client, settings), transport)
   } catch (error) {
     client.end()
+    const failure = isBackupError(error) ? error : await failed(settings, error as SshError, transport)
     transport.destroy()
-    throw error
+    throw failure
   }
 }
 
+type SshError = Error & { readonly level?: string }
+
+/** @throws BackupError for what no other attempt would change; else what ssh2 says, or undefined */
 async function logIn(client: Client, transport: Transport, host: KnownHost, logins: Logins): Promise<void> {
   const { settings } = host
   let refused: BackupError | undefined
   let shown: Buffer | undefined
   const ready = new Promise<void>((resolve, reject) => {
     client.once('ready', resolve)
-    client.on('error', (error: Error & { readonly level?: string }) => {
+    client.on('error', (error: SshError) => {
       if (error.level === 'agent') logins.skipped.push(`the agent: ${error.message}`)
       else if (error.level === 'client-authentication') refused ??= notLetIn(settings, logins, error)
-      else reject(refused ?? failed(settings, error, transport))
+      else reject(refused ?? error)
     })
-    client.once('close', () => reject(refused ?? failed(settings, undefined, transport)))
+    client.once('close', () => reject(refused))
   })
   client.connect({
     sock: transport.stream,
@@ -70,12 +74,8 @@ function algorithmsOf(types: readonly string[]): string[] {
   return types.flatMap(type => ALGORITHMS[type] ?? [type]).filter(algorithm => SUPPORTED.test(algorithm))
 }
 
-function failed(
-  { knownAs }: HostSettings,
-  cause: (Error & { readonly level?: string }) | undefined,
-  transport: Transport
-): Error {
-  const said = transport.said()
+async function failed({ knownAs }: HostSettings, cause: SshError | undefined, transport: Transport): Promise<Error> {
+  const said = await transport.said()
   const why = [cause?.message ?? 'the connection was closed', ...(said === '' ? [] : [said])].join(': ')
   const message = `Cannot connect to ${knownAs}: ${why}`
   const mayPass = cause === undefined || cause.level === 'client-socket' || cause.level === 'client-timeout'
@@ -94,7 +94,7 @@ function notLetIn({ knownAs, username }: HostSettings, { offered, skipped }: Log
 
 function beginSession(client: Client, { knownAs }: HostSettings): Promise<SFTPWrapper> {
   return new Promise((resolve, reject) => {
-    client.once('close', () => reject(new ConnectionError(`${knownAs} closed the connection`)))
+    client.once('close', () => reject(undefined))
     client.sftp((error, sftp) => {
       if (error === undefined || error === null) return resolve(sftp)
       reject(new BackupError('IBT_STORE_FAILED', `${knownAs} has no SFTP: ${error.message}`, { cause: error }))

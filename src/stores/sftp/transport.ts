@@ -1,17 +1,19 @@
 import { spawn } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
 import { ConnectionError } from './connection.js'
 import type { HostSettings } from './host-settings.js'
 
 /** Bytes of what a proxy says that an error repeats. */
 const SAID_CHARACTERS = 500
+const SAID_MS = 1000
 
 /** What carries an SSH connection. */
 export interface Transport {
   readonly stream: Duplex
-  /** What a proxy has said on its stderr. */
-  said(): string
+  /** What a proxy has said on its stderr, when it has ended. */
+  said(): Promise<string>
   ref(): void
   unref(): void
   destroy(): void
@@ -42,7 +44,7 @@ function openSocket({ hostname, port, family, timeoutMs }: HostSettings): Promis
       socket.on('error', () => {})
       resolve({
         stream: socket,
-        said: () => '',
+        said: async () => '',
         ref: () => void socket.ref(),
         unref: () => void socket.unref(),
         destroy: () => void socket.destroy()
@@ -60,11 +62,16 @@ function openProxy([command, ...args]: readonly [string, ...string[]]): Transpor
   const stream = Duplex.from({ readable: child.stdout, writable: child.stdin })
   stream.on('error', () => {})
   child.on('error', error => stream.destroy(error))
+  const closed = new Promise<void>(resolve => child.once('close', () => resolve()))
   // Pipes of a child are sockets, which the types do not say.
   const handles = [child, child.stdin, child.stdout, child.stderr] as unknown as readonly Socket[]
   return {
     stream,
-    said: () => said.trim(),
+    said: async () => {
+      // What it has started may keep its stderr open.
+      await Promise.race([closed, setTimeout(SAID_MS)])
+      return said.trim()
+    },
     ref: () => handles.forEach(handle => void handle.ref()),
     unref: () => handles.forEach(handle => void handle.unref()),
     destroy: () => {
