@@ -4,7 +4,8 @@ import { wrapStore } from '../wrap-store.js'
 
 /**
  * How a call fails: `before` the work; `within` it (a `put` has read its source and stores nothing, a `get` or a `list`
- * breaks off); `after` it, as if the answer were lost; `short`: a `get` ends early and says nothing.
+ * breaks off); `after` it, as if the answer were lost; `short`: a `get` ends early and says nothing, any other call fails
+ * within its work.
  */
 export type Fault = 'before' | 'within' | 'after' | 'short'
 
@@ -18,7 +19,10 @@ export interface StoreCall {
 /** A store whose calls fail as planned: for tests of what is built on stores. */
 export function faulty(store: Store, plan: (call: StoreCall) => Fault | undefined): Store {
   let index = 0
-  const next = (call: StoreCall['call'], name: string) => plan({ index: index++, call, name })
+  const next = (call: StoreCall['call'], name: string) => {
+    const fault = plan({ index: index++, call, name })
+    return fault === 'short' && call !== 'get' ? 'within' : fault
+  }
   const { create, retain, clean } = store
 
   async function around<T>(call: StoreCall['call'], name: string, work: () => Promise<T>): Promise<T> {

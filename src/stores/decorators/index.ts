@@ -1,6 +1,8 @@
 export { delayed } from './delayed.js'
 export { type Fault, faulty, type StoreCall } from './faulty.js'
+export { type Behind, type MirrorOptions, mirror } from './mirror.js'
 export { prefixed } from './prefixed.js'
 export { type RateLimitedOptions, rateLimited } from './rate-limited.js'
 export { readOnly, writeOnly } from './restricted.js'
+export { type Retry, type RetryingOptions, retrying } from './retrying.js'
 export { type Tiers, tiered } from './tiered.js'
