@@ -74,6 +74,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...[
       ...GROUND,
+      'age',
       'path',
       'flow',
       'rules',
@@ -86,7 +87,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
       'stores',
       'stages'
     ],
-    ...['places', 'catalog', 'plan', 'proof', 'pipelines', 'config'],
+    ...['age', 'places', 'catalog', 'plan', 'proof', 'pipelines', 'config'],
     'retention',
     'lifecycle',
     'rewrite'

@@ -1,2 +1,9 @@
 export { type AgeOptions, age } from './cipher.js'
-export { readIdentities, readPassphrase, readRecipients } from './key-files.js'
+export {
+  parseIdentities,
+  parsePassphrase,
+  parseRecipients,
+  readIdentities,
+  readPassphrase,
+  readRecipients
+} from './key-files.js'

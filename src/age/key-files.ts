@@ -8,18 +8,39 @@ const IDENTITY = /^AGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]+$/
 
 /** The identities in the files of `age-keygen`: one a line, with comments. @throws BackupError IBT_READ_FAILED; RangeError */
 export async function readIdentities(...files: readonly string[]): Promise<string[]> {
-  return (await Promise.all(files.map(async file => identitiesIn(await readKeys(file), file)))).flat()
+  return (await Promise.all(files.map(async file => parseIdentities(await readKeys(file), printPath(file))))).flat()
 }
 
 /** The recipients in files, one a line, with comments: what `age -R` takes. @throws BackupError IBT_READ_FAILED; RangeError */
 export async function readRecipients(...files: readonly string[]): Promise<string[]> {
-  return (await Promise.all(files.map(async file => recipientsIn(await readKeys(file), file)))).flat()
+  return (await Promise.all(files.map(async file => parseRecipients(await readKeys(file), printPath(file))))).flat()
 }
 
 /** The passphrase in a file, without the end of its line. @throws BackupError IBT_READ_FAILED; RangeError if it is empty */
 export async function readPassphrase(file: string): Promise<string> {
-  const passphrase = (await readKeys(file)).replace(/\r?\n$/, '')
-  if (passphrase === '') throw new RangeError(`${printPath(file)} holds no passphrase`)
+  return parsePassphrase(await readKeys(file), printPath(file))
+}
+
+/** As `readIdentities`, of a text that comes from somewhere. @throws RangeError */
+export function parseIdentities(text: string, from: string): string[] {
+  const lines = linesIn(text)
+  for (const { line, number } of lines) checkIdentity(line, `Line ${number} of ${from}`)
+  if (lines.length === 0) throw new RangeError(`${from} holds no identity`)
+  return lines.map(({ line }) => line)
+}
+
+/** As `readRecipients`, of a text that comes from somewhere. @throws RangeError */
+export function parseRecipients(text: string, from: string): string[] {
+  const lines = linesIn(text)
+  for (const { line, number } of lines) checkRecipient(line, ` in line ${number} of ${from}`)
+  if (lines.length === 0) throw new RangeError(`${from} holds no recipient`)
+  return lines.map(({ line }) => line)
+}
+
+/** As `readPassphrase`, of a text that comes from somewhere. @throws RangeError */
+export function parsePassphrase(text: string, from: string): string {
+  const passphrase = text.replace(/\r?\n$/, '')
+  if (passphrase === '') throw new RangeError(`${from} holds no passphrase`)
   return passphrase
 }
 
@@ -46,20 +67,6 @@ export function checkIdentity(identity: string, where: string): void {
         ? 'is for a plugin of age, which cannot be used here'
         : 'is not an identity of age: AGE-SECRET-KEY-1…, as age-keygen writes it'
   throw new RangeError(`${where} ${what}`)
-}
-
-function identitiesIn(text: string, file: string): string[] {
-  const lines = linesIn(text)
-  for (const { line, number } of lines) checkIdentity(line, `Line ${number} of ${printPath(file)}`)
-  if (lines.length === 0) throw new RangeError(`${printPath(file)} holds no identity`)
-  return lines.map(({ line }) => line)
-}
-
-function recipientsIn(text: string, file: string): string[] {
-  const lines = linesIn(text)
-  for (const { line, number } of lines) checkRecipient(line, ` in line ${number} of ${printPath(file)}`)
-  if (lines.length === 0) throw new RangeError(`${printPath(file)} holds no recipient`)
-  return lines.map(({ line }) => line)
 }
 
 function linesIn(text: string): { readonly line: string; readonly number: number }[] {

@@ -3,17 +3,18 @@ import { parseCodec } from '../codec/index.js'
 import { returnFreedMemory, setJobs } from '../native.js'
 import type { BackupOptions } from '../pipelines/options.js'
 import type { PlaceOptions } from '../places/options.js'
-import type { Codec } from '../types.js'
+import type { Cipher, Codec, Reading } from '../types.js'
 import { checkText } from './arguments.js'
 import type { ConfigValues } from './config.js'
 import { UsageError } from './exit.js'
 import { parseSize } from './format.js'
+import { addEncryptOptions, addKeyOptions, type KeyValues, toKeys } from './keys.js'
 import type { NamesValues } from './names.js'
 import type { ReporterOptions } from './reporter.js'
 import { chooseStore, type StoreValues } from './store.js'
 
 /** Where backups are, and how a run talks: what every command takes. */
-export interface CommonValues extends ReporterOptions, StoreValues, ConfigValues {
+export interface CommonValues extends ReporterOptions, StoreValues, KeyValues, ConfigValues {
   readonly cache?: string | false
   readonly jobs?: number
 }
@@ -55,7 +56,7 @@ export interface BackupValues extends SourceValues, NamesValues {
 }
 
 export function addCommonOptions(command: Command): Command {
-  return command
+  const common = command
     .option('--store <dir|url>', 'directory or URL of the backups (default: IBT_STORE)')
     .option('--temporary', 'use a store in the directory for temporary files, which a restart may empty')
     .option(
@@ -69,6 +70,7 @@ export function addCommonOptions(command: Command): Command {
     .option('--quiet', 'print neither report nor warnings')
     .option('--no-progress', 'print no progress line')
     .option('--jobs <n>', 'number of threads that read, hash and sign', parseCount)
+  return addKeyOptions(common)
 }
 
 export function addVolumeSize(command: Command): Command {
@@ -106,9 +108,8 @@ export function addSourceOptions(command: Command): Command {
 }
 
 export function addBackupOptions(command: Command): Command {
-  return addSourceOptions(
-    addCommonOptions(command).option('--key <key>', "name of the chain (default: the source's base name)")
-  )
+  const common = addEncryptOptions(addCommonOptions(command))
+  return addSourceOptions(common.option('--key <key>', "name of the chain (default: the source's base name)"))
     .option(
       '--files-from <file>',
       'back up only the paths in this file, with everything below them (-: stdin; see ibt help patterns)'
@@ -140,11 +141,23 @@ export function addLevelOptions(command: Command): Command {
     .option('--merge', 'instead of a full, merge what is stored, and read the source for changes only')
 }
 
-export function toPlaceOptions(values: CommonValues, signal: AbortSignal): PlaceOptions {
+/** Where backups are, and the keys that read them: `encrypt` is for the commands that write. */
+export function toPlaceOptions(
+  values: CommonValues,
+  signal: AbortSignal
+): PlaceOptions & { readonly encrypt?: Cipher | undefined } {
   if (values.jobs !== undefined) setJobs(values.jobs)
   returnFreedMemory()
   if (typeof values.cache === 'string') checkText('the cache', values.cache)
-  return { store: storeOf(values), cache: cacheOf(values), codecs: values.configured?.codecs, signal }
+  const { configured } = values
+  const { cipher, encrypt = configured?.encrypt, localState = configured?.localState } = toKeys(values)
+  const codecs = cipher === undefined ? configured?.codecs : [cipher, ...othersThan(cipher, configured?.codecs ?? [])]
+  return { store: storeOf(values), cache: cacheOf(values), codecs, encrypt, localState, signal }
+}
+
+/** What is typed is stronger than the config. */
+function othersThan({ suffix }: Cipher, readings: readonly Reading[]): readonly Reading[] {
+  return readings.filter(reading => reading.suffix !== suffix)
 }
 
 /** An option is stronger than the environment, and that than the config. */

@@ -23,6 +23,7 @@ const FULL: Readonly<Record<FullReason, string>> = {
   asked: 'a full was asked for',
   merged: 'it was made by merging the backups up to then',
   'parent-damaged': 'the newest backup is damaged',
+  'parent-locked': 'the newest backup is encrypted, and no key was given that reads it',
   'chain-too-long': 'the chain has as many incrementals as --max-chain allows',
   'restore-too-large': 'a restore reads more than --max-restore-ratio allows'
 }

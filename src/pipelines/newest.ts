@@ -51,6 +51,7 @@ export async function findParent(chain: Chain, kind: RunKind, source: Source, op
     const isRefusal = !isBackupError(error) || ['IBT_SOURCE_MISMATCH', 'IBT_STATE_VERSION'].includes(error.code)
     if (kind !== 'full' || isRefusal) throw error
     onError?.(error)
-    return { fullReason: 'parent-damaged' }
+    const isLocked = error.code === 'IBT_KEY_MISSING' || error.code === 'IBT_KEY_WRONG'
+    return { fullReason: isLocked ? 'parent-locked' : 'parent-damaged' }
   }
 }

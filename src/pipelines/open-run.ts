@@ -16,6 +16,7 @@ import { checkPlain } from './encrypted.js'
 import { checkMounted } from './mounted.js'
 import { findParent, type RunKind } from './newest.js'
 import type { BackupReport, RunOptions } from './options.js'
+import { rebuildLocalState } from './rebuild-local.js'
 import { checkShrunk } from './shrink.js'
 import { sourceRules } from './source-rules.js'
 import { removeLeftovers, removeSuperfluous } from './superfluous.js'
@@ -102,6 +103,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
   if (cipher === undefined) checkPlain(chain)
   if (!dryRun) await removeLeftovers(chain, places, stored, signal)
+  if (!dryRun) await rebuildLocalState(chain, places, cipher, options)
   const source = { root, sourceId: options.sourceId }
   const newest = await findParent(chain, kind, source, options)
   const { parent, before } = newest

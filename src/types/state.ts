@@ -104,6 +104,8 @@ export type FullReason =
   | 'asked'
   /** The newest backup cannot be read, or an artifact that it needs is gone. */
   | 'parent-damaged'
+  /** The newest backup is encrypted, and no key was given. */
+  | 'parent-locked'
   /** The chain has as many incrementals as it may have. */
   | 'chain-too-long'
   /** A restore reads so much more than it would of a full. */

@@ -7,6 +7,7 @@ import { type StreamBackupOptions, streamBackup } from '../../pipelines/stream-b
 import { countBytes } from '../count-ahead.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
+import { keyNotes } from '../keys.js'
 import { filesOf } from '../names.js'
 import { type BackupValues, toBackupOptions } from '../options.js'
 import { describeFullReason, largestLines } from '../reasons.js'
@@ -65,6 +66,7 @@ export async function backUp(
   const run = values.out === undefined ? RUN[level] : toStdout(level, values)
   const report = await run(source, { ...options, onProgress, onError })
   for (const path of report.leftOut) reporter.warn(`Excluded ${path}: it contains the backups or their cache`)
+  if (report.kind === 'full' && report.isStored) for (const note of keyNotes(options)) reporter.warn(note)
   if (report.movedFiles > 0) reporter.warn(movedNotice(report.movedFiles))
   return report
 }

@@ -10,6 +10,7 @@ import { Reporter } from '../reporter.js'
 interface VerifyValues extends CommonValues {
   readonly at?: string
   readonly readData?: boolean
+  readonly digests?: boolean
   readonly sample?: SampleSize
   readonly seed?: string
   readonly maxAge?: number
@@ -23,10 +24,10 @@ export function runVerify(key: string | undefined, values: VerifyValues, signal:
 async function verifyOne(key: string, values: VerifyValues, signal: AbortSignal): Promise<number> {
   const reporter = new Reporter(values)
   try {
-    const { at, readData, sample, seed, maxAge: maxAgeMs } = values
+    const { at, readData, digests, sample, seed, maxAge: maxAgeMs } = values
     const { onProgress, onError, onLost } = reporter
     const observers = { onProgress, onError, onLost }
-    const options = { ...toPlaceOptions(values, signal), ...observers, at, readData, sample, seed, maxAgeMs }
+    const options = { ...toPlaceOptions(values, signal), ...observers, at, readData, digests, sample, seed, maxAgeMs }
     const report = await verifyBackup(key, options)
     const isMade = readData === true || report.sample !== undefined
     const lines = describe(report, { isMade, elapsedMs: reporter.elapsedMs })

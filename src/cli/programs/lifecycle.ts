@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { UsageError } from '../exit.js'
+import { addEncryptOptions } from '../keys.js'
 import { collect, parseBytes, parseSeconds } from '../options.js'
 import { type Answer, AT, addReader } from './reader.js'
 
@@ -7,7 +8,7 @@ const COUNT = 'a number, all, or a time such as 7d'
 
 /** Commands that decide how long backups are kept. */
 export function addLifecycle(program: Command, signal: AbortSignal, answer: Answer): void {
-  addKeepOptions(addReader(program, 'prune [key]', 'remove backups that no rule keeps'))
+  addKeepOptions(addEncryptOptions(addReader(program, 'prune [key]', 'remove backups that no rule keeps')))
     .option('--all', 'prune every key of the store, each by itself')
     .option('--dry-run', 'print the table and remove nothing')
     .option('--merge', 'merge first, so that no removed backup stays as data (see ibt help merge)')
@@ -20,7 +21,7 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
       const { runPrune } = await import('../commands/prune.js')
       answer(await runPrune(key, values, signal))
     })
-  addReader(program, 'merge <key>', 'make a backup a full by itself, or increments one')
+  addEncryptOptions(addReader(program, 'merge <key>', 'make a backup a full by itself, or increments one'))
     .option('--at <date>', AT)
     .option('--from <date>', 'fold the increments behind this backup into one')
     .option('--to <date>', 'the last of them (default: the newest)')

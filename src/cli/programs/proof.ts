@@ -11,6 +11,7 @@ export function addProof(program: Command, signal: AbortSignal, answer: Answer):
   addReader(program, 'verify [key]', 'check that a backup can be restored')
     .option('--at <date>', AT)
     .option('--read-data', 'read every artifact, and check the SHA-256 of every file')
+    .option('--digests', 'read every artifact and check its own SHA-256: needs no key of encrypted archives')
     .option(
       '--sample <size>',
       `${SAMPLE}; what was proven the longest ago comes first, and is recorded in the store`,

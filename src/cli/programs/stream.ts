@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { parseCodec } from '../../codec/index.js'
+import { addEncryptOptions } from '../keys.js'
 import { addVolumeSize, collect, parseParts, parseSeconds } from '../options.js'
 import { type Answer, AT, addReader } from './reader.js'
 
@@ -14,7 +15,9 @@ export function addStream(program: Command, signal: AbortSignal, answer: Answer)
       const { runExport } = await import('../commands/export.js')
       answer(await runExport(key, values, signal))
     })
-  addReader(program, 'import [file]', 'store the backups of a bundle, or a tar as the backup of a date')
+  addEncryptOptions(
+    addReader(program, 'import [file]', 'store the backups of a bundle, or a tar as the backup of a date')
+  )
     .option('--key <key>', 'accept only this key; with --tar, --resume-info and --discard: the key')
     .option('--resume-info', 'print what has arrived of a key, for ibt export --resume')
     .option('--discard', 'delete what has arrived of a key and waits for the rest')
