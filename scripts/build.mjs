@@ -1,4 +1,4 @@
-// Builds what is stale: the addon and the TypeScript. Removes what was compiled of
+// Builds what is stale: the addon, the TypeScript and the man page. Removes what was compiled of
 // sources that are gone: it would be packed. Then makes one file of the modules that
 // each command needs, in dist/src/ibt: Node takes a third of a short run to load them
 // one by one.
@@ -22,6 +22,8 @@ for (const folder of ['src', 'test']) {
     if (source !== name && !existsSync(join(root, folder, source))) rmSync(join(root, 'dist', folder, name))
   }
 }
+
+run('scripts/man.mjs')
 
 const program = join(root, 'dist/src/ibt')
 const main = join(root, 'dist/src/cli/main.js')

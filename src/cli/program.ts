@@ -68,7 +68,8 @@ async function withStore({ code, message, path }: BackupError, values: StoreValu
   return new BackupError(code, `${message} (looked in ${await describeStore(chooseStore(values))})`, { path })
 }
 
-function buildProgram(signal: AbortSignal, answer: Answer): Command {
+/** The commands, with all that their help says. */
+export function buildProgram(signal: AbortSignal, answer: Answer): Command {
   const program = new Command('ibt')
     .description('Incremental backups as plain archives: tar, zstd, JSON and librsync deltas.')
     .version(toolVersion(), '--version', 'print the version')

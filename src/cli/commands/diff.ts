@@ -1,6 +1,7 @@
 import { compareBackups } from '../../catalog/changes.js'
 import { printPath } from '../../path.js'
 import type { Change, ChangeKind } from '../../types.js'
+import type { DiffLine } from '../events.js'
 import { Exit, UsageError } from '../exit.js'
 import { toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
@@ -63,7 +64,10 @@ export function changeLine(
     change === 'created' ? undefined : previous?.sizeBytes,
     change === 'deleted' ? undefined : sizeBytes
   ]
-  if (json) return toJsonLine({ change, path, type, sizeBytes, previousSizeBytes: previous?.sizeBytes })
+  if (json) {
+    const line: DiffLine = { change, path, type, sizeBytes, previousSizeBytes: previous?.sizeBytes }
+    return toJsonLine(line)
+  }
   const sizes = `${sizeColumn(before)} -> ${sizeColumn(now)}  `
   return `${LETTERS[change]} ${long ? sizes : ''}${printPath(path)}${type === 'directory' ? '/' : ''}\n`
 }

@@ -2,6 +2,7 @@ import { entryHistory, type PathEvent } from '../../catalog/history.js'
 import { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
 import { parseTypedPath } from '../../rules.js'
+import type { HistoryLine } from '../events.js'
 import { describeError, Exit, exitCode, failure } from '../exit.js'
 import { formatMode, formatTime } from '../format.js'
 import { failedLine, toJsonLine } from '../json.js'
@@ -37,7 +38,7 @@ export async function runHistory(
 }
 
 /** For programs: what the entry says, and which archives hold its content. */
-function flat({ date, change, path, entry }: PathEvent): object {
+function flat({ date, change, path, entry }: PathEvent): HistoryLine {
   const { path: _, places = [], signature: __, ...metadata } = entry
   return { date, change, path, ...metadata, heldIn: places.map(({ date, in: kind }) => ({ date, kind })) }
 }
