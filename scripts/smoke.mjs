@@ -138,9 +138,17 @@ function missing(what) {
 }
 
 async function checkTypes(project) {
-  const imports = ['', '/stages', '/stores', '/stores/http', '/stores/s3', '/stores/sftp', '/interop', '/native'].map(
-    (subpath, i) => `import * as m${i} from '${NAME}${subpath}'\nvoid m${i}`
-  )
+  const imports = [
+    '',
+    '/stages',
+    '/stores',
+    '/stores/http',
+    '/stores/s3',
+    '/stores/sftp',
+    '/stores/webdav',
+    '/interop',
+    '/native'
+  ].map((subpath, i) => `import * as m${i} from '${NAME}${subpath}'\nvoid m${i}`)
   const use = `const report = await m0.fullBackup('src')\nconst key: string = report.key\nvoid key`
   writeFileSync(join(project, 'types.mts'), [...imports, use].join('\n'))
   const types = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node']

@@ -110,7 +110,8 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   '@aws-sdk/client-s3': /^stores\/s3\//,
   'age-encryption': /^age\//,
   '@mongodb-js/zstd': /^codec\//,
-  ssh2: /^stores\/sftp\//
+  ssh2: /^stores\/sftp\//,
+  webdav: /^stores\/webdav\//
 }
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')

@@ -67,9 +67,7 @@ async function one(name, source, work, endpoint, sizeMiB) {
   await CASES[name](source, work, endpoint, Number(sizeMiB))
   const seconds = (performance.now() - start) / 1000
   const { user, system } = process.cpuUsage()
-  console.log(
-    JSON.stringify({ seconds, cpu: (user + system) / 1e6, rssMiB: process.resourceUsage().maxRSS / 1024 })
-  )
+  console.log(JSON.stringify({ seconds, cpu: (user + system) / 1e6, rssMiB: process.resourceUsage().maxRSS / 1024 }))
 }
 
 /** Each run has a server of its own, which has everything in memory. */

@@ -38,12 +38,20 @@ const sftp: Scheme = {
   credentials: 'a key belongs into ssh-agent or ~/.ssh, a password into IBT_SSH_PASSWORD'
 }
 
+const webdav: Scheme = {
+  load: async url => (await import('./webdav/index.js')).fromUrl(url),
+  calls: ['clean'],
+  credentials: http.credentials
+}
+
 /** All schemes but `file:`, which needs nothing loaded. */
 const SCHEMES: Readonly<Record<string, Scheme>> = {
   'http:': http,
   'https:': http,
   's3:': s3,
-  'sftp:': sftp
+  'sftp:': sftp,
+  'webdav:': webdav,
+  'webdavs:': webdav
 }
 
 /**

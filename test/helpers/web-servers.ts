@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import http, { type RequestListener } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+
+const NOBODY = 65534
 
 /** A server that runs until it is closed. */
 export interface WebServer {
@@ -50,6 +52,24 @@ export async function startApache(root: string, work: string): Promise<WebServer
     `ServerRoot "${work}"\nServerName 127.0.0.1\nListen 127.0.0.1:${port}\nPidFile "${work}/pid"\nErrorLog "${work}/log"
     DefaultRuntimeDir "${work}"\n${modules.join('\n')}\nDocumentRoot "${root}"
     <Directory "${root}">\nOptions Indexes\nIndexOptions FancyIndexing\nRequire all granted\n</Directory>\n`
+  )
+  return running(spawn('apache2', ['-D', 'FOREGROUND', '-f', config], { stdio: 'ignore' }), port)
+}
+
+/** Apache with a directory that anybody writes by WebDAV. Its processes, if root starts it, are of the user `nobody`. */
+export async function startDav(root: string, work: string): Promise<WebServer> {
+  const port = await freePort()
+  for (const path of [root, work]) mkdirSync(path, { recursive: true })
+  if (process.geteuid?.() === 0) for (const path of [root, work]) chownSync(path, NOBODY, NOBODY)
+  const config = join(work, 'apache.conf')
+  const modules = ['mpm_event', 'authz_core', 'dav', 'dav_fs'].map(
+    name => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`
+  )
+  writeFileSync(
+    config,
+    `ServerRoot "${work}"\nServerName 127.0.0.1\nListen 127.0.0.1:${port}\nPidFile "${work}/pid"\nErrorLog "${work}/log"
+    User nobody\nGroup nogroup\nDefaultRuntimeDir "${work}"\n${modules.join('\n')}\nDocumentRoot "${root}"
+    DAVLockDB "${work}/locks"\n<Directory "${root}">\nDav On\nRequire all granted\n</Directory>\n`
   )
   return running(spawn('apache2', ['-D', 'FOREGROUND', '-f', config], { stdio: 'ignore' }), port)
 }

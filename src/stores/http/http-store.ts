@@ -106,7 +106,8 @@ export function fromUrl(url: URL): Store {
   return httpStore({ url })
 }
 
-function checkUrl(given: string | URL): URL {
+/** @throws RangeError for what is no URL of a directory of a web server */
+export function checkUrl(given: string | URL): URL {
   const url = new URL(given)
   if (!/^https?:$/.test(url.protocol)) throw new RangeError(`'${url.protocol}' is not http: or https:`)
   if (url.password !== '') throw new RangeError('A URL must not contain a password: give it in headers or ~/.netrc')
@@ -114,7 +115,8 @@ function checkUrl(given: string | URL): URL {
   return url
 }
 
-async function credentials({ hostname, username }: URL): Promise<Record<string, string>> {
+/** Headers with what this machine knows to log in with: `IBT_HTTP_TOKEN`, or an entry of `~/.netrc`. */
+export async function credentials({ hostname, username }: URL): Promise<Record<string, string>> {
   const token = process.env.IBT_HTTP_TOKEN
   if (token) return { authorization: `Bearer ${token}` }
   const login = await readLogin(hostname, username === '' ? undefined : decodeURIComponent(username))

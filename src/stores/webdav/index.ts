@@ -1,0 +1,1 @@
+export { fromUrl, type WebdavStore, type WebdavStoreOptions, webdavStore } from './webdav-store.js'
