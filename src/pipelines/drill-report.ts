@@ -89,16 +89,20 @@ export interface DrillEstimate {
   readonly readBytes: number
 }
 
-/** The larger of what the bytes and what the files take at the measured rate. To read the state takes the same for all. */
+/**
+ * The larger of what the bytes and what the files take at the measured rate. To read the state takes
+ * the same for all. `plannedBytes` are those that a restore of everything reads of archives, where that has been planned.
+ */
 export function estimateAll(
   { files, sizeBytes, allFiles, allSizeBytes }: DrillReport['counts'],
-  measured: Pick<DrillMeasures, 'openMs' | 'stateMs' | 'restoreMs' | 'archiveBytes' | 'readBytes'>
+  measured: Pick<DrillMeasures, 'openMs' | 'stateMs' | 'restoreMs' | 'archiveBytes' | 'readBytes'>,
+  plannedBytes?: number
 ): DrillEstimate | null {
   if (files === 0) return null
   const { openMs, stateMs, restoreMs, archiveBytes, readBytes } = measured
   const factor = Math.max(allFiles / files, sizeBytes === 0 ? 1 : allSizeBytes / sizeBytes)
   return {
     everythingMs: Math.round(openMs + Math.max(0, restoreMs - stateMs) * factor),
-    readBytes: Math.round(readBytes - archiveBytes + archiveBytes * factor)
+    readBytes: Math.round(readBytes - archiveBytes + (plannedBytes ?? archiveBytes * factor))
   }
 }

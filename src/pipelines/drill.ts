@@ -7,6 +7,7 @@ import { decodePath } from '../path.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
 import { checkNamed, openPlaces } from '../places/places.js'
+import { restoreCost } from '../plan/restore-cost.js'
 import { checkSample, chooseStretches, newSeed, type SampleSize } from '../proof/sample.js'
 import { type Stretch, Stretches } from '../proof/stretches.js'
 import { patch } from '../stages/patch.js'
@@ -101,7 +102,19 @@ async function drill(key: string, options: DrillOptions): Promise<DrillReport> {
     problems: problems.found.map(({ code, message, path }) => ({ code, message, path: path ?? null })),
     notes,
     measured,
-    estimate: estimateAll(counts, measured)
+    estimate: estimateAll(counts, measured, sample && (await planBytes(chain, date)))
+  }
+}
+
+/** What a restore of everything reads of archives. It is no part of the drill that this cannot be planned. */
+async function planBytes(chain: Chain, date: string): Promise<number | undefined> {
+  try {
+    const { archives } = await restoreCost(chain, date)
+    return archives.reduce((sum, { readBytes }) => sum + readBytes, 0)
+  } catch (error) {
+    chain.options.signal?.throwIfAborted()
+    if (!isBackupError(error)) throw error
+    return undefined
   }
 }
 

@@ -89,9 +89,9 @@ async function bodyOf(both: Both, fold: Fold, signal?: AbortSignal): Promise<Pic
     }
   }
   const content = new PatchedContent({ ...entry, layers }, layers, { spoolDirectory, signal })
-  const { sizeBytes = 0, sparse } = entry
+  const { sizeBytes = 0, sha256 = '', sparse } = entry
   const extents = sparse && sizeBytes > SPARSE_BUFFERED_BYTES ? await findExtents(content.open()) : undefined
-  return { body: new MadeBody({ content, sizeBytes, extents, signs: fold.signature !== undefined }, signal) }
+  return { body: new MadeBody({ content, sizeBytes, sha256, extents, signs: fold.signature !== undefined }, signal) }
 }
 
 function isMadeOfLost({ places = [] }: MergedEntry, { stays, isLost }: Fold): boolean {

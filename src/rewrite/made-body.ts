@@ -9,6 +9,8 @@ const POLICY = checkPolicy({})
 export interface MadeContent {
   /** Proves its bytes. */
   readonly content: Content
+  /** Of the bytes, in hex. */
+  readonly sha256: string
   readonly sizeBytes: number
   /** Of a sparse file: where it holds data. */
   readonly extents?: readonly Extent[] | undefined
@@ -22,12 +24,14 @@ export class MadeBody implements Body {
   readonly sizeBytes: number
   readonly extents: readonly Extent[] | undefined
   readonly parts: Source<Uint8Array>
+  readonly #sha256: string
   #summary: Summary | undefined
 
-  constructor({ content, sizeBytes, extents, signs }: MadeContent, signal: AbortSignal | undefined) {
+  constructor({ content, sizeBytes, sha256, extents, signs }: MadeContent, signal: AbortSignal | undefined) {
     this.sizeBytes = sizeBytes
     this.extents = extents
     const isSigned = signs && sizeBytes >= POLICY.signedMinBytes
+    this.#sha256 = sha256
     this.parts = this.#read(content, isSigned ? createScanner(scanOptions(sizeBytes, POLICY)) : undefined, signal)
   }
 
@@ -42,6 +46,6 @@ export class MadeBody implements Body {
       yield bytes
     }
     const signature = (await scanner?.finish(signal))?.signature
-    this.#summary = { sizeBytes: this.sizeBytes, sha256: '', signature, copies: 0 }
+    this.#summary = { sizeBytes: this.sizeBytes, sha256: this.#sha256, signature, copies: 0 }
   }
 }

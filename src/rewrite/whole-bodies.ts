@@ -35,7 +35,7 @@ export function wholeBodies({ signs }: WholeBodiesOptions): Stage<Entry & { sha2
         continue
       }
       const extents = sparse && sizeBytes > SPARSE_BUFFERED_BYTES ? await findExtents(content.open()) : undefined
-      const body = new MadeBody({ content, sizeBytes, extents, signs }, signal)
+      const body = new MadeBody({ content, sizeBytes, sha256: sha256 ?? '', extents, signs }, signal)
       yield { ...links.store(entry, sha256), change: 'created', body }
     }
   }

@@ -14,6 +14,7 @@ import {
   incrementalBackup,
   listBackups,
   listRemoved,
+  mergeBackups,
   type PruneOptions,
   parseArtifactName,
   pruneBackups,
@@ -188,6 +189,28 @@ test('what was removed comes back byte for byte until its time is over, then its
   await days.assertRestores()
   await assert.rejects(undeleteBackup('key', { ...days.options, at: days.dates[0]! }), code('IBT_NO_BACKUP'))
   assert.deepEqual((await cleanBackups('key', { ...days.options, graceMs: 0 })).deleted, [])
+})
+
+test('a removed merged date comes back as it was, and with each date that cannot be read without it', async t => {
+  const days = new Days(t)
+  await days.backUp(6, 3)
+  const [, merged, last] = days.dates
+  await mergeBackups('key', { ...days.options, at: merged! })
+  await days.prune({ keepLast: 3 })
+  assert.deepEqual(await days.live(), days.dates.slice(3))
+  const early = await undeleteBackup('key', { ...days.options, at: last! })
+  assert.deepEqual(early, { key: 'key', date: last, also: [merged] })
+  assert.deepEqual(await days.live(), days.dates.slice(1))
+  await days.assertRestores()
+  await days.prune({ keepLast: 3 })
+  assert.deepEqual(await undeleteBackup('key', { ...days.options, at: merged! }), {
+    key: 'key',
+    date: merged,
+    also: []
+  })
+  await days.assertRestores()
+  await days.prune({ keepLast: 3, graceMs: 0 })
+  assert.deepEqual(await listRemoved('key', days.options), [])
 })
 
 test('a removed backup that has lost an archive does not come back', async t => {

@@ -175,4 +175,12 @@ test('ibt names what is suspected and exits with 3', TOOLS, async t => {
   const later = ibt()
   assert.equal(later.status, 0)
   assert.match(later.stdout, /1 file still as an earlier run suspected of bit rot/)
+  const look = (...args: string[]) =>
+    spawnSync(process.execPath, ['bin/ibt.cjs', ...args, '--store', chain.storePath, '--no-cache'], {
+      encoding: 'utf8'
+    })
+  assert.match(look('ls', 'key', 'small', '--long').stdout, / small {2}\(bit rot suspected\)\n$/)
+  assert.match(look('restore', 'key', join(chain.base, 'out')).stdout, /1 file suspected of bit rot when backed up/)
+  assert.match(look('restore', 'key', '-', '--path', 'small').stderr, /1 file suspected of bit rot when backed up/)
+  assert.match(look('verify', 'key').stdout, /1 file suspected of bit rot in the source/)
 })

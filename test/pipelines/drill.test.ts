@@ -92,6 +92,18 @@ test('the report is the same again, but for times and costs', async t => {
   assert.deepEqual(first.tested.sample, { percent: 20, seed: 'a' })
 })
 
+test('of a sample, the estimate says what a drill of everything reads', async t => {
+  const chain = await makeChain(t)
+  for (const { date } of chain.reports) {
+    const { measured } = await drill(chain, { at: date })
+    for (const seed of ['a', 'b']) {
+      const { estimate } = await drill(chain, { at: date, sample: { files: 3 }, seed })
+      const ratio = estimate!.readBytes / measured.readBytes
+      assert.ok(ratio > 0.9 && ratio < 1.2, `${date}: ${ratio}`)
+    }
+  }
+})
+
 test('a drill into a directory restores what a restore does', async t => {
   const chain = await makeChain(t)
   const { date, totals } = chain.reports[1]!
@@ -185,6 +197,8 @@ test('an estimate takes the larger of what bytes and files take', () => {
   assert.deepEqual(of(10, 500), { everythingMs: 410, readBytes: 4100 })
   assert.deepEqual(of(20, 100), { everythingMs: 1010, readBytes: 10_100 })
   assert.equal(of(0, 0), null)
+  const planned = { ...counts, files: 10, sizeBytes: 500, allFiles: 40, allSizeBytes: 1000 }
+  assert.deepEqual(estimateAll(planned, cost, 1500), { everythingMs: 410, readBytes: 1600 })
 })
 
 test(
