@@ -1,3 +1,4 @@
+export { type CipherFromOptions, type CipherProcess, type CipherStep, cipherFrom } from './cipher-from.js'
 export { compose } from './compose.js'
 export type { ForeignSink, ForeignTransform, LastTransform } from './foreign.js'
 export { type FromTarOptions, fromTar, type TarEntry, type TarNameOptions } from './from-tar.js'

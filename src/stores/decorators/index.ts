@@ -1,4 +1,5 @@
 export { delayed } from './delayed.js'
+export { encrypted } from './encrypted.js'
 export { type Fault, faulty, type StoreCall } from './faulty.js'
 export { type Behind, type MirrorOptions, mirror } from './mirror.js'
 export { prefixed } from './prefixed.js'
