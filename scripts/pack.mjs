@@ -28,7 +28,7 @@ const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, 
 function stagePackage(stage) {
   mkdirSync(stage, { recursive: true })
   writeJson(join(stage, 'package.json'), publishedManifest())
-  for (const name of [...PAGES, 'bin', 'docs', 'man', 'schema'])
+  for (const name of [...PAGES, 'bin', 'docs', 'examples', 'man', 'schema'])
     cpSync(join(root, name), join(stage, name), { recursive: true })
   // What is in src/cli is in the bundle too, which is what runs.
   const isProgram = path => !/\.map$|\/dist\/src\/cli$/.test(path)
