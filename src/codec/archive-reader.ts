@@ -34,7 +34,7 @@ export interface ArchiveReader extends Archive {
  * frames of `FETCH_BYTES` are fetched together.
  *
  * Memory: 8.25 bytes for each frame, the last two decoded frames and the next one, what is fetched together, and
- * `TAIL_READ_BYTES`; all but the first within the bound of `memory`, which several archives may share.
+ * `endBytes`, which are read at first; all but the first within the bound of `memory`, which several archives may share.
  *
  * @throws BackupError IBT_ARCHIVE_TRUNCATED without a seek table at the end, IBT_ARCHIVE_CORRUPT if it cannot be right
  */
@@ -43,9 +43,10 @@ export async function openArchive(
   storedBytes: number,
   codec: Codec,
   name: string,
-  memory?: FrameMemory
+  memory?: FrameMemory,
+  endBytes?: number
 ): Promise<ArchiveReader> {
-  const tail = new Tail(read, storedBytes, name)
+  const tail = new Tail(read, storedBytes, name, endBytes)
   const index = await codec.index(tail.read, storedBytes, name)
   return new FramedArchive(index, tail, codec, name, memory)
 }

@@ -8,8 +8,18 @@ export const FRAME_STORED_MAX = FRAME_DECODED_MAX + 64 * 1024
 export const FRAMES_MAX = 0x8000000
 /** Bytes of a seek table that are read at once. */
 export const TABLE_READ_BYTES = 1024 * 1024
-/** Bytes at the end of an artifact that are read together: the seek table of 30 GB, or all of a small artifact. */
+/** Bytes at the end of an artifact that are read together, at most: the seek table of 30 GB, or all of a small artifact. */
 export const TAIL_READ_BYTES = 256 * 1024
+/** At least, of a larger artifact: the seek table of 500 frames. */
+const TABLE_BYTES_MIN = 4096
+/** Stored bytes for each byte that the seek table is expected to have, at least: it has 8 for a frame. */
+const TABLE_SHARE = 4096
+
+/** Bytes at the end of an artifact that have its seek table, most likely: all of a small artifact. */
+export function tailBytes(storedBytes: number): number {
+  if (storedBytes <= TAIL_READ_BYTES) return storedBytes
+  return Math.min(TAIL_READ_BYTES, Math.max(TABLE_BYTES_MIN, Math.ceil(storedBytes / TABLE_SHARE)))
+}
 
 export function corrupt(name: string, found: string, cause?: unknown): BackupError {
   return new BackupError('IBT_ARCHIVE_CORRUPT', `Archive ${name} is corrupt: ${found}`, { path: name, cause })

@@ -1,9 +1,9 @@
 import type { ReadRange } from '../types.js'
-import { TAIL_READ_BYTES, truncated } from './limits.js'
+import { tailBytes, truncated } from './limits.js'
 
 /**
  * The end of an artifact, which is read once, with the first look at it: what lies there is served from memory then. A
- * seek table, and the whole of a small artifact, cost one request. Memory: `TAIL_READ_BYTES`.
+ * seek table, and the whole of a small artifact, cost one request. Memory: its bytes.
  */
 export class Tail {
   /** Where it begins in the artifact. */
@@ -14,15 +14,17 @@ export class Tail {
   constructor(
     read: ReadRange,
     readonly storedBytes: number,
-    name: string
+    name: string,
+    sizeBytes = tailBytes(storedBytes)
   ) {
-    this.start = Math.max(0, storedBytes - TAIL_READ_BYTES)
+    this.start = Math.max(0, storedBytes - sizeBytes)
     this.#exact = exactly(read, name)
   }
 
   /** Reads any range of the artifact. @throws BackupError IBT_ARCHIVE_TRUNCATED */
   readonly read: ReadRange = async (start, end) => {
-    if (!this.has(start) || start === end) return this.#exact(start, end)
+    if (start === end) return new Uint8Array(0)
+    if (!this.has(start)) return this.#before(start, end)
     this.#bytes ??= this.#exact(this.start, this.storedBytes)
     try {
       return (await this.#bytes).subarray(start - this.start, end - this.start)
@@ -31,6 +33,13 @@ export class Tail {
       this.#bytes = undefined
       throw error
     }
+  }
+
+  /** What is in memory is not read again. */
+  async #before(start: number, end: number): Promise<Uint8Array> {
+    const held = end > this.start ? await this.#bytes?.catch(() => undefined) : undefined
+    if (held === undefined) return this.#exact(start, end)
+    return Buffer.concat([await this.#exact(start, this.start), held.subarray(0, end - this.start)])
   }
 
   /** Whether what begins at an offset lies in it. */

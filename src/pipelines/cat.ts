@@ -10,9 +10,6 @@ import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
 import type { Entry, StateEntry } from '../types.js'
 
-/** Stored bytes of a state that are fetched in one request: the entry is found in them, or searched with more requests. */
-const STATE_FETCH_BYTES = 8 * 1024 * 1024
-
 /** What `catEntry` has read. */
 export interface CatReport {
   readonly key: string
@@ -39,7 +36,7 @@ export async function* catEntry(
   const wanted = parseTypedPath(path)
   const chain = await peekChain(key, options)
   const { date } = chain.at(await parseAt(options.at))
-  const found = await findEntry(chain, date, wanted, { fetchBytes: STATE_FETCH_BYTES })
+  const found = await findEntry(chain, date, wanted)
   if (found === undefined) throw noEntry(key, date, wanted)
   checkFile(found, date)
   for await (const entry of pipe([found], entries => unpack(entries, chain.openArchive), patch())) {

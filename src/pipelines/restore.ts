@@ -1,8 +1,9 @@
+import { findEntry, onlyWithin } from '../catalog/open-chain.js'
 import type { BackupError } from '../errors.js'
 import { batchesOf, toBatchSource } from '../flow/batches.js'
 import { traceRun } from '../flow/tracing.js'
 import { pipe } from '../interop/pipe.js'
-import { decodePath } from '../path.js'
+import { decodePath, parentPath, ROOT_PATH } from '../path.js'
 import { parseAt } from '../places/at.js'
 import type { PlaceOptions } from '../places/options.js'
 import { checkNamed, openPlaces, type Places } from '../places/places.js'
@@ -16,7 +17,7 @@ import { unpack } from '../stages/unpack.js'
 import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
 import { countReads } from '../stores/count-reads.js'
-import type { Entry, EntryType, Layered, Sink, Source, Stage, StateClosing } from '../types.js'
+import type { Entry, EntryType, Layered, Sink, Source, Stage, StateClosing, StateEntry } from '../types.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import type { Progress } from './options.js'
 
@@ -136,16 +137,23 @@ export interface SelectedEntries {
 /** Finds the backup of a date, and the selected entries of it. @throws BackupError IBT_NO_BACKUP, IBT_ARCHIVED */
 export async function selectEntries(
   key: string,
-  { cached }: Places,
+  { cached, peeked }: Places,
   { at, paths, codecs, signal }: SelectOptions
 ): Promise<SelectedEntries> {
-  const { store, counts } = countReads(cached)
+  const selection = paths === undefined ? undefined : createSelection(paths)
+  const within = selection?.within
+  // Of a state that is read in part, the cache does not fetch the rest.
+  const { store, counts } = countReads(within === undefined ? cached : peeked)
   const chain = await Chain.open(store, key, { codecs, signal })
   const { date } = chain.at(await parseAt(at))
-  const selection = paths === undefined ? undefined : createSelection(paths)
   await checkThawed(chain, date, selection)
   let closing: StateClosing | undefined
+  let isReadInPart = false
   const entries = toBatchSource(async function* () {
+    if (within !== undefined) {
+      isReadInPart = true
+      return yield* entriesLeadingTo(chain, date, within)
+    }
     const state = await chain.state(date)
     yield* batchesOf(state.entries())
     closing = state.closing()
@@ -158,12 +166,27 @@ export async function selectEntries(
     reads: async () => {
       const isMerged = chain.artifacts.some(({ asOf }) => asOf !== undefined)
       // What a state was written with may be in merged archives by now. That the report cannot say it fails no restore.
-      const artifacts = isMerged ? await chain.needs(date).catch(() => undefined) : closing?.artifacts
+      const artifacts = isMerged || isReadInPart ? await chain.needs(date).catch(() => undefined) : closing?.artifacts
       const needed = artifacts?.filter(({ kind }) => kind !== 'sigvault' && kind !== 'state')
       const ofStoredBytes = needed?.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
       return { ...counts(), ofArchives: needed?.length, ofStoredBytes }
     }
   }
+}
+
+/** The entry of a path, all below it, and the directories above it, without the rest of the state. */
+async function* entriesLeadingTo(
+  chain: Chain,
+  date: string,
+  path: string
+): AsyncGenerator<StateEntry, void, undefined> {
+  const above: string[] = []
+  for (let at = path; at !== ROOT_PATH; ) above.unshift((at = parentPath(at)))
+  for (const one of above) {
+    const found = await findEntry(chain, date, one)
+    if (found !== undefined) yield found
+  }
+  yield* onlyWithin(chain.entries(date, { from: path }), path)
 }
 
 /** Counts the entries that pass. */

@@ -132,8 +132,8 @@ export class ArchiveUse {
         hasTail = true
         continue
       }
-      readBytes += storedBytes
       const end = storedStart + storedBytes
+      readBytes += (hasTail ? Math.min(end, tail.start) : end) - storedStart
       const isTogether = storedStart === fetched.end && end - fetched.start <= FETCH_BYTES
       if (!isTogether) requests++
       fetched = { start: isTogether ? fetched.start : storedStart, end }

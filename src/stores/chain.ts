@@ -3,6 +3,7 @@ import { openArchive } from '../codec/archive-reader.js'
 import { decodeFrames } from '../codec/decode-frames.js'
 import { FrameMemory } from '../codec/frame-memory.js'
 import { knownCodecs } from '../codec/index.js'
+import { TAIL_READ_BYTES } from '../codec/limits.js'
 import { readBody } from '../codec/tar-body.js'
 import { ARCHIVE_FRAMES_BYTES, SIGNATURE_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
@@ -32,9 +33,12 @@ import type {
 import { findArtifacts, type StoredArtifact } from './artifacts.js'
 import { type MergedState, orderIn, withMergedPlaces } from './merged-places.js'
 import { findRemoved, type RemovedBackup } from './removed.js'
-import { openStateFrom, type SeekOptions } from './state-seek.js'
+import { openSought, type SeekOptions, type SoughtState } from './state-seek.js'
 
 export type { StoredArtifact } from './artifacts.js'
+
+/** States that are searched and stay open, at most: each has up to a few MB in memory. */
+const SOUGHT_STATES = 4
 
 /** Options of `Chain.open`. */
 export interface ChainOptions extends StoreOptions {
@@ -69,6 +73,7 @@ export class Chain {
   readonly #asOf = new Map<string, string>()
   readonly #archives = new Map<string, Archive | Promise<Archive>>()
   readonly #frames = new FrameMemory(ARCHIVE_FRAMES_BYTES)
+  readonly #sought = new Map<string, Promise<SoughtState>>()
 
   private constructor(
     readonly store: Store,
@@ -166,11 +171,11 @@ export class Chain {
   /** Reads the state of a date as it was written: its places may be in archives that merged ones stand for. */
   async written(date: string, seek?: SeekOptions): Promise<StateReader> {
     const artifact = this.#stateOf(date)
-    const { name, codec, sizeBytes } = artifact
+    const { name, codec } = artifact
     const state =
       seek === undefined
         ? await openState(decodeFrames(this.store.get(name, undefined, this.options), codec(), name))
-        : await openStateFrom({ name, sizeBytes, codec: codec(), read: this.#rangesOf(name) }, seek)
+        : await (await this.#seek(artifact, seek)).from(seek.from)
     try {
       this.#checkOwn(artifact, state.header)
     } catch (error) {
@@ -239,7 +244,7 @@ export class Chain {
   /** First and last line of the state of a date, without what is between. */
   async ends(date: string): Promise<{ readonly header: StateHeader; readonly closing: StateClosing }> {
     const state = this.#stateOf(date)
-    const archive = await this.openArchive(state.date, 'state')
+    const { archive } = (await this.#sought.get(state.name)) ?? { archive: await this.openArchive(state.date, 'state') }
     const first = await lineOf(
       archive,
       length => ({ at: 0, length }),
@@ -286,6 +291,21 @@ export class Chain {
     return this.#stored.has(`${kind} ${date}`)
   }
 
+  /** Searches in a state. Those that were searched last stay open. */
+  #seek({ name, sizeBytes, codec }: StoredArtifact, { fetchBytes }: SeekOptions): Promise<SoughtState> {
+    const opening =
+      this.#sought.get(name) ??
+      openSought({ name, sizeBytes, codec: codec(), read: this.#rangesOf(name) }, { fetchBytes }).catch(error => {
+        this.#sought.delete(name)
+        throw error
+      })
+    // The last one that was used is the last one in the map.
+    this.#sought.delete(name)
+    this.#sought.set(name, opening)
+    for (const other of [...this.#sought.keys()].slice(0, -SOUGHT_STATES)) this.#sought.delete(other)
+    return opening
+  }
+
   #opening(id: string, date: string, kind: Kind): Promise<Archive> {
     const opening = this.#open(date, kind)
     this.#archives.set(id, opening)
@@ -300,7 +320,9 @@ export class Chain {
 
   async #open(date: string, kind: Kind): Promise<Archive> {
     const { name, sizeBytes, codec } = this.#find(date, kind)
-    return openArchive(this.#rangesOf(name), sizeBytes, codec(), name, this.#frames)
+    // Of a state, the last line is wanted, too.
+    const endBytes = kind === 'state' ? TAIL_READ_BYTES : undefined
+    return openArchive(this.#rangesOf(name), sizeBytes, codec(), name, this.#frames, endBytes)
   }
 
   #rangesOf(name: string): ReadRange {

@@ -6,7 +6,7 @@ import { CLOSING_START, decodeStateEntry, decodeStateHeader } from '../format/st
 import { Lines, truncated, WindowEntries } from '../format/state-entries.js'
 import { STATE_LINE_BYTES, stateLines } from '../format/state-lines.js'
 import type { StateReader } from '../format/state-reader.js'
-import { comparePaths } from '../path.js'
+import { comparePaths, ROOT_PATH } from '../path.js'
 import type { Batched, Codec, ReadRange, StateEntry, StateHeader } from '../types.js'
 
 /** Stored bytes that are fetched together where so few are left to be searched: about what one request costs in time. */
@@ -32,44 +32,50 @@ export interface StoredState {
 /**
  * Reads a state from a path on: finds the place by a binary search through its frames, which are in path order.
  *
- * Reads the end, the first frame, and one frame for each halving; of a state of up to `fetchBytes` all at once.
- * Nothing is read ahead of who pulls but the frames that are fetched together.
- * Memory: `fetchBytes`, and what an open archive has. The digest of the lines is not checked, for not all are read, and
+ * A state of up to twice `fetchBytes` is read in one request. Of a larger one it reads the end, the first frame, and one frame
+ * for each halving. Nothing is read ahead of who pulls but the frames that are fetched together.
+ * Memory: twice `fetchBytes`, and what an open archive has. The digest of the lines is not checked, for not all are read, and
  * the reader has no closing line.
  *
  * @throws BackupError as `openState` and `openArchive`.
  */
 export async function openStateFrom(state: StoredState, options: SeekOptions): Promise<StateReader> {
-  const { name, sizeBytes, codec, read } = state
-  const { fetchBytes = FETCH_BYTES } = options
-  const window = new FetchedRange(read)
-  const archive = await openArchive(window.read, sizeBytes, codec, name)
-  const sought = new SoughtState(archive, window, { storedBytes: sizeBytes, fetchBytes })
-  if (sizeBytes <= fetchBytes) await sought.fetch(0, archive.index.frames)
-  const first = await sought.lineAt(0)
-  if (first === undefined)
-    throw new BackupError('IBT_STATE_INVALID', `${name} is not a state: it has no lines`, { path: name })
-  return sought.reader(decodeStateHeader(first.bytes.toString('utf8')), first.bytes.length + 1, options.from)
+  return (await openSought(state, options)).from(options.from)
 }
 
-/** Stored bytes in memory: the last range that was fetched. */
-class FetchedRange {
-  #start = 0
-  #bytes: Uint8Array = new Uint8Array(0)
+/** Opens a state to be read from several paths on, one after the other: what was fetched last is in memory. */
+export async function openSought(
+  state: StoredState,
+  { fetchBytes = FETCH_BYTES }: Pick<SeekOptions, 'fetchBytes'> = {}
+): Promise<SoughtState> {
+  const { name, sizeBytes, codec, read } = state
+  const window = new FetchedRanges(read, 2 * fetchBytes)
+  // A store that gives less than it lists is found out by whoever looks for the seek table.
+  if (sizeBytes <= 2 * fetchBytes) await window.read(0, sizeBytes)
+  const archive = await openArchive(window.read, sizeBytes, codec, name, undefined, TAIL_READ_BYTES)
+  return new SoughtState(archive, window, { storedBytes: sizeBytes, fetchBytes })
+}
 
-  constructor(readonly source: ReadRange) {}
+/** Stored bytes in memory: the ranges that were read last, at least one. */
+class FetchedRanges {
+  readonly #ranges: { readonly start: number; readonly bytes: Uint8Array }[] = []
 
-  readonly read: ReadRange = async (start, end) =>
-    this.#has(start, end) ? this.#bytes.subarray(start - this.#start, end - this.#start) : this.source(start, end)
+  constructor(
+    readonly source: ReadRange,
+    readonly bytesMax: number
+  ) {}
 
-  async fetch(start: number, end: number): Promise<void> {
-    if (this.#has(start, end)) return
-    this.#bytes = await this.source(start, end)
-    this.#start = start
+  readonly read: ReadRange = async (start, end) => {
+    const held = this.#ranges.find(range => start >= range.start && end <= range.start + range.bytes.length)
+    if (held !== undefined) return held.bytes.subarray(start - held.start, end - held.start)
+    const bytes = await this.source(start, end)
+    this.#ranges.push({ start, bytes })
+    while (this.#ranges.length > 1 && this.#heldBytes > this.bytesMax) this.#ranges.shift()
+    return bytes
   }
 
-  #has(start: number, end: number): boolean {
-    return start >= this.#start && end <= this.#start + this.#bytes.length
+  get #heldBytes(): number {
+    return this.#ranges.reduce((total, { bytes }) => total + bytes.length, 0)
   }
 }
 
@@ -79,20 +85,30 @@ interface Line {
   readonly bytes: Buffer
 }
 
-class SoughtState {
+/** A state that is searched. */
+export class SoughtState {
   readonly storedBytes: number
   readonly fetchBytes: number
 
   constructor(
     readonly archive: ArchiveReader,
-    readonly window: FetchedRange,
+    readonly window: FetchedRanges,
     { storedBytes, fetchBytes }: { readonly storedBytes: number; readonly fetchBytes: number }
   ) {
     this.storedBytes = storedBytes
     this.fetchBytes = fetchBytes
   }
 
-  reader(header: StateHeader, entriesStart: number, from: string): StateReader {
+  /** @throws BackupError IBT_STATE_INVALID, IBT_STATE_VERSION, and what the archive throws */
+  async from(path: string): Promise<StateReader> {
+    const first = await this.lineAt(0)
+    if (first !== undefined)
+      return this.#reader(decodeStateHeader(first.bytes.toString('utf8')), first.bytes.length + 1, path)
+    const { name } = this.archive
+    throw new BackupError('IBT_STATE_INVALID', `${name} is not a state: it has no lines`, { path: name })
+  }
+
+  #reader(header: StateHeader, entriesStart: number, from: string): StateReader {
     const lines = new Lines(header)
     let start = 0
     let isOpen = true
@@ -134,10 +150,10 @@ class SoughtState {
     // What a codec has made of the stored bytes has other offsets.
     if (index.read !== undefined || low >= high) return
     const last = index.frame(high - 1)
-    const { storedStart } = index.frame(low)
     // The archive has its tail in memory.
-    if (storedStart >= this.storedBytes - TAIL_READ_BYTES) return
-    await this.window.fetch(storedStart, last.storedStart + last.storedBytes)
+    const end = Math.min(last.storedStart + last.storedBytes, this.storedBytes - TAIL_READ_BYTES)
+    const { storedStart } = index.frame(low)
+    if (storedStart < end) await this.window.read(storedStart, end)
   }
 
   /** Where a line begins that is not behind the path, in its frame or the one before. */
@@ -145,7 +161,8 @@ class SoughtState {
     const { index } = this.archive
     let start = entriesStart
     let low = 0
-    let high = index.frames
+    // The root is the first entry.
+    let high = from === ROOT_PATH ? 0 : index.frames
     while (high - low > 1) {
       if (this.#spanBytes(low, high) <= this.fetchBytes) await this.fetch(low, high)
       const middle = (low + high) >>> 1
