@@ -100,6 +100,8 @@ export const S3_PARTS_OF_A_SIZE = 2000
 export const S3_ATTEMPTS = 6
 /** Milliseconds after which a connection to S3 on which nothing moves is given up. */
 export const S3_STALLED_MS = 120_000
+/** Milliseconds in which a connection to S3 has to be made. */
+export const S3_CONNECT_MS = 15_000
 /** How often a read from S3 goes on where it broke, without a byte between. */
 export const S3_RESUMES = 5
 /** Milliseconds before it first goes on; doubled every time. */

@@ -1,4 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3'
+import { S3_CONNECT_MS } from '../../constants.js'
 import { untilAbort } from '../../flow/abortable.js'
 import { onAbort } from '../../flow/on-abort.js'
 import { loadPeers } from '../../peer.js'
@@ -61,7 +62,7 @@ function load(): Promise<Sdk> {
 }
 
 function makeClient(sdk: Sdk, options: CheckedOptions): S3Client {
-  const { endpoint, pathStyle, attempts, timeoutMs, retryMode = 'adaptive', checksums } = options
+  const { endpoint, pathStyle, attempts, timeoutMs, retryMode = 'standard', checksums } = options
   const region = options.region ?? (endpoint && (process.env.AWS_REGION || 'us-east-1'))
   const required = checksums === 'required' && 'WHEN_REQUIRED'
   return new sdk.S3Client({
@@ -71,6 +72,6 @@ function makeClient(sdk: Sdk, options: CheckedOptions): S3Client {
     forcePathStyle: pathStyle,
     maxAttempts: attempts,
     retryMode,
-    requestHandler: { connectionTimeout: timeoutMs, socketTimeout: timeoutMs }
+    requestHandler: { connectionTimeout: Math.min(timeoutMs, S3_CONNECT_MS), socketTimeout: timeoutMs }
   })
 }

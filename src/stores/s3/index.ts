@@ -33,11 +33,13 @@ export function s3Store(options: S3StoreOptions): Store {
   const connection = new Connection(checked)
   const creator = new Creator(connection)
   const retention = checked.objectLock && new Retention(connection, checked.objectLock)
+  const checkRetained = (name: string, signal: AbortSignal | undefined) =>
+    isAnyLock(name) ? undefined : retention?.check(name, signal)
   return defineStore({
     id: idOf(checked),
 
     async put(name, chunks, { signal }) {
-      await retention?.check(name, signal)
+      await checkRetained(name, signal)
       await upload(connection, name, chunks, fieldsOf(name, checked), signal)
     },
 
@@ -45,7 +47,7 @@ export function s3Store(options: S3StoreOptions): Store {
     list: (prefix, { signal }) => listObjects(connection, prefix, signal),
 
     async delete(name, { signal }) {
-      await retention?.check(name, signal)
+      await checkRetained(name, signal)
       await connection.send(name, signal, ({ client, sdk, abort }) =>
         client.send(new sdk.DeleteObjectCommand(connection.at(name)), abort)
       )
@@ -63,6 +65,11 @@ export function s3Store(options: S3StoreOptions): Store {
 /** The store that a URL names: `s3://bucket/prefix?endpoint=…&region=…&class.full=…`. @throws RangeError */
 export function fromUrl(url: URL): Store {
   return s3Store(optionsOf(url))
+}
+
+/** Whether a name is that of a lock, of whatever key: a default retention of the bucket must not keep it for ever. */
+function isAnyLock(name: string): boolean {
+  return /\.lock(?:\.[0-9a-f]{16})*$/.test(name)
 }
 
 function idOf({ bucket, prefix, endpoint }: CheckedOptions): string {

@@ -34,7 +34,7 @@ export interface S3StoreOptions {
   readonly checksums?: 'supported' | 'required' | undefined
   /** How often a request is tried in all after transient errors. Default: 6. */
   readonly attempts?: number | undefined
-  /** `adaptive` also slows down where the server asks for it. Default: `adaptive`. */
+  /** `adaptive` also sends less where the server asks for it. Default: `standard`. */
   readonly retryMode?: 'standard' | 'adaptive' | undefined
   /** Milliseconds after which a connection on which nothing moves is given up. Default: 120,000. */
   readonly timeoutMs?: number | undefined

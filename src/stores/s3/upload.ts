@@ -1,17 +1,16 @@
+import { createHash } from 'node:crypto'
 import type { CompletedPart } from '@aws-sdk/client-s3'
-import { S3_ABORT_MS, S3_PARTS_MAX, S3_PARTS_OF_A_SIZE } from '../../constants.js'
+import { S3_ABORT_MS, S3_PARTS_MAX } from '../../constants.js'
 import { BackupError } from '../../errors.js'
 import { abortable } from '../../flow/abortable.js'
 import { onAbort } from '../../flow/on-abort.js'
 import type { Connection } from './connection.js'
+import { statusOf } from './explain.js'
+import { headIfThere } from './head.js'
+import { cutParts, type Part, PartBuffers } from './parts.js'
 
 /** What the server is told of an object, beside its bytes. */
 export type ObjectFields = Readonly<Record<string, string | undefined>>
-
-interface Part {
-  readonly bytes: Uint8Array
-  readonly isLast: boolean
-}
 
 /**
  * Stores the chunks as one object, which appears when it is whole: with one request if it fits into a part, else in
@@ -111,7 +110,7 @@ class MultipartUpload {
     this.#running.add(running)
   }
 
-  async #send(upload: MultipartTarget, PartNumber: number, bytes: Uint8Array): Promise<void> {
+  async #send(upload: MultipartTarget, PartNumber: number, bytes: Buffer): Promise<void> {
     if (PartNumber > S3_PARTS_MAX) throw this.#tooLarge()
     const { name, connection, failed } = this
     const sent = await connection.send(name, failed.signal, ({ client, sdk, abort }) =>
@@ -125,9 +124,22 @@ class MultipartUpload {
   async #complete(upload: MultipartTarget): Promise<void> {
     const Parts = this.#completed.sort((a, b) => a.PartNumber! - b.PartNumber!)
     const abort = { abortSignal: afterAbort(this.failed.signal) }
-    await this.connection.send(this.name, undefined, ({ client, sdk }) =>
-      client.send(new sdk.CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }), abort)
-    )
+    try {
+      await this.connection.send(this.name, undefined, ({ client, sdk }) =>
+        client.send(new sdk.CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }), abort)
+      )
+    } catch (error) {
+      // An earlier attempt may have done it, and lost its answer.
+      if (statusOf(error) !== 404 || !(await this.#isStored())) throw error
+    }
+  }
+
+  /** Whether the object is the one of these parts: its ETag is the MD5 of theirs. */
+  async #isStored(): Promise<boolean> {
+    const hash = createHash('md5')
+    for (const { ETag } of this.#completed) hash.update(Buffer.from(`${ETag}`.replaceAll('"', ''), 'hex'))
+    const found = await headIfThere(this.connection, this.name, undefined)
+    return found?.ETag === `"${hash.digest('hex')}-${this.#completed.length}"`
   }
 
   /** If it cannot be done now, `clean` of a later run does it. */
@@ -158,52 +170,4 @@ function afterAbort(signal: AbortSignal): AbortSignal {
     setTimeout(() => late.abort(reason), S3_ABORT_MS).unref()
   })
   return late.signal
-}
-
-/** Memory of parts that is used again when the server has them. */
-class PartBuffers {
-  readonly #free: Buffer[] = []
-  #sizeBytes: number
-  #taken = 0
-
-  constructor(partBytes: number) {
-    this.#sizeBytes = partBytes
-  }
-
-  take(): Buffer {
-    if (this.#taken++ === S3_PARTS_OF_A_SIZE) {
-      this.#taken = 1
-      this.#sizeBytes *= 2
-      this.#free.length = 0
-    }
-    // Untouched, it is no memory yet.
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#sizeBytes)
-  }
-
-  giveBack(bytes: Uint8Array): void {
-    if (bytes.length === this.#sizeBytes) this.#free.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
-  }
-}
-
-/** Parts as large as their buffers, and a last one that may be smaller, or empty if it is the only one. */
-async function* cutParts(
-  chunks: AsyncIterable<Uint8Array>,
-  buffers: PartBuffers
-): AsyncGenerator<Part, undefined, undefined> {
-  let buffer = buffers.take()
-  let length = 0
-  for await (let chunk of chunks) {
-    while (chunk.length > 0) {
-      if (length === buffer.length) {
-        yield { bytes: buffer, isLast: false }
-        buffer = buffers.take()
-        length = 0
-      }
-      const head = chunk.subarray(0, buffer.length - length)
-      buffer.set(head, length)
-      length += head.length
-      chunk = chunk.subarray(head.length)
-    }
-  }
-  yield { bytes: buffer.subarray(0, length), isLast: true }
 }

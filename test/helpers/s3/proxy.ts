@@ -12,7 +12,7 @@ export interface Fault {
   readonly operation: string
   /**
    * `SlowDown`, `InternalError`, `AccessDenied`, …: that answer, and nothing is done. `reset`: the connection breaks before
-   * anything is done; `lost`: after it. `cut`: half of the body comes. `ok-with-error`: status 200 with an error in it.
+   * anything is done; `lost`: after it. `cut`: half of the body comes; `stall`: half of it, then nothing. `ok-with-error`: status 200 with an error in it.
    * `silent`: no answer at all.
    */
   readonly kind: 'reset' | 'lost' | 'cut' | 'ok-with-error' | 'silent' | (string & {})
@@ -102,7 +102,7 @@ export class S3Proxy {
     if (kind === 'silent') return
     if (kind === 'reset') return void asked.socket.destroy()
     if (kind === 'ok-with-error') return send(answer, { ...failure(200, 'InternalError') })
-    const isPassed = kind === undefined || kind === 'lost' || kind === 'cut'
+    const isPassed = kind === undefined || kind === 'lost' || kind === 'cut' || kind === 'stall'
     if (!isPassed) return send(answer, failure(STATUS[kind] ?? 403, kind))
     const own = this.features.before(call)
     if (own !== undefined) return send(answer, own)
@@ -113,7 +113,7 @@ export class S3Proxy {
     if (isPart) this.#parts--
     const status = found.statusCode ?? 500
     const isObject = operation === 'GetObject' && status < 300
-    if (isObject) return stream(found, answer, kind === 'cut', this.features.headersOf(path))
+    if (isObject) return stream(found, answer, kind, this.features.headersOf(path))
     const text = (await buffer(found)).toString()
     this.features.after(call, status, text)
     if (kind === 'lost') return void asked.socket.destroy()
@@ -174,9 +174,10 @@ function send(answer: ServerResponse, { status, headers, body }: Answer): void {
 async function stream(
   found: IncomingMessage,
   answer: ServerResponse,
-  isCut: boolean,
+  kind: string | undefined,
   more: Record<string, string>
 ): Promise<void> {
+  const isCut = kind === 'cut' || kind === 'stall'
   const headers = headersOf(found)
   answer.writeHead(found.statusCode!, { ...headers, ...more })
   let left = isCut ? Math.floor(Number(headers['content-length']) / 2) : Infinity
@@ -190,5 +191,5 @@ async function stream(
   }
   // A client that has read enough breaks the connection.
   await pipeline(pieces(), answer, { end: !isCut }).catch(() => {})
-  if (isCut) answer.socket?.end()
+  if (kind === 'cut') answer.socket?.end()
 }

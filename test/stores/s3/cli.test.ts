@@ -116,6 +116,33 @@ test('a restore from cold archives names them and writes nothing; after ibt thaw
   assert.equal(readFileSync(desk.at('out/file'), 'utf8'), 'one')
 })
 
+test('SIGINT in the middle of an upload leaves nothing; after SIGKILL the next run removes the parts', async t => {
+  const { desk, bucket } = await s3Desk(t)
+  const { proxy } = place
+  mkdirSync(desk.at('src'))
+  writeFileSync(desk.at('src/large'), createRandom(2).bytes(12 * 1024 * 1024))
+  const objects = () => [...proxy.features.objects.keys()].filter(path => path.startsWith(`/${bucket}/`))
+  for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+    proxy.calls.length = 0
+    proxy.faults = [{ operation: 'UploadPart', kind: 'silent', times: 1 }]
+    const running = desk.start(['full', 'src'])
+    await running.until(() => proxy.count('UploadPart') >= 2)
+    running.child.kill(signal)
+    const { status } = await running.ended
+    assert.equal(status, signal === 'SIGINT' ? 130 : null)
+    assert.equal(proxy.features.uploads.size, signal === 'SIGINT' ? 0 : 1)
+    if (signal === 'SIGINT') assert.deepEqual(objects(), [])
+  }
+  await succeeds(desk, 'full', 'src')
+  assert.equal(proxy.features.uploads.size, 0)
+  assert.deepEqual(
+    objects()
+      .map(path => path.split('.')[1])
+      .sort(),
+    ['full', 'sigvault', 'state']
+  )
+})
+
 test('the command line says what is wrong with a bucket, and no secret', async t => {
   const { desk } = await s3Desk(t)
   mkdirSync(desk.at('src'))

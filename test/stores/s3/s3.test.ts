@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
 import { isBackupError } from '../../../src/errors.js'
+import { prefixed, tiered } from '../../../src/stores/decorators/index.js'
+import { memoryStore } from '../../../src/stores/memory.js'
 import { s3Store } from '../../../src/stores/s3/index.js'
+import { cutParts, PartBuffers } from '../../../src/stores/s3/parts.js'
 import type { Store } from '../../../src/types.js'
 import { createRandom } from '../../helpers/random.js'
 import { S3Place } from '../../helpers/s3/place.js'
+import { CREDENTIALS } from '../../helpers/s3/server.js'
 
 const place = await S3Place.open()
 const { proxy } = place
@@ -32,6 +37,10 @@ async function names(store: Store, prefix?: string): Promise<string[]> {
   const found: string[] = []
   for await (const { name } of store.list(prefix)) found.push(name)
   return found
+}
+
+async function* toAsync<T>(items: Iterable<T>) {
+  yield* items
 }
 
 function* cut(bytes: Uint8Array, size = 777_777) {
@@ -78,6 +87,7 @@ test('transient errors are waited out: of puts, parts, the end of an upload, rea
     { operation: 'UploadPart', kind: 'reset', times: 1 },
     { operation: 'UploadPart', kind: 'lost', times: 1 },
     { operation: 'CompleteMultipartUpload', kind: 'ok-with-error', times: 1 },
+    { operation: 'CompleteMultipartUpload', kind: 'lost', times: 1 },
     { operation: 'ListObjectsV2', kind: 'InternalError', times: 1 },
     { operation: 'GetObject', kind: 'SlowDown', times: 1 },
     { operation: 'DeleteObject', kind: 'reset', times: 1 }
@@ -144,7 +154,7 @@ test('an upload that fails leaves no parts on the server: a part, the end, the s
     proxy.faults = [{ operation, kind: operation === 'CreateMultipartUpload' ? 'SlowDown' : 'silent', times: 1 }]
     const done = store.put('name', cut(operation === 'PutObject' ? bytes.subarray(0, 10) : bytes), controller)
     done.catch(() => {})
-    while (proxy.faults[0]!.times > 0) await new Promise(setImmediate)
+    while (proxy.faults[0]!.times > 0) await setImmediate()
     controller.abort(reason)
     await assert.rejects(done, error => error === reason)
   }
@@ -164,6 +174,60 @@ test('a part that fails ends a put whose source is silent', async () => {
     .rejects(store.put('name', silent()), coded('IBT_STORE_FAILED', /No access to name/))
     .finally(() => clearInterval(timer))
   assert.equal(proxy.features.uploads.size, 0)
+})
+
+test('a put reads no more than four parts ahead of the server', async () => {
+  const store = await place.store({ partBytes: 5 * MiB })
+  proxy.faults = [{ operation: 'UploadPart', kind: 'silent', times: 1000 }]
+  let pulled = 0
+  const source = async function* () {
+    for (;;) {
+      yield new Uint8Array(MiB)
+      pulled++
+    }
+  }
+  const controller = new AbortController()
+  const done = store.put('name', source(), controller)
+  done.catch(() => {})
+  while (proxy.count('UploadPart') < 3) await setImmediate()
+  let before = -1
+  while (pulled > before) {
+    before = pulled
+    await setTimeout(100)
+  }
+  // The next chunk shows that the fourth part is full.
+  assert.equal(pulled, 20)
+  controller.abort(new Error('Enough'))
+  await assert.rejects(done, { message: 'Enough' })
+  assert.equal(proxy.features.uploads.size, 0)
+})
+
+test('parts double after 2,000 of them', async () => {
+  const sizes: number[] = []
+  const source = (function* () {
+    for (let i = 0; i < 700; i++) yield new Uint8Array(100)
+  })()
+  const buffers = new PartBuffers(10)
+  for await (const { bytes, isLast } of cutParts(toAsync(source), buffers)) {
+    sizes.push(bytes.length)
+    assert.equal(isLast, sizes.length === 4250)
+    buffers.giveBack(bytes)
+  }
+  assert.deepEqual([sizes[1999], sizes[2000], sizes[3999], sizes[4000], sizes.length], [10, 20, 20, 40, 4250])
+})
+
+test('a connection on which nothing moves is given up: the request is sent again, a read goes on', async () => {
+  process.env.AWS_ACCESS_KEY_ID = CREDENTIALS.accessKeyId
+  process.env.AWS_SECRET_ACCESS_KEY = CREDENTIALS.secretAccessKey
+  const store = s3Store({ bucket: await place.bucket(), endpoint: proxy.url, timeoutMs: 500 })
+  const bytes = randomBytes(9, 2 * MiB)
+  proxy.faults = [
+    { operation: 'PutObject', kind: 'silent', times: 1 },
+    { operation: 'GetObject', kind: 'stall', times: 1 }
+  ]
+  await store.put('name', [bytes])
+  assert.equal(sha256(await read(store, 'name')), sha256(bytes))
+  assert.equal(proxy.count('GetObject'), 2)
 })
 
 test('clean ends the uploads that a killed run has left, of the key and of no other', async () => {
@@ -296,6 +360,41 @@ test('storage classes by kind; what is cold is listed as such, is read after tha
   assert.equal((await read(store, FULL)).length, 6 * MiB)
 })
 
+test('decorators pass on what is cold, and thaw it where it is', async () => {
+  const cold = await place.store({ storageClass: { full: 'GLACIER' } })
+  const names = async (store: Store) => {
+    const found: unknown[] = []
+    for await (const { name, cold } of store.list()) found.push([name, cold])
+    return found
+  }
+  const store = prefixed(tiered({ default: cold, state: memoryStore() }), 'x-')
+  await store.put(FULL, [Buffer.from('full')])
+  await store.put(STATE, [Buffer.from('state')])
+  assert.deepEqual(await names(store), [
+    [FULL, 'frozen'],
+    [STATE, undefined]
+  ])
+  await store.thaw!(FULL)
+  assert.deepEqual((await names(store))[0], [FULL, 'thawing'])
+  assert.equal(prefixed(memoryStore(), 'x-').thaw, undefined)
+})
+
+test('a lock on a key is never kept by a retention of the bucket', async () => {
+  const bucket = await place.bucket()
+  const store = s3Store({ bucket, client: place.client(), objectLock: 'GOVERNANCE' })
+  for (const name of ['key.lock', 'key.lock.0123456789abcdef']) {
+    assert.equal(await store.create!(name, Buffer.from('holder')), true)
+    // As a default retention of the bucket does.
+    Object.assign(proxy.features.objects.get(`/${bucket}/${name}`)!, {
+      retainUntil: '2099-01-01T00:00:00Z',
+      mode: 'GOVERNANCE'
+    })
+    await store.put(name, [Buffer.from('renewed')])
+    await store.delete(name)
+  }
+  assert.deepEqual(await names(store), [])
+})
+
 test('errors that a person can mend say how', async () => {
   const missing = s3Store({ bucket: 'not-there', client: place.client() })
   const noBucket = coded('IBT_STORE_FAILED', /The bucket not-there does not exist/)
@@ -338,7 +437,7 @@ test('a call that waits for a server that never answers ends when it is aborted'
     const reason = new Error('Enough')
     const done = Promise.resolve(call(controller))
     done.catch(() => {})
-    while (proxy.faults[0]!.times > 0) await new Promise(setImmediate)
+    while (proxy.faults[0]!.times > 0) await setImmediate()
     controller.abort(reason)
     await assert.rejects(done, error => error === reason, operation)
   }
