@@ -25,7 +25,8 @@ const STATUS: Readonly<Record<string, number>> = {
   SlowDown: 503,
   InternalError: 500,
   ConditionalRequestConflict: 409,
-  NotImplemented: 501
+  NotImplemented: 501,
+  NoSuchUpload: 404
 }
 
 /** A proxy in front of an S3 server: checks signatures, adds what the server lacks, and injects faults. */

@@ -148,6 +148,8 @@ test('an upload that fails leaves no parts on the server: a part, the end, the s
   await assert.rejects(store.put('name', cut(bytes)), coded('IBT_STORE_FAILED', /No access to name/))
   proxy.faults = [{ operation: 'CompleteMultipartUpload', kind: 'AccessDenied', times: 1 }]
   await assert.rejects(store.put('name', cut(bytes)), coded('IBT_STORE_FAILED', /No access to name/))
+  proxy.faults = [{ operation: 'CompleteMultipartUpload', kind: 'NoSuchUpload', times: 1 }]
+  await assert.rejects(store.put('name', cut(bytes)), coded('IBT_STORE_FAILED', /Cannot write name/))
   for (const operation of ['CreateMultipartUpload', 'UploadPart', 'PutObject']) {
     const controller = new AbortController()
     const reason = new Error(`Enough of ${operation}`)
