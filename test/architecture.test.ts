@@ -216,6 +216,16 @@ test('a package is imported where it belongs, and builtins by their full name', 
   assert.deepEqual(describe(wrong), [])
 })
 
+test('an import of an optional package does not stop a bundler where it is not installed', () => {
+  const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const wrong = files.flatMap(file => {
+    const text = readFileSync(join(source, file), 'utf8')
+    const found = text.matchAll(/(?<!typeof )import\('([^'.]+)'\)(?!\.catch\(optional\))/g)
+    return [...found].filter(([, name]) => name! in peerDependencies).map(([, name]) => `${file} imports ${name}`)
+  })
+  assert.deepEqual(wrong, [])
+})
+
 test('every import of a file of ours names it with its ending, and it exists', () => {
   const wrong = imports.filter(found => {
     const target = targetOf(found)

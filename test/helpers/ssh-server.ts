@@ -53,7 +53,8 @@ export class SshServer {
       'StrictModes no',
       'PermitRootLogin yes',
       'PasswordAuthentication no',
-      'UsePAM no',
+      // Only root reads for itself which accounts are locked.
+      `UsePAM ${userInfo().uid === 0 ? 'no' : 'yes'}`,
       'MaxAuthTries 3',
       `Subsystem sftp internal-sftp ${sftp}`
     ]

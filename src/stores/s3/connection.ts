@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { S3_CONNECT_MS } from '../../constants.js'
 import { untilAbort } from '../../flow/abortable.js'
 import { onAbort } from '../../flow/on-abort.js'
-import { loadPeers } from '../../peer.js'
+import { loadPeers, optional } from '../../peer.js'
 import { explain } from './explain.js'
 import type { CheckedOptions } from './options.js'
 
@@ -58,7 +58,7 @@ export class Connection {
 }
 
 function load(): Promise<Sdk> {
-  return loadPeers('s3:// stores', ['@aws-sdk/client-s3'], () => import('@aws-sdk/client-s3'))
+  return loadPeers('s3:// stores', ['@aws-sdk/client-s3'], () => import('@aws-sdk/client-s3').catch(optional))
 }
 
 function makeClient(sdk: Sdk, options: CheckedOptions): S3Client {

@@ -15,12 +15,6 @@ export class ConnectionError extends Error {}
 const STATUS: Readonly<Record<number, string>> = { 2: 'ENOENT', 3: 'EACCES', 4: 'FAILURE', 8: 'ENOTSUP' }
 const NO_SPACE_BYTES = 1024 * 1024
 
-/** A name in a directory. */
-export interface Listed {
-  readonly name: string
-  readonly attributes: Stats
-}
-
 type Callback<T> = (error?: Error | null, value?: T) => void
 
 /**
@@ -55,8 +49,8 @@ export class Connection {
     return this.#losing.signal
   }
 
-  close(): void {
-    this.#lose(new ConnectionError('The store has been closed'))
+  close(reason: Error): void {
+    this.#lose(reason)
   }
 
   /** One request. An extension that the server does not have is ENOTSUP. */
@@ -127,7 +121,8 @@ export class Connection {
   }
 
   #ping(): void {
-    if (this.#pending.size === 0 && ++this.#idlePings > IDLE_PINGS) this.close()
+    if (this.#pending.size === 0 && ++this.#idlePings > IDLE_PINGS)
+      this.#lose(new ConnectionError('Nobody used the connection'))
     else if (++this.#silentPings > PINGS_MAX) {
       const seconds = (PINGS_MAX * PING_MS) / 1000
       this.#lose(new ConnectionError(`The server has not answered for ${seconds} seconds`))
@@ -156,7 +151,7 @@ function statusError(error: Error): Error {
   const { code } = error as { readonly code?: unknown }
   // What ssh2 says of requests whose channel is gone.
   if (typeof code !== 'number') return new ConnectionError(error.message, { cause: error })
-  return Object.assign(new Error(error.message), { code: STATUS[code] ?? `SFTP_${code}` })
+  return Object.assign(new Error(`The server answered: ${error.message}`), { code: STATUS[code] ?? `SFTP_${code}` })
 }
 
 /** Whether the server has answered so. */

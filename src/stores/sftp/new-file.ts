@@ -20,9 +20,14 @@ export class NewFile {
   }
 
   /** Creates the temporary file, and the directory if that is missing. */
-  static async open(connection: Connection, directory: string, name: string): Promise<NewFile> {
+  static async open(connection: Connection, directory: string, name: string, signal?: AbortSignal): Promise<NewFile> {
     const temporary = posix.join(directory, temporaryName(name))
-    return new NewFile(connection, posix.join(directory, name), temporary, await openNew(connection, temporary))
+    const handle = await openNew(connection, temporary)
+    const file = new NewFile(connection, posix.join(directory, name), temporary, handle)
+    // Nobody waits for it any more.
+    if (signal?.aborted) await file.discard()
+    signal?.throwIfAborted()
+    return file
   }
 
   /** Writes all chunks to the disk. */
@@ -71,7 +76,10 @@ export class NewFile {
       throw error
     }
     try {
-      await writeChunks(connection, handle, once(bytes), undefined)
+      await writeChunks(connection, handle, once(bytes), undefined).catch(error => {
+        connection.closeUnheard(handle)
+        throw error
+      })
       await connection.finish(handle)
       return true
     } catch (error) {

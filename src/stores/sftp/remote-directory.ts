@@ -11,7 +11,7 @@ import { NewFile, once } from './new-file.js'
 /** Looks at single files that are under way at a time. */
 const LOOKS_AT_ONCE = 64
 
-/** What can be repeated on another connection when one broke. */
+/** What can be repeated on another connection when one broke. Nothing is changed after an abort. */
 export class RemoteDirectory {
   constructor(readonly path: string) {}
 
@@ -28,18 +28,19 @@ export class RemoteDirectory {
     return stored.sort((a, b) => compareStoredNames(a.name, b.name))
   }
 
-  async delete(connection: Connection, name: string): Promise<void> {
+  async delete(connection: Connection, name: string, signal: AbortSignal | undefined): Promise<void> {
     const untilMs = await this.checkRetained(connection, name)
+    signal?.throwIfAborted()
     await connection.unlink(this.#fileOf(name))
     if (untilMs > 0) await unlinkIfThere(connection, this.#fileOf(markName(name)))
   }
 
-  async retain(connection: Connection, name: string, untilMs: number): Promise<void> {
+  async retain(connection: Connection, name: string, untilMs: number, signal: AbortSignal | undefined): Promise<void> {
     if ((await connection.stat(this.#fileOf(name))) === undefined) throw notFound(name)
     if ((await this.#readMark(connection, name)) < untilMs) {
-      const file = await NewFile.open(connection, this.path, name)
+      const file = await NewFile.open(connection, this.path, name, signal)
       try {
-        await file.write(once(printMark(untilMs)))
+        await file.write(once(printMark(untilMs)), signal)
         await file.publish(this.#fileOf(markName(name)))
       } catch (error) {
         await file.discard()

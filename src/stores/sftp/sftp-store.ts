@@ -42,7 +42,8 @@ export interface SftpStore extends RetainingStore {
  *
  * All calls share one connection, which is made at the first call and again when it broke. Then `get` goes on at the byte
  * where it was, and `list`, `delete` and `clean` are repeated; a `put` whose bytes have been taken fails.
- * Host keys are checked against `known_hosts`. Memory: 4 MiB for each `put`, 2 MiB for each `get`, the names for each `list`.
+ * Host keys are checked against `known_hosts`. Memory: 4 MiB in flight for each `put`, 2 MiB
+ * for each `get`, the names for each `list`.
  *
  * @throws TypeError or RangeError at the call for an invalid option. Each call of the store: BackupError IBT_HOST_KEY,
  * IBT_PEER_MISSING
@@ -54,10 +55,7 @@ export function sftpStore(options: SftpStoreOptions): SftpStore {
   const remote = new RemoteDirectory(directory)
   const shared = new SharedConnection(
     () => openConnection({ host, port, username, config }, { passphrase, password }),
-    {
-      retries,
-      retryDelayMs
-    }
+    { retries, retryDelayMs }
   )
 
   const store = defineStore({
@@ -66,7 +64,7 @@ export function sftpStore(options: SftpStoreOptions): SftpStore {
     async put(name, chunks, { signal }) {
       const file = await shared.repeat(async connection => {
         await remote.checkRetained(connection, name)
-        return NewFile.open(connection, directory, name)
+        return NewFile.open(connection, directory, name, signal)
       }, signal)
       try {
         await file.write(chunks, signal)
@@ -78,7 +76,7 @@ export function sftpStore(options: SftpStoreOptions): SftpStore {
     },
 
     async create(name, bytes, { signal }) {
-      const file = await shared.repeat(connection => NewFile.open(connection, directory, name), signal)
+      const file = await shared.repeat(connection => NewFile.open(connection, directory, name, signal), signal)
       try {
         await file.write(once(bytes), signal)
         return await file.publishIfFree(bytes)
@@ -93,9 +91,9 @@ export function sftpStore(options: SftpStoreOptions): SftpStore {
       yield* await shared.repeat(connection => remote.list(connection, prefix), signal)
     },
 
-    delete: (name, { signal }) => shared.repeat(connection => remote.delete(connection, name), signal),
+    delete: (name, { signal }) => shared.repeat(connection => remote.delete(connection, name, signal), signal),
     retain: (name, untilMs, { signal }) =>
-      shared.repeat(connection => remote.retain(connection, name, untilMs), signal),
+      shared.repeat(connection => remote.retain(connection, name, untilMs, signal), signal),
     clean: key => shared.repeat(connection => remote.clean(connection, key), undefined)
   })
   return { ...(store as Omit<SftpStore, 'close'>), close: () => shared.close() }

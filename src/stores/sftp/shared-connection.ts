@@ -42,7 +42,7 @@ export class SharedConnection {
 
   close(): void {
     this.#current?.then(
-      connection => connection.close(),
+      connection => connection.close(new Error('The store has been closed')),
       () => {}
     )
     this.#current = undefined

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
+import { BackupError } from '../../errors.js'
 import { ConnectionError } from './connection.js'
 import type { HostSettings } from './host-settings.js'
 
@@ -21,7 +22,7 @@ export interface Transport {
 
 /**
  * Connects to a server: by TCP, or through the command that stands for a proxy.
- * @throws ConnectionError
+ * @throws ConnectionError; BackupError IBT_STORE_FAILED for a name that is not known
  */
 export function openTransport(settings: HostSettings): Promise<Transport> {
   const { proxy } = settings
@@ -31,9 +32,12 @@ export function openTransport(settings: HostSettings): Promise<Transport> {
 function openSocket({ hostname, port, family, timeoutMs }: HostSettings): Promise<Transport> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: hostname, port, family, noDelay: true, keepAlive: true })
-    const fail = (cause: Error) => {
+    const fail = (cause: Error & { readonly code?: string }) => {
       socket.destroy()
-      reject(new ConnectionError(`Cannot connect to ${hostname} port ${port}: ${cause.message}`, { cause }))
+      const message = `Cannot connect to ${hostname} port ${port}: ${cause.message}`
+      // A name that nobody knows now is not known in a second either.
+      if (cause.code === 'ENOTFOUND') reject(new BackupError('IBT_STORE_FAILED', message, { path: hostname, cause }))
+      else reject(new ConnectionError(message, { cause }))
     }
     socket.setTimeout(timeoutMs, () => fail(new Error(`no answer after ${timeoutMs} ms`)))
     socket.once('error', fail)
@@ -60,7 +64,8 @@ function openProxy([command, ...args]: readonly [string, ...string[]]): Transpor
     said = (said + text).slice(-SAID_CHARACTERS)
   })
   const stream = Duplex.from({ readable: child.stdout, writable: child.stdin })
-  stream.on('error', () => {})
+  // Without a listener, an error would end the process.
+  for (const each of [stream, child.stdin, child.stdout]) each.on('error', () => {})
   child.on('error', error => stream.destroy(error))
   const closed = new Promise<void>(resolve => child.once('close', () => resolve()))
   // Pipes of a child are sockets, which the types do not say.
