@@ -113,6 +113,8 @@ export {
   type Selection,
   type SelectionOptions
 } from './rules.js'
+export type { GuardOptions } from './serve/guard.js'
+export { type BackupServer, type ServeOptions, serveBackups } from './serve/serve-backups.js'
 export type { EncodeStage } from './stages/encode.js'
 export {
   Chain,

@@ -37,6 +37,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   proof: [...GROUND, 'path', 'flow', 'format'],
   lifecycle: [...GROUND, 'format', 'retention', 'stores', 'places'],
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],
+  serve: [...GROUND, 'path', 'flow', 'format', 'interop', 'stores', 'stages', 'places', 'catalog'],
   plan: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'stores', 'stages', 'places', 'catalog'],
   rewrite: [
     ...[...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source', 'change', 'archive', 'restore', 'stores']
@@ -60,6 +61,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'interop',
     'bundle',
     'exchange',
+    'serve',
     'stores',
     'stages',
     'places',

@@ -238,6 +238,12 @@ export function parseSeconds(text: string): number {
   throw new UsageError(`'${text}' is not a number of seconds`)
 }
 
+export function parsePort(text: string): number {
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port <= 65_535) return port
+  throw new UsageError(`'${text}' is not a port`)
+}
+
 export function parseChain(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
   throw new UsageError(`'${text}' is not a number of incrementals`)

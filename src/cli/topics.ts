@@ -89,6 +89,7 @@ AWS_REGION           region of s3: stores; AWS_PROFILE, AWS_ACCESS_KEY_ID and
                      the like count, too: the AWS SDK reads them
 IBT_IDENTITY         file with the key of encrypted backups, without --identity
 IBT_PASSPHRASE_FILE  file with their passphrase, without --passphrase-file
+IBT_SERVE_TOKEN      token that ibt serve asks for
 IBT_HTTP_TOKEN       bearer token for stores of web servers
 NETRC                file with their passwords, instead of ~/.netrc
 TMPDIR, TMP          directory of the backups with --temporary

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { parseCodec } from '../../codec/index.js'
 import { MANUAL } from '../manual.js'
-import { addSourceOptions, parseChain, parseCount, parseSeconds } from '../options.js'
+import { addSourceOptions, collect, parseChain, parseCount, parsePort, parseSeconds } from '../options.js'
 import { type Answer, addReader } from './reader.js'
 
 /** Commands at the two ends of a connection. */
@@ -38,7 +38,37 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
       const { runReceive } = await import('../commands/receive.js')
       answer(await runReceive(values, signal))
     })
+  addServe(program, signal, answer)
 }
+
+/** Backups for a browser, curl and other programs. */
+function addServe(program: Command, signal: AbortSignal, answer: Answer): void {
+  addReader(program, 'serve', 'serve backups over HTTP, read-only')
+    .option('--port <n>', 'port (default: 8420; 0: any that is free)', parsePort, 8420)
+    .option('--host <address>', 'address to listen on; beyond loopback, use TLS', '127.0.0.1')
+    .option('--key <key>', 'serve only this key; may be repeated', collect)
+    .option('--token-file <file>', 'file with the token that every request needs (default: IBT_SERVE_TOKEN)')
+    .option('--no-token', 'serve to every user of this machine')
+    .option('--allow-host <name>', 'another name by which the server is asked; may be repeated', collect)
+    .option('--tls-cert <file>', 'certificate, in PEM: HTTPS with HTTP/2 and HTTP/1.1')
+    .option('--tls-key <file>', 'its key, in PEM')
+    .addHelpText('after', SERVE_HELP)
+    .action(async values => {
+      const { runServe } = await import('../commands/serve.js')
+      answer(await runServe(values, signal))
+    })
+}
+
+const SERVE_HELP = `
+  /                       keys          /KEY/DATE/PATH/   a directory
+  /KEY/                   dates         /KEY/DATE/PATH    a file, with ranges
+  /KEY/latest/            newest        ?format=tar       all below as a tar
+  /~store/                artifacts     ?format=json      for programs
+
+Examples:
+  ibt serve --store /srv/backups --token-file ~/token
+  curl -u :TOKEN -OJ localhost:8420/photos/latest/2025/cat.jpg
+  curl -u :TOKEN 'localhost:8420/photos/latest/2025/?format=tar' | tar -x`
 
 const SEND_HELP = `
 Examples:

@@ -1,0 +1,44 @@
+import { BackupError } from '../errors.js'
+
+/** What is asked, whatever the server. */
+export interface Asked {
+  readonly method: string
+  /** Path and query as they came. */
+  readonly target: string
+  readonly host: string | undefined
+  /** The value of a header, by its name in lower case. */
+  readonly header: (name: string) => string | undefined
+  readonly signal: AbortSignal
+}
+
+/** What is answered. Without a body, only the head. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined
+}
+
+/** A refusal with a status of HTTP. */
+export class HttpError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly headers: Readonly<Record<string, string>> = {}
+  ) {
+    super(message)
+  }
+}
+
+/** There is no such thing. */
+export function nothing(what: string): HttpError {
+  return new HttpError(404, `There is no ${what}`)
+}
+
+/** The status for an error of the library. What is not known to be the asker's fault is ours. */
+export function statusOf(error: unknown): number {
+  if (error instanceof HttpError) return error.status
+  if (error instanceof RangeError) return 404
+  if (!(error instanceof BackupError)) return 500
+  if (['IBT_NOT_FOUND', 'IBT_NO_BACKUP', 'IBT_NAME_INVALID', 'IBT_UNSUPPORTED_TYPE'].includes(error.code)) return 404
+  return error.code === 'IBT_READ_FAILED' ? 410 : 500
+}
