@@ -89,7 +89,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
       'stores',
       'stages'
     ],
-    ...['age', 'places', 'catalog', 'plan', 'proof', 'pipelines', 'config'],
+    ...['age', 'places', 'catalog', 'serve', 'plan', 'proof', 'pipelines', 'config'],
     'retention',
     'lifecycle',
     'rewrite'

@@ -101,6 +101,12 @@ interface PromiseEvent extends TriedPromise {
   readonly event: 'promise'
 }
 
+/** The server takes requests. */
+interface ListeningEvent {
+  readonly event: 'listening'
+  readonly url: string
+}
+
 /** The last line of a run, or of a source, that is done. */
 interface Report {
   readonly event: 'report'
@@ -174,6 +180,7 @@ export interface JsonLines {
   readonly thaw: Report & ThawReport
   readonly send: BackupEvent
   readonly receive: Report & ReceiveReport
+  readonly serve: ListeningEvent | (Report & { readonly url: string })
   readonly 'validate-store': (Report & ValidateReport) | PromiseEvent
   readonly clean: (Report & CleanReport) | SourcesLine
   readonly undelete: RemovedLine | (Report & UndeleteReport)
