@@ -96,6 +96,7 @@ test('every line that a command writes is one of the schema', t => {
   run('erase', ['src', 'file.txt', '--store', 'copied'])
   run('send', ['src', '--key', 'sent', '--to-command', `'${process.execPath}' '${BIN}' receive --key sent`])
   run('receive', ['--key', 'sent'], { status: 1 })
+  run('serve', ['--tls-cert', 'none'], { status: 2 })
   run('validate-store', ['validated'])
   run('thaw', ['src'])
   run('merge', ['src'])
