@@ -92,6 +92,9 @@ IBT_PASSPHRASE_FILE  file with their passphrase, without --passphrase-file
 IBT_SERVE_TOKEN      token that ibt serve asks for
 IBT_HTTP_TOKEN       bearer token for stores of web servers
 NETRC                file with their passwords, instead of ~/.netrc
+IBT_SSH_PASSPHRASE   passphrase of the private keys for sftp: stores
+IBT_SSH_PASSWORD     their password
+SSH_AUTH_SOCK, USER  their agent and user, if ~/.ssh/config names none
 TMPDIR, TMP          directory of the backups with --temporary
 IBT_ADDON            file of the native addon, instead of the installed one
 IBT_POISON           1: for tests, memory that was given back is overwritten

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fullBackup, listBackups, restoreBackup, verifyBackup } from '../../src/index.js'
 import { httpStore } from '../../src/stores/http/index.js'
-import { directoryStore, storeConformance, wrapStore } from '../../src/stores/index.js'
+import { directoryStore, storeConformance, validateStore, wrapStore } from '../../src/stores/index.js'
 import type { Store } from '../../src/types.js'
 import { collect } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
@@ -62,6 +62,8 @@ for (const [name, { command, start }] of Object.entries(SERVERS)) {
       await assert.rejects(fullBackup(source, { ...there, key: 'key' }), { code: 'IBT_NOT_ALLOWED' })
       await assert.rejects(served('backups').delete(names[0]!), { code: 'IBT_NOT_ALLOWED' })
       assert.deepEqual(readdirSync(store), names)
+      const { isReadOnly, promises } = await validateStore(served('backups'))
+      assert.ok(isReadOnly && promises.every(({ outcome }) => outcome === 'kept'), JSON.stringify(promises))
     })
 
     test('a directory that is not there is told from one that is not listed', async () => {
