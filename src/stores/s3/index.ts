@@ -17,14 +17,14 @@ import { optionsOf } from './url.js'
 export type { S3StoreOptions, SdkClient } from './options.js'
 
 /**
- * A bucket of S3, or of a server that speaks its protocol, as a store: one object for each artifact. Credentials come from
- * where the AWS SDK looks for them: environment, profiles, roles. `@aws-sdk/client-s3` is loaded at the first call.
+ * A bucket of S3, or of a server that speaks its protocol, as a store: one object for each artifact. The AWS SDK finds the
+ * credentials: in the environment, profiles, roles. `@aws-sdk/client-s3` is loaded at the first call.
  *
- * An object appears when it is whole. Requests that fail for a reason that passes are sent again, a read from the byte
- * where it broke. docs/stores.md says what it takes for locks, retention and archives.
+ * An object appears when it is whole. Requests that fail for a transient reason are sent again; a read goes on at the byte
+ * where its connection broke. docs/stores.md says what locks, retention and cold archives need.
  *
- * Memory: for each put, `parallelParts` + 1 parts of `partBytes`: 32 MiB by default, 160 MiB for five large artifacts at a time.
- * Parts double after 2,000 of them, since an object has 10,000 at most. The names for each `list`.
+ * Memory: for each put `parallelParts` + 1 parts of `partBytes`: 32 MiB by default, 160 MiB for five large artifacts at a
+ * time; parts double after every 2,000 of one artifact. The names for each `list`.
  *
  * @throws TypeError, RangeError at the call for an option that cannot work
  */

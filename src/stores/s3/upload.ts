@@ -16,8 +16,8 @@ export type ObjectFields = Readonly<Record<string, string | undefined>>
  * Stores the chunks as one object, which appears when it is whole: with one request if it fits into a part, else in
  * parts. If anything fails or is aborted, the server is told to forget the parts, after the last request has ended.
  *
- * Memory: `parallelParts` + 1 parts, each of `partBytes`, and of twice as much after every `S3_PARTS_OF_A_SIZE` parts: 10,000 parts
- * are all that an object can have.
+ * Memory: `parallelParts` + 1 parts of `partBytes`; parts double after every `S3_PARTS_OF_A_SIZE`, since an object has
+ * `S3_PARTS_MAX` at most.
  */
 export async function upload(
   connection: Connection,
