@@ -3,10 +3,10 @@ import { abortable, untilAbort } from '../../flow/abortable.js'
 import { readBuffer } from '../../flow/memory.js'
 import type { Connection } from './connection.js'
 
-/** Bytes of one request. Every server takes so many. */
-const REQUEST_BYTES = 32 * 1024
+/** Bytes of one request: OpenSSH takes twice as many. For other servers, ssh2 makes requests one after the other of it. */
+const REQUEST_BYTES = 128 * 1024
 /** Requests of one put that wait for their answer, at most: 2 MiB, what OpenSSH's window takes. */
-const WRITES_IN_FLIGHT = 64
+const WRITES_IN_FLIGHT = 16
 /** Chunks of one get that are asked for ahead of the reader. */
 const CHUNKS_IN_FLIGHT = 2
 
