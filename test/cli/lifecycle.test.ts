@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { Exit } from '../../src/cli/exit.js'
 import { fullBackup, incrementalBackup, parseArtifactName } from '../../src/index.js'
@@ -142,6 +142,15 @@ test('erase prints a table first, names what has it elsewhere, and says when a p
   assert.match(dry.stdout, /Has the same content, and stays:\n {2}copy {2}\S+ to \S+\n/)
   assert.match(dry.stdout, /Dry run: nothing of src was erased\n$/)
   assert.deepEqual(readdirSync(desk.at('store')).sort(), before)
+  assert.equal(desk.ibt('lock', 'src', '--until', '2100-01-01').status, 0)
+  assert.match(
+    desk.ibt('erase', 'src', 'secret', '--dry-run').stdout,
+    /\d files locked until 2100-01-01\S+: nothing can be/
+  )
+  const refused = desk.ibt('erase', 'src', 'secret')
+  assert.equal(refused.status, Exit.refused)
+  assert.match(refused.stderr, /is locked until 2100-01-01\S+ \(and \d+ more of src\): nothing is erased/)
+  for (const name of readdirSync(desk.at('store'))) if (name.endsWith('.until')) rmSync(desk.at('store', name))
   const done = desk.ibt('erase', 'src', 'secret')
   assert.equal(done.status, 0, done.stderr)
   assert.match(done.stdout, /Erased from src: 1 backup written again/)

@@ -2,20 +2,26 @@ import assert from 'node:assert/strict'
 import { appendFileSync, copyFileSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { age } from '../../src/age/index.js'
 import {
+  Chain,
   eraseFiles,
   findEntries,
+  fullBackup,
   listEntries,
   listRemoved,
   mergeBackups,
   pruneBackups,
+  restoreBackup,
   retainBackups,
   verifyBackup
 } from '../../src/index.js'
+import { memoryStore } from '../../src/stores/index.js'
 import { assertRestoresByHand, BY_HAND_TOOLS } from '../helpers/by-hand.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { code, collect } from '../helpers/entries.js'
 import { filesWith, forgetPath } from '../helpers/erased.js'
+import { makeKeyPair } from '../helpers/keys.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
 import { temporaryDirectory } from '../native/tree.js'
@@ -295,4 +301,28 @@ test('a copy beside an artifact is said to be left', TOOLS, async t => {
     left.map(({ name }) => join(leak.chain.storePath, name)),
     [copy]
   )
+})
+
+test('what was encrypted is written again encrypted', async t => {
+  const { identity, recipient } = await makeKeyPair()
+  const cipher = age({ recipients: [recipient], identities: [identity] })
+  const base = temporaryDirectory(t)
+  const store = memoryStore()
+  const options = { store, cache: false, key: 'key', encrypt: cipher } as const
+  mkdirSync(join(base, 'source'))
+  writeFileSync(join(base, 'source/secret'), SECRET)
+  writeFileSync(join(base, 'source/kept'), 'kept')
+  await fullBackup(join(base, 'source'), options)
+  const reader = { store, cache: false, codecs: [cipher] } as const
+  const { left } = await eraseFiles('key', ['secret'], reader)
+  assert.deepEqual(left, [])
+  const chain = await Chain.open(store, 'key', reader)
+  assert.deepEqual(chain.artifacts.map(({ kind }) => kind).sort(), ['full', 'state'])
+  for (const { name, codec } of chain.artifacts) {
+    assert.ok(name.endsWith('.age'), name)
+    const bytes = Buffer.concat(await collect(codec().decodeAll(store.get(name), name)))
+    assert.ok(!bytes.includes(SECRET), name)
+  }
+  const { erasedEntries, files } = await restoreBackup('key', join(base, 'restored'), reader)
+  assert.deepEqual([erasedEntries, files], [1, 1])
 })

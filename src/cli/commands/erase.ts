@@ -2,6 +2,7 @@ import { printPath } from '../../path.js'
 import { type EraseReport, eraseFiles } from '../../pipelines/erase.js'
 import type { OtherPath } from '../../rewrite/erase-search.js'
 import type { ErasedBackup, ErasePlan } from '../../rewrite/plan-erase.js'
+import { describeRetained } from '../../stores/stored-name.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { toJsonLine } from '../json.js'
@@ -51,7 +52,8 @@ export async function runErase(
 }
 
 /** The table: which backups are written again, what goes, and what stays under other names. */
-function planLines({ key, backups, purged, sigvaults, copies, builtOn, bodyBytes, readBytes }: ErasePlan): string[] {
+function planLines(plan: ErasePlan): string[] {
+  const { key, backups, purged, sigvaults, copies, builtOn, doomed, bodyBytes, readBytes } = plan
   if (backups.length + purged.length === 0) return []
   const lines = [
     `${key}: ${formatCount(backups.length, 'backup')} written again, ${formatCount(purged.length, 'removed backup')} deleted for good`,
@@ -64,6 +66,11 @@ function planLines({ key, backups, purged, sigvaults, copies, builtOn, bodyBytes
     lines.push(
       `${formatCount(sigvaults.length, 'sigvault')} deleted: files signed there are stored whole when they change`
     )
+  }
+  const locked = doomed.filter(({ retainedUntilMs = 0 }) => retainedUntilMs > Date.now())
+  if (locked.length > 0) {
+    const until = Math.max(...locked.map(({ retainedUntilMs = 0 }) => retainedUntilMs))
+    lines.push(`${formatCount(locked.length, 'file')} ${describeRetained(until)}: nothing can be erased before`)
   }
   lines.push(`At most ${formatBytes(readBytes)} read, ${formatBytes(bodyBytes)} written before compression`)
   return lines

@@ -33,7 +33,7 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
       const { runMerge } = await import('../commands/merge.js')
       answer(await runMerge(key, values, signal))
     })
-  addReader(program, 'erase <key> <pattern...>', 'remove the content of files from all backups')
+  addEncryptOptions(addReader(program, 'erase <key> <pattern...>', 'remove the content of files from all backups'))
     .option('--dry-run', 'print the table and erase nothing')
     .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)
     .addHelpText('after', ERASE_HELP)
