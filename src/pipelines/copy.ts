@@ -129,14 +129,14 @@ class Copying {
   async #compare(common: readonly NeededArtifact[]): Promise<void> {
     const { checksum = false } = this.options
     const states = this.artifacts.filter(({ kind }) => kind === 'state')
+    const names = new Set(common.map(({ name }) => name))
     const compared = new Set<string>()
     for (const { name, date } of states.toReversed()) {
       const { header } = await this.chain.ends(date)
       for (const { date, stateSha256 } of header.chain) {
         if (stateSha256 !== undefined) this.#links.set(date, stateSha256)
       }
-      const isThere = common.some(other => other.name === name)
-      if (!isThere || (compared.has(date) && !checksum)) continue
+      if (!names.has(name) || (compared.has(date) && !checksum)) continue
       const digest = this.#links.get(date) ?? (await this.#digest(this.from, name))
       if (digest !== (await this.#digest(this.to, name))) throw taken(name, this.to)
       for (const link of header.chain) compared.add(link.date)
