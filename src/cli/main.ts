@@ -36,6 +36,7 @@ export async function main(args: readonly string[], listen: Listen): Promise<voi
 }
 
 async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
+  if (args[0] === '__complete') return (await import('./completion/complete.js')).runComplete(args.slice(1))
   checkWorkingDirectory()
   const command: Command = RDIFF_COMMANDS.has(args[0] ?? '')
     ? (await import('./rdiff.js')).runRdiff

@@ -114,6 +114,14 @@ export function buildProgram(signal: AbortSignal, answer: Answer): Command {
       answer(await runBuildAddon(values))
     })
   program
+    .command('completion <shell>')
+    .summary('print the completion for bash, zsh or fish')
+    .description(MANUAL.completion)
+    .action(async shell => {
+      const { printCompletion } = await import('./commands/completion.js')
+      answer(printCompletion(shell))
+    })
+  program
     .command('help [topic]')
     .description('explain a command or a topic')
     .action(topic => printHelp(program, topic))
