@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { age } from '../src/age/index.js'
 import { decodeArrived, encodeArrived } from '../src/bundle/arrived.js'
 import { openArchive } from '../src/codec/archive-reader.js'
 import { decodeFrames } from '../src/codec/decode-frames.js'
@@ -26,6 +27,7 @@ import { build, rangesOf } from './codec/archives.js'
 import { bundleItems, toBundle } from './helpers/bundle-samples.js'
 import { NaiveChain } from './helpers/chain.js'
 import { archiveOf, bytesOf, collect } from './helpers/entries.js'
+import { makeKeyPair } from './helpers/keys.js'
 import { mutate } from './helpers/mutate.js'
 import { ODD_TARS } from './helpers/odd-tars.js'
 import { createRandom } from './helpers/random.js'
@@ -113,6 +115,18 @@ for (const [name, codec] of Object.entries(CODECS)) {
     return drain(decodeFrames([input.subarray(0, half), input.subarray(half)], codec, 'archive'))
   })
 }
+
+const keyPair = await makeKeyPair()
+const cipher = age({ recipients: [keyPair.recipient, keyPair.recipient], identities: [keyPair.identity] })
+fuzzTest(
+  'age files, read from a pipe and by ranges,',
+  () => Promise.all([0, 100, 65_536, 150_000].map(length => bytesOf(cipher.seal([Buffer.alloc(length, 'x')], {})))),
+  async input => {
+    const { sizeBytes, read } = await cipher.openRange!(rangesOf(input), input.length, 'age file')
+    await read(0, sizeBytes)
+    return drain(cipher.open([input.subarray(0, 150), input.subarray(150)], 'age file'))
+  }
+)
 
 const TAR = encodeArchive(ODD_SAMPLES)
 const OLD_SPARSE_TAR = await oldSparseTar([0, 4096, 8192, 12_288, 16_384, 20_480], 40_000)
