@@ -1,6 +1,7 @@
 import { parseDate } from '../format/dates.js'
 import { parseArtifactName } from '../format/names.js'
 import { askedFor, Chain, type ChainOptions, type StoredArtifact } from '../stores/chain.js'
+import { checkStateless } from '../stores/leftovers.js'
 import { type RemovedBackup, withRemoved } from '../stores/removed.js'
 import { describeRetained, isRetained } from '../stores/stored-name.js'
 import type { Store, StoredName } from '../types.js'
@@ -62,7 +63,6 @@ export async function sweep(store: Store, key: string, options: SweepOptions): P
   const expired = chain.removed.filter(removed => !waiting.includes(removed))
   const sweeper = new Sweeper(store, options)
   const needed = await findNeeded(chain, waiting, stored, options)
-  for (const state of [...chain.superseded, ...expired]) await sweeper.remove(state)
   const superfluous = chain.artifacts.filter(one => one.kind !== 'state' && !needed.ids.has(artifactId(one)))
   const rules = {
     chain,
@@ -70,8 +70,12 @@ export async function sweep(store: Store, key: string, options: SweepOptions): P
     endings: endingsOf(chain),
     had: datesWithState(chain, expired)
   }
+  const reasonOf = (artifact: StoredArtifact) => needed.unknown ?? whyLeft(artifact, rules)
+  const stateless = superfluous.filter(one => reasonOf(one) === undefined && !rules.had.has(one.date))
+  await checkStateless(chain, store, stateless, { signal })
+  for (const state of [...chain.superseded, ...expired]) await sweeper.remove(state)
   for (const artifact of superfluous) {
-    const reason = needed.unknown ?? whyLeft(artifact, rules)
+    const reason = reasonOf(artifact)
     if (reason === undefined) await sweeper.remove(artifact)
     else sweeper.leave(artifact, reason)
   }

@@ -1,14 +1,15 @@
 import { checkReadable, defaultCodec, withCodec } from '../codec/index.js'
 import { BackupError } from '../errors.js'
-import { parseArtifactName } from '../format/names.js'
+import { artifactName, parseArtifactName } from '../format/names.js'
 import { openPlaces, type Places, placesInside } from '../places/places.js'
 import { checkLimits, type Level } from '../plan/level.js'
 import { addParents } from '../stages/add-parents.js'
 import type { Published } from '../stages/publish.js'
 import { Chain, listStored } from '../stores/chain.js'
+import { isThere } from '../stores/leftovers.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
-import type { Cipher, Codec, Reading, StageContext, StoredName } from '../types.js'
+import type { Cipher, Codec, Reading, StageContext, Store, StoredName, StoreOptions } from '../types.js'
 import { hasChanges, makeReport } from './backup-report.js'
 import { type BackupSettings, chooseDate, makeHeader, nameSource, type Parent } from './backup-run.js'
 import { backupStages, type FixedStages, type IncrementalStages } from './backup-stages.js'
@@ -114,13 +115,18 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     const { entries, files, sizeBytes } = before
     watcher.total = { entries, files, sizeBytes }
   }
+  const header = makeHeader(key, source, chooseDate(chain.newestDate, options.date), newest)
+  // A date that was asked for may be that of a backup which the list does not show yet.
+  if (options.date !== undefined && !dryRun) {
+    await checkFree(places.store, artifactName(header, 'state', codec.suffix + (cipher?.suffix ?? '')), { signal })
+  }
   const settings: BackupSettings = {
     root,
     readRoot,
     rules: await sourceRules(root, options.rules, { leftOut, onMissing: watcher.miss }),
     codec,
     cipher,
-    header: makeHeader(key, source, chooseDate(chain.newestDate, options.date), newest),
+    header,
     store: dryRun ? nullStore() : places.cached,
     detection: options.detection,
     commits: async totals => {
@@ -158,4 +164,11 @@ export function checkKeyCase(stored: readonly StoredName[], key: string): void {
     const message = `The store has backups under ${other}, which differs from ${key} only in case`
     throw new BackupError('IBT_NAME_INVALID', message, { path: key })
   }
+}
+
+/** @throws BackupError IBT_STORE_FAILED if the store has a state of that name */
+async function checkFree(store: Store, state: string, options: StoreOptions): Promise<void> {
+  if (!(await isThere(store, state, options))) return
+  const message = `The store has ${state}, but does not list it: nothing is replaced`
+  throw new BackupError('IBT_STORE_FAILED', message, { path: state })
 }

@@ -1,6 +1,6 @@
 import { Tally } from '../change/tally.js'
 import { CHUNKS_WAITING, WITHDRAW_MS } from '../constants.js'
-import { BackupError } from '../errors.js'
+import { BackupError, isBackupError } from '../errors.js'
 import { abortable, untilAbort } from '../flow/abortable.js'
 import { Channel } from '../flow/channel.js'
 import { onAbort } from '../flow/on-abort.js'
@@ -197,14 +197,27 @@ class Puts {
   async #isWithdrawn({ name, outcome, isEnded }: Put): Promise<boolean> {
     if (outcome === 'pending') return !isEnded
     const isGone = await within(WITHDRAW_MS, async signal => {
-      await this.store.delete(name, { signal }).catch(() => {})
+      const isDeleted = await this.store.delete(name, { signal }).then(
+        () => true,
+        () => false
+      )
       if (!isEnded && outcome === 'rejected') return true
       for await (const stored of abortable(this.store.list(name, { signal }), signal)) {
         if (stored.name === name) return false
       }
-      return true
+      // A list may be behind.
+      return isDeleted || (await isMissing(abortable(this.store.get(name, { start: 0, end: 1 }, { signal }), signal)))
     })
     return isGone ?? false
+  }
+}
+
+async function isMissing(content: AsyncIterable<Uint8Array>): Promise<boolean> {
+  try {
+    for await (const _ of content) return false
+    return false
+  } catch (error) {
+    return isBackupError(error) && error.code === 'IBT_NOT_FOUND'
   }
 }
 

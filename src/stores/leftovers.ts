@@ -1,4 +1,4 @@
-import { BackupError } from '../errors.js'
+import { BackupError, isBackupError } from '../errors.js'
 import { artifactName } from '../format/names.js'
 import type { Store, StoreOptions } from '../types.js'
 import type { Chain, StoredArtifact } from './chain.js'
@@ -6,7 +6,7 @@ import { isNotFound, isRetained } from './stored-name.js'
 
 /**
  * Deletes what an interrupted run left, for the holder of the key's lock: artifacts that are younger than every state.
- * What no codec reads, and what the store retains, is left.
+ * What no codec reads, and what the store retains or does not allow to delete, is left.
  *
  * @throws BackupError IBT_STORE_FAILED if the store has the state of such an artifact and does not list it: its list is
  * not believed, and nothing is deleted. What the store throws.
@@ -18,19 +18,36 @@ export async function deleteLeftovers(
   options: StoreOptions
 ): Promise<void> {
   const known = leftovers.filter(isReadable)
+  await checkStateless(chain, store, known, options)
+  for (const { name } of known) {
+    await store.delete(name, options).catch(error => {
+      if (!isRetained(error) && !isNotAllowed(error)) throw error
+    })
+  }
+}
+
+/**
+ * Asks a store for the states of artifacts that it lists without one, before they are deleted: a list may be behind.
+ *
+ * @throws BackupError IBT_STORE_FAILED if there is such a state
+ */
+export async function checkStateless(
+  chain: Chain,
+  store: Store,
+  artifacts: readonly StoredArtifact[],
+  options: StoreOptions
+): Promise<void> {
   const stateOf = ({ date, asOf, codec }: StoredArtifact) =>
     artifactName({ key: chain.key, date, asOf }, 'state', codec().suffix)
-  const states = new Set(known.map(stateOf))
-  for (const state of states) {
+  for (const state of new Set(artifacts.map(stateOf))) {
     if (!(await isThere(store, state, options))) continue
     const message = `The store has ${state}, but does not list it: nothing is removed`
     throw new BackupError('IBT_STORE_FAILED', message, { path: state })
   }
-  for (const { name } of known) {
-    await store.delete(name, options).catch(error => {
-      if (!isRetained(error)) throw error
-    })
-  }
+}
+
+function isNotAllowed(error: unknown): boolean {
+  return isBackupError(error) && error.code === 'IBT_NOT_ALLOWED'
 }
 
 function isReadable({ codec }: StoredArtifact): boolean {
@@ -42,7 +59,8 @@ function isReadable({ codec }: StoredArtifact): boolean {
   }
 }
 
-async function isThere(store: Store, name: string, options: StoreOptions): Promise<boolean> {
+/** Whether a store has a name, whatever it lists. */
+export async function isThere(store: Store, name: string, options: StoreOptions): Promise<boolean> {
   try {
     for await (const _ of store.get(name, { start: 0, end: 1 }, options)) return true
     return true

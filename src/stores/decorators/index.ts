@@ -1,6 +1,7 @@
 export { delayed } from './delayed.js'
 export { encrypted } from './encrypted.js'
 export { type Fault, faulty, type StoreCall } from './faulty.js'
+export { type LaggingStore, lagging } from './lagging.js'
 export { type Behind, type MirrorOptions, mirror } from './mirror.js'
 export { prefixed } from './prefixed.js'
 export { type RateLimitedOptions, rateLimited } from './rate-limited.js'
