@@ -79,6 +79,7 @@ export {
 export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore-tar.js'
 export { type RetainOptions, type RetainReport, retainBackups } from './pipelines/retain.js'
 export { type SendOptions, sendBackup } from './pipelines/send-backup.js'
+export { type SignOptions, type SignReport, signBackups } from './pipelines/sign-backups.js'
 export { type StreamBackupOptions, streamBackup } from './pipelines/stream-backup.js'
 export { type ThawOptions, type ThawReport, thawBackup } from './pipelines/thaw.js'
 export { listRemoved, type UndeleteOptions, type UndeleteReport, undeleteBackup } from './pipelines/undelete.js'
@@ -89,7 +90,7 @@ export {
   verifyBackup
 } from './pipelines/verify.js'
 export type { ProvenSample } from './pipelines/verify-sample.js'
-export type { AtOptions, PlaceOptions } from './places/options.js'
+export type { AtOptions, PlaceOptions, SigningKey } from './places/options.js'
 export type { PlannedArchive } from './plan/archive-use.js'
 export { backupStats, type DayNewest, type DayStats, type KeyStats, type LargeChange } from './plan/backup-stats.js'
 export type { Level, LevelLimits, LevelMerge, LevelRestore, LimitReason } from './plan/level.js'

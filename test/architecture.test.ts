@@ -47,7 +47,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...['interop', 'bundle', 'stores', 'stages', 'places', 'catalog'],
     ...['plan', 'exchange', 'proof', 'retention', 'lifecycle', 'rewrite']
   ],
-  config: [...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'change', 'retention', 'plan', 'pipelines']],
+  config: [
+    ...[...GROUND, 'path', 'rules', 'native', 'format', 'codec', 'places', 'change', 'retention', 'plan', 'pipelines']
+  ],
   index: [
     ...GROUND,
     'config',
@@ -58,6 +60,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'native',
     'format',
     'codec',
+    'places',
     'interop',
     'bundle',
     'exchange',

@@ -2,7 +2,10 @@ import type { Command } from 'commander'
 import type { LoadedConfig, NamedSource } from '../config/config.js'
 
 /** What a command takes from the config, where neither an option nor the environment says it. */
-export type Configured = Pick<NamedSource, 'store' | 'cache' | 'codecs' | 'encrypt' | 'localState' | 'retention'>
+export type Configured = Pick<
+  NamedSource,
+  'store' | 'cache' | 'codecs' | 'encrypt' | 'localState' | 'signKey' | 'verifyKeys' | 'retention'
+>
 
 /** Which config there is, and what of it a command uses. */
 export interface ConfigValues {

@@ -21,6 +21,7 @@ import type { ReceiveReport } from '../pipelines/receive-backup.js'
 import type { RestoreReport } from '../pipelines/restore.js'
 import type { TarReport } from '../pipelines/restore-tar.js'
 import type { RetainReport } from '../pipelines/retain.js'
+import type { SignReport } from '../pipelines/sign-backups.js'
 import type { ThawReport } from '../pipelines/thaw.js'
 import type { UndeleteReport } from '../pipelines/undelete.js'
 import type { VerifyReport } from '../pipelines/verify.js'
@@ -183,6 +184,7 @@ export interface JsonLines {
   readonly serve: ListeningEvent | (Report & { readonly url: string })
   readonly 'validate-store': (Report & ValidateReport) | PromiseEvent
   readonly clean: (Report & CleanReport) | SourcesLine
+  readonly sign: Report & SignReport
   readonly undelete: RemovedLine | (Report & UndeleteReport)
   readonly lock: Report & RetainReport
   readonly extend: Report & RetainReport

@@ -11,10 +11,13 @@ import { parseSize } from './format.js'
 import { addEncryptOptions, addKeyOptions, type KeyValues, toKeys } from './keys.js'
 import type { NamesValues } from './names.js'
 import type { ReporterOptions } from './reporter.js'
+import { readSigningKeys, type SigningValues } from './signing-keys.js'
 import { chooseStore, type StoreValues } from './store.js'
 
 /** Where backups are, and how a run talks: what every command takes. */
-export interface CommonValues extends ReporterOptions, StoreValues, KeyValues, ConfigValues {
+export interface CommonValues extends ReporterOptions, StoreValues, KeyValues, SigningValues, ConfigValues {
+  /** It changes what is signed. */
+  readonly signs?: boolean
   readonly cache?: string | false
   readonly jobs?: number
 }
@@ -66,6 +69,10 @@ export function addCommonOptions(command: Command): Command {
     .option('--no-cache', 'do not use the cache')
     .option('--config <file>', 'config to use (default: ibt.config.* here or in a directory above)')
     .option('--no-config', 'use no config')
+    .option(
+      '--verify-key <file>',
+      'read only what this public key has signed (default: IBT_VERIFY_KEY; see ibt help signing)'
+    )
     .option('--json', 'JSON on stdout, one object a line: the listing, or events and a last line with the exit code')
     .option('--quiet', 'print neither report nor warnings')
     .option('--no-progress', 'print no progress line')
@@ -152,7 +159,8 @@ export function toPlaceOptions(
   const { configured } = values
   const { cipher, encrypt = configured?.encrypt, localState = configured?.localState } = toKeys(values)
   const codecs = cipher === undefined ? configured?.codecs : [cipher, ...othersThan(cipher, configured?.codecs ?? [])]
-  return { store: storeOf(values), cache: cacheOf(values), codecs, encrypt, localState, signal }
+  const signing = readSigningKeys(values, values.signs === true)
+  return { store: storeOf(values), cache: cacheOf(values), codecs, encrypt, localState, ...signing, signal }
 }
 
 /** What is typed is stronger than the config. */

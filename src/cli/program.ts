@@ -101,6 +101,10 @@ export function buildProgram(signal: AbortSignal, answer: Answer): Command {
       const { runInit } = await import('./commands/init.js')
       answer(runInit(paths, values))
     })
+  for (const command of program.commands.filter(command => SIGNING.has(command.name()))) {
+    command.option('--sign-key <file>', 'sign what changes with this private key (default: IBT_SIGN_KEY)')
+    command.setOptionValueWithSource('signs', true, 'implied')
+  }
   for (const command of program.commands.filter(command => MEASURED.has(command.name()))) {
     command.option('--metrics <file>', 'write the outcome as metrics into this file (see ibt help metrics)')
   }
@@ -127,6 +131,9 @@ export function buildProgram(signal: AbortSignal, answer: Answer): Command {
     .action(topic => printHelp(program, topic))
   return program.addHelpText('after', () => topicList() + EXAMPLES)
 }
+
+/** Commands that change which states there are. */
+const SIGNING = new Set('full incremental backup merge prune undelete import erase sign'.split(' '))
 
 const MEASURED = new Set('full incremental backup restore verify drill merge prune clean import export'.split(' '))
 

@@ -96,6 +96,9 @@ IBT_SSH_PASSPHRASE   passphrase of the private keys for sftp: stores
 IBT_SSH_PASSWORD     their password
 SSH_AUTH_SOCK, USER  their agent and user, if ~/.ssh/config names none
 TMPDIR, TMP          directory of the backups with --temporary
+IBT_SIGN_KEY         file of the private key, if there is no --sign-key
+IBT_SIGN_PASSPHRASE  passphrase of that key
+IBT_VERIFY_KEY       file of the public key, if there is no --verify-key
 IBT_ADDON            file of the native addon, instead of the installed one
 IBT_POISON           1: for tests, memory that was given back is overwritten
 IBT_SIMD             portable, avx2, avx512, neon: no wider vector instructions
@@ -154,6 +157,25 @@ A run replaces the lines of its own operation and key and leaves the others, so
 that commands that run one after the other can share a file. A run that fails
 leaves the time of the last success: alert on its age. A file that cannot be
 written is reported and does not change the exit code.`
+  },
+  signing: {
+    summary: 'how a store is kept from altering backups',
+    text: `Make a key, and give its public half to whoever restores:
+
+  openssl genpkey -algorithm ed25519 -out sign.pem
+  openssl pkey -in sign.pem -pubout -out verify.pem
+  ibt backup ~/photos --store URL --sign-key sign.pem
+  ibt restore photos /tmp/photos --store URL --verify-key verify.pem
+
+What is signed is a list of all states and sigvaults of the key with their
+digests, KEY.manifest.DATE.json in the store; a state has the digest of every
+file. With --verify-key, a state that is altered, missing or not signed is
+refused (exit code 4). So is a store that was set back to an earlier time, on a
+machine whose cache has seen the later one.
+
+Give --sign-key (or IBT_SIGN_KEY) to every command that changes which backups
+there are: backup, merge, prune, undelete, import, erase. 'ibt sign' signs what
+is there already. IBT_SIGN_PASSPHRASE decrypts the private key.`
   },
   patterns: {
     summary: 'patterns of --exclude, ignore files and --path',

@@ -41,6 +41,7 @@ const cipher: Kind = {
   is: value => isObject(value) && isCipher(value as Cipher),
   what: 'a cipher, such as age({ recipients })'
 }
+const key: Kind = { is: value => isText(value) || isObject(value), what: 'a key, or its text (PEM)' }
 const list: Kind = { is: Array.isArray, what: 'a list' }
 const stages: Kind = { is: value => isObject(value) || call.is(value), what: 'a record of stages, or a function' }
 const isHook = (value: unknown) => call.is(value) || isArgv(value) || isObject(value)
@@ -55,7 +56,7 @@ const SOURCE: Fields<SourceConfig> = {
   ...{ path: text, paths: texts, key: text, store, cache, codec, codecs: list, rules: object, detection: object },
   ...{ sourceId: text, allowSourceMismatch: flag, allowShrink: flag, skipUnchanged: flag, lockWaitMs: number },
   ...{ deleteOldSigvaults: flag, maxChain: number, maxRestoreRatio: number, merge: flag, stages },
-  ...{ encrypt: cipher, localState: store, retention: object, hooks: object }
+  ...{ encrypt: cipher, localState: store, signKey: key, verifyKeys: list, retention: object, hooks: object }
 }
 
 const RULES: Fields<RulesOptions> = {
@@ -135,7 +136,7 @@ class Check {
   source(name: string, value: unknown, common: Omit<LoadedConfig, 'file' | 'sources'>): NamedSource {
     const field = `sources.${name}`
     const { path, paths, hooks, retention, codec, rules, ...rest } = this.object<SourceConfig>(field, value, SOURCE)
-    const { key = name, store, cache, codecs = common.codecs, encrypt } = rest
+    const { key = name, store, cache, codecs = common.codecs, encrypt, signKey, verifyKeys } = rest
     const localState = this.place(rest.localState)
     this.#try(field, () => checkKey(key))
     this.#try(field, () => checkLimits(rest))
@@ -154,8 +155,7 @@ class Check {
       store: this.place(store) ?? common.store,
       cache: this.place(cache) ?? common.cache,
       codecs: encrypt === undefined ? codecs : withCodec(codecs ?? [], encrypt),
-      encrypt,
-      localState,
+      ...{ encrypt, localState, signKey, verifyKeys },
       retention: retention ?? common.retention,
       hooks: this.hooks(`${field}.hooks`, hooks)
     }

@@ -1,5 +1,6 @@
 import type { IncrementalStages } from '../pipelines/backup-stages.js'
 import type { BackupOptions } from '../pipelines/options.js'
+import type { SigningKey } from '../places/options.js'
 import type { KeepOptions } from '../retention/rules.js'
 import type { Cipher, Codec, Reading, Store } from '../types.js'
 import type { HooksConfig } from './hook.js'
@@ -65,6 +66,8 @@ export interface NamedSource {
   /** For what is merged, too. */
   readonly encrypt?: Cipher | undefined
   readonly localState?: Store | string | undefined
+  readonly signKey?: SigningKey | undefined
+  readonly verifyKeys?: readonly SigningKey[] | undefined
   readonly retention: RetentionConfig | undefined
   readonly hooks: HooksConfig
 }

@@ -1,4 +1,4 @@
-import { BackupError, isBackupError } from '../errors.js'
+import { BackupError, type ErrorCode, isBackupError } from '../errors.js'
 import { chooseLevel, firstLevel, type Level } from '../plan/level.js'
 import type { Chain } from '../stores/chain.js'
 import type { FullReason, Totals } from '../types.js'
@@ -48,10 +48,18 @@ export async function findParent(chain: Chain, kind: RunKind, source: Source, op
     return { before, level, parent: await openParent(chain, newest) }
   } catch (error) {
     // A full is the way out of a damaged chain: only a refusal stops it.
-    const isRefusal = !isBackupError(error) || ['IBT_SOURCE_MISMATCH', 'IBT_STATE_VERSION'].includes(error.code)
-    if (kind !== 'full' || isRefusal) throw error
+    if (kind !== 'full' || !isBackupError(error) || REFUSALS.has(error.code)) throw error
     onError?.(error)
     const isLocked = error.code === 'IBT_KEY_MISSING' || error.code === 'IBT_KEY_WRONG'
     return { fullReason: isLocked ? 'parent-locked' : 'parent-damaged' }
   }
 }
+
+/** What a full is no way out of. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'IBT_MANIFEST_INVALID',
+  'IBT_NOT_SIGNED',
+  'IBT_ROLLED_BACK',
+  'IBT_SOURCE_MISMATCH',
+  'IBT_STATE_VERSION'
+])

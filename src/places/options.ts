@@ -1,4 +1,8 @@
+import type { KeyObject } from 'node:crypto'
 import type { Reading, Store } from '../types.js'
+
+/** A key of Ed25519, or its text as `openssl` writes it (PEM). */
+export type SigningKey = KeyObject | string
 
 /** Where the backups of a key are. */
 export interface PlaceOptions {
@@ -17,6 +21,10 @@ export interface PlaceOptions {
    * directory, a machine without an identity builds on its own backups.
    */
   readonly localState?: Store | string | undefined
+  /** Signs what comes and goes, and reads only what this key has signed. See docs/signing.md. */
+  readonly signKey?: SigningKey | undefined
+  /** Public keys: only what one of them has signed is read. */
+  readonly verifyKeys?: readonly SigningKey[] | undefined
   readonly signal?: AbortSignal | undefined
 }
 

@@ -12,6 +12,7 @@ import { UNNAMED } from '../stores/stored-name.js'
 import { tracedStore } from '../stores/traced-store.js'
 import type { Store } from '../types.js'
 import type { PlaceOptions } from './options.js'
+import { openSigning } from './signing.js'
 
 /** What names the store if nobody else does: `IBT_STORE`, or the ancestor's place, the directory for temporary files. */
 export function defaultStorePath(): string {
@@ -91,7 +92,15 @@ export interface Places {
   readonly peeked: Store
 }
 
+/** @throws TypeError, or what `node:crypto` throws, for keys that are none */
 export function openPlaces(options: PlaceOptions): Places {
+  const { store, cache, localState, cached, peeked } = openUnsigned(options)
+  const signing = openSigning(options, store, localState ?? cache)
+  if (signing === undefined) return { store, cache, localState, cached, peeked }
+  return { store: signing(store), cache, localState, cached: signing(cached), peeked: signing(peeked) }
+}
+
+function openUnsigned(options: PlaceOptions): Places {
   const store = tracedStore(toStore(options.store))
   const localState = toLocalState(options.localState)
   if (localState !== undefined) {

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { buildProgram } from '../../src/cli/program.js'
 import { BIN, Desk } from '../helpers/desk.js'
+import { oracle } from '../helpers/oracle.js'
 
 const ROOT = dirname(dirname(BIN))
 
@@ -39,7 +40,7 @@ test('the schema and the page are as the types of the events say', { timeout: 12
   assert.equal(status, 0, stderr)
 })
 
-test('every line that a command writes is one of the schema', t => {
+test('every line that a command writes is one of the schema', oracle('openssl'), t => {
   const desk = new Desk(t)
   const run = (command: string, args: readonly string[] = [], { status = 0, input = '' as string | Buffer } = {}) => {
     const all = [...command.split(' '), ...args, '--json']
@@ -108,6 +109,8 @@ test('every line that a command writes is one of the schema', t => {
   run('undelete', ['src'])
   run('undelete', ['src', '--at', 'latest'])
   run('clean', ['src', '--grace', '0'])
+  spawnSync('openssl', ['genpkey', '-algorithm', 'ed25519', '-out', desk.at('sign.pem')])
+  run('sign', ['src', '--sign-key', 'sign.pem'])
 
   writeFileSync(
     desk.at('ibt.config.mjs'),

@@ -56,6 +56,13 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
       const { runUndelete } = await import('../commands/undelete.js')
       answer(await runUndelete(key, values, signal))
     })
+  addReader(program, 'sign <key>', 'sign all backups that are in the store')
+    .option('--accept', 'sign also if the store is not as it was signed before')
+    .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)
+    .action(async (key, values) => {
+      const { runSign } = await import('../commands/sign.js')
+      answer(await runSign(key, values, signal))
+    })
   for (const [name, summary] of LOCKS) {
     const command = addReader(program, `${name} <key>`, summary)
       .requiredOption('--until <date>', 'a time to come, or a duration from now such as 30d')

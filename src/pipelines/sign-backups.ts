@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import { BackupError } from '../errors.js'
+import type { SignedArtifact } from '../format/manifest.js'
+import { checkKey, parseArtifactName } from '../format/names.js'
+import { whileLocked } from '../lifecycle/locked.js'
+import type { LockedOptions } from '../lifecycle/options.js'
+import type { SigningKey } from '../places/options.js'
+import { openPlaces } from '../places/places.js'
+import { signingPlaces } from '../places/signing.js'
+import { readManifest } from '../stores/manifests.js'
+import { writeManifest } from '../stores/signed-store.js'
+import { checkComplete } from '../stores/verified-store.js'
+import type { Store, StoreOptions } from '../types.js'
+
+/** Options of `signBackups`. */
+export interface SignOptions extends Omit<LockedOptions, 'verifyKeys'> {
+  readonly signKey: SigningKey
+  /** Sign what is there although it is not what was signed before: states that are gone, or other than they were. */
+  readonly accept?: boolean | undefined
+}
+
+/** What was signed. */
+export interface SignReport {
+  readonly key: string
+  /** When, which is in the name of the manifest. */
+  readonly date: string
+  readonly states: number
+  /** Names that were not signed before. */
+  readonly added: readonly string[]
+  /** Names that were signed and are gone, or have other bytes now: with `accept` only. */
+  readonly changed: readonly string[]
+}
+
+/**
+ * Signs all backups of a key that are in the store, whoever made them: once, when signing begins, and after a change by
+ * somebody without the key. Reads all states and sigvaults. Memory: the names of the key.
+ *
+ * @throws BackupError IBT_LOCKED; IBT_ROLLED_BACK, IBT_MANIFEST_INVALID and IBT_HASH_MISMATCH without `accept`
+ */
+export function signBackups(key: string, options: SignOptions): Promise<SignReport> {
+  const { signKey, accept = false, signal } = options
+  checkKey(key)
+  const { store, cache, localState } = openPlaces({ ...options, signKey: undefined })
+  const places = signingPlaces(signKey, [], store, localState ?? cache)
+  return whileLocked({ store }, key, options, async check => {
+    const { manifest, listed, missing } = await readManifest(places, key, { signal, accept })
+    if (!accept) checkComplete(key, missing)
+    const before = new Map(manifest?.artifacts.map(artifact => [artifact.name, artifact]))
+    const artifacts: SignedArtifact[] = []
+    const added: string[] = []
+    const changed = missing.map(({ name }) => name)
+    for (const name of listed.keys()) {
+      if (!isSignedKind(name, key)) continue
+      const artifact = await digest(store, name, { signal })
+      const was = before.get(name)
+      if (was === undefined) added.push(name)
+      else if (was.sha256 !== artifact.sha256) {
+        if (!accept) throw otherBytes(name)
+        changed.push(name)
+      }
+      artifacts.push(artifact)
+    }
+    await check()
+    const { date } = await writeManifest(places, { key, artifacts }, manifest, [...listed.keys()], { signal })
+    const states = artifacts.filter(({ name }) => parseArtifactName(name)?.kind === 'state').length
+    return { key, date, states, added, changed }
+  })
+}
+
+/** Sigvaults, too: a false one would make deltas that restore nothing. */
+function isSignedKind(name: string, key: string): boolean {
+  const parsed = parseArtifactName(name)
+  return parsed?.key === key && (parsed.kind === 'state' || parsed.kind === 'sigvault')
+}
+
+async function digest(store: Store, name: string, options: StoreOptions): Promise<SignedArtifact> {
+  const hash = createHash('sha256')
+  let sizeBytes = 0
+  for await (const chunk of store.get(name, undefined, options)) {
+    hash.update(chunk)
+    sizeBytes += chunk.length
+  }
+  return { name, sizeBytes, sha256: hash.digest('hex') }
+}
+
+function otherBytes(name: string): BackupError {
+  const message = `${name} has other bytes than those that were signed`
+  return new BackupError('IBT_HASH_MISMATCH', message, { path: name })
+}

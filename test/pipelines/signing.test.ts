@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
+import { decodeManifest, encodeManifest } from '../../src/format/manifest.js'
+import {
+  backupEntries,
+  cleanBackups,
+  fullBackup,
+  incrementalBackup,
+  listEntries,
+  mergeBackups,
+  pruneBackups,
+  restoreBackup,
+  signBackups,
+  undeleteBackup,
+  verifyBackup
+} from '../../src/index.js'
+import { directoryStore, wrapStore } from '../../src/stores/index.js'
+import { Desk } from '../helpers/desk.js'
+import { assertSameTree, run } from '../helpers/judges.js'
+import { oracle } from '../helpers/oracle.js'
+
+const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+
+interface Signed {
+  readonly desk: Desk
+  /** Of the machine that makes backups. */
+  readonly signs: { store: string; cache: string; signKey: KeyObject }
+  /** Of another one. */
+  readonly reads: { store: string; cache: string; verifyKeys: KeyObject[] }
+  readonly backup: (content: string) => Promise<string>
+}
+
+async function makeSigned(t: TestContext): Promise<Signed> {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src'))
+  const signs = { store: desk.at('store'), cache: desk.at('cache'), signKey: privateKey }
+  const reads = { store: desk.at('store'), cache: desk.at('other-cache'), verifyKeys: [publicKey] }
+  let isFirst = true
+  const backup = async (content: string) => {
+    writeFileSync(desk.at('src/file'), content.repeat(20_000))
+    const { date } = await (isFirst ? fullBackup : incrementalBackup)(desk.at('src'), signs)
+    isFirst = false
+    return date
+  }
+  return { desk, signs, reads, backup }
+}
+
+const stored = (desk: Desk, part: string) => readdirSync(desk.at('store')).filter(name => name.includes(part))
+
+/** Changes one byte of a stored file. */
+function damage(path: string): void {
+  const bytes = readFileSync(path)
+  bytes[bytes.length >> 1]! ^= 1
+  writeFileSync(path, bytes)
+}
+
+test('signed backups are restored by whoever has the public key, after every change by the holder of the private one', async t => {
+  const { desk, signs, reads, backup } = await makeSigned(t)
+  const dates = [await backup('one '), await backup('two '), await backup('three ')]
+  const check = async () => {
+    const { problems } = await verifyBackup('src', { ...reads, readData: true })
+    assert.deepEqual(problems, [])
+    assert.equal(stored(desk, '.manifest.').length, 1, 'older manifests are deleted')
+  }
+  await check()
+  await restoreBackup('src', desk.at('out'), reads)
+  assertSameTree(desk.at('src'), desk.at('out'))
+  await mergeBackups('src', { ...signs, at: dates[1] })
+  await check()
+  await pruneBackups('src', { ...signs, keepLast: 2 })
+  await check()
+  await undeleteBackup('src', { ...signs, at: dates[0]! })
+  await check()
+  await pruneBackups('src', { ...signs, keepLast: 1, graceMs: 0 })
+  await cleanBackups('src', { ...signs, graceMs: 0 })
+  await check()
+  for await (const _ of listEntries('src', { ...reads, cache: false }));
+})
+
+test('a state or sigvault that is altered, exchanged or not signed is refused', async t => {
+  const { desk, signs, reads, backup } = await makeSigned(t)
+  await backup('one ')
+  await backup('two ')
+  const entries = async () => {
+    for await (const _ of backupEntries('src', { ...reads, cache: false }));
+  }
+  await entries()
+  cpSync(desk.at('store'), desk.at('saved'), { recursive: true })
+  const [newest] = stored(desk, '.state.').slice(-1)
+  damage(desk.at('store', newest!))
+  await assert.rejects(entries(), { code: 'IBT_HASH_MISMATCH', path: newest })
+  cpSync(desk.at('saved'), desk.at('store'), { recursive: true })
+  damage(desk.at('store', stored(desk, '.sigvault.').at(-1)!))
+  rmSync(desk.at('cache'), { recursive: true })
+  writeFileSync(desk.at('src/file'), 'three '.repeat(20_000))
+  // A false signature would make a delta that restores nothing: it counts as lost.
+  const { largest } = await incrementalBackup(desk.at('src'), signs)
+  assert.equal(largest[0]!.reason, 'signature-lost')
+
+  cpSync(desk.at('saved'), desk.at('store'), { recursive: true })
+  await incrementalBackup(desk.at('src'), { ...signs, signKey: undefined })
+  await assert.rejects(entries(), { code: 'IBT_NOT_SIGNED' })
+  await assert.rejects(fullBackup(desk.at('src'), signs), { code: 'IBT_NOT_SIGNED' })
+  const { added } = await signBackups('src', signs)
+  assert.equal(added.length, 1)
+  await entries()
+
+  const other = generateKeyPairSync('ed25519')
+  const wrong = { ...reads, verifyKeys: [other.publicKey] }
+  await assert.rejects(restoreBackup('src', desk.at('out'), wrong), { code: 'IBT_MANIFEST_INVALID' })
+})
+
+test('a backup that is dropped, and a store that is set back, are noticed', async t => {
+  const { desk, signs, reads, backup } = await makeSigned(t)
+  await backup('one ')
+  cpSync(desk.at('store'), desk.at('early'), { recursive: true })
+  const second = await backup('two ')
+  await verifyBackup('src', reads)
+  const [state] = stored(desk, '.state.').slice(-1)
+  cpSync(desk.at('store'), desk.at('saved'), { recursive: true })
+  rmSync(desk.at('store', state!))
+  const dropped = { code: 'IBT_ROLLED_BACK', message: new RegExp(second) }
+  await assert.rejects(restoreBackup('src', desk.at('out'), { ...reads, cache: false }), dropped)
+  await assert.rejects(fullBackup(desk.at('src'), signs), dropped)
+  await assert.rejects(signBackups('src', signs), dropped)
+
+  rmSync(desk.at('store'), { recursive: true })
+  cpSync(desk.at('early'), desk.at('store'), { recursive: true })
+  await assert.rejects(restoreBackup('src', desk.at('out'), reads), { code: 'IBT_ROLLED_BACK', message: /rolled back/ })
+  await assert.rejects(incrementalBackup(desk.at('src'), signs), { code: 'IBT_ROLLED_BACK' })
+  rmSync(desk.at('store', stored(desk, '.manifest.')[0]!))
+  await assert.rejects(restoreBackup('src', desk.at('out'), reads), { code: 'IBT_ROLLED_BACK', message: /no manifest/ })
+  // Without a memory, nobody can tell; the holder of the key may accept what is there.
+  const { changed } = await signBackups('src', { ...signs, accept: true })
+  assert.ok(changed.includes(state!))
+  await backup('three ')
+  await restoreBackup('src', desk.at('out'), reads)
+})
+
+test('other bytes at the second read are noticed, without holding a state in memory', async t => {
+  const { desk, signs, reads } = await makeSigned(t)
+  for (let i = 0; i < 3000; i++) writeFileSync(desk.at(`src/${i}`), String(i))
+  await fullBackup(desk.at('src'), { ...signs, codec: undefined })
+  const inner = directoryStore(desk.at('store'))
+  const read = new Set<string>()
+  const lying = wrapStore(inner, {
+    async *get(name, range, options) {
+      const isAgain = name.includes('.state.') && read.has(name)
+      read.add(name)
+      for await (const chunk of inner.get(name, range, options)) {
+        if (isAgain) chunk[0]! ^= 1
+        yield chunk
+      }
+    }
+  })
+  const lied = { ...reads, store: lying, cache: false as const }
+  await assert.rejects(restoreBackup('src', desk.at('out'), lied), {
+    code: 'IBT_HASH_MISMATCH',
+    message: /other bytes/
+  })
+})
+
+test('a crash at any call of the store leaves what the next signed run goes on with', async t => {
+  const { desk, signs, reads, backup } = await makeSigned(t)
+  await backup('one ')
+  const inner = directoryStore(desk.at('store'))
+  for (let k = 0; ; k++) {
+    let calls = 0
+    const dies = () => {
+      if (calls++ >= k) throw new Error('killed')
+    }
+    const dying = wrapStore(inner, {
+      async put(name, source, options) {
+        if (!name.endsWith('.lock')) dies()
+        await inner.put(name, source, options)
+      },
+      async delete(name, options) {
+        if (!name.endsWith('.lock')) dies()
+        await inner.delete(name, options)
+      }
+    })
+    writeFileSync(desk.at('src/file'), `number ${k} `.repeat(20_000))
+    const done = await incrementalBackup(desk.at('src'), { ...signs, store: dying }).then(
+      () => true,
+      () => false
+    )
+    const { problems } = await verifyBackup('src', { ...reads, readData: true })
+    assert.deepEqual(problems, [], `killed at call ${k}`)
+    writeFileSync(desk.at('src/file'), `after ${k} `.repeat(20_000))
+    await incrementalBackup(desk.at('src'), signs)
+    if (done) break
+    assert.ok(k < 50)
+  }
+  assert.deepEqual((await verifyBackup('src', { ...reads, readData: true })).problems, [])
+})
+
+test('openssl checks a manifest, with keys that it made', oracle('openssl', 'jq'), t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src'))
+  const ssl = (...args: string[]) => run('openssl', args)
+  ssl('genpkey', '-algorithm', 'ed25519', '-aes256', '-pass', 'pass:secret', '-out', desk.at('sign.pem'))
+  ssl('pkey', '-in', desk.at('sign.pem'), '-passin', 'pass:secret', '-pubout', '-out', desk.at('verify.pem'))
+  desk.env.IBT_SIGN_PASSPHRASE = 'secret'
+  const made = desk.ibt('backup', 'src', '--sign-key', 'sign.pem')
+  assert.equal(made.status, 0, made.stderr)
+  const [manifest] = stored(desk, '.manifest.')
+  writeFileSync(desk.at('signed'), run('jq', ['-j', '.signed', desk.at('store', manifest!)]))
+  const signature = String(run('jq', ['-r', '.signature', desk.at('store', manifest!)]))
+  writeFileSync(desk.at('signature'), Buffer.from(signature, 'base64'))
+  const files = ['-sigfile', desk.at('signature'), '-in', desk.at('signed')]
+  ssl('pkeyutl', '-verify', '-pubin', '-inkey', desk.at('verify.pem'), '-rawin', ...files)
+  const { artifacts } = JSON.parse(readFileSync(desk.at('signed'), 'utf8'))
+  for (const { name, sha256 } of artifacts) {
+    assert.ok(String(run('sha256sum', [desk.at('store', name)])).startsWith(sha256))
+  }
+
+  assert.equal(desk.ibt('restore', 'src', 'out', '--verify-key', 'verify.pem').status, 0)
+  damage(desk.at('store', stored(desk, '.state.')[0]!))
+  const refused = desk.ibt('verify', 'src', '--verify-key', 'verify.pem')
+  assert.equal(refused.status, 4, refused.stderr)
+  assert.equal(desk.ibt('backup', 'src', '--sign-key', 'nosuch.pem').status, 2)
+})
+
+test('no bytes but those of a signer are a manifest', () => {
+  const manifest = {
+    ...{ key: 'key', date: '20260101T000000.000Z', sequence: 1 },
+    artifacts: [{ name: 'key.state.20260101T000000.000Z.json', sizeBytes: 1, sha256: '0'.repeat(64) }]
+  }
+  const bytes = encodeManifest(manifest, privateKey)
+  assert.deepEqual(decodeManifest(bytes, 'name', 'key', [publicKey]), manifest)
+  assert.throws(() => decodeManifest(bytes, 'name', 'other', [publicKey]), { code: 'IBT_MANIFEST_INVALID' })
+  assert.throws(() => decodeManifest(bytes, 'name', 'key', []), { code: 'IBT_MANIFEST_INVALID' })
+  fc.assert(
+    fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+      const other = Buffer.from(bytes)
+      other[at]! ^= flip
+      try {
+        assert.deepEqual(decodeManifest(other, 'name', 'key', [publicKey]), manifest)
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'IBT_MANIFEST_INVALID')
+      }
+    })
+  )
+  fc.assert(
+    fc.property(fc.uint8Array(), bytes => {
+      assert.throws(() => decodeManifest(Buffer.from(bytes), 'name', 'key', [publicKey]), {
+        code: 'IBT_MANIFEST_INVALID'
+      })
+    })
+  )
+})
