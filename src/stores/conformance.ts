@@ -12,9 +12,13 @@ export interface ConformanceOptions {
   readonly timeoutMs?: number | undefined
   /** Called with the store after each test, also after one that failed: removes what it left. */
   readonly teardown?: ((store: Store) => unknown) | undefined
+  /** Also puts and lists 1,001 names: more than S3 lists at a time. */
+  readonly many?: boolean | undefined
 }
 
 const TIMEOUT_MS = 30_000
+const MANY_NAMES = 1001
+const PUTS_AT_ONCE = 16
 
 /** Names that every store must take. */
 const ODD_NAMES: readonly string[] = ['-', 'a b', '%2F%41', 'ünï-😀', 'a..b', 'UPPER', '\'"*?[x]', 'n'.repeat(200)]
@@ -27,9 +31,9 @@ const BAD_NAMES: readonly string[] = ['', '.', '..', '.hidden', 'a/b', '/a', 'a\
 export function storeConformance(
   name: string,
   makeStore: () => Store | Promise<Store>,
-  { test, timeoutMs = TIMEOUT_MS, teardown }: ConformanceOptions
+  { test, timeoutMs = TIMEOUT_MS, teardown, many = false }: ConformanceOptions
 ): void {
-  for (const [title, check] of Object.entries(CHECKS)) {
+  for (const [title, check] of Object.entries(many ? { ...CHECKS, ...MANY_CHECKS } : CHECKS)) {
     test(`${name}: ${title}`, async () => {
       const store = await makeStore()
       try {
@@ -352,6 +356,20 @@ export const CHECKS: Readonly<Record<string, (store: Store) => Promise<void>>> =
     }
     await store.delete('name')
     assert.deepEqual(await names(store), [])
+  }
+}
+
+/** For stores of which a thousand puts can be asked. */
+export const MANY_CHECKS: typeof CHECKS = {
+  [`lists ${MANY_NAMES} names, each once and in order`]: async store => {
+    const wanted = Array.from({ length: MANY_NAMES }, (_, i) => `name-${String(i).padStart(5, '0')}`)
+    const queue = wanted.values()
+    const worker = async () => {
+      for (const name of queue) await store.put(name, [toBytes(name)])
+    }
+    await Promise.all(Array.from({ length: PUTS_AT_ONCE }, worker))
+    const listed = (await names(store)).map(([name]) => name)
+    if (listed.join() !== wanted.join()) throw new Error(`${listed.length} names were listed, or in another order`)
   }
 }
 

@@ -2,14 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { BackupError, isBackupError } from '../errors.js'
 import { onAbort } from '../flow/on-abort.js'
 import type { Store, StoredName } from '../types.js'
-import { CHECKS, endsWithin } from './conformance.js'
+import { CHECKS, endsWithin, MANY_CHECKS } from './conformance.js'
 import { toBytes } from './hand-source.js'
 import { readingChecks } from './reading-checks.js'
 import { isStoredName } from './stored-name.js'
 
-/** Names that are put with `many`: more than S3 lists at a time. */
-const MANY_NAMES = 1001
-const PUTS_AT_ONCE = 16
 const TIMEOUT_MS = 120_000
 
 /** Options of `validateStore`. */
@@ -56,7 +53,7 @@ export async function validateStore(store: Store, options: ValidateOptions = {})
   signal?.throwIfAborted()
   const trial = new Trial(store, timeoutMs, signal)
   const isReadOnly = await trial.isReadOnly()
-  const checks = Object.entries(isReadOnly ? readingChecks(store) : many ? { ...CHECKS, [MANY]: listsMany } : CHECKS)
+  const checks = Object.entries(isReadOnly ? readingChecks(store) : many ? { ...CHECKS, ...MANY_CHECKS } : CHECKS)
   const promises: TriedPromise[] = []
   for (const [title, check] of checks) {
     const promise = await trial.try(title, check)
@@ -65,20 +62,6 @@ export async function validateStore(store: Store, options: ValidateOptions = {})
     onPromise?.(promise)
   }
   return { store: store.id, isReadOnly, promises, leftNames: trial.leftNames }
-}
-
-const MANY = `lists ${MANY_NAMES} names, each once and in order`
-
-async function listsMany(store: Store): Promise<void> {
-  const names = Array.from({ length: MANY_NAMES }, (_, i) => `name-${String(i).padStart(5, '0')}`)
-  const queue = names.values()
-  const worker = async () => {
-    for (const name of queue) await store.put(name, [toBytes(name)])
-  }
-  await Promise.all(Array.from({ length: PUTS_AT_ONCE }, worker))
-  const listed: string[] = []
-  for await (const { name } of store.list()) listed.push(name)
-  if (listed.join() !== names.join()) throw new Error(`${listed.length} names were listed, or in another order`)
 }
 
 /** One after the other, each promise is tried in a part of the store that is empty. */

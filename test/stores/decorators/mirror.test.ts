@@ -21,7 +21,8 @@ import { temporaryDirectory } from '../../native/tree.js'
 const disk = () => directoryStore(temporaryDirectory({ after } as TestContext))
 const plain = () => wrapStore(memoryStore(), { create: undefined, retain: undefined, clean: undefined })
 
-storeConformance('mirror', () => mirror([memoryStore(), disk()]), { test })
+storeConformance('mirror', () => mirror([memoryStore(), memoryStore()]), { test, many: true })
+storeConformance('mirror on a disk, too', () => mirror([memoryStore(), disk()]), { test })
 storeConformance('mirror of one', () => mirror([memoryStore()]), { test })
 storeConformance(
   'mirror that drops',

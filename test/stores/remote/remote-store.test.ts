@@ -4,7 +4,6 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { fullBackup, incrementalBackup, restoreBackup, verifyBackup } from '../../../src/index.js'
@@ -79,7 +78,7 @@ function relay(near: Socket, port: number, latencyMs: number): void {
 
 const names = async (store: Store) => (await collect(store.list())).map(({ name }) => name)
 
-storeConformance('a store over TCP', async () => (await overTcp(memoryStore())).store, { test })
+storeConformance('a store over TCP', async () => (await overTcp(memoryStore())).store, { test, many: true })
 storeConformance('a store over TCP with latency', async () => (await overTcp(memoryStore(), {}, 3)).store, { test })
 
 /** A source, and what a backup needs. */
@@ -311,12 +310,16 @@ test('a peer that says nothing is left after the timeout; one that falls silent 
   const mute = await listen(() => {})
   const connectTo = (server: Server) => () => connect(portOf(server), '127.0.0.1')
   await assert.rejects(remoteStore(connectTo(mute), { timeoutMs: 30 }), { code: 'IBT_STORE_FAILED' })
-  const stopped = await listen(socket => {
-    const ended = serveStore(socket, memoryStore())
-    globalThis.setTimeout(() => socket.pause().removeAllListeners('readable'), 50)
-    return ended
+  const server = await listen(socket => serveStore(socket, memoryStore()))
+  let isSilent = false
+  const proxy = await listen(near => {
+    const far = connect(portOf(server), '127.0.0.1')
+    near.on('data', chunk => isSilent || far.write(chunk)).on('close', () => far.destroy())
+    far.on('data', chunk => isSilent || near.write(chunk)).on('close', () => near.destroy())
   })
-  const store = await remoteStore(connectTo(stopped), { keepAliveMs: 40 })
-  await setTimeout(60)
+  const store = await remoteStore(connectTo(proxy), { keepAliveMs: 1000 })
+  opened.push(store)
+  await store.put('name', [Buffer.from('x')])
+  isSilent = true
   await assert.rejects(store.put('name', new HandSource()), { code: 'IBT_STORE_FAILED' })
 })
