@@ -1,9 +1,15 @@
 import type { Command } from 'commander'
 import { parseCodec } from '../codec/index.js'
+import type { Rate } from '../flow/rate.js'
+import { parseRate } from '../flow/rate-text.js'
+import { type NodeWritable, toNodeWritable } from '../interop/node.js'
 import { returnFreedMemory, setJobs } from '../native.js'
 import type { BackupOptions } from '../pipelines/options.js'
 import type { PlaceOptions } from '../places/options.js'
-import type { Cipher, Codec, Reading } from '../types.js'
+import { toStore } from '../places/places.js'
+import { limitRate } from '../stages/limit-rate.js'
+import { rateLimited } from '../stores/decorators/rate-limited.js'
+import type { Cipher, Codec, Reading, Sink } from '../types.js'
 import { checkText } from './arguments.js'
 import type { ConfigValues } from './config.js'
 import { UsageError } from './exit.js'
@@ -20,6 +26,7 @@ export interface CommonValues extends ReporterOptions, StoreValues, KeyValues, S
   readonly signs?: boolean
   readonly cache?: string | false
   readonly jobs?: number
+  readonly limitRate?: Rate
 }
 
 /** What of a source is looked at, and how. */
@@ -77,6 +84,7 @@ export function addCommonOptions(command: Command): Command {
     .option('--quiet', 'print neither report nor warnings')
     .option('--no-progress', 'print no progress line')
     .option('--jobs <n>', 'number of threads that read, hash and sign', parseCount)
+    .option('--limit-rate <rate>', 'bytes per second to the store, and from it: 2M, 500k', parseLimit)
   return addKeyOptions(common)
 }
 
@@ -160,7 +168,10 @@ export function toPlaceOptions(
   const { cipher, encrypt = configured?.encrypt, localState = configured?.localState } = toKeys(values)
   const codecs = cipher === undefined ? configured?.codecs : [cipher, ...othersThan(cipher, configured?.codecs ?? [])]
   const signing = readSigningKeys(values, values.signs === true)
-  return { store: storeOf(values), cache: cacheOf(values), codecs, encrypt, localState, ...signing, signal }
+  const store = storeOf(values)
+  const slowed =
+    values.limitRate === undefined || store === undefined ? store : rateLimited(toStore(store), values.limitRate)
+  return { store: slowed, cache: cacheOf(values), codecs, encrypt, localState, ...signing, signal }
 }
 
 /** What is typed is stronger than the config. */
@@ -244,6 +255,21 @@ export function parseSeconds(text: string): number {
   const seconds = Number(text)
   if (text.trim() !== '' && Number.isFinite(seconds) && seconds >= 0) return seconds
   throw new UsageError(`'${text}' is not a number of seconds`)
+}
+
+export function parseLimit(text: string): Rate {
+  try {
+    return parseRate(text)
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
+/** A stream that bytes go into, at most at a rate if one is given. */
+export function limited(output: NodeWritable, rate: Rate | undefined): NodeWritable | Sink<Uint8Array> {
+  if (rate === undefined) return output
+  const sink = toNodeWritable(output)
+  return (source, context) => sink(limitRate<Uint8Array>(rate)(source, context), context)
 }
 
 export function parsePort(text: string): number {

@@ -63,6 +63,25 @@ test('ibt send talks to an ibt receive that it starts', oracle('rsync'), async t
   assertSameTree(join(base, 'out'), source)
 })
 
+test('--limit-rate slows what goes to a store and over a connection down', async t => {
+  const { source, store } = makeSource(t, 400_000)
+  const rate = ['--limit-rate', '400k']
+  for (const args of [
+    ['full', source, '--store', store, '--no-cache'],
+    ['send', source, '--full', '--to-command', `${RECEIVE} --store '${store}'`],
+    ['full', source, '--out', '-', '--no-cache']
+  ]) {
+    const begun = performance.now()
+    const { code, stderr } = await start(...args, ...rate).ended
+    assert.equal(code, 0, stderr)
+    // 400 kB, of which a tenth of a second's worth may come at once.
+    assert.ok(performance.now() - begun > 800, args[0])
+  }
+  const wrong = await start('full', source, '--store', store, '--limit-rate', 'fast').ended
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /Not a rate as in 2M/)
+})
+
 test('ibt send and ibt receive talk over stdin and stdout', async t => {
   const { source, store } = makeSource(t)
   const sender = start('send', source)

@@ -9,9 +9,10 @@ import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { keyNotes } from '../keys.js'
 import { filesOf } from '../names.js'
-import { type BackupValues, toBackupOptions } from '../options.js'
+import { type BackupValues, limited, toBackupOptions } from '../options.js'
 import { describeFullReason, largestLines } from '../reasons.js'
 import { Reporter } from '../reporter.js'
+import { chooseStore } from '../store.js'
 import { tarFailed, tarReporter } from '../tar-output.js'
 import { closeStdin, isTarSource, tarOnStdin } from '../tar-source.js'
 
@@ -39,7 +40,7 @@ async function backUpPath(level: Level, source: string, values: BackupValues, si
   const reporter = values.out === undefined ? new Reporter(values) : tarReporter(values)
   const isTar = isTarSource(source, values)
   const options = toBackupOptions(values, signal)
-  if (values.temporary) reporter.warn(`Backups are stored in ${options.store}, which a restart may empty`)
+  if (values.temporary) reporter.warn(`Backups are stored in ${chooseStore(values)}, which a restart may empty`)
   const rules = { ...options.rules, files: filesOf(values) }
   const { sourceId = TAR_SOURCE_ID } = values
   const tar = isTar ? { sourceId, stages: { walk: tarOnStdin(values) } } : {}
@@ -79,12 +80,15 @@ export function reportCode({ skippedEntries, suspectFiles }: BackupReport): numb
 const KINDS = { full: 'full', incremental: 'incremental', backup: 'auto' } as const
 
 /** Backs up into a bundle on stdout. */
-function toStdout(name: keyof typeof KINDS, { cache, volumeSize }: BackupValues) {
+function toStdout(name: keyof typeof KINDS, { cache, volumeSize, limitRate }: BackupValues) {
   const sent = typeof cache === 'string' ? join(cache, 'sent') : cache
   return (source: string, options: StreamBackupOptions) =>
-    streamBackup(source, process.stdout, { ...options, kind: KINDS[name], sent, volumeBytes: volumeSize }).catch(
-      tarFailed
-    )
+    streamBackup(source, limited(process.stdout, limitRate), {
+      ...options,
+      kind: KINDS[name],
+      sent,
+      volumeBytes: volumeSize
+    }).catch(tarFailed)
 }
 
 /** @throws UsageError */

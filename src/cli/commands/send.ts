@@ -3,7 +3,7 @@ import { sendBackup } from '../../pipelines/send-backup.js'
 import { Child } from '../child.js'
 import { countBytes } from '../count-ahead.js'
 import { Exit, UsageError } from '../exit.js'
-import { type BackupValues, toSourceOptions } from '../options.js'
+import { type BackupValues, limited, toSourceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 import { describe } from './backup.js'
 
@@ -22,7 +22,8 @@ export async function runSend(source: string, values: SendValues, signal: AbortS
   if (values.jobs !== undefined) setJobs(values.jobs)
   const reporter = new Reporter(toCommand === undefined ? { ...values, output: process.stderr } : values)
   const child = toCommand === undefined ? undefined : new Child(toCommand)
-  const ends = child?.ends ?? { readable: process.stdin, writable: process.stdout }
+  const { readable, writable } = child?.ends ?? { readable: process.stdin, writable: process.stdout }
+  const ends = { readable, writable: limited(writable, values.limitRate) }
   const { rules, detection } = toSourceOptions(values)
   try {
     reporter.countBy(signal => countBytes(source, rules ?? {}, signal))

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { parseCodec } from '../../codec/index.js'
 import { MANUAL } from '../manual.js'
-import { addSourceOptions, collect, parseChain, parseCount, parsePort, parseSeconds } from '../options.js'
+import { addSourceOptions, collect, parseChain, parseCount, parseLimit, parsePort, parseSeconds } from '../options.js'
 import { type Answer, addReader } from './reader.js'
 
 /** Commands at the two ends of a connection. */
@@ -22,6 +22,7 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
     .option('--quiet', 'print neither report nor warnings')
     .option('--no-progress', 'print no progress line')
     .option('--jobs <n>', 'number of threads that read, hash and sign', parseCount)
+    .option('--limit-rate <rate>', 'bytes per second that are sent: 2M, 500k', parseLimit)
     .addHelpText('after', SEND_HELP)
     .action(async (source, values) => {
       const { runSend } = await import('../commands/send.js')
