@@ -9,6 +9,7 @@ import {
   directoryStore,
   faulty,
   memoryStore,
+  opaqueNames,
   prefixed,
   rateLimited,
   readOnly,
@@ -22,6 +23,7 @@ import { bytesOf, collect } from '../../helpers/entries.js'
 import { temporaryDirectory } from '../../native/tree.js'
 
 const DATE = '20260101T000000.000Z'
+const SECRET = 'a secret of 24 bytes ...'
 
 const DECORATED: Readonly<Record<string, (path: string) => Store>> = {
   rateLimited: () => rateLimited(memoryStore(), '1G'),
@@ -35,6 +37,15 @@ const DECORATED: Readonly<Record<string, (path: string) => Store>> = {
 for (const [name, make] of Object.entries(DECORATED)) {
   storeConformance(name, () => make(temporaryDirectory({ after } as TestContext)), { test })
 }
+
+// Long names do not fit: the rest of what a store promises is kept.
+storeConformance(
+  'opaqueNames',
+  () => opaqueNames(directoryStore(temporaryDirectory({ after } as TestContext)), SECRET),
+  {
+    test: (title, body) => (title.endsWith('takes odd names') ? undefined : test(title, body))
+  }
+)
 
 const names = async (store: Store) => (await collect(store.list())).map(({ name }) => name)
 
@@ -52,7 +63,8 @@ test('each decorator keeps the places of what it wraps', t => {
   const disk = () => directoryStore(path)
   const decorated = [
     ...[rateLimited(disk(), 1), prefixed(disk(), 'a.'), tiered({ state: memoryStore(), default: disk() })],
-    ...[delayed(disk(), 1), faulty(disk(), () => undefined), readOnly(disk()), writeOnly(disk())]
+    ...[delayed(disk(), 1), faulty(disk(), () => undefined), readOnly(disk()), writeOnly(disk())],
+    opaqueNames(disk(), SECRET)
   ]
   for (const store of decorated) assert.deepEqual(store.places, [path])
 })
@@ -178,4 +190,29 @@ test('a fault is where the plan says it is', async () => {
   assert.deepEqual(await names(inner), ['after', 'name', 'next'])
   const short = faulty(inner, () => 'short')
   assert.equal((await bytesOf(short.get('name'))).toString(), 'ab')
+})
+
+test('opaque names show neither keys nor kinds nor dates, and are nothing without their secret', async t => {
+  const { base, path, change } = source(t)
+  const inner = directoryStore(join(base, 'store'))
+  const options = { store: opaqueNames(inner, SECRET), cache: false as const, key: 'secret-key' }
+  await fullBackup(path, options)
+  change()
+  const { files } = await incrementalBackup(path, options)
+  const stored = await names(inner)
+  assert.equal(stored.length, 6)
+  for (const name of stored) assert.match(name, /^n[A-Za-z0-9_-]+$/)
+  assert.ok((await names(options.store)).includes(files[0]!.name))
+  await restoreBackup('secret-key', join(base, 'out'), options)
+  assert.deepEqual((await verifyBackup('secret-key', { ...options, readData: true })).problems, [])
+  assert.deepEqual(await names(opaqueNames(inner, 'another secret of bytes')), [])
+  await inner.put('readme.txt', [])
+  await inner.put(`${stored[0]}A`, [])
+  assert.equal((await names(options.store)).length, 6)
+  for (const odd of ['-', 'a b', '%2F%41', 'ünï-😀', 'UPPER', '\'"*?[x]', 'n'.repeat(150)]) {
+    await options.store.put(odd, [Buffer.from(odd)])
+    assert.equal(String(await bytesOf(options.store.get(odd))), odd)
+  }
+  assert.throws(() => opaqueNames(inner, 'short'), RangeError)
+  await assert.rejects(options.store.put('k'.repeat(200), []), { code: 'IBT_NAME_INVALID' })
 })
