@@ -8,6 +8,8 @@ import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { BIN, Desk } from './helpers/desk.js'
 import { oracle } from './helpers/oracle.js'
+import { S3Place } from './helpers/s3/place.js'
+import { CREDENTIALS } from './helpers/s3/server.js'
 
 const EXAMPLES = join(dirname(dirname(BIN)), 'examples')
 
@@ -229,3 +231,39 @@ test('postgres makes increments that a server starts from', oracle('pg_basebacku
     stop('restored')
   }
 })
+
+test(
+  's3-with-age stores what only its keys read, and what only its key signs',
+  oracle('age-keygen', 'openssl'),
+  async t => {
+    const desk = makeDesk(t)
+    const place = await S3Place.open()
+    const bucket = await place.bucket()
+    Object.assign(desk.env, {
+      S3_ENDPOINT: place.proxy.url,
+      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      AWS_REGION: 'us-east-1',
+      IBT_STORE: `s3://${bucket}/backups?endpoint=${encodeURIComponent(place.proxy.url)}`
+    })
+    for (const name of ['host.txt', 'recovery.txt'])
+      execFileSync('age-keygen', ['-o', desk.at(name)], { stdio: 'ignore' })
+    const recipients = ['host.txt', 'recovery.txt'].map(name => execFileSync('age-keygen', ['-y', desk.at(name)]))
+    writeFileSync(desk.at('recipients.txt'), Buffer.concat(recipients))
+    execFileSync('openssl', ['genpkey', '-algorithm', 'ed25519', '-out', desk.at('sign.pem')])
+    execFileSync('openssl', ['pkey', '-in', desk.at('sign.pem'), '-pubout', '-out', desk.at('verify.pem')])
+    for (const kind of ['full', 'incremental']) {
+      writeFileSync(desk.at('src/note.txt'), kind)
+      const example = runExample(desk, 's3-with-age.mjs', 'src', bucket, 'host.txt', 'recipients.txt', 'sign.pem')
+      const { status, stdout, stderr } = await ended(example)
+      assert.equal(status, 0, stderr)
+      assert.ok(stdout.startsWith(`${kind} backup of src`), stdout)
+    }
+    const keys = ['--identity', 'recovery.txt', '--verify-key', 'verify.pem', '--no-cache']
+    const restored = await desk.start(['restore', 'src', 'out', ...keys]).ended
+    assert.equal(restored.status, 0, restored.stderr)
+    assert.equal(readFileSync(desk.at('out/note.txt'), 'utf8'), 'incremental')
+    const locked = await desk.start(['restore', 'src', 'out2', '--no-cache']).ended
+    assert.match(locked.stderr, /IBT_KEY_MISSING/)
+  }
+)
