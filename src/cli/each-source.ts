@@ -13,6 +13,11 @@ export interface SourceEnd {
   readonly exitCode: number
 }
 
+/** Who hears how each run of several ends. */
+export interface EndValues {
+  readonly onEnd?: (end: Pick<SourceEnd, 'key' | 'exitCode'>) => void
+}
+
 /** Worse ones first: damage before a failure, a failure before a refusal, a refusal before what is done in part. */
 const WORST_FIRST: readonly number[] = [
   ...[Exit.integrity, Exit.failed, Exit.usage, Exit.refused, Exit.partial, Exit.different, Exit.done]
@@ -46,7 +51,7 @@ function whyNone({ loaded }: ConfigValues): string {
 /** Runs something for each source, in order. An error ends the run of its source alone, but for a cancel. */
 export async function eachSource(
   sources: readonly NamedSource[],
-  values: ReporterOptions,
+  values: ReporterOptions & EndValues,
   signal: AbortSignal,
   run: (source: NamedSource) => Promise<number>
 ): Promise<readonly SourceEnd[]> {
@@ -63,6 +68,7 @@ export async function eachSource(
       code = exitCode(error)
       tellFailure(error, code, values, { name, key })
     }
+    values.onEnd?.({ key, exitCode: code })
     ends.push({ name, key, exitCode: code })
   }
   return ends

@@ -31,6 +31,7 @@ const LINE = /^(\w+)(\{.*\}) (\S+)$/
  */
 export class Metrics {
   readonly #runs: { readonly trace: RunTrace; readonly ms: number }[] = []
+  readonly #codes = new Map<string, number>()
   readonly #startedMs = Date.now()
   readonly #listener = (trace: unknown) => {
     this.#runs.push({ trace: trace as RunTrace, ms: Date.now() - this.#startedMs })
@@ -38,6 +39,11 @@ export class Metrics {
 
   constructor(readonly path: string) {
     runChannel.asyncEnd.subscribe(this.#listener)
+  }
+
+  /** Where a command runs for several keys, how the run of one ended. */
+  ended(key: string, exitCode: number): void {
+    this.#codes.set(key, exitCode)
   }
 
   /** @throws what the file system throws */
@@ -50,11 +56,13 @@ export class Metrics {
       if (metric !== undefined && Object.hasOwn(HELP, metric)) lines.set(metric + labels, value!)
     }
     for (const { trace, ms } of this.#runs) {
-      const labels = labelsOf(trace)
+      const key = keyOf(trace)
+      const labels = labelsOf(trace.operation, key)
+      const code = this.#codes.get(key) ?? exitCode
       for (const metric of Object.keys(HELP)) {
         if (metric !== 'ibt_run_success_time_seconds') lines.delete(metric + labels)
       }
-      for (const [metric, value] of samplesOf(trace, ms, exitCode)) lines.set(metric + labels, String(value))
+      for (const [metric, value] of samplesOf(trace, ms, code)) lines.set(metric + labels, String(value))
     }
     await replaceFile(this.path, render(lines))
   }
@@ -83,9 +91,12 @@ function samplesOf({ result }: RunTrace, ms: number, exitCode: number): Sample[]
   )
 }
 
-function labelsOf({ operation, key, result }: RunTrace): string {
-  const name = key ?? (Object(result) as { readonly key?: unknown }).key ?? ''
-  const text = String(name).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+function keyOf({ key, result }: RunTrace): string {
+  return String(key ?? (Object(result) as { readonly key?: unknown }).key ?? '')
+}
+
+function labelsOf(operation: string, key: string): string {
+  const text = key.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
   return `{operation="${operation}",key="${text}"}`
 }
 

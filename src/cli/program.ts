@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { BackupError, isBackupError } from '../errors.js'
 import { toolVersion } from '../pipelines/tool-version.js'
 import { applyConfig } from './config.js'
+import type { EndValues } from './each-source.js'
 import { describeError, Exit, exitCode, UsageError } from './exit.js'
 import { HELP_COLUMNS, printHelp, topicList } from './help.js'
 import { MANUAL } from './manual.js'
@@ -52,7 +53,11 @@ async function measured(program: Command, signal: AbortSignal, run: () => Promis
     metrics?.write(code).catch(error => say(`ibt: Cannot write the metrics: ${describeError(error)}\n`))
   program.hook('preAction', async (_, command) => {
     const { metrics: path } = command.opts()
-    if (path !== undefined) metrics = new (await import('./metrics.js')).Metrics(path)
+    if (path === undefined) return
+    const made = new (await import('./metrics.js')).Metrics(path)
+    const onEnd: EndValues['onEnd'] = ({ key, exitCode }) => made.ended(key, exitCode)
+    command.setOptionValueWithSource('onEnd', onEnd, 'implied')
+    metrics = made
   })
   try {
     await write(await run())
@@ -133,7 +138,7 @@ export function buildProgram(signal: AbortSignal, answer: Answer): Command {
 }
 
 /** Commands that change which states there are. */
-const SIGNING = new Set('full incremental backup merge prune undelete import erase sign'.split(' '))
+const SIGNING = new Set('full incremental backup merge prune undelete import receive erase sign'.split(' '))
 
 const MEASURED = new Set('full incremental backup restore verify drill merge prune clean import export'.split(' '))
 

@@ -1,6 +1,6 @@
 import { withCodec } from '../codec/index.js'
 import { isBackupError } from '../errors.js'
-import { openPlaces } from '../places/places.js'
+import { openPlaces, placesOf } from '../places/places.js'
 import { chooseLevel } from '../plan/level.js'
 import { Chain } from '../stores/chain.js'
 import { checkSource, nameSource } from './backup-run.js'
@@ -15,8 +15,7 @@ import type { RunOptions } from './options.js'
  * @throws BackupError IBT_LOCKED, IBT_SOURCE_MISMATCH, and what finding out takes.
  */
 export async function mergeFirst(source: string | Uint8Array, options: RunOptions): Promise<MergeReport | undefined> {
-  const { store, cache, localState, codec, encrypt, sourceId, allowSourceMismatch, lockWaitMs, onError, signal } =
-    options
+  const { codec, encrypt, sourceId, allowSourceMismatch, lockWaitMs, onError, signal } = options
   const codecs = withCodec(options.codecs ?? [], encrypt)
   const { root, key } = nameSource(source, options)
   const chain = await Chain.open(openPlaces(options).cached, key, { codecs, signal })
@@ -26,9 +25,8 @@ export async function mergeFirst(source: string | Uint8Array, options: RunOption
   const { merge } = await chooseLevel(chain, newest, options)
   if (merge === undefined) return undefined
   const which = merge.from === undefined ? { at: newest } : { from: merge.from, to: newest }
-  const places = { store, cache, localState }
   try {
-    return await mergeBackups(key, { ...places, codec, codecs, encrypt, lockWaitMs, onError, signal, ...which })
+    return await mergeBackups(key, { ...placesOf(options), codec, codecs, encrypt, lockWaitMs, onError, ...which })
   } catch (error) {
     if (signal?.aborted || !isBackupError(error) || error.code === 'IBT_LOCKED') throw error
     onError?.(error)

@@ -7,7 +7,7 @@ import { Needs } from '../lifecycle/needs.js'
 import type { LockedOptions } from '../lifecycle/options.js'
 import { type PrunePlan, planPrune } from '../lifecycle/plan.js'
 import { type Swept, sweep } from '../lifecycle/sweep.js'
-import { openPlaces, type Places } from '../places/places.js'
+import { openPlaces, type Places, placesOf } from '../places/places.js'
 import { type Kept, keptBackups } from '../retention/evaluate.js'
 import { type KeepOptions, parseRules, type Rule } from '../retention/rules.js'
 import { pruneCache } from '../stores/cached-store.js'
@@ -111,8 +111,8 @@ async function mergeFirst(
 ): Promise<boolean> {
   const { plan } = await makePlan(places, key, rules, new Needs(), options)
   options.onPlan?.(plan)
-  const { store, cache, localState, codecs, encrypt, signal, lockWaitMs, onError } = options
-  const own = { store, cache, localState, codecs, encrypt, signal, lockWaitMs, onError }
+  const { encrypt, lockWaitMs, onError } = options
+  const own = { ...placesOf(options), encrypt, lockWaitMs, onError }
   for (const merge of plan.merges) {
     await mergeBackups(key, { ...own, ...merge })
   }

@@ -92,6 +92,12 @@ export interface Places {
   readonly peeked: Store
 }
 
+/** Where backups are, of the options of a run: for another run within it, which has to sign and to read as it does. */
+export function placesOf(options: PlaceOptions): Required<PlaceOptions> {
+  const { store, cache, codecs, localState, signKey, verifyKeys, signal } = options
+  return { store, cache, codecs, localState, signKey, verifyKeys, signal }
+}
+
 /** @throws TypeError, or what `node:crypto` throws, for keys that are none */
 export function openPlaces(options: PlaceOptions): Places {
   const { store, cache, localState, cached, peeked } = openUnsigned(options)

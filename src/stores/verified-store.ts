@@ -51,7 +51,7 @@ export function verifiedStore(inner: Store, places: ManifestPlaces): Store {
 
   /** Reads all of an artifact. @throws BackupError IBT_NOT_SIGNED, IBT_HASH_MISMATCH */
   async function prove(name: string, key: string, options: StoreOptions): Promise<Proven> {
-    const artifact = (await once(signed, key, () => artifactsOf(key, options))).get(name)
+    const artifact = await find(name, key, options)
     if (artifact === undefined) {
       // Whether it is there at all is what some ask.
       for await (const _ of inner.get(name, { start: 0, end: 1 }, options)) break
@@ -69,6 +69,15 @@ export function verifiedStore(inner: Store, places: ManifestPlaces): Store {
     if (found === artifact.sha256) return { sizeBytes, digests: Buffer.concat(digests) }
     const message = `${name} has the SHA-256 ${found}, but ${artifact.sha256} was signed`
     throw new BackupError('IBT_HASH_MISMATCH', message, { path: name })
+  }
+
+  /** Another run, or another view of the store, may have signed it since the manifest was read. */
+  async function find(name: string, key: string, options: StoreOptions): Promise<SignedArtifact | undefined> {
+    const known = signed.has(key)
+    const artifact = (await once(signed, key, () => artifactsOf(key, options))).get(name)
+    if (artifact !== undefined || !known) return artifact
+    signed.delete(key)
+    return (await once(signed, key, () => artifactsOf(key, options))).get(name)
   }
 
   async function artifactsOf(key: string, options: StoreOptions): Promise<ReadonlyMap<string, SignedArtifact>> {

@@ -46,6 +46,28 @@ test('--metrics writes the outcome of runs, and keeps those of others', t => {
   assert.match(unwritable.stderr, /Cannot write the metrics/)
 })
 
+test('--metrics of several sources has the outcome of each', t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('good'))
+  const sources = { good: { path: './good' }, gone: { path: './gone' } }
+  writeFileSync(desk.at('ibt.config.json'), JSON.stringify({ sources }))
+  assert.equal(desk.ibt('backup', '--metrics', desk.at('ibt.prom')).status, 1)
+  const found = samples(desk)
+  assert.equal(found.get('ibt_run_exit_code{operation="backup",key="good"}'), 0)
+  assert.ok(found.has('ibt_run_success_time_seconds{operation="backup",key="good"}'))
+  assert.equal(found.get('ibt_run_exit_code{operation="backup",key="gone"}'), 1)
+  assert.ok(!found.has('ibt_run_success_time_seconds{operation="backup",key="gone"}'))
+
+  writeFileSync(desk.at('store/good.state.20200101T000000.000Z.json.zst'), 'no state')
+  mkdirSync(desk.at('gone'))
+  assert.equal(desk.ibt('backup', 'gone').status, 0)
+  const all = desk.ibt('prune', '--all', '--keep-last', '9', '--metrics', desk.at('ibt.prom'))
+  assert.notEqual(all.status, 0)
+  const pruned = samples(desk)
+  assert.equal(pruned.get('ibt_run_exit_code{operation="prune",key="good"}'), all.status)
+  assert.equal(pruned.get('ibt_run_exit_code{operation="prune",key="gone"}'), 0)
+})
+
 const PARSE = `
 import sys
 from prometheus_client.parser import text_string_to_metric_families

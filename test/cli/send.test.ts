@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -41,6 +42,20 @@ function makeSource(t: TestContext, sizeBytes = 3_000_000) {
   writeFileSync(join(source, 'large'), createRandom(1).bytes(sizeBytes))
   return { base, source, store, options: { store, cache: false } as const }
 }
+
+test('ibt receive signs what it stores', async t => {
+  const { base, source, store, options } = makeSource(t, 300_000)
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  writeFileSync(join(base, 'sign.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  const receive = `${RECEIVE} --store '${store}' --sign-key '${join(base, 'sign.pem')}'`
+  for (const kind of ['full', 'incremental']) {
+    appendFileSync(join(source, 'large'), kind)
+    const { code, stderr } = await start('send', source, '--to-command', receive).ended
+    assert.equal(code, 0, stderr)
+    const { problems } = await verifyBackup('source', { ...options, verifyKeys: [publicKey], readData: true })
+    assert.deepEqual(problems, [])
+  }
+})
 
 test('ibt send talks to an ibt receive that it starts', oracle('rsync'), async t => {
   const { base, source, store, options } = makeSource(t)

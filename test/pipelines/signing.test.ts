@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { decodeManifest, encodeManifest } from '../../src/format/manifest.js'
 import {
+  autoBackup,
   backupEntries,
   cleanBackups,
   fullBackup,
@@ -78,6 +79,22 @@ test('signed backups are restored by whoever has the public key, after every cha
   await cleanBackups('src', { ...signs, graceMs: 0 })
   await check()
   for await (const _ of listEntries('src', { ...reads, cache: false }));
+})
+
+test('merges that a prune and a backup begin are signed', async t => {
+  const { desk, signs, reads, backup } = await makeSigned(t)
+  const check = async () => assert.deepEqual((await verifyBackup('src', { ...reads, readData: true })).problems, [])
+  writeFileSync(desk.at('src/stays'), Buffer.alloc(100_000, 7))
+  for (const content of ['one ', 'two ', 'three ', 'four ']) await backup(content)
+  await pruneBackups('src', { ...signs, keepLast: 1, merge: true })
+  assert.equal(stored(desk, '.asof-').length > 0, true)
+  await check()
+  const merged = stored(desk, '.asof-').length
+  await backup('five ')
+  writeFileSync(desk.at('src/file'), 'six '.repeat(20_000))
+  await autoBackup(desk.at('src'), { ...signs, maxChain: 1, merge: true, onError: error => assert.fail(error) })
+  assert.equal(stored(desk, '.asof-').length > merged, true)
+  await check()
 })
 
 test('a state or sigvault that is altered, exchanged or not signed is refused', async t => {

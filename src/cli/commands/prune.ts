@@ -3,7 +3,7 @@ import { isBackupError } from '../../errors.js'
 import type { PlannedBackup, PruneAction, PrunePlan } from '../../lifecycle/plan.js'
 import { type PruneReport, pruneBackups } from '../../pipelines/prune.js'
 import { hasRules, type KeepOptions, parseRules } from '../../retention/rules.js'
-import { forKeys } from '../each-source.js'
+import { type EndValues, forKeys } from '../each-source.js'
 import { describeError, Exit, exitCode, UsageError } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
 import { toJsonLine } from '../json.js'
@@ -13,7 +13,7 @@ import { Reporter } from '../reporter.js'
 import { keysOf } from '../store.js'
 import { sweptLines } from './clean.js'
 
-export interface PruneValues extends CommonValues, KeepValues {
+export interface PruneValues extends CommonValues, KeepValues, EndValues {
   readonly all?: boolean
   readonly dryRun?: boolean
   readonly merge?: boolean
@@ -39,14 +39,17 @@ async function pruneAll(values: PruneValues, signal: AbortSignal): Promise<numbe
   let code: number = Exit.done
   for (const key of await keysOf(toPlaceOptions(values, signal))) {
     const configured = loaded?.sources.find(source => source.key === key) ?? loaded
+    let ended: number = Exit.done
     try {
-      await pruneOne(key, { ...values, ...(configured && { configured }) }, signal)
+      ended = await pruneOne(key, { ...values, ...(configured && { configured }) }, signal)
     } catch (error) {
       // The other keys have nothing to do with it.
       if (signal.aborted || !isBackupError(error)) throw error
       new Reporter(values).warn(describeError(error))
-      code = Math.max(code, exitCode(error))
+      ended = exitCode(error)
+      code = Math.max(code, ended)
     }
+    values.onEnd?.({ key, exitCode: ended })
   }
   return code
 }
