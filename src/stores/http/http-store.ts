@@ -1,4 +1,5 @@
 import { BackupError } from '../../errors.js'
+import { Patience } from '../../flow/patience.js'
 import type { Store, StoredName } from '../../types.js'
 import { notAllowed } from '../decorators/restricted.js'
 import { defineStore } from '../define-store.js'
@@ -8,7 +9,7 @@ import { compareStoredNames, notFound } from '../stored-name.js'
 import { type Listed, parseListing } from './listing.js'
 import { type Client, isMissing, readRange, readSize, statusError } from './read-range.js'
 import { keepAlive, request } from './request.js'
-import { Patience } from './retry.js'
+import { HTTP_JUDGEMENT } from './retry.js'
 
 /** Sizes that are asked for at a time, where a listing has none. */
 const SIZES_AT_ONCE = 8
@@ -142,7 +143,7 @@ async function readIndex(
   directory: URL,
   signal: AbortSignal | undefined
 ): Promise<Listed[] | number> {
-  const patience = new Patience(client, signal)
+  const patience = new Patience(client, HTTP_JUDGEMENT, signal)
   for (;;) {
     try {
       const answer = await request('GET', url, { accept: 'application/json, text/html;q=0.9' }, client, signal)

@@ -1,6 +1,7 @@
+import { Patience, type Retries } from '../../flow/patience.js'
 import type { ByteRange } from '../../types.js'
 import { type Answer, type Requests, request, StatusError } from './request.js'
-import { Patience, type Retries } from './retry.js'
+import { HTTP_JUDGEMENT } from './retry.js'
 
 /** How a store asks. */
 export type Client = Requests & Retries
@@ -29,7 +30,7 @@ export async function* readRange(
   { start, end = Infinity }: ByteRange,
   signal: AbortSignal | undefined
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const patience = new Patience(client, signal)
+  const patience = new Patience(client, HTTP_JUDGEMENT, signal)
   let at = start
   let version: Version | undefined
   for (;;) {
@@ -58,7 +59,7 @@ export async function* readRange(
 
 /** The size of a content; undefined if there is none. */
 export async function readSize(client: Client, url: URL, signal: AbortSignal | undefined): Promise<number | undefined> {
-  const patience = new Patience(client, signal)
+  const patience = new Patience(client, HTTP_JUDGEMENT, signal)
   for (;;) {
     try {
       const answer = await request('HEAD', url, {}, client, signal)

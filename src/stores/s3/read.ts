@@ -1,12 +1,14 @@
 import type { Readable } from 'node:stream'
-import { setTimeout } from 'node:timers/promises'
 import { S3_RESUME_MS, S3_RESUMES } from '../../constants.js'
 import { BackupError } from '../../errors.js'
 import { onAbort } from '../../flow/on-abort.js'
+import { Patience } from '../../flow/patience.js'
 import type { ByteRange } from '../../types.js'
 import type { Connection } from './connection.js'
 import { statusOf } from './explain.js'
 import { headObject } from './head.js'
+
+const RETRIES = { retries: S3_RESUMES, retryDelayMs: S3_RESUME_MS }
 
 /**
  * The bytes of an object. A connection that breaks is opened again where it broke, up to `S3_RESUMES` times without a
@@ -22,7 +24,8 @@ export async function* readObject(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   // A range of HTTP has a byte at least.
   if (end === start) return void (await headObject(connection, name, signal))
-  let [at, last, failures] = [start, Infinity, 0]
+  const patience = new Patience(RETRIES, { isTransient: () => true }, signal)
+  let [at, last] = [start, Infinity]
   let etag: string | undefined
   for (;;) {
     const answer = await open(connection, name, { start: at, end }, etag, signal)
@@ -35,7 +38,7 @@ export async function* readObject(
     try {
       for await (const chunk of body) {
         at += chunk.length
-        failures = 0
+        patience.renew()
         yield chunk
       }
     } catch (error) {
@@ -48,8 +51,7 @@ export async function* readObject(
     }
     signal?.throwIfAborted()
     if (broken === undefined && (at === last || last === Infinity)) return
-    if (++failures > S3_RESUMES) throw cut(name, at, broken)
-    await setTimeout(S3_RESUME_MS * 2 ** (failures - 1), undefined, { signal })
+    await patience.pause(cut(name, at, broken))
   }
 }
 

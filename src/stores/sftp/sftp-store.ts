@@ -149,7 +149,7 @@ async function* readOn(
         connection.closeUnheard(handle)
       }
     } catch (error) {
-      await attempts.next(error)
+      await attempts.pause(error)
     }
   }
 }

@@ -1,12 +1,8 @@
-import { setTimeout } from 'node:timers/promises'
 import { untilAbort } from '../../flow/abortable.js'
+import { type Judgement, Patience, type Retries } from '../../flow/patience.js'
 import { type Connection, ConnectionError } from './connection.js'
 
-/** How often and after how long a call that the connection broke is repeated. */
-export interface Retries {
-  readonly retries: number
-  readonly retryDelayMs: number
-}
+const JUDGEMENT: Judgement = { isTransient: error => error instanceof ConnectionError }
 
 /** The connection of a store: made when it is first needed, shared by all calls, made anew when it broke. */
 export class SharedConnection {
@@ -26,7 +22,7 @@ export class SharedConnection {
       try {
         return await untilAbort(this.#connected().then(call), signal)
       } catch (error) {
-        await attempts.next(error)
+        await attempts.pause(error)
       }
     }
   }
@@ -36,8 +32,8 @@ export class SharedConnection {
     return untilAbort(this.#connected(), signal)
   }
 
-  attempts(signal: AbortSignal | undefined): Attempts {
-    return new Attempts(this.retries, signal)
+  attempts(signal: AbortSignal | undefined): Patience {
+    return new Patience(this.retries, JUDGEMENT, signal)
   }
 
   close(): void {
@@ -63,27 +59,5 @@ export class SharedConnection {
       })
     }
     return this.#current ?? this.#connected()
-  }
-}
-
-/** Counts the failures of one call, one after the other. */
-export class Attempts {
-  #failures = 0
-
-  constructor(
-    readonly retries: Retries,
-    readonly signal: AbortSignal | undefined
-  ) {}
-
-  /** Something has been done: the next failure is the first again. */
-  renew(): void {
-    this.#failures = 0
-  }
-
-  /** Waits before the next attempt. @throws the error if that would not help, or there were too many */
-  async next(error: unknown): Promise<void> {
-    const { retries, retryDelayMs } = this.retries
-    if (!(error instanceof ConnectionError) || this.#failures >= retries) throw error
-    await untilAbort(setTimeout(retryDelayMs * 2 ** this.#failures++), this.signal)
   }
 }

@@ -1,8 +1,9 @@
 import type { WebDAVClient } from 'webdav'
+import { Patience, type Retries } from '../../flow/patience.js'
 import { loadPeers, optional } from '../../peer.js'
 import { checkUrl, credentials, type HttpStoreOptions } from '../http/http-store.js'
 import { keepAlive, StatusError } from '../http/request.js'
-import { Patience, type Retries } from '../http/retry.js'
+import { HTTP_JUDGEMENT } from '../http/retry.js'
 
 /** What every call of the package takes. */
 interface Calling {
@@ -31,7 +32,7 @@ export class DavClient {
 
   /** For what can be done twice. @throws StatusError */
   async repeat<T>(call: Call<T>, signal?: AbortSignal): Promise<T> {
-    for (const patience = new Patience(this.#retries, signal); ; ) {
+    for (const patience = new Patience(this.#retries, HTTP_JUDGEMENT, signal); ; ) {
       try {
         return await this.once(call, signal)
       } catch (error) {
