@@ -47,6 +47,9 @@ export function parsePassphrase(text: string, from: string): string {
 /** @throws RangeError for what age-encryption does not write to */
 export function checkRecipient(recipient: string, where = ''): void {
   if (RECIPIENT.test(recipient)) return
+  if (/^AGE-SECRET-KEY-/i.test(recipient)) {
+    throw new RangeError(`A recipient${where} is a secret key: give its public half, which age-keygen -y prints`)
+  }
   const shown = recipient.slice(0, 24)
   if (/^(?:ssh|ecdsa|sk)-/.test(recipient)) {
     throw new RangeError(

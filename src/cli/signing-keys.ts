@@ -23,21 +23,25 @@ export function readSigningKeys(
   const verifyKey = values.verifyKey ?? process.env.IBT_VERIFY_KEY
   const { configured } = values
   return {
-    signKey: signKey ? readKey(signKey, decrypted) : isSigned ? configured?.signKey : undefined,
-    verifyKeys: verifyKey ? [readKey(verifyKey, createPublicKey)] : configured?.verifyKeys
+    signKey: signKey ? readKey(signKey, decrypted, PRIVATE) : isSigned ? configured?.signKey : undefined,
+    verifyKeys: verifyKey ? [readKey(verifyKey, createPublicKey, 'a key in PEM')] : configured?.verifyKeys
   }
 }
+
+const PRIVATE = 'a private key in PEM, or IBT_SIGN_PASSPHRASE is not its passphrase'
 
 function decrypted(key: Buffer): KeyObject {
   return createPrivateKey({ key, passphrase: process.env.IBT_SIGN_PASSPHRASE })
 }
 
-function readKey(path: string, make: (text: Buffer) => KeyObject): KeyObject {
+function readKey(path: string, make: (text: Buffer) => KeyObject, expected: string): KeyObject {
   let key: KeyObject
   try {
     key = make(readFileSync(path))
   } catch (error) {
-    throw new UsageError(`Cannot read the key ${path}: ${describeError(error)}`)
+    // OpenSSL says only that its decoders do not support it.
+    const isRead = (error as NodeJS.ErrnoException).syscall === undefined
+    throw new UsageError(isRead ? `${path} is not ${expected}` : `Cannot read the key ${path}: ${describeError(error)}`)
   }
   if (key.asymmetricKeyType === 'ed25519') return key
   throw new UsageError(`${path} is no key of Ed25519: make one with 'openssl genpkey -algorithm ed25519'`)

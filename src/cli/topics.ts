@@ -174,8 +174,9 @@ refused (exit code 4). So is a store that was set back to an earlier time, on a
 machine whose cache has seen the later one.
 
 Give --sign-key (or IBT_SIGN_KEY) to every command that changes which backups
-there are: backup, merge, prune, undelete, import, receive, erase. 'ibt sign'
-signs what is there already. IBT_SIGN_PASSPHRASE decrypts the private key.`
+there are: backup, merge, prune, undelete, import, receive, copy, erase.
+'ibt sign' signs what is there already. IBT_SIGN_PASSPHRASE decrypts the private
+key.`
   },
   patterns: {
     summary: 'patterns of --exclude, ignore files and --path',

@@ -5,7 +5,7 @@ import { traceRun } from '../flow/tracing.js'
 import { whileLocked } from '../lifecycle/locked.js'
 import type { LockedOptions } from '../lifecycle/options.js'
 import { parseAt } from '../places/at.js'
-import { openPlaces, toStore } from '../places/places.js'
+import { openPlaces } from '../places/places.js'
 import { Chain, listStored, type NeededArtifact } from '../stores/chain.js'
 import type { Store, StoredName } from '../types.js'
 import { checkKeyCase } from './open-run.js'
@@ -46,7 +46,8 @@ export interface CopyReport {
  * that it needs, so that the other store is a correct one at every moment. What is there already is not copied again: a
  * copy that was cut off or killed goes on with the artifact at which it stopped. The SHA-256 of each artifact is checked
  * on the way, that of a state where a later state builds on it. Nothing in either store is deleted or replaced; removed
- * backups, records of what was proven and bundles that are on their way in are not copied.
+ * backups, records of what was proven, manifests and bundles that are on their way in are not copied. With `signKey`, the
+ * other store gets a manifest of its own, and what it has has to be signed.
  * Memory: one chunk for each of four artifacts, and the names of the stores.
  *
  * @throws BackupError IBT_NO_BACKUP; IBT_BASIS_MISSING if a backup has lost an artifact; IBT_NAME_TAKEN if the other store
@@ -60,7 +61,9 @@ export function copyBackups(key: string, options: CopyOptions): Promise<CopyRepo
 async function copy(key: string, options: CopyOptions): Promise<CopyReport> {
   const { signal, codecs, dryRun = false } = options
   const { store, peeked } = openPlaces(options)
-  const target = toStore(options.to)
+  // The copies are signed if a key is given: a manifest says what one store has.
+  const { cache, signKey } = options
+  const target = openPlaces({ store: options.to, cache, signKey, signal }).store
   if (target.id === store.id) throw new RangeError('copy: the two stores are one')
   const stored = await listStored(store, `${key}.`, { signal })
   const chain = await Chain.open(peeked, key, { signal, codecs, stored })

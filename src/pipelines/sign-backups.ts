@@ -35,7 +35,7 @@ export interface SignReport {
  * Signs all backups of a key that are in the store, whoever made them: once, when signing begins, and after a change by
  * somebody without the key. Reads all states and sigvaults. Memory: the names of the key.
  *
- * @throws BackupError IBT_LOCKED; IBT_ROLLED_BACK, IBT_MANIFEST_INVALID and IBT_HASH_MISMATCH without `accept`
+ * @throws BackupError IBT_LOCKED, IBT_NO_BACKUP; IBT_ROLLED_BACK, IBT_MANIFEST_INVALID and IBT_HASH_MISMATCH without `accept`
  */
 export function signBackups(key: string, options: SignOptions): Promise<SignReport> {
   const { signKey, accept = false, signal } = options
@@ -60,6 +60,8 @@ export function signBackups(key: string, options: SignOptions): Promise<SignRepo
       }
       artifacts.push(artifact)
     }
+    if (artifacts.length === 0 && manifest === undefined)
+      throw new BackupError('IBT_NO_BACKUP', `No backup of ${key}`, { path: key })
     await check()
     const { date } = await writeManifest(places, { key, artifacts }, manifest, [...listed.keys()], { signal })
     const states = artifacts.filter(({ name }) => parseArtifactName(name)?.kind === 'state').length

@@ -187,7 +187,8 @@ class WatchedSource {
 function coded(action: string, name: string, error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason
   if (isBackupError(error)) return error
-  return new BackupError('IBT_STORE_FAILED', `Cannot ${action} ${name}`, { path: name, cause: error })
+  const what = name === '' ? 'the store' : name
+  return new BackupError('IBT_STORE_FAILED', `Cannot ${action} ${what}`, { path: name, cause: error })
 }
 
 /** As file systems, S3 and HTTP say it. */

@@ -101,6 +101,7 @@ test('a passphrase, and mistakes in what is typed', t => {
   const wrong: [string[], RegExp][] = [
     [['--encrypt', 'ssh-ed25519 AAAA'], /SSH key.*age-keygen/],
     [['--encrypt', 'bob'], /is not a recipient/],
+    [['--encrypt', 'AGE-SECRET-KEY-1SECRET?'], /is a secret key.*age-keygen -y/],
     [['--identity', 'missing.txt'], /Cannot read missing.txt/],
     [['--identity', 'bad.txt'], /Line 1 of bad.txt is not an identity/],
     [['--encrypt', `${host.recipient}x`], /is not a recipient/]

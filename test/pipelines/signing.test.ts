@@ -8,6 +8,7 @@ import {
   autoBackup,
   backupEntries,
   cleanBackups,
+  copyBackups,
   fullBackup,
   incrementalBackup,
   listEntries,
@@ -95,6 +96,21 @@ test('merges that a prune and a backup begin are signed', async t => {
   await autoBackup(desk.at('src'), { ...signs, maxChain: 1, merge: true, onError: error => assert.fail(error) })
   assert.equal(stored(desk, '.asof-').length > merged, true)
   await check()
+})
+
+test('what is copied with the key is signed in the other store', async t => {
+  const { desk, signs, reads, backup } = await makeSigned(t)
+  const copied = { ...reads, store: desk.at('copied'), readData: true }
+  await backup('one ')
+  await copyBackups('src', { ...signs, to: desk.at('copied') })
+  await backup('two ')
+  await copyBackups('src', { ...signs, to: desk.at('copied') })
+  assert.deepEqual((await verifyBackup('src', copied)).problems, [])
+  await copyBackups('src', { ...signs, signKey: undefined, to: desk.at('unsigned') })
+  await assert.rejects(copyBackups('src', { ...signs, to: desk.at('unsigned') }), { code: 'IBT_NOT_SIGNED' })
+  await signBackups('src', { ...signs, store: desk.at('unsigned') })
+  assert.deepEqual((await verifyBackup('src', { ...copied, store: desk.at('unsigned') })).problems, [])
+  await assert.rejects(signBackups('scr', signs), { code: 'IBT_NO_BACKUP' })
 })
 
 test('a state or sigvault that is altered, exchanged or not signed is refused', async t => {
@@ -239,6 +255,12 @@ test('openssl checks a manifest, with keys that it made', oracle('openssl', 'jq'
   const refused = desk.ibt('verify', 'src', '--verify-key', 'verify.pem')
   assert.equal(refused.status, 4, refused.stderr)
   assert.equal(desk.ibt('backup', 'src', '--sign-key', 'nosuch.pem').status, 2)
+  desk.env.IBT_SIGN_PASSPHRASE = 'other'
+  for (const file of ['sign.pem', 'verify.pem']) {
+    const { status, stderr } = desk.ibt('backup', 'src', '--sign-key', file)
+    assert.equal(status, 2)
+    assert.match(stderr, /is not a private key in PEM, or IBT_SIGN_PASSPHRASE/)
+  }
 })
 
 test('no bytes but those of a signer are a manifest', () => {
