@@ -126,6 +126,7 @@ class Check {
   }
 
   #unknown(field: string, name: string, names: readonly string[]): never {
+    if (field === name && Object.hasOwn(SOURCE, name)) this.fail(field, 'is a field of a source, not of the config')
     const meant = nearest(name, names)
     this.fail(
       field,

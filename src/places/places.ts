@@ -98,7 +98,7 @@ export function placesOf(options: PlaceOptions): Required<PlaceOptions> {
   return { store, cache, codecs, localState, signKey, verifyKeys, signal }
 }
 
-/** @throws TypeError, or what `node:crypto` throws, for keys that are none */
+/** @throws TypeError for keys that are none */
 export function openPlaces(options: PlaceOptions): Places {
   const { store, cache, localState, cached, peeked } = openUnsigned(options)
   const signing = openSigning(options, store, localState ?? cache)

@@ -5,7 +5,7 @@ import { verifiedStore } from '../stores/verified-store.js'
 import type { Store } from '../types.js'
 import type { PlaceOptions, SigningKey } from './options.js'
 
-/** What the keys of a caller make of the views of a store; undefined where there are none. @throws as `node:crypto` does */
+/** What the keys of a caller make of the views of a store; undefined where there are none. @throws TypeError */
 export function openSigning(
   { signKey, verifyKeys = [] }: PlaceOptions,
   store: Store,
@@ -25,11 +25,22 @@ export function signingPlaces(
   store: Store,
   memory: Store | undefined
 ): SigningPlaces {
-  const privateKey = typeof signKey === 'string' ? createPrivateKey(signKey) : signKey
+  const privateKey = typeof signKey === 'string' ? fromText('signKey', signKey, createPrivateKey) : signKey
   return { store, memory, privateKey, publicKeys: [...publicKeys, publicKeyOf(privateKey)] }
 }
 
 /** A private key will do, too. */
 function toPublicKey(key: SigningKey): KeyObject {
-  return publicKeyOf(typeof key === 'string' ? createPublicKey(key) : key)
+  return publicKeyOf(typeof key === 'string' ? fromText('verifyKeys', key, createPublicKey) : key)
+}
+
+/** OpenSSL says only that its decoders do not support it, most often of the path of a key. @throws TypeError */
+function fromText(option: string, text: string, make: (text: string) => KeyObject): KeyObject {
+  try {
+    return make(text)
+  } catch (cause) {
+    throw new TypeError(`${option} is not a key without a passphrase: give a KeyObject, or the text of a PEM file`, {
+      cause
+    })
+  }
 }

@@ -63,6 +63,7 @@ test('a field that is not known is refused with the name that was meant', () => 
     refusal({ sources: { a: { path: '.', hooks: { before: { cmd: ['x'] } } } } }),
     /hooks\.before\.cmd is not known/
   )
+  assert.match(refusal({ signKey: 'x' }), /: signKey is a field of a source/)
   assert.match(refusal({ constructor: 1 }), /: constructor is not known/)
 })
 

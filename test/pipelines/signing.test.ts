@@ -110,6 +110,12 @@ test('what is copied with the key is signed in the other store', async t => {
   await assert.rejects(copyBackups('src', { ...signs, to: desk.at('unsigned') }), { code: 'IBT_NOT_SIGNED' })
   await signBackups('src', { ...signs, store: desk.at('unsigned') })
   assert.deepEqual((await verifyBackup('src', { ...copied, store: desk.at('unsigned') })).problems, [])
+  for (const wrong of [{ signKey: 'sign.pem' }, { verifyKeys: ['verify.pem'] }]) {
+    await assert.rejects(
+      verifyBackup('src', { ...copied, ...wrong }),
+      /TypeError: (signKey|verifyKeys) .* text of a PEM file/
+    )
+  }
   await assert.rejects(signBackups('scr', signs), { code: 'IBT_NO_BACKUP' })
 })
 
