@@ -41,17 +41,25 @@ export class DiskContent implements Content {
 
   /** @throws BackupError IBT_READ_FAILED */
   async *open(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { fd } = await this.openFile()
+    const { fd, stat } = await this.openFile()
+    const sizeBytes = Number(stat.sizes[0])
     try {
-      for (let at = 0, chunk: Uint8Array; (chunk = await this.#read(fd, at)).length > 0; at += chunk.length) yield chunk
+      for (let at = 0, isEnded = false; !isEnded; ) {
+        // A byte more than there should be: a chunk that is not full is the last.
+        const wanted = Math.min(CHUNK_BYTES, Math.max(sizeBytes - at, 0) + 1)
+        const chunk = await this.#read(fd, at, wanted)
+        if (chunk.length > 0) yield chunk
+        isEnded = chunk.length < wanted
+        at += chunk.length
+      }
     } finally {
       await closeFile(fd)
     }
   }
 
   /** A system error does not say which file it is of. */
-  #read(fd: number, position: number): Promise<Uint8Array> {
-    return readChunk(fd, position).catch(cause => {
+  #read(fd: number, position: number, bytes: number): Promise<Uint8Array> {
+    return readChunk(fd, position, bytes).catch(cause => {
       throw readFailed(this, cause)
     })
   }
