@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { BackupError } from '../errors.js'
+import { BackupError, isBackupError } from '../errors.js'
 import type { SignedArtifact } from '../format/manifest.js'
 import { parseArtifactName } from '../format/names.js'
 import type { ByteRange, Store, StoreOptions } from '../types.js'
@@ -51,11 +51,18 @@ export function verifiedStore(inner: Store, places: ManifestPlaces): Store {
 
   /** Reads all of an artifact. @throws BackupError IBT_NOT_SIGNED, IBT_HASH_MISMATCH */
   async function prove(name: string, key: string, options: StoreOptions): Promise<Proven> {
-    const artifact = await find(name, key, options)
+    let artifact: SignedArtifact | undefined
+    let refusal: unknown
+    try {
+      artifact = await find(name, key, options)
+    } catch (error) {
+      if (!isBackupError(error) || error.code !== 'IBT_NOT_SIGNED') throw error
+      refusal = error
+    }
     if (artifact === undefined) {
-      // Whether it is there at all is what some ask.
+      // Whether it is there at all is what some ask, also before anything of the key is signed.
       for await (const _ of inner.get(name, { start: 0, end: 1 }, options)) break
-      throw notSigned(name, `${name} is not signed`)
+      throw refusal ?? notSigned(name, `${name} is not signed`)
     }
     const hash = createHash('sha256')
     const digests: Buffer[] = []

@@ -226,5 +226,6 @@ test('ibt init writes a config that works at once, and replaces none unasked', t
   assert.equal(desk.ibt('backup').status, 0)
   writeFileSync(desk.at('ibt.config.json'), '{}')
   assert.match(desk.ibt('init', '--force').stderr, /ibt\.config\.json: remove it first/)
+  assert.match(new Desk(t).ibt('init', '--store', 'https://a:b@c/d').stderr, /must not contain a password/)
   assert.match(new Desk(t).ibt('init', 'gone').stderr, /gone is not there/)
 })

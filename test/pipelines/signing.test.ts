@@ -98,6 +98,12 @@ test('merges that a prune and a backup begin are signed', async t => {
   await check()
 })
 
+test('the first backup of a key is signed also if its date is asked for', async t => {
+  const { desk, signs, reads } = await makeSigned(t)
+  await fullBackup(desk.at('src'), { ...signs, date: new Date('2019-03-01') })
+  assert.deepEqual((await verifyBackup('src', { ...reads, readData: true })).problems, [])
+})
+
 test('what is copied with the key is signed in the other store', async t => {
   const { desk, signs, reads, backup } = await makeSigned(t)
   const copied = { ...reads, store: desk.at('copied'), readData: true }

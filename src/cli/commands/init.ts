@@ -5,6 +5,8 @@ import { basename, isAbsolute, join, relative, resolve } from 'node:path'
 import { configsIn } from '../../config/find-config.js'
 import { keyFromPath } from '../../format/names.js'
 import { printPath } from '../../path.js'
+import { storeFromUrl } from '../../stores/open-store.js'
+import { isStoreUrl } from '../../stores/store-url.js'
 import { checkText } from '../arguments.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatCount } from '../format.js'
@@ -34,6 +36,8 @@ export function runInit(
   const { IBT_STORE } = process.env
   const isStoreFromEnvironment = store === undefined && Boolean(IBT_STORE)
   const where = checkText('the store', (store ?? IBT_STORE) || 'backups')
+  // A URL with a password is refused before it is written down.
+  if (isStoreUrl(where)) storeFromUrl(where)
   const text = configText({ isTypeScript, store: where, isStoreFromEnvironment, sources })
   writeFileSync(`${file}.tmp`, text, { flag: 'wx' })
   renameSync(`${file}.tmp`, file)
