@@ -25,7 +25,8 @@ export class Listing<T extends object> {
   }
 
   async write(row: T): Promise<void> {
-    await this.#begin()
+    await this.#head()
+    this.#isBegun = true
     const { json, format } = this.values
     if (format === 'csv') await this.output.write(csvLine(this.columns, row))
     else await this.output.write(json || format === 'ndjson' ? toJsonLine(row) : `${this.describe(row)}\n`)
@@ -33,12 +34,11 @@ export class Listing<T extends object> {
 
   /** A table without rows still has its head. */
   async end(): Promise<void> {
-    if (this.isEmpty && this.values.format === 'csv') await this.output.write(csvHead(this.columns))
+    await this.#head()
     await this.output.end()
   }
 
-  async #begin(): Promise<void> {
+  async #head(): Promise<void> {
     if (this.isEmpty && this.values.format === 'csv') await this.output.write(csvHead(this.columns))
-    this.#isBegun = true
   }
 }

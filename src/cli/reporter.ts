@@ -93,13 +93,21 @@ export class Reporter {
 
   /** The final report: an object for programs, lines for people. Returns the exit code. */
   report(report: object, lines: readonly string[], exitCode: number): number {
-    const { json, quiet } = this.options
     this.#line?.clear()
     if (this.#errors > ERRORS_SHOWN) this.warn(`… and ${this.#errors - ERRORS_SHOWN} more`)
     const { elapsedMs } = this
-    if (json) this.#output.write(toJsonLine({ event: 'report', exitCode, elapsedMs, ...report }))
-    else if (!quiet) this.#output.write(lines.map(line => `${line}\n`).join(''))
+    this.#say({ event: 'report', exitCode, elapsedMs, ...report }, lines)
     return exitCode
+  }
+
+  /** What a run is about to do: an event for programs, a table for people. */
+  plan(plan: object, lines: readonly string[]): void {
+    this.#say({ event: 'plan', ...plan }, lines)
+  }
+
+  #say(event: object, lines: readonly string[]): void {
+    if (this.options.json) this.#output.write(toJsonLine(event))
+    else if (!this.options.quiet) this.#output.write(lines.map(line => `${line}\n`).join(''))
   }
 
   /** Takes the progress away, whatever comes next. */

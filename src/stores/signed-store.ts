@@ -40,7 +40,7 @@ export function signedStore(inner: Store, places: SigningPlaces): Store {
         )
       await inner.put(
         name,
-        hashed(source, name, made => signer.sign([{ ...made, optional: true }], options)),
+        hashed(source, name, made => signer.sign({ ...made, optional: true }, options)),
         options
       )
       await signer.require(name, options)
@@ -68,25 +68,30 @@ class Signer {
     this.#noted.push(artifact)
   }
 
-  sign(artifacts: readonly SignedArtifact[], options: StoreOptions): Promise<void> {
-    return this.#inTurn(() => signChanges(this.places, this.key, [...this.#noted, ...artifacts], options))
+  sign(state: SignedArtifact, options: StoreOptions): Promise<void> {
+    return this.#inTurn(async () => {
+      const noted = [...this.#noted]
+      await signChanges(this.places, this.key, () => [...noted, state], options)
+      this.#noted.splice(0, noted.length)
+    })
   }
 
   /** What was signed as one that may be missing has to be there from now on. */
   require(name: string, options: StoreOptions): Promise<void> {
-    return this.#inTurn(() => this.#change(name, undefined, options))
+    return this.#change(name, undefined, options)
   }
 
   /** From now on it may be missing. */
   release(name: string, options: StoreOptions): Promise<void> {
-    return this.#inTurn(() => this.#change(name, true, options))
+    return this.#change(name, true, options)
   }
 
-  async #change(name: string, optional: true | undefined, options: StoreOptions): Promise<void> {
-    const { manifest } = await readManifest(this.places, this.key, options)
-    const found = manifest?.artifacts.find(artifact => artifact.name === name)
-    if (found === undefined || found.optional === optional) return
-    await signChanges(this.places, this.key, [{ ...found, optional }], options)
+  #change(name: string, optional: true | undefined, options: StoreOptions): Promise<void> {
+    const changes = (signed: readonly SignedArtifact[]) =>
+      signed
+        .filter(artifact => artifact.name === name && artifact.optional !== optional)
+        .map(artifact => ({ ...artifact, optional }))
+    return this.#inTurn(() => signChanges(this.places, this.key, changes, options))
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -97,20 +102,21 @@ class Signer {
 }
 
 /**
- * Signs the manifest of a key anew, with changes: artifacts that are new or other than before. A state that is there has to
- * be there from now on. What is gone and cannot come back is left out.
+ * Signs the manifest of a key anew, with changes of what was signed: artifacts that are new or other than before; nothing
+ * if there are none. A state that is there has to be there from now on. What is gone and cannot come back is left out.
  *
  * @throws BackupError IBT_ROLLED_BACK if the store lacks what was signed
  */
-export async function signChanges(
+async function signChanges(
   places: SigningPlaces,
   key: string,
-  changes: readonly SignedArtifact[],
+  changes: (signed: readonly SignedArtifact[]) => readonly SignedArtifact[],
   options: StoreOptions
 ): Promise<void> {
   const { manifest, listed, missing } = await readManifest(places, key, options)
+  const changed = new Map(changes(manifest?.artifacts ?? []).map(artifact => [artifact.name, artifact]))
+  if (changed.size === 0) return
   checkComplete(key, missing)
-  const changed = new Map(changes.map(artifact => [artifact.name, artifact]))
   const removed = new Set([...listed.keys()].map(name => parseRemovedName(name)?.state))
   const kept = (manifest?.artifacts ?? [])
     .filter(({ name }) => !changed.has(name) && (listed.has(name) || removed.has(name)))

@@ -5,7 +5,6 @@ import type { ErasedBackup, ErasePlan } from '../../rewrite/plan-erase.js'
 import { describeRetained } from '../../stores/stored-name.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
-import { toJsonLine } from '../json.js'
 import { toMs } from '../keep.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
@@ -24,18 +23,10 @@ export async function runErase(
   values: EraseValues,
   signal: AbortSignal
 ): Promise<number> {
-  const { dryRun, json, quiet, lockWait } = values
+  const { dryRun, lockWait } = values
   const reporter = new Reporter(values)
   const { onProgress, onError } = reporter
-  const onPlan = (plan: ErasePlan) => {
-    if (json) process.stdout.write(toJsonLine({ event: 'plan', ...plan }))
-    else if (!quiet)
-      process.stdout.write(
-        planLines(plan)
-          .map(line => `${line}\n`)
-          .join('')
-      )
-  }
+  const onPlan = (plan: ErasePlan) => reporter.plan(plan, planLines(plan))
   try {
     const options = {
       ...toPlaceOptions(values, signal),

@@ -6,7 +6,6 @@ import { hasRules, type KeepOptions, parseRules } from '../../retention/rules.js
 import { type EndValues, forKeys } from '../each-source.js'
 import { describeError, Exit, exitCode, UsageError } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
-import { toJsonLine } from '../json.js'
 import { type KeepValues, parseGrace, toKeepOptions, toMs } from '../keep.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
@@ -56,7 +55,7 @@ async function pruneAll(values: PruneValues, signal: AbortSignal): Promise<numbe
 
 async function pruneOne(key: string, values: PruneValues, signal: AbortSignal): Promise<number> {
   const reporter = new Reporter(values)
-  const { json, quiet, dryRun, allowMissing, configured } = values
+  const { dryRun, allowMissing, configured } = values
   const { grace, merge, keepSigvaults, ...kept } = configured?.retention ?? {}
   // Rules are taken from one place: two halves would keep what nobody has asked for.
   const keep = hasRules(toKeepOptions(values)) ? toKeepOptions(values) : { ...kept, ...utcOf(values) }
@@ -65,15 +64,7 @@ async function pruneOne(key: string, values: PruneValues, signal: AbortSignal): 
     ...{ ...toPlaceOptions(values, signal), ...keep, dryRun, allowMissing, merge: values.merge ?? merge },
     ...{ keepSigvaults: values.keepSigvaults ?? keepSigvaults, graceMs: parseGrace(values.grace ?? grace) },
     ...{ lockWaitMs: toMs(values.lockWait), onError: reporter.onError },
-    onPlan(plan: PrunePlan) {
-      if (json) process.stdout.write(toJsonLine({ event: 'plan', ...plan }))
-      else if (!quiet)
-        process.stdout.write(
-          planLines(plan)
-            .map(line => `${line}\n`)
-            .join('')
-        )
-    }
+    onPlan: (plan: PrunePlan) => reporter.plan(plan, planLines(plan))
   }
   return tell(reporter, await pruneBackups(key, options))
 }
