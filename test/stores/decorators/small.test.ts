@@ -207,7 +207,13 @@ test('opaque names show neither keys nor kinds nor dates, and are nothing withou
   assert.deepEqual((await verifyBackup('secret-key', { ...options, readData: true })).problems, [])
   assert.deepEqual(await names(opaqueNames(inner, 'another secret of bytes')), [])
   await inner.put('readme.txt', [])
-  await inner.put(`${stored[0]}A`, [])
+  for (const letters of ['', 'a', 'ab']) {
+    const before = await names(inner)
+    await options.store.put(`name${letters}`, [])
+    const [name] = (await names(inner)).filter(one => !before.includes(one))
+    await inner.put(`${name}A`, [])
+    await options.store.delete(`name${letters}`)
+  }
   assert.equal((await names(options.store)).length, 6)
   for (const odd of ['-', 'a b', '%2F%41', 'ünï-😀', 'UPPER', '\'"*?[x]', 'n'.repeat(150)]) {
     await options.store.put(odd, [Buffer.from(odd)])
