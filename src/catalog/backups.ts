@@ -42,8 +42,16 @@ export async function* listBackups(
   const stored = await listStored(peeked, key === undefined ? undefined : `${key}.`, { signal })
   for (const name of key === undefined ? keysOf(stored) : [key]) {
     const chain = await Chain.open(peeked, name, { signal, codecs, stored })
-    for (const backup of chain.backups) yield await summarize(chain, backup).catch(asUnreadable(chain, backup, signal))
+    yield* summarizeBackups(chain, signal)
   }
+}
+
+/** The backups of a chain. Reads both ends of each state. A state that cannot be read costs its own line. */
+export async function* summarizeBackups(
+  chain: Chain,
+  signal: AbortSignal | undefined
+): AsyncGenerator<BackupSummary | UnreadableBackup, void, undefined> {
+  for (const backup of chain.backups) yield await summarize(chain, backup).catch(asUnreadable(chain, backup, signal))
 }
 
 /** The newest backup of a key, if there is one. */

@@ -1,16 +1,14 @@
-import { listBackups } from '../catalog/backups.js'
-import { findEntry, onlyWithin, peekChain } from '../catalog/open-chain.js'
+import { summarizeBackups } from '../catalog/backups.js'
+import { findEntry, onlyWithin } from '../catalog/open-chain.js'
 import { parseArtifactName } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
 import { printPath, ROOT_PATH } from '../path.js'
 import { parseAt } from '../places/at.js'
-import type { PlaceOptions } from '../places/options.js'
-import { openPlaces } from '../places/places.js'
 import { only } from '../stages/only.js'
 import { pack } from '../stages/pack.js'
 import { patch } from '../stages/patch.js'
 import { unpack } from '../stages/unpack.js'
-import { type Chain, listStored } from '../stores/chain.js'
+import type { Chain } from '../stores/chain.js'
 import type { ByteRange, StateEntry } from '../types.js'
 import { type Answer, type Asked, nothing } from './answer.js'
 import { fileBytes } from './content.js'
@@ -18,10 +16,10 @@ import { entriesIn } from './listing.js'
 import { html, type Markup, PAGE_HEADERS, page } from './page.js'
 import { type Extent, hasTag, parseRange } from './range.js'
 import { encodePart, type Parsed, parseTarget, type Target } from './target.js'
+import type { View } from './view.js'
 
 /** What is served. */
 export interface Served {
-  readonly places: PlaceOptions
   /** What comes before every path. */
   readonly base: string
   readonly isServed: (key: string) => boolean
@@ -34,11 +32,11 @@ interface Listed {
 }
 
 /** Answers a request that may be answered. @throws HttpError, BackupError */
-export async function route(served: Served, asked: Asked): Promise<Answer> {
+export async function route(served: Served, view: View, asked: Asked): Promise<Answer> {
   const { base } = served
   if (!asked.target.startsWith(base)) throw nothing('such path')
   const parsed = parseTarget(asked.target.slice(base.length))
-  const one = new One(served, asked, parsed)
+  const one = new One(served, view, asked, parsed)
   const { target } = parsed
   if ('key' in target && !served.isServed(target.key)) throw nothing(`backup of ${printPath(target.key)}`)
   switch (target.route) {
@@ -57,24 +55,22 @@ export async function route(served: Served, asked: Asked): Promise<Answer> {
 
 /** One request. */
 class One {
-  readonly #places: PlaceOptions
   readonly #isJson: boolean
 
   constructor(
     readonly served: Served,
+    readonly view: View,
     readonly asked: Asked,
     readonly parsed: Parsed
   ) {
-    this.#places = { ...served.places, signal: asked.signal }
     const accept = asked.header('accept') ?? ''
     const wanted = parsed.query.get('format') ?? (/\bjson\b/.test(accept) && !/\bhtml\b/.test(accept) ? 'json' : 'html')
     this.#isJson = wanted === 'json'
   }
 
   async keys(): Promise<Answer> {
-    const { peeked } = openPlaces(this.#places)
     const backups = new Map<string, number>()
-    for (const { name } of await listStored(peeked, '', { signal: this.asked.signal })) {
+    for (const { name } of await this.view.listed('', this.asked.signal)) {
       const parsed = parseArtifactName(name)
       if (parsed?.kind === 'state' && this.served.isServed(parsed.key)) {
         backups.set(parsed.key, (backups.get(parsed.key) ?? 0) + 1)
@@ -91,14 +87,14 @@ class One {
   async dates(key: string): Promise<Answer> {
     const isServed = this.#slash()
     if (isServed !== undefined) return isServed
-    const chain = await peekChain(key, this.#places)
+    const chain = await this.view.chain(key, this.asked.signal)
     // With an error where there is none.
     chain.at()
     const href = (date: string) => this.#href(key, date)
-    const places = this.#places
+    const { signal } = this.asked
     const link = (date: string) => this.#link(href(date), `${date}/`)
     async function* listed(): AsyncGenerator<Listed> {
-      for await (const { date, kind, parent, storedBytes, totals, error } of listBackups(key, places)) {
+      for await (const { date, kind, parent, storedBytes, totals, error } of summarizeBackups(chain, signal)) {
         const value = { key, date, kind, parent, storedBytes, totals, error: error?.code, href: href(date) }
         yield { value, row: [link(date), kind, totals?.files ?? '', totals?.sizeBytes ?? error!.code, storedBytes] }
       }
@@ -108,7 +104,7 @@ class One {
 
   async tree(target: Extract<Target, { route: 'tree' }>): Promise<Answer> {
     const { key, path } = target
-    const chain = await peekChain(key, this.#places)
+    const chain = await this.view.chain(key, this.asked.signal)
     const { date } = chain.at(await parseAt(target.at))
     const entry = await findEntry(chain, date, path)
     if (entry === undefined) throw nothing(`${printPath(path)} in the backup of ${key} of ${date}`)
@@ -185,8 +181,7 @@ class One {
   async artifacts(): Promise<Answer> {
     const isServed = this.#slash()
     if (isServed !== undefined) return isServed
-    const { peeked } = openPlaces(this.#places)
-    const stored = await listStored(peeked, '', { signal: this.asked.signal })
+    const stored = await this.view.listed('', this.asked.signal)
     const listed = stored.flatMap(({ name, sizeBytes: size }) => {
       const key = parseArtifactName(name)?.key
       if (key === undefined || !this.served.isServed(key)) return []
@@ -198,9 +193,9 @@ class One {
   async artifact(name: string): Promise<Answer> {
     const key = parseArtifactName(name)?.key
     if (key === undefined || !this.served.isServed(key)) throw nothing('such artifact')
-    const { store } = openPlaces(this.#places)
+    const { store } = this.view.places
     const { signal } = this.asked
-    const found = (await listStored(store, name, { signal })).find(stored => stored.name === name)
+    const found = (await this.view.listed(name, signal)).find(stored => stored.name === name)
     if (found === undefined) throw nothing('such artifact')
     const { sizeBytes } = found
     const read = (range: ByteRange) => (sizeBytes === 0 ? [] : store.get(name, range, { signal }))

@@ -6,7 +6,8 @@ import { toWebReadable } from '../interop/web.js'
 import type { PlaceOptions } from '../places/options.js'
 import { type Answer, type Asked, HttpError, statusOf } from './answer.js'
 import { createGuard, type GuardOptions } from './guard.js'
-import { route } from './routes.js'
+import { route, type Served } from './routes.js'
+import { Views } from './view.js'
 
 /** Options of `serveBackups`. */
 export interface ServeOptions extends Omit<PlaceOptions, 'signal'>, GuardOptions {
@@ -16,6 +17,11 @@ export interface ServeOptions extends Omit<PlaceOptions, 'signal'>, GuardOptions
   readonly base?: string | undefined
   /** Requests that are answered at a time; others get 503. Default: 64. */
   readonly maxRequests?: number | undefined
+  /**
+   * How long a list of the store serves other requests, too, in milliseconds: this late a new backup is `latest`. By its
+   * date it is found at once. Default: 2000; 0: each request lists.
+   */
+  readonly listMs?: number | undefined
 }
 
 /** Backups over HTTP, read-only. */
@@ -25,6 +31,8 @@ export interface BackupServer {
   /** Answers a request of a framework that has the web's classes. Never rejects. */
   readonly fetch: (request: Request) => Promise<Response>
 }
+
+const LIST_MS = 2000
 
 /** What every answer has. */
 const HEADERS = {
@@ -42,17 +50,19 @@ const HEADERS = {
  *
  * A path is looked up in a state and never in a file system. What is read is what the request needs, by range reads; a
  * client that goes away ends it. A content that turns out to be wrong ends the connection.
- * Memory for one request: as `catEntry` or `restoreTar`; the names of the store.
+ * Memory for one request: as `catEntry` or `restoreTar`; for all of them the names of the store.
  *
- * @throws RangeError at the call for an option that makes no sense.
+ * @throws RangeError at the call for an option that makes no sense, TypeError for a signing key that is none.
  */
 export function serveBackups(options: ServeOptions = {}): BackupServer {
-  const { keys, base = '', maxRequests = 64, token, hosts, ...places } = options
+  const { keys, base = '', maxRequests = 64, listMs = LIST_MS, token, hosts, ...places } = options
   if (base !== '' && !/^\/.*[^/]$/.test(base))
     throw new RangeError(`A base begins with a slash and ends without: ${base}`)
   if (!(maxRequests >= 1)) throw new RangeError('maxRequests is positive')
+  if (!(listMs >= 0)) throw new RangeError('listMs is not negative')
   const guard = createGuard({ token, hosts })
-  const served = { places, base, isServed: (key: string) => keys === undefined || keys.includes(key) }
+  const views = new Views(places, listMs)
+  const served = { base, isServed: (key: string) => keys === undefined || keys.includes(key) }
   let requests = 0
 
   async function answer(asked: Asked): Promise<Answer> {
@@ -62,7 +72,7 @@ export function serveBackups(options: ServeOptions = {}): BackupServer {
         throw new HttpError(405, 'Backups can only be read', { allow: 'GET, HEAD' })
       }
       if (requests > maxRequests) throw new HttpError(503, 'Too many requests at a time', { 'retry-after': '5' })
-      const { status, headers, body } = await route(served, asked)
+      const { status, headers, body } = await routed(served, views, asked)
       return { status, headers: { ...HEADERS, ...headers }, body: asked.method === 'HEAD' ? undefined : body }
     } catch (error) {
       return refusal(error, asked)
@@ -96,6 +106,19 @@ export function serveBackups(options: ServeOptions = {}): BackupServer {
       const { status, headers, body } = await answer(asked).finally(() => requests--)
       return new Response(body === undefined ? null : toWebReadable(body), { status, headers })
     }
+  }
+}
+
+/** What is not there may have come since the store was listed, and what cannot be read may be gone by now. */
+async function routed(served: Served, views: Views, asked: Asked): Promise<Answer> {
+  const view = views.current()
+  const { isUsed } = view
+  try {
+    return await route(served, view, asked)
+  } catch (error) {
+    const mayBeOld = isUsed && (!(error instanceof HttpError) || error.status === 404)
+    if (!mayBeOld || asked.signal.aborted) throw error
+    return await route(served, views.renew(), asked)
   }
 }
 

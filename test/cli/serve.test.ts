@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { age } from '../../src/age/index.js'
 import { fullBackup } from '../../src/index.js'
+import { assertSameTree } from '../helpers/judges.js'
+import { identityFile, makeKeyPair } from '../helpers/keys.js'
 import { oracle } from '../helpers/oracle.js'
+import { createRandom } from '../helpers/random.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 const IBT = fileURLToPath(new URL('../../../bin/ibt.cjs', import.meta.url))
@@ -93,6 +97,53 @@ test('the token comes from a file or the environment, and is printed nowhere', o
     const [code] = await (await start(t, base, args)).ended
     assert.equal(code, 2, args.join(' '))
   }
+})
+
+test('what cannot be served is said at once', async t => {
+  const base = await makeStore(t)
+  for (const [store, message] of [
+    [join(base, 'none'), /No backups to serve \(looked in .*none, which is not there\)/],
+    [join(base, 'source/file'), /Cannot list the store/],
+    ['http://127.0.0.1:1/', /Cannot list the store: .*ECONNREFUSED/]
+  ] as const) {
+    const { ended, stderr, url } = await start(t, base, ['--store', store])
+    const [code] = await ended
+    assert.equal(code, 1, store)
+    assert.match(stderr() + url, message)
+  }
+})
+
+test('with an identity or a passphrase it serves what is encrypted', oracle('curl', 'tar', 'rsync'), async t => {
+  const base = temporaryDirectory(t)
+  const source = join(base, 'source')
+  mkdirSync(source)
+  writeFileSync(join(source, 'file'), 'some text')
+  writeFileSync(join(source, 'large'), createRandom(1).bytes(9_000_000))
+  writeFileSync(join(base, 'words'), 'correct horse battery staple', { mode: 0o600 })
+  const pair = await makeKeyPair()
+  const places = { store: join(base, 'store'), cache: false } as const
+  await fullBackup(source, { ...places, key: 'key', encrypt: age({ recipients: [pair.recipient] }) })
+  await fullBackup(source, { ...places, key: 'words', encrypt: age({ passphrase: 'correct horse battery staple' }) })
+  for (const [key, args] of [
+    ['key', ['--identity', identityFile(base, pair)]],
+    ['words', ['--passphrase-file', join(base, 'words')]]
+  ] as const) {
+    const { url, stop } = await start(t, base, ['--no-token', ...args])
+    assert.equal(curl(`${url}${key}/latest/file`), 'some text')
+    assert.equal(curl('-r', '5-8', `${url}${key}/latest/file`), 'text')
+    const ranged = execFileSync('curl', ['-sSf', '-r', '8500000-8500999', `${url}${key}/latest/large`])
+    assert.ok(ranged.equals(readFileSync(join(source, 'large')).subarray(8_500_000, 8_501_000)))
+    const out = join(base, `out-${key}`)
+    mkdirSync(out)
+    execFileSync('curl', ['-sSf', '-o', join(base, 'tar'), `${url}${key}/latest/?format=tar`])
+    execFileSync('tar', ['-xpf', join(base, 'tar'), '-C', out])
+    assertSameTree(out, source)
+    assert.equal((await stop()).code, 0)
+  }
+  const { url } = await start(t, base, ['--no-token'])
+  const { status, stdout } = spawnSync('curl', ['-sS', '-w', '%{http_code}', `${url}key/latest/`], { encoding: 'utf8' })
+  assert.equal(status, 0)
+  assert.match(stdout, /encrypted with age.*--identity FILE.*\(IBT_KEY_MISSING\)\n424$/)
 })
 
 test('with a certificate it speaks HTTP/2 and HTTP/1.1', oracle('curl', 'openssl'), async t => {

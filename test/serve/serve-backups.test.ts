@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { age } from '../../src/age/index.js'
 import {
   comparePaths,
   type Entry,
@@ -29,8 +30,10 @@ import {
 } from '../../src/index.js'
 import { httpStore } from '../../src/stores/http/index.js'
 import { memoryStore, wrapStore } from '../../src/stores/index.js'
+import { countingStore } from '../helpers/counting-store.js'
 import { collect } from '../helpers/entries.js'
 import { assertSameTree, copyTree } from '../helpers/judges.js'
+import { makeKeyPair } from '../helpers/keys.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
 import { temporaryDirectory } from '../native/tree.js'
@@ -430,4 +433,102 @@ test('a framework mounts it with the classes of the web', async t => {
   assert.match(page, /href="\/backups\/key\/latest\/"/)
   assert.throws(() => serveBackups({ base: '/x/' }), RangeError)
   assert.throws(() => serveBackups({ token: '' }), RangeError)
+})
+
+/** A store that remembers the prefix of each list. */
+function listingStore(inner: Store): { readonly store: Store; readonly lists: string[] } {
+  const lists: string[] = []
+  const store = wrapStore(inner, {
+    list(prefix = '', options) {
+      lists.push(prefix)
+      return inner.list(prefix, options)
+    }
+  })
+  return { store, lists }
+}
+
+test('one list of the store serves many requests, and a new backup appears all the same', async t => {
+  const { source } = oddTree(t)
+  const inner = memoryStore()
+  const first = await fullBackup(source, { store: inner, cache: false, key: 'key' })
+  const { store, lists } = listingStore(inner)
+  const url = await serve(t, { store, listMs: 600_000 })
+  const status = async (path: string) => {
+    const answer = await fetch(url + path)
+    await answer.arrayBuffer()
+    return answer.status
+  }
+  const paths = ['', 'latest/', 'latest/a%20b', 'latest/sub/?format=tar', `${first.date}/a%20b`].map(
+    path => `/key/${path}`
+  )
+  for (let i = 0; i < 3; i++) {
+    for (const found of await Promise.all(paths.map(status))) assert.equal(found, 200)
+  }
+  assert.deepEqual(lists, ['key.'])
+  writeFileSync(join(source, 'new'), 'new')
+  const second = await incrementalBackup(source, { store: inner, cache: false, key: 'key' })
+  // By its date, or by what only it has, it is found at once.
+  assert.equal(await status(`/key/${second.date}/new`), 200)
+  assert.equal(await status('/key/latest/new'), 200)
+  writeFileSync(join(source, 'newer'), 'newer')
+  await incrementalBackup(source, { store: inner, cache: false, key: 'key' })
+  assert.equal(await status('/key/latest/newer'), 200)
+  assert.deepEqual(lists, Array(3).fill('key.'))
+  assert.equal(await status('/key/latest/newest'), 404)
+  // What was listed may be gone.
+  for (const { name } of await collect(inner.list('key.'))) if (!name.includes(first.date)) await inner.delete(name)
+  assert.equal(await status('/key/latest/a%20b'), 200)
+  // A short time passes by itself, and a list that fails is never used again.
+  let isBroken = true
+  const broken = wrapStore(inner, {
+    async *list(prefix, options) {
+      if (isBroken) throw new Error('Not now')
+      yield* inner.list(prefix, options)
+    }
+  })
+  const other = await serve(t, { store: broken, listMs: 600_000 })
+  assert.equal((await fetch(`${other}/`)).status, 500)
+  isBroken = false
+  assert.equal((await fetch(`${other}/`)).status, 200)
+  const each = listingStore(inner)
+  const fresh = await serve(t, { store: each.store, listMs: 0 })
+  for (let i = 0; i < 3; i++) assert.equal((await fetch(`${fresh}/`)).status, 200)
+  assert.equal(each.lists.length, 3)
+  assert.throws(() => serveBackups({ store: inner, listMs: -1 }), RangeError)
+})
+
+test('what is missing to read a backup is named, and with the identity ranges are read through age', async t => {
+  const { source } = oddTree(t)
+  const random = createRandom(3)
+  writeFileSync(join(source, 'large'), random.bytes(12_000_000))
+  const { identity, recipient } = await makeKeyPair()
+  const inner = memoryStore()
+  await fullBackup(source, { store: inner, cache: false, key: 'key', encrypt: age({ recipients: [recipient] }) })
+  const stranger = await makeKeyPair()
+  for (const [codecs, code] of [
+    [[], 'IBT_KEY_MISSING'],
+    [[age({ identities: [stranger.identity] })], 'IBT_KEY_WRONG']
+  ] as const) {
+    const url = await serve(t, { store: inner, codecs })
+    for (const path of ['/key/latest/', '/key/latest/large', '/key/latest/?format=tar']) {
+      const answer = await fetch(url + path)
+      assert.equal(answer.status, 424, path)
+      const text = await answer.text()
+      assert.match(text, new RegExp(`key\\.state\\..*age.*\\(${code}\\)\n$`), path)
+      const json = await fetch(url + path, { headers: { accept: 'application/json' } })
+      assert.deepEqual(Object(await json.json()).code, code)
+    }
+    // Names, dates and artifacts are there for everybody who may ask.
+    const dates = (await (await fetch(`${url}/key/?format=json`)).json()) as { error: string }[]
+    assert.equal(dates[0]!.error, code)
+  }
+  const { store, given } = countingStore(inner)
+  const url = await serve(t, { store, codecs: [age({ identities: [identity] })] })
+  const wanted = readFileSync(join(source, 'large'))
+  const part = await fetch(`${url}/key/latest/large`, { headers: { range: 'bytes=11000000-11000099' } })
+  assert.equal(part.status, 206)
+  assert.ok(Buffer.from(await part.arrayBuffer()).equals(wanted.subarray(11_000_000, 11_000_100)))
+  const [, full] = [...given].find(([name]) => name.includes('.full.'))!
+  assert.ok(full.bytes < 3_500_000, `${full.bytes} bytes of 12 MB`)
+  assert.ok(Buffer.from(await (await fetch(`${url}/key/latest/large`)).arrayBuffer()).equals(wanted))
 })

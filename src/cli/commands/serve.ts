@@ -4,13 +4,17 @@ import { readFileSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { type AddressInfo, isIPv6 } from 'node:net'
+import { BackupError } from '../../errors.js'
 import { onAbort } from '../../flow/on-abort.js'
+import { toStore } from '../../places/places.js'
 import { serveBackups } from '../../serve/serve-backups.js'
+import type { Store } from '../../types.js'
 import { describeError, Exit, UsageError } from '../exit.js'
 import { toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { say } from '../output.js'
 import { Reporter } from '../reporter.js'
+import { isStoreThere } from '../store.js'
 
 /** Options of `ibt serve`. */
 export interface ServeValues extends CommonValues {
@@ -36,8 +40,10 @@ export async function runServe(values: ServeValues, signal: AbortSignal): Promis
   const reporter = new Reporter({ ...values, progress: false })
   const { token, isMade } = chooseToken(values)
   const { signal: _, ...places } = toPlaceOptions(values, signal)
+  const store = toStore(places.store)
+  await checkStore(store, signal)
   const names = isLoopback ? [...LOOPBACK_NAMES, ...(allowHost ?? [])] : (allowHost ?? 'any')
-  const { handle } = serveBackups({ ...places, keys, token, hosts: names })
+  const { handle } = serveBackups({ ...places, store, keys, token, hosts: names })
   const server = createListener(values, (request, response) => void handle(request, response))
   server.listen(port, host)
   await once(server, 'listening', { signal })
@@ -51,6 +57,12 @@ export async function runServe(values: ServeValues, signal: AbortSignal): Promis
 }
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]']
+
+/** @throws BackupError if it is not there, and what it throws if it cannot be listed */
+async function checkStore(store: Store, signal: AbortSignal): Promise<void> {
+  if (!(await isStoreThere(store))) throw new BackupError('IBT_NO_BACKUP', 'No backups to serve')
+  for await (const _ of store.list('', { signal })) break
+}
 
 function chooseToken({ token, tokenFile }: ServeValues): { readonly token?: string; readonly isMade?: boolean } {
   if (token === false) return {}

@@ -45,7 +45,7 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
 /** Backups for a browser, curl and other programs. */
 function addServe(program: Command, signal: AbortSignal, answer: Answer): void {
   addReader(program, 'serve', 'serve backups over HTTP, read-only')
-    .option('--port <n>', 'port (default: 8420; 0: any that is free)', parsePort, 8420)
+    .option('--port <n>', 'port; 0: any that is free', parsePort, 8420)
     .option('--host <address>', 'address to listen on; beyond loopback, use TLS', '127.0.0.1')
     .option('--key <key>', 'serve only this key; may be repeated', collect)
     .option('--token-file <file>', 'file with the token that every request needs (default: IBT_SERVE_TOKEN)')
