@@ -63,6 +63,7 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_NOT_EMPTY',
   'IBT_NOT_ENCRYPTED',
   'IBT_RETAINED',
+  'IBT_SIGN_KEY_MISSING',
   'IBT_SOURCE_MISMATCH',
   'IBT_SOURCE_SHRUNK',
   'IBT_STORE_EMPTY',

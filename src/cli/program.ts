@@ -108,6 +108,9 @@ export function buildProgram(signal: AbortSignal, answer: Answer): Command {
     })
   for (const command of program.commands.filter(command => SIGNING.has(command.name()))) {
     command.option('--sign-key <file>', 'sign what changes with this private key (default: IBT_SIGN_KEY)')
+    if (command.name() !== 'sign') {
+      command.option('--unsigned', 'change signed backups without the key; sign them later (see ibt help signing)')
+    }
     command.setOptionValueWithSource('signs', true, 'implied')
   }
   for (const command of program.commands.filter(command => MEASURED.has(command.name()))) {

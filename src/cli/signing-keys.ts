@@ -8,22 +8,26 @@ import { describeError, UsageError } from './exit.js'
 export interface SigningValues extends Pick<ConfigValues, 'configured'> {
   readonly signKey?: string
   readonly verifyKey?: string
+  readonly unsigned?: boolean
 }
 
 /**
  * The keys in the files that are named. A private key that is encrypted needs IBT_SIGN_PASSPHRASE.
  *
- * @throws UsageError for a file that cannot be read, or is no key of Ed25519
+ * @throws UsageError for a file that cannot be read, or is no key of Ed25519; for `--unsigned` beside a key
  */
 export function readSigningKeys(
   values: SigningValues,
   isSigned: boolean
-): Pick<PlaceOptions, 'signKey' | 'verifyKeys'> {
-  const signKey = isSigned ? (values.signKey ?? process.env.IBT_SIGN_KEY) : undefined
+): Pick<PlaceOptions, 'signKey' | 'verifyKeys' | 'unsigned'> {
+  const { configured, unsigned } = values
+  if (unsigned && values.signKey !== undefined) throw new UsageError('Give either --sign-key or --unsigned')
+  const signs = isSigned && !unsigned
+  const signKey = signs ? (values.signKey ?? process.env.IBT_SIGN_KEY) : undefined
   const verifyKey = values.verifyKey ?? process.env.IBT_VERIFY_KEY
-  const { configured } = values
   return {
-    signKey: signKey ? readKey(signKey, decrypted, PRIVATE) : isSigned ? configured?.signKey : undefined,
+    unsigned,
+    signKey: signKey ? readKey(signKey, decrypted, PRIVATE) : signs ? configured?.signKey : undefined,
     verifyKeys: verifyKey ? [readKey(verifyKey, createPublicKey, 'a key in PEM')] : configured?.verifyKeys
   }
 }

@@ -176,7 +176,9 @@ machine whose cache has seen the later one.
 Give --sign-key (or IBT_SIGN_KEY) to every command that changes which backups
 there are: backup, merge, prune, undelete, import, receive, copy, erase.
 'ibt sign' signs what is there already. IBT_SIGN_PASSPHRASE decrypts the private
-key.`
+key. Where backups are signed, a change without the key is refused (exit code
+5); --unsigned allows it, and everything is to be signed again. 'ibt copy' needs
+no key if the other store gets all backups: it takes the signed list along.`
   },
   patterns: {
     summary: 'patterns of --exclude, ignore files and --path',

@@ -16,7 +16,7 @@ export interface RetentionConfig extends KeepOptions {
 }
 
 /** What decides the run itself, or a hook, and no config. */
-type OfOneRun = 'codec' | 'date' | 'dryRun' | 'init' | 'onError' | 'onProgress' | 'readFrom' | 'signal'
+type OfOneRun = 'codec' | 'date' | 'dryRun' | 'init' | 'onError' | 'onProgress' | 'readFrom' | 'signal' | 'unsigned'
 
 /** One source: what is backed up under one key, and how. Either `path` or `paths` is given. */
 export interface SourceConfig extends Omit<BackupOptions<IncrementalStages>, OfOneRun> {

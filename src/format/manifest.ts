@@ -39,18 +39,24 @@ export function encodeManifest(manifest: Manifest, privateKey: KeyObject): Buffe
 }
 
 /**
- * Reads a manifest of a key. Nothing of it is looked at before its signature has been checked.
+ * Reads a manifest of a key. Nothing of it is looked at before its signature has been checked. Without `publicKeys` no
+ * signature is: for a copy, which is checked by its readers.
  *
  * @throws BackupError IBT_MANIFEST_INVALID if no key has signed it, or it is not one of the backups' key;
  * IBT_STATE_VERSION if a later version has written it
  */
-export function decodeManifest(bytes: Buffer, name: string, key: string, publicKeys: readonly KeyObject[]): Manifest {
+export function decodeManifest(
+  bytes: Buffer,
+  name: string,
+  key: string,
+  publicKeys: readonly KeyObject[] | undefined
+): Manifest {
   const { signed, signature } = parse(bytes.toString(), name)
   if (typeof signed !== 'string' || typeof signature !== 'string') throw invalid(name, 'is not a signed manifest')
-  const isSigned = publicKeys.some(publicKey =>
+  const isSigned = publicKeys?.some(publicKey =>
     verify(null, Buffer.from(signed), publicKey, Buffer.from(signature, 'base64'))
   )
-  if (!isSigned) throw invalid(name, 'has no signature of this key')
+  if (isSigned === false) throw invalid(name, 'has no signature of this key')
   const { format, version, ...manifest } = parse(signed, name)
   if (format !== FORMAT) throw invalid(name, 'is a signature of something else')
   if (version !== VERSION) {

@@ -8,6 +8,7 @@ import { parseAt } from '../places/at.js'
 import { openPlaces } from '../places/places.js'
 import { Chain, listStored, type NeededArtifact } from '../stores/chain.js'
 import type { Store, StoredName } from '../types.js'
+import { type CopiedManifest, planManifest } from './copy-manifest.js'
 import { checkKeyCase } from './open-run.js'
 import type { Progress } from './options.js'
 import { checkStored, neededBy, TransferCounter } from './transfer.js'
@@ -39,6 +40,8 @@ export interface CopyReport {
   readonly sizeBytes: number
   /** Artifacts that the other store had already. */
   readonly skippedArtifacts: number
+  /** False if the backups are signed where they come from, and the copies are not. */
+  readonly isSigned: boolean
 }
 
 /**
@@ -46,12 +49,13 @@ export interface CopyReport {
  * that it needs, so that the other store is a correct one at every moment. What is there already is not copied again: a
  * copy that was cut off or killed goes on with the artifact at which it stopped. The SHA-256 of each artifact is checked
  * on the way, that of a state where a later state builds on it. Nothing in either store is deleted or replaced; removed
- * backups, records of what was proven, manifests and bundles that are on their way in are not copied. With `signKey`, the
- * other store gets a manifest of its own, and what it has has to be signed.
+ * backups, records of what was proven and bundles that are on their way in are not copied. The manifest of signed backups
+ * comes along where it is true of the other store, which then has all of them; an older copy of it goes. With `signKey`,
+ * the other store gets a manifest of its own, and what it has has to be signed.
  * Memory: one chunk for each of four artifacts, and the names of the stores.
  *
  * @throws BackupError IBT_NO_BACKUP; IBT_BASIS_MISSING if a backup has lost an artifact; IBT_NAME_TAKEN if the other store
- * has other bytes under a name; IBT_HASH_MISMATCH, IBT_LOCKED, and what the stores throw.
+ * has other bytes under a name; IBT_SIGN_KEY_MISSING if it is signed, and the copies would not be; IBT_HASH_MISMATCH, IBT_LOCKED, and what the stores throw.
  * @throws RangeError if the two stores are one
  */
 export function copyBackups(key: string, options: CopyOptions): Promise<CopyReport> {
@@ -74,13 +78,17 @@ async function copy(key: string, options: CopyOptions): Promise<CopyReport> {
   const plan = async () => {
     const there = await listStored(target, undefined, { signal })
     checkKeyCase(there, key)
-    return copying.plan(there)
+    const missing = await copying.plan(there)
+    const manifest = await planManifest(key, { store, stored }, { store: target, stored: there }, missing, options)
+    return { missing, manifest, report: copying.report(missing, manifest) }
   }
-  if (dryRun) return copying.report(await plan())
+  if (dryRun) return (await plan()).report
   return whileLocked({ store: target }, key, options, async check => {
-    const missing = await plan()
+    const { missing, manifest, report } = await plan()
     await copying.run(missing, check)
-    return copying.report(missing)
+    await check()
+    await manifest.put()
+    return report
   })
 }
 
@@ -105,14 +113,15 @@ class Copying {
     readonly options: CopyOptions
   ) {}
 
-  report(missing: readonly NeededArtifact[]): CopyReport {
+  report(missing: readonly NeededArtifact[], { isSigned }: CopiedManifest): CopyReport {
     const states = missing.filter(({ kind }) => kind === 'state')
     return {
       key: this.chain.key,
       dates: states.map(({ date }) => this.chain.asOf(date)),
       artifacts: missing.length,
       sizeBytes: missing.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
-      skippedArtifacts: this.artifacts.length - missing.length
+      skippedArtifacts: this.artifacts.length - missing.length,
+      isSigned
     }
   }
 

@@ -24,6 +24,7 @@ import { writingFor } from './encrypted.js'
 import { checkMounted } from './mounted.js'
 import type { Progress } from './options.js'
 import { rewriteDate } from './rewrite-date.js'
+import { checkSigner } from './signed.js'
 
 /** Options of `eraseFiles`. */
 export interface EraseOptions extends LockedOptions {
@@ -87,7 +88,8 @@ async function erase(key: string, patterns: readonly string[], options: EraseOpt
     return { key, plan, storedBytes: 0, left: [] }
   }
   return whileLocked(places, key, options, async check => {
-    const { plan, chain } = await makePlan(places, key, matches, options)
+    const { plan, chain, stored } = await makePlan(places, key, matches, options)
+    checkSigner(stored, key, options)
     onPlan?.(plan)
     if (!plan.isNeeded) return { key, plan, storedBytes: 0, left: [] }
     checkUnlocked(plan)
@@ -109,7 +111,7 @@ async function makePlan({ store, cached }: Places, key: string, matches: Matches
   const chain = await Chain.open(cached, key, { signal, codecs, stored })
   const view = withRemoved(cached, stored, chain.removed)
   const whole = await Chain.open(view.store, key, { signal, codecs, stored: view.stored })
-  return { chain, plan: await planErase({ chain, whole, matches }) }
+  return { stored, chain, plan: await planErase({ chain, whole, matches }) }
 }
 
 /** What reads what is there, and what is going to be. */

@@ -15,6 +15,7 @@ import { Commit } from './import-commit.js'
 import { checkMounted } from './mounted.js'
 import { checkKeyCase } from './open-run.js'
 import type { Progress, RunOptions } from './options.js'
+import { checkSigner } from './signed.js'
 
 /** Options of `importBackups`. */
 export interface ImportOptions extends LockedOptions, Pick<RunOptions, 'init'> {
@@ -101,6 +102,7 @@ class Importing {
     try {
       const stored = await listStored(store, undefined, { signal })
       checkKeyCase(stored, key)
+      checkSigner(stored, key, options)
       await store.clean?.(key)
       const staging = new Staging(store, key, stored, { signal })
       // An import that was killed may have joined volumes that are still there.

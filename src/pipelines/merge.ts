@@ -7,12 +7,13 @@ import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
 import { openPlaces, type Places } from '../places/places.js'
 import { countBytes, type MergePlan, planMerge } from '../rewrite/plan-merge.js'
-import { Chain, type StoredArtifact } from '../stores/chain.js'
+import { Chain, listStored, type StoredArtifact } from '../stores/chain.js'
 import { deleteLeftovers } from '../stores/leftovers.js'
 import type { Cipher, Codec, SealedArtifact } from '../types.js'
 import { writingFor } from './encrypted.js'
 import type { Progress } from './options.js'
 import { rewriteDate } from './rewrite-date.js'
+import { checkSigner } from './signed.js'
 
 /** Options of `mergeBackups`: a date that becomes a full, or two dates between which increments become one. */
 export interface MergeOptions extends AtOptions, LockedOptions {
@@ -81,7 +82,10 @@ async function mergeChecked(key: string, options: MergeOptions): Promise<MergeRe
   if (options.to !== undefined && options.from === undefined) throw new TypeError('mergeBackups: to comes with from')
   const places = openPlaces(options)
   if (options.dryRun) return merge(key, places, options, async () => {})
-  return whileLocked(places, key, options, checkLock => merge(key, places, options, checkLock))
+  return whileLocked(places, key, options, async checkLock => {
+    checkSigner(await listStored(places.store, `${key}.manifest.`, options), key, options)
+    return merge(key, places, options, checkLock)
+  })
 }
 
 async function merge(

@@ -19,6 +19,7 @@ import { findParent, type RunKind } from './newest.js'
 import type { BackupReport, RunOptions } from './options.js'
 import { rebuildLocalState } from './rebuild-local.js'
 import { checkShrunk } from './shrink.js'
+import { checkSigner } from './signed.js'
 import { sourceRules } from './source-rules.js'
 import { removeLeftovers, removeSuperfluous } from './superfluous.js'
 import { Watcher } from './watch.js'
@@ -103,6 +104,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   checkKeyCase(stored, key)
   const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
   if (cipher === undefined) checkPlain(chain)
+  checkSigner(stored, key, options)
   if (!dryRun) await removeLeftovers(chain, places, stored, signal)
   if (!dryRun) await rebuildLocalState(chain, places, cipher, options)
   const source = { root, sourceId: options.sourceId }

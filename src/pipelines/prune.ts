@@ -17,6 +17,7 @@ import { describeRetained, isRetained } from '../stores/stored-name.js'
 import type { Cipher, StoredName } from '../types.js'
 import { mergeBackups } from './merge.js'
 import { checkMounted } from './mounted.js'
+import { checkSigner } from './signed.js'
 
 /** Options of `pruneBackups`. */
 export interface PruneOptions extends LockedOptions, KeepOptions {
@@ -78,6 +79,7 @@ async function prune(key: string, options: PruneOptions): Promise<PruneReport> {
   return whileLocked(places, key, options, async check => {
     const planned = await makePlan(places, key, rules, needs, options)
     const { plan, states, stored } = planned
+    checkSigner(stored, key, options)
     if (!isTold) options.onPlan?.(plan)
     const [removed, locked, gone]: [string[], string[], string[]] = [[], [], []]
     const at = formatDate(Date.now())

@@ -22,6 +22,7 @@ import { checkMounted } from './mounted.js'
 import { findParent, type Newest } from './newest.js'
 import { checkKeyCase } from './open-run.js'
 import type { RunOptions } from './options.js'
+import { checkSigner } from './signed.js'
 import { removeLeftovers, removeSuperfluous } from './superfluous.js'
 
 /** Options of `receiveBackup`. */
@@ -125,6 +126,7 @@ class Receiver {
     checkKeyCase(stored, key)
     const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
     checkPlain(chain)
+    checkSigner(stored, key, options)
     await removeLeftovers(chain, places, stored, signal)
     const { allowSourceMismatch, kind } = hello
     const limits = { maxChain, maxRestoreRatio, allowSourceMismatch, onError, signal }

@@ -9,6 +9,7 @@ import type { PlaceOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
 import { askedFor, Chain } from '../stores/chain.js'
 import { type RemovedBackup, restoreState, withRemoved } from '../stores/removed.js'
+import { checkSigner } from './signed.js'
 
 /** Options of `undeleteBackup`. */
 export interface UndeleteOptions extends LockedOptions {
@@ -44,6 +45,7 @@ export async function undeleteBackup(key: string, options: UndeleteOptions): Pro
   return whileLocked(places, key, options, async check => {
     const { store } = places
     const stored = await listCertain(store, key, { signal })
+    checkSigner(stored, key, options)
     const chain = await Chain.open(store, key, { signal, codecs, stored })
     const date = chooseRemoved(chain, atMs)
     const view = withRemoved(store, stored, chain.removed)

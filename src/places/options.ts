@@ -25,6 +25,11 @@ export interface PlaceOptions {
   readonly signKey?: SigningKey | undefined
   /** Public keys: only what one of them has signed is read. */
   readonly verifyKeys?: readonly SigningKey[] | undefined
+  /**
+   * Change backups that are signed without `signKey`. Whoever reads with a key refuses what is added, and after a removal
+   * every backup of the key, until `signBackups`. Default: such a change is refused.
+   */
+  readonly unsigned?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 

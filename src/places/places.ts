@@ -94,8 +94,8 @@ export interface Places {
 
 /** Where backups are, of the options of a run: for another run within it, which has to sign and to read as it does. */
 export function placesOf(options: PlaceOptions): Required<PlaceOptions> {
-  const { store, cache, codecs, localState, signKey, verifyKeys, signal } = options
-  return { store, cache, codecs, localState, signKey, verifyKeys, signal }
+  const { store, cache, codecs, localState, signKey, verifyKeys, unsigned, signal } = options
+  return { store, cache, codecs, localState, signKey, verifyKeys, unsigned, signal }
 }
 
 /** @throws TypeError for keys that are none */

@@ -29,8 +29,8 @@ export function signingPlaces(
   return { store, memory, privateKey, publicKeys: [...publicKeys, publicKeyOf(privateKey)] }
 }
 
-/** A private key will do, too. */
-function toPublicKey(key: SigningKey): KeyObject {
+/** A private key will do, too. @throws TypeError */
+export function toPublicKey(key: SigningKey): KeyObject {
   return publicKeyOf(typeof key === 'string' ? fromText('verifyKeys', key, createPublicKey) : key)
 }
 

@@ -53,7 +53,7 @@ export async function readManifest(
   const listed = new Map<string, number>()
   for await (const { name, sizeBytes } of store.list(`${key}.`, options)) listed.set(name, sizeBytes)
   const newest = [...listed.keys()].filter(name => isManifestName(name, key)).at(-1)
-  const bytes = newest === undefined ? undefined : await readBytes(store, newest, options)
+  const bytes = newest === undefined ? undefined : await readManifestBytes(store, newest, options)
   let manifest: Manifest | undefined
   try {
     manifest = bytes && decodeNamed(bytes, newest!, key, publicKeys)
@@ -100,7 +100,7 @@ export async function rememberManifest(
   }
 }
 
-async function readBytes(store: Store, name: string, options: StoreOptions): Promise<Buffer> {
+export async function readManifestBytes(store: Store, name: string, options: StoreOptions): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   for await (const chunk of store.get(name, { start: 0, end: MANIFEST_BYTES }, options)) chunks.push(chunk)
   return Buffer.concat(chunks)
@@ -119,7 +119,7 @@ async function newestSeen(memory: Store, key: string, publicKeys: readonly KeyOb
   for await (const { name } of memory.list(`${key}.manifest.`, options)) {
     if (!isManifestName(name, key)) continue
     try {
-      newest = decodeNamed(await readBytes(memory, name, options), name, key, publicKeys)
+      newest = decodeNamed(await readManifestBytes(memory, name, options), name, key, publicKeys)
     } catch (error) {
       if (!isBackupError(error)) throw error
     }

@@ -9,7 +9,10 @@ import {
   backupEntries,
   cleanBackups,
   copyBackups,
+  eraseFiles,
+  exportBackups,
   fullBackup,
+  importBackups,
   incrementalBackup,
   listEntries,
   mergeBackups,
@@ -20,6 +23,7 @@ import {
   verifyBackup
 } from '../../src/index.js'
 import { directoryStore, wrapStore } from '../../src/stores/index.js'
+import type { Source } from '../../src/types.js'
 import { Desk } from '../helpers/desk.js'
 import { assertSameTree, run } from '../helpers/judges.js'
 import { oracle } from '../helpers/oracle.js'
@@ -112,7 +116,7 @@ test('what is copied with the key is signed in the other store', async t => {
   await backup('two ')
   await copyBackups('src', { ...signs, to: desk.at('copied') })
   assert.deepEqual((await verifyBackup('src', copied)).problems, [])
-  await copyBackups('src', { ...signs, signKey: undefined, to: desk.at('unsigned') })
+  await copyBackups('src', { ...signs, signKey: undefined, unsigned: true, to: desk.at('unsigned') })
   await assert.rejects(copyBackups('src', { ...signs, to: desk.at('unsigned') }), { code: 'IBT_NOT_SIGNED' })
   await signBackups('src', { ...signs, store: desk.at('unsigned') })
   assert.deepEqual((await verifyBackup('src', { ...copied, store: desk.at('unsigned') })).problems, [])
@@ -123,6 +127,83 @@ test('what is copied with the key is signed in the other store', async t => {
     )
   }
   await assert.rejects(signBackups('scr', signs), { code: 'IBT_NO_BACKUP' })
+})
+
+test('a copy of all signed backups is signed without the key, and never less than before', async t => {
+  const { desk, signs, reads, backup } = await makeSigned(t)
+  const keyless = { store: desk.at('store'), cache: desk.at('copier-cache'), to: desk.at('copied') }
+  const check = async () => {
+    const { problems } = await verifyBackup('src', { ...reads, store: desk.at('copied'), readData: true })
+    assert.deepEqual(problems, [])
+  }
+  await backup('one ')
+  assert.equal((await copyBackups('src', { ...keyless, verifyKeys: [publicKey] })).isSigned, true)
+  await check()
+  const dates = [await backup('two '), await backup('three ')]
+  await copyBackups('src', keyless)
+  await check()
+  assert.equal(readdirSync(desk.at('copied')).filter(name => name.includes('.manifest.')).length, 1)
+  const newest = stored(desk, '.manifest.')[0]!
+  assert.deepEqual(readFileSync(desk.at('copied', newest)), readFileSync(desk.at('store', newest)))
+
+  // A copy that was killed before the manifest came goes on with it.
+  rmSync(desk.at('copied', newest))
+  assert.equal((await copyBackups('src', { ...keyless, dryRun: true })).isSigned, true)
+  assert.equal((await copyBackups('src', keyless)).artifacts, 0)
+  await check()
+
+  // Not all of them: the manifest would not be true.
+  const some = await copyBackups('src', { ...keyless, to: desk.at('some'), at: dates[0]! })
+  assert.equal(some.isSigned, false)
+  assert.deepEqual(
+    readdirSync(desk.at('some')).filter(name => name.includes('.manifest.')),
+    []
+  )
+
+  // What the other store has signed alone stays signed.
+  await pruneBackups('src', { ...signs, keepLast: 1, graceMs: 0 })
+  await backup('four ')
+  await assert.rejects(copyBackups('src', keyless), { code: 'IBT_SIGN_KEY_MISSING' })
+  await check()
+  await copyBackups('src', { ...keyless, cache: desk.at('cache'), signKey: privateKey })
+  await check()
+  const forger = generateKeyPairSync('ed25519')
+  const other = { ...keyless, to: desk.at('other'), verifyKeys: [forger.publicKey] }
+  await assert.rejects(copyBackups('src', other), { code: 'IBT_MANIFEST_INVALID' })
+})
+
+test('signed backups are not changed without the key, unless that is meant', async t => {
+  const { desk, signs, reads, backup } = await makeSigned(t)
+  const keyless = { store: desk.at('store'), cache: desk.at('keyless-cache') }
+  const dates = [await backup('one '), await backup('two '), await backup('three ')]
+  await pruneBackups('src', { ...signs, keepLast: 2 })
+  const bundle: Uint8Array[] = []
+  const gather = async (source: Source<Uint8Array>) => {
+    for await (const chunk of source) bundle.push(Uint8Array.from(chunk))
+  }
+  await exportBackups('src', gather, keyless)
+  const changes: Record<string, (options: { unsigned?: boolean }) => Promise<unknown>> = {
+    full: options => fullBackup(desk.at('src'), { ...keyless, ...options }),
+    incremental: options => incrementalBackup(desk.at('src'), { ...keyless, ...options }),
+    'dry run': options => autoBackup(desk.at('src'), { ...keyless, ...options, dryRun: true }),
+    import: options => importBackups(bundle, { ...keyless, ...options }),
+    merge: options => mergeBackups('src', { ...keyless, ...options, at: dates[2] }),
+    undelete: options => undeleteBackup('src', { ...keyless, ...options, at: dates[0]! }),
+    erase: options => eraseFiles('src', ['file'], { ...keyless, ...options }),
+    prune: options => pruneBackups('src', { ...keyless, ...options, keepLast: 1, graceMs: 0 })
+  }
+  const before = readdirSync(desk.at('store'))
+  for (const [name, change] of Object.entries(changes)) {
+    const refused = { code: 'IBT_SIGN_KEY_MISSING', message: /--sign-key.*--unsigned/ }
+    await assert.rejects(change({}), refused, name)
+    assert.deepEqual(readdirSync(desk.at('store')), before, name)
+  }
+  await mergeBackups('src', { ...keyless, at: dates[2], dryRun: true })
+  await pruneBackups('src', { ...keyless, keepLast: 1, dryRun: true })
+  for (const change of Object.values(changes)) await change({ unsigned: true })
+  assert.notDeepEqual(await verifyBackup('src', reads).catch(({ code }) => code), 'IBT_SIGN_KEY_MISSING')
+  await signBackups('src', { ...signs, accept: true })
+  assert.deepEqual((await verifyBackup('src', { ...reads, readData: true })).problems, [])
 })
 
 test('a state or sigvault that is altered, exchanged or not signed is refused', async t => {
@@ -146,7 +227,7 @@ test('a state or sigvault that is altered, exchanged or not signed is refused', 
   assert.equal(largest[0]!.reason, 'signature-lost')
 
   cpSync(desk.at('saved'), desk.at('store'), { recursive: true })
-  await incrementalBackup(desk.at('src'), { ...signs, signKey: undefined })
+  await incrementalBackup(desk.at('src'), { ...signs, signKey: undefined, unsigned: true })
   await assert.rejects(entries(), { code: 'IBT_NOT_SIGNED' })
   await assert.rejects(fullBackup(desk.at('src'), signs), { code: 'IBT_NOT_SIGNED' })
   const { added } = await signBackups('src', signs)
@@ -263,7 +344,20 @@ test('openssl checks a manifest, with keys that it made', oracle('openssl', 'jq'
   }
 
   assert.equal(desk.ibt('restore', 'src', 'out', '--verify-key', 'verify.pem').status, 0)
-  damage(desk.at('store', stored(desk, '.state.')[0]!))
+  const forgotten = desk.ibt('backup', 'src')
+  assert.equal(forgotten.status, 5)
+  assert.match(forgotten.stderr, /are signed: give the key.*--sign-key.*IBT_SIGN_KEY_MISSING/s)
+  assert.equal(desk.ibt('backup', 'src', '--sign-key', 'sign.pem', '--unsigned').status, 2)
+  const copied = desk.ibt('copy', 'src', '--to', 'copied', '--json')
+  assert.equal(copied.status, 0, copied.stderr)
+  assert.equal(desk.ibt('verify', 'src', '--store', 'copied', '--verify-key', 'verify.pem').status, 0)
+  desk.env.IBT_SIGN_KEY = 'sign.pem'
+  const unsigned = desk.ibt('full', 'src', '--unsigned')
+  assert.equal(unsigned.status, 0, unsigned.stderr)
+  assert.equal(desk.ibt('verify', 'src', '--verify-key', 'verify.pem').status, 4)
+  assert.equal(desk.ibt('sign', 'src').status, 0)
+  delete desk.env.IBT_SIGN_KEY
+  damage(desk.at('store', stored(desk, '.state.').at(-1)!))
   const refused = desk.ibt('verify', 'src', '--verify-key', 'verify.pem')
   assert.equal(refused.status, 4, refused.stderr)
   assert.equal(desk.ibt('backup', 'src', '--sign-key', 'nosuch.pem').status, 2)

@@ -127,10 +127,11 @@ function sayHooks(hooks: readonly HookResult[], values: BackupValues, name?: str
 /** What the config says of a source, and what was typed over it. */
 function optionsOf(source: NamedSource, values: BackupValues, signal: AbortSignal): BackupOptions<IncrementalStages> {
   const { rules: typedRules, detection, ...typed } = toBackupOptions(values, signal)
-  const { rules, ...options } = source.options
+  const { rules, signKey, ...options } = source.options
   const isDetected = values.compare !== undefined || values.checksum !== undefined
   return {
     ...options,
+    ...(!values.unsigned && { signKey }),
     ...given(typed),
     key: values.key ?? source.key,
     // The last pattern that matches decides: what is typed is stronger, and need not repeat the config.

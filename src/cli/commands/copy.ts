@@ -25,7 +25,8 @@ export async function runCopy(key: string, values: CopyValues, signal: AbortSign
       ...{ to: checkText('the other store', values.to), at, checksum, dryRun, lockWaitMs: toMs(lockWait) },
       ...{ onProgress: reporter.onProgress, onError: reporter.onError }
     })
-    const { dates, artifacts, sizeBytes, skippedArtifacts } = report
+    const { dates, artifacts, sizeBytes, skippedArtifacts, isSigned } = report
+    if (!isSigned) reporter.warn('The copies are not signed: give --sign-key, or sign the other store (ibt sign)')
     const backups = formatCount(dates.length, `backup of ${key}`, `backups of ${key}`)
     const skipped = skippedArtifacts > 0 ? `, ${skippedArtifacts} are there already` : ''
     const lines = [
