@@ -1,5 +1,5 @@
 // What an adapter costs: time and processor time of whole processes, in turn, as ratios of the plain pipeline.
-import { spawnSync } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -22,6 +22,32 @@ async function connection() {
   const [far] = await accepted
   server.close()
   return { near, far }
+}
+
+let serving
+
+/** A process of its own that serves a directory. */
+function server(directory) {
+  serving = fork(fileURLToPath(import.meta.url), ['--serve', directory])
+  return serving
+}
+
+async function serve(directory) {
+  const { directoryStore, serveStore } = await import('../../dist/src/stores/index.js')
+  const listening = createServer({ allowHalfOpen: true }, socket => serveStore(socket, directoryStore(directory)))
+  listening.listen(0, '127.0.0.1', () => process.send(listening.address().port))
+  const start = process.cpuUsage()
+  process.on('message', () => {
+    const { user, system } = process.cpuUsage(start)
+    process.send((user + system) / 1000, () => process.exit())
+  })
+}
+
+/** Milliseconds of the processor that the server has taken. */
+async function served() {
+  if (serving === undefined) return 0
+  serving.send('end')
+  return (await once(serving, 'message'))[0]
 }
 
 /** Bytes of a plain tar, through a stream of each make, into nothing. */
@@ -60,6 +86,10 @@ const STORES = {
     serveStore(far, disk).catch(() => {})
     return remoteStore(() => near)
   },
+  'remoteStore, server apart': async (disk, { remoteStore }) => {
+    const [port] = await once(await server(disk.path), 'message')
+    return remoteStore(() => connect(port, '127.0.0.1'))
+  },
   'mirror of two': (disk, { directoryStore, mirror }) => mirror([disk, directoryStore(`${disk.places[0]}-2`)])
 }
 
@@ -87,7 +117,8 @@ async function one(name, source, work) {
   const start = process.cpuUsage()
   await (Object.hasOwn(TARS, name) ? tar(name, source) : full(name, source, work))
   const { user, system } = process.cpuUsage(start)
-  console.log(JSON.stringify([performance.now() - begin, (user + system) / 1000]))
+  const wall = performance.now() - begin
+  console.log(JSON.stringify([wall, (user + system) / 1000 + (await served())]))
   process.exit()
 }
 
@@ -122,7 +153,8 @@ function measure(names, source, work, runs) {
   })
 }
 
-if (process.argv[2] === '--one') await one(...process.argv.slice(3))
+if (process.argv[2] === '--serve') await serve(process.argv[3])
+else if (process.argv[2] === '--one') await one(...process.argv.slice(3))
 else {
   const { values } = parseArgs({
     options: {

@@ -1,11 +1,9 @@
 import { type FileHandle, link, open, unlink } from 'node:fs/promises'
+import { writeAll } from '../flow/gathered-writes.js'
 import { syncDescriptor } from '../native/sync.js'
 
 /** What a file system without hard links answers. */
 const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
-export async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten
-}
 
 /** Gives a whole file its name if that is free. */
 export async function publishNew(temporary: string, path: string, bytes: Uint8Array): Promise<boolean> {
@@ -29,7 +27,7 @@ async function createExclusively(path: string, bytes: Uint8Array): Promise<boole
     throw error
   }
   try {
-    await writeAll(file, bytes)
+    await writeAll(file, [bytes])
     await syncDescriptor(file.fd)
     return true
   } catch (error) {

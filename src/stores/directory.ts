@@ -3,13 +3,14 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { CHUNK_BYTES } from '../constants.js'
+import { writeAll } from '../flow/gathered-writes.js'
 import { readBuffer } from '../flow/memory.js'
 import { makeDirectories } from '../native/make-directories.js'
 import { syncDescriptor } from '../native/sync.js'
 import { decodePath } from '../path.js'
 import type { ByteRange, Source, Store } from '../types.js'
 import { defineStore } from './define-store.js'
-import { isCode, publishNew, raise, syncDirectory, unlinkIfThere, writeAll } from './directory-files.js'
+import { isCode, publishNew, raise, syncDirectory, unlinkIfThere } from './directory-files.js'
 import { makeReadOnly, markedName, markOf, printMark, readMark } from './directory-marks.js'
 import { decodeHolder, isGone } from './lock-holder.js'
 import type { RetainingStore } from './memory.js'
@@ -38,7 +39,7 @@ export interface DirectoryStore extends RetainingStore {
  * A directory as a store: one file for each artifact, readable by its owner only.
  * A file appears under its name when it is whole and on disk: temporary name, fsync, rename, fsync of the directory.
  * The directory is made when it is first needed. Hidden files and anything that is not a file are not listed.
- * Memory: one chunk of `CHUNK_BYTES` for each `get`, the names for each `list`.
+ * Memory: one chunk of `CHUNK_BYTES` for each `get`, that and two chunks for each `put`, the names for each `list`.
  *
  * @throws TypeError at the call for anything but a path.
  */
@@ -145,7 +146,7 @@ async function namesIn(directory: string): Promise<string[]> {
 async function writeNew(directory: string, path: string, source: Source<Uint8Array>): Promise<void> {
   const file = await openNew(directory, path)
   try {
-    for await (const chunk of source) await writeAll(file, chunk)
+    await writeAll(file, source)
     await syncDescriptor(file.fd)
   } finally {
     await file.close()

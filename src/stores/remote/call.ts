@@ -3,15 +3,20 @@ import type { Connection } from './connection.js'
 import { Frame, violation } from './frames.js'
 import { WINDOW_BYTES } from './messages.js'
 
+/** Bytes of one window, at most: 80 MB/s where an answer takes 200 ms. */
+const WIDEST_BYTES = 16 * 1024 * 1024
+
 /**
  * One call on a connection. Bytes flow in both directions, each within a window of its own: one call that does not read
- * holds up no other.
- * Memory: `WINDOW_BYTES`.
+ * holds up no other. The window of a call whose reader has to wait for the other side is widened.
+ * Memory: `WINDOW_BYTES`, at most 16 MiB while the connection has as much to share.
  */
 export class Call {
   readonly #incoming = new Backlog()
   #unreadBytes = 0
   #readBytes = 0
+  #windowBytes = WINDOW_BYTES
+  #isOver = false
   #credit: number
   #failure: { readonly error: unknown } | undefined
   #wake: (() => void) | undefined
@@ -27,7 +32,7 @@ export class Call {
   /** What the other side sent. @throws BackupError IBT_STORE_FAILED beyond the window */
   receive(bytes: Uint8Array): void {
     this.#unreadBytes += bytes.length
-    if (this.#unreadBytes > WINDOW_BYTES) throw violation('more bytes than were granted')
+    if (this.#unreadBytes > this.#windowBytes) throw violation('more bytes than were granted')
     this.#incoming.push(bytes)
   }
 
@@ -55,13 +60,33 @@ export class Call {
     for await (const bytes of this.#incoming) {
       yield bytes
       this.#readBytes += bytes.length
-      if (this.#readBytes < WINDOW_BYTES / 4) continue
-      const credit = Buffer.alloc(4)
-      credit.writeUInt32BE(this.#readBytes)
-      this.#unreadBytes -= this.#readBytes
-      this.#readBytes = 0
-      this.connection.send(Frame.credit, this.id, credit)
+      if (this.#readBytes >= this.#windowBytes / 4) this.#takeMore()
     }
+  }
+
+  /** Gives back what its window was widened by. */
+  close(): void {
+    this.#isOver = true
+    this.connection.sharedBytes += this.#windowBytes - WINDOW_BYTES
+    this.#windowBytes = WINDOW_BYTES
+  }
+
+  #takeMore(): void {
+    if (this.#isOver) return
+    const more = this.#incoming.sizeBytes === 0 ? this.#widen() : 0
+    const credit = Buffer.alloc(4)
+    credit.writeUInt32BE(this.#readBytes + more)
+    this.#unreadBytes -= this.#readBytes
+    this.#readBytes = 0
+    this.connection.send(Frame.credit, this.id, credit)
+  }
+
+  /** Twice as wide, if there is room. */
+  #widen(): number {
+    const more = Math.min(this.#windowBytes, WIDEST_BYTES - this.#windowBytes, this.connection.sharedBytes)
+    this.connection.sharedBytes -= more
+    this.#windowBytes += more
+    return more
   }
 
   /** Sends bytes as the other side takes them. @throws what the call failed with */

@@ -1,10 +1,13 @@
 import type { Readable, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { BackupError } from '../../errors.js'
 import { DATA_BYTES, encodeHeader, Frame, type FrameHandler, FrameReader, type FrameType, violation } from './frames.js'
 
 /** What two processes speak over: a socket, a WebSocket stream, the pipes of a child. */
 export type Wire = (Readable & Writable) | { readonly readable: Readable; readonly writable: Writable }
 
+/** Bytes by which the windows of all calls together are widened, at most. */
+const SHARED_BYTES = 32 * 1024 * 1024
 /** Bytes that wait to be written, at most: a peer that does not read its answers is cut off. */
 const UNREAD_BYTES_MAX = 64 * 1024 * 1024
 
@@ -20,6 +23,8 @@ export class Connection {
   #isDestroyed = false
   #waiting: (() => void)[] = []
   #error: BackupError | undefined
+  /** Bytes by which windows may still be widened. */
+  sharedBytes = SHARED_BYTES
   /** Resolves when nothing more is read: to why, if it was not the end. */
   readonly closed: Promise<BackupError | undefined>
 
@@ -40,24 +45,33 @@ export class Connection {
   }
 
   send(type: FrameType, call: number, payload?: Uint8Array): void {
-    if (this.#error !== undefined) return
-    if (this.#writable.writableLength > UNREAD_BYTES_MAX) {
-      this.destroy(violation('it does not read'))
-      return
-    }
+    if (!this.#canSend()) return
     this.#writable.cork()
-    this.#writable.write(encodeHeader(type, call, payload?.length ?? 0))
-    if (payload !== undefined && payload.length > 0) this.#writable.write(payload)
+    this.#write(type, call, payload)
     this.#writable.uncork()
   }
 
-  /** Sends a part of what is given; says how much. Waits until the wire takes it. @throws what cut the connection */
+  /** Sends bytes, in one write of several frames. Resolves when the wire takes more. @throws what cut the connection */
   async sendData(call: number, bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; at += DATA_BYTES) {
-      if (this.#error !== undefined) throw this.#error
-      this.send(Frame.data, call, bytes.subarray(at, at + DATA_BYTES))
-      await this.drained()
+    if (this.#canSend()) {
+      this.#writable.cork()
+      for (let at = 0; at < bytes.length; at += DATA_BYTES)
+        this.#write(Frame.data, call, bytes.subarray(at, at + DATA_BYTES))
+      this.#writable.uncork()
     }
+    await this.drained()
+    if (this.#error !== undefined) throw this.#error
+  }
+
+  #canSend(): boolean {
+    if (this.#error === undefined && this.#writable.writableLength > UNREAD_BYTES_MAX)
+      this.destroy(violation('it does not read'))
+    return this.#error === undefined
+  }
+
+  #write(type: FrameType, call: number, payload?: Uint8Array): void {
+    this.#writable.write(encodeHeader(type, call, payload?.length ?? 0))
+    if (payload !== undefined && payload.length > 0) this.#writable.write(payload)
   }
 
   /** Resolves when the wire takes more, or is cut. */
@@ -92,17 +106,21 @@ export class Connection {
     }
   }
 
+  /** In flowing mode: an iterator would stop and start the wire at every chunk. */
   async #read(handler: FrameHandler): Promise<BackupError | undefined> {
     const reader = new FrameReader(handler)
-    let failure: BackupError | undefined
-    try {
-      for await (const chunk of this.#readable) {
-        this.#heard = true
-        reader.push(chunk)
+    this.#readable.on('data', chunk => {
+      this.#heard = true
+      try {
+        if (!this.#isDestroyed) reader.push(chunk)
+      } catch (error) {
+        this.destroy(error)
       }
-    } catch (error) {
-      failure = this.#error ?? toLost(error)
-    }
+    })
+    const failure = await finished(this.#readable, { writable: false }).then(
+      () => undefined,
+      error => this.#error ?? toLost(error)
+    )
     this.#error ??= failure ?? toLost(undefined)
     clearInterval(this.#timer)
     this.#wake()

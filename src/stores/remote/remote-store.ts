@@ -43,7 +43,7 @@ const TIMEOUT_MS = 30_000
  * A store that `serveStore` serves at the other end of a wire. `connect` is called at once, to ask what the store can do,
  * and again at the first call after a connection was lost. A lost connection rejects every call that is under way:
  * nobody knows what became of them. A connection without a call does not keep the process alive.
- * Memory: `WINDOW_BYTES` (2 MiB) for each `get`.
+ * Memory: `WINDOW_BYTES` (2 MiB) for each `get`, and 32 MiB for those from far away.
  *
  * @throws BackupError IBT_STORE_FAILED if the other side is no store
  */
@@ -226,6 +226,7 @@ class Pending {
 
   #over(): void {
     this.isOver = true
+    this.call.close()
     this.onOver()
   }
 }

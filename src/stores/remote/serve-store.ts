@@ -44,7 +44,7 @@ const LISTED_TEXT_MAX = 32 * 1024
  * Serves a store to one process at the other end of a wire: a socket, the pipes of a child. Resolves when the wire has
  * ended and all its calls have: never rejects. What was under way then is aborted, and publishes nothing.
  * Names and permissions are checked here. Who may connect is up to the caller.
- * Memory: `WINDOW_BYTES` (2 MiB) for each call, of which there are 64 at most.
+ * Memory: `WINDOW_BYTES` (2 MiB) for each call, of which there are 64 at most, and 32 MiB for those from far away.
  */
 export async function serveStore(wire: Wire, store: Store, options: ServeStoreOptions = {}): Promise<void> {
   const server = new Server(wire, store, options)
@@ -153,7 +153,10 @@ class Server implements FrameHandler {
     this.#lastCall = id
     const call = new Call(this.connection, id, this.#hello!.windowBytes)
     const aborted = new AbortController()
-    const done = this.#serve(call, payload, aborted.signal).finally(() => this.#served.delete(id))
+    const done = this.#serve(call, payload, aborted.signal).finally(() => {
+      call.close()
+      this.#served.delete(id)
+    })
     this.#served.set(id, { call, aborted, done })
   }
 
