@@ -4,10 +4,13 @@ import { PendingItems } from '../archive/pending-items.js'
 import { storeSignature } from '../archive/store-signature.js'
 import { type StoredSpans, storeSpans, UnchangedLines } from '../archive/store-spans.js'
 import { kindOfRead } from '../change/compare.js'
+import { type Reading, readContents } from '../change/content-reader.js'
 import { asChange, toUnreadable } from '../change/decide-body.js'
+import { checkPolicy } from '../change/policy.js'
 import { recordLink, recordStored, recordUnstored } from '../change/record.js'
 import { isReadSpans } from '../change/span-batch.js'
 import { isUnchangedSpan } from '../change/unchanged.js'
+import { IN_FLIGHT_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
 import { batchesOf, batchStage, isBatch } from '../flow/batches.js'
@@ -16,7 +19,9 @@ import { Pool } from '../flow/memory.js'
 import { ArchiveWriter } from '../format/archive-writer.js'
 import { checkValues } from '../format/entry-check.js'
 import { toTarHeader } from '../format/tar-header.js'
+import { allocateBytes } from '../native.js'
 import { printPath } from '../path.js'
+import { readFailed } from '../source/disk.js'
 import {
   type ArchiveKind,
   type Batched,
@@ -41,11 +46,13 @@ export interface PackOptions {
 /**
  * Writes bodies into tar archives: whole ones into `whole`, deltas into `delta`, signatures into the sigvault.
  *
- * Consumes `Signed` (or plain `Entry`: then it opens the contents itself, and there is no digest and no signature);
- * yields `Piece` and `Packed`. Other items pass on. Order kept: an entry comes after the pieces that hold its bytes.
- * Reads the parts of a body before it pulls the next item.
+ * Consumes `Signed` (or plain `Entry`: then it reads the contents itself, without signatures and deltas, and an entry
+ * that cannot be read ends the run); yields `Piece` and `Packed`. Other items pass on. Order kept: an entry comes after
+ * the pieces that hold its bytes.
+ * Of contents that it reads itself, those on disk of up to `PART_BYTES` are read ahead in batches, as `sign` does; others
+ * have no digest. Reads the parts of any other body before it pulls the next item.
  * Memory: one frame of each archive, one part of a delta, `PACK_PENDING_ENTRIES` entries that wait for their bytes,
- * and one table entry for each hard-link group.
+ * one table entry for each hard-link group, and `IN_FLIGHT_BYTES` of what it reads ahead.
  *
  * @throws BackupError IBT_SIZE_UNKNOWN for a content of unknown size above `PART_BYTES` that cannot be measured, IBT_FILE_CHANGED if one has another size
  * than it says.
@@ -57,7 +64,8 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
   return batchStage<Entry, Packed | Piece>(async function* packStage(source, { signal }) {
     const packer = new Packer(options)
     const pending = new PendingItems<Packed | StoredSpans | UnchangedLines>(packer.writers)
-    for await (const item of source) {
+    const context = { policy: UNSIGNED, pool: new Pool(allocateBytes), signal }
+    for await (const item of readContents(source, PACK_READING, IN_FLIGHT_BYTES, context)) {
       if (isReadSpans(item)) pending.push(storeSpans(item, options.whole, packer))
       else if (isUnchangedSpan(item)) pending.push(new UnchangedLines(item))
       else {
@@ -74,6 +82,27 @@ export function pack(options: PackOptions): Stage<Entry, Packed | Piece> {
     packer.end()
     yield* pending.take()
   })
+}
+
+const UNSIGNED = checkPolicy({ signedMinBytes: Infinity })
+
+/** Reads in batches what no stage has read; all else the packer opens. */
+const PACK_READING: Reading = {
+  passes(batch) {
+    if (isReadSpans(batch) || isUnchangedSpan(batch)) return true
+    for (const item of batch) if (isEntry(item) && PACK_READING.route(asChange(item)) === 'read') return false
+    return true
+  },
+  route(item) {
+    const { body, link }: Signed = item
+    if (!isUnread(item)) return body === undefined || Array.isArray(body.parts) ? item : 'alone'
+    // A further member of a hard-link group has the content of the first.
+    return link === undefined ? 'read' : 'alone'
+  },
+  alone: entry => [entry as Signed],
+  failed({ entry, error }) {
+    throw error ?? readFailed(entry, undefined)
+  }
 }
 
 /** A body that comes part by part. */
@@ -129,8 +158,7 @@ class Packer {
   /** The body of an item; for a file that `sign` has not seen, its content. */
   #bodyOf(item: Signed): Body | undefined {
     if (item.type !== 'file' || item.linkTo !== undefined) return undefined
-    if (item.body !== undefined) return item.body
-    if (item.origin !== undefined || (item.change !== 'created' && item.change !== 'updated')) return undefined
+    if (!isUnread(item)) return item.body
     if (item.sizeBytes === undefined) throw sizeUnknown(item)
     return plainBody(item)
   }
@@ -203,10 +231,15 @@ class Packer {
   }
 }
 
-/** Whether a content that no stage has signed is stored, of which nobody knows the size. */
-function needsSize({ type, sizeBytes, content, body, linkTo, origin, change = 'created' }: Partial<Signed>): boolean {
-  if (type !== 'file' || sizeBytes !== undefined || content === undefined || body !== undefined) return false
-  return linkTo === undefined && origin === undefined && (change === 'created' || change === 'updated')
+/** Whether a content is to be stored that no stage has read. */
+function isUnread({ type, body, linkTo, origin, change = 'created' }: Partial<Signed>): boolean {
+  if (type !== 'file' || body !== undefined || linkTo !== undefined || origin !== undefined) return false
+  return change === 'created' || change === 'updated'
+}
+
+/** Whether nobody knows the size of such a content. */
+function needsSize(item: Partial<Signed>): boolean {
+  return item.sizeBytes === undefined && item.content !== undefined && isUnread(item)
 }
 
 /** A delta without a COPY is a whole content. */

@@ -1,29 +1,15 @@
-import { isComparedSpan } from '../change/compared.js'
-import { asChange, toUnreadable, toVanished } from '../change/decide-body.js'
+import { type Reading, readContents } from '../change/content-reader.js'
+import { toUnreadable, toVanished } from '../change/decide-body.js'
 import { checkPolicy, type SignPolicy } from '../change/policy.js'
-import { Deferred, type DiskFile, Failed, type ReadResult } from '../change/read-batch.js'
-import { ReadQueue } from '../change/read-queue.js'
-import { isReadSpans } from '../change/span-batch.js'
+import { Failed } from '../change/read-batch.js'
 import { signStream } from '../change/stream.js'
 import { isBroken, type SignContext } from '../change/stream-body.js'
 import { isUnchangedSpan } from '../change/unchanged.js'
-import { IN_FLIGHT_BYTES, PART_BYTES, SPARSE_BUFFERED_BYTES } from '../constants.js'
-import { batchStage, isBatch, toBatch } from '../flow/batches.js'
-import { type Breather, createBreather } from '../flow/breathe.js'
+import { IN_FLIGHT_BYTES } from '../constants.js'
+import { batchStage } from '../flow/batches.js'
 import { Pool } from '../flow/memory.js'
 import { allocateBytes } from '../native.js'
-import { DiskContent } from '../source/disk.js'
-import { isListedSpan } from '../source/listed.js'
-import {
-  type Batch,
-  type Batched,
-  type Change,
-  type Entry,
-  isEntry,
-  type Origins,
-  type Signed,
-  type Stage
-} from '../types.js'
+import type { Batch, Change, Entry, Origins, Signed, Stage } from '../types.js'
 
 /** Options of `sign`. */
 export interface SignOptions extends SignPolicy {
@@ -55,144 +41,50 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
   if (!(inFlightBytes > 0)) throw new RangeError('sign: inFlightBytes is positive')
   return batchStage<Entry, Signed>(async function* signStage(source, { signal, origins }) {
     const context = { policy, pool: new Pool(allocateBytes), origins: options.origins ?? origins, signal }
-    const signer = new Signer(inFlightBytes, context)
-    for await (const item of source) {
-      if (isListedSpan(item) || isComparedSpan(item)) {
-        for (const entry of signer.parts(item)) {
-          const passed = entry && signer.add(entry)
-          if (passed !== undefined) yield passed
-          if (signer.isDue) yield* signer.take()
-        }
-        continue
-      }
-      for (const single of isUnchangedSpan(item) || !isBatch(item) ? [item as Batched<Signed>] : item) {
-        const passed = signer.add(single)
-        if (passed !== undefined) yield passed
-        if (signer.isDue) yield* signer.take()
-      }
-    }
-    yield* signer.drain()
+    yield* readContents(source, new SignReading(context), inFlightBytes, context)
   })
 }
 
-type Span = Parameters<ReadQueue<Batched<Signed> | Deferred>['readSpan']>[0]
-type Results = AsyncGenerator<Batched<Signed>, void, undefined>
-
-/** What is to be read is read ahead; everything comes out in order. */
-class Signer {
-  readonly #queue: ReadQueue<Batched<Signed> | Deferred>
+/** What has to be looked at is read; a further member of a hard-link group has the content of the first. */
+class SignReading implements Reading {
   readonly #links = new Links()
-  readonly #breather: Breather = createBreather()
-  #drains = false
 
-  constructor(
-    inFlightBytes: number,
-    readonly context: SignContext
-  ) {
-    this.#queue = new ReadQueue(inFlightBytes, context)
+  constructor(readonly context: SignContext) {}
+
+  passes(batch: Batch<Entry>): boolean {
+    return isUnchangedSpan(batch)
   }
 
-  /** Takes a span; the entries of it that cannot be read with others come out, and where room may be needed, nothing. */
-  parts(span: Span): Iterable<Entry | undefined> {
-    return this.#queue.readSpan(span)
-  }
-
-  /** Takes an item, or gives it back if it is its turn. */
-  add(given: Batched<Signed | Entry>): Batched<Signed> | undefined {
-    if (isBatch(given) || !isEntry(given)) return this.#pass(given as Batched<Signed>)
-    const item = asChange(given)
+  route(item: Change): Signed | 'read' {
     const linkTo = this.#links.find(item)
-    if (linkTo !== undefined) return this.#pass({ linkTo, ...item }, false)
-    if (!needsRead(item)) return this.#pass(item)
-    if (isBatchable(item)) this.#queue.read(item)
-    else {
-      this.#queue.push(new Deferred(item))
-      // A content that dies at the next pull cannot wait.
-      this.#drains = true
-    }
-    return undefined
+    if (linkTo !== undefined) return { linkTo, ...item }
+    return needsRead(item) ? 'read' : item
   }
 
-  #pass(item: Batched<Signed>, mayGo = true): Batched<Signed> | undefined {
-    if (this.#queue.isEmpty && mayGo) return item
-    this.#queue.push(item)
-    return undefined
+  isBroken(item: Signed): boolean {
+    return this.#links.isBroken(item)
   }
 
-  /** Whether results have to be taken before more comes. */
-  get isDue(): boolean {
-    return this.#queue.isFull || this.#drains
-  }
-
-  /** Results, until there is room. */
-  async *take(): Results {
-    while (this.#queue.isFull || (this.#drains && !this.#queue.isEmpty)) yield* this.#results(await this.#queue.shift())
-    this.#drains = false
-  }
-
-  async *drain(): Results {
-    while (!this.#queue.isEmpty) yield* this.#results(await this.#queue.shift())
-  }
-
-  /** Results of one batch: those in a row that are signed go on together. */
-  async *#results(batches: readonly Batch<Batched<Signed> | ReadResult>[]): Results {
-    for (const batch of batches) yield* this.#resultsOf(batch)
-  }
-
-  async *#resultsOf(batch: Batch<Batched<Signed> | ReadResult>): Results {
-    if (isReadSpans(batch)) {
-      yield batch
-      return
-    }
-    let signed: Signed[] = []
-    let isOpen = true
-    const take = () => {
-      const taken = signed
-      signed = []
-      return taken
-    }
-    for (const result of batch) {
-      if (this.#breather.due()) await this.#breather.pause()
-      if (result instanceof Failed) signed.push(...fail(result, this.#links))
-      else if (result instanceof Deferred || isBatch(result) || this.#links.isBroken(result)) {
-        // The memory of what comes before may be looked at until the whole batch is through.
-        if (isOpen) batch.keep?.()
-        isOpen = false
-        if (signed.length > 0) yield toBatch(take())
-        if (isBatch(result)) yield result
-        else yield* this.#stream(result)
-      } else signed.push(result)
-    }
-    if (signed.length > 0) yield toBatch(take(), batch)
-    else batch.release?.()
-  }
-
-  async *#stream(result: Deferred | Signed): Results {
-    const entry = result instanceof Deferred ? result.entry : { ...result, linkTo: undefined }
-    for await (const signed of signStream(entry, this.context)) {
-      if (signed instanceof Failed) yield* fail(signed, this.#links)
+  async *alone(entry: Entry & Partial<Signed>): AsyncGenerator<Signed, void, undefined> {
+    const own = entry.linkTo === undefined ? entry : { ...entry, linkTo: undefined }
+    for await (const signed of signStream(own, this.context)) {
+      if (signed instanceof Failed) yield* this.failed(signed)
       else {
         yield signed
         if (isBroken(signed.body)) this.#links.break(signed)
       }
     }
   }
-}
 
-function* fail({ entry, error }: Failed, links: Links): Generator<Signed> {
-  links.break(entry)
-  const kept = error === undefined ? toVanished(entry) : toUnreadable(entry, error)
-  if (kept !== undefined) yield kept
+  *failed({ entry, error }: Failed): Generator<Signed, void, undefined> {
+    this.#links.break(entry)
+    const kept = error === undefined ? toVanished(entry) : toUnreadable(entry, error)
+    if (kept !== undefined) yield kept
+  }
 }
 
 function needsRead({ content, change }: Change): boolean {
   return content !== undefined && (change === 'created' || change === 'updated')
-}
-
-function isBatchable(item: Entry): item is DiskFile {
-  if (!(item.content instanceof DiskContent)) return false
-  const { sizeBytes = Infinity } = item
-  return sizeBytes <= (item.sparse ? SPARSE_BUFFERED_BYTES : PART_BYTES)
 }
 
 /** The first member of each hard-link group: the others share its content, unless it could not be read. */

@@ -1,18 +1,31 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { tarBody } from '../../src/codec/tar-body.js'
-import { FRAME_BYTES, PACK_PENDING_BYTES, PACK_PENDING_ENTRIES, PART_BYTES } from '../../src/constants.js'
+import {
+  BATCHED_FILE_BYTES,
+  FRAME_BYTES,
+  PACK_PENDING_BYTES,
+  PACK_PENDING_ENTRIES,
+  PART_BYTES
+} from '../../src/constants.js'
 import { BackupError } from '../../src/errors.js'
 import { decodeEntryAt } from '../../src/format/tar-decode.js'
+import { compose } from '../../src/interop/compose.js'
 import { pipe } from '../../src/interop/pipe.js'
+import { createRules } from '../../src/rules.js'
+import { DiskContent } from '../../src/source/disk.js'
+import { filter } from '../../src/stages/filter.js'
+import { mapEntries } from '../../src/stages/map-entries.js'
+import { observe } from '../../src/stages/observe.js'
 import { only } from '../../src/stages/only.js'
 import { type PackOptions, pack } from '../../src/stages/pack.js'
 import { sign } from '../../src/stages/sign.js'
-import type { Body, Entry, Kind, Packed, Piece, Place, Signed, StateEntry, Summary } from '../../src/types.js'
+import { walk } from '../../src/stages/walk.js'
+import type { Body, Entry, Kind, Packed, Piece, Place, Signed, Stage, StateEntry, Summary } from '../../src/types.js'
 import { isPacked, isPiece } from '../../src/types.js'
 import {
   archiveOf,
@@ -139,6 +152,46 @@ test('walk or tar, pack and one archive alone make a plain tar', oracle('tar'), 
   const bytes = await bytesOf(pipe([file('a', 'aa'), file('b', '')], pack({ whole: 'full' }), only('full')))
   const { stdout } = spawnSync('tar', ['-t'], { input: bytes })
   assert.equal(String(stdout), 'a\nb\n')
+})
+
+test('alone, it reads small files on disk in batches, and makes the tar that it makes behind sign', async t => {
+  const root = temporaryDirectory(t)
+  mkdirSync(join(root, 'd'))
+  for (let i = 0; i < 600; i++) writeFileSync(join(root, 'd', `f${i}`), randomBytes(i * 7, i + 1))
+  writeFileSync(join(root, 'd', 'medium'), randomBytes(BATCHED_FILE_BYTES + 1, 7))
+  writeFileSync(join(root, 'large'), randomBytes(PART_BYTES + 1, 8))
+  linkSync(join(root, 'd', 'f9'), join(root, 'link'))
+  symlinkSync('d/f1', join(root, 'symlink'))
+  const tarOf = (stage: Stage<Entry>) => bytesOf(pipe(walk(root), stage, pack({ whole: 'full' }), only('full')))
+  const signed = await tarOf(sign())
+  const watched = observe<Entry>(() => {})
+  const copied = mapEntries<Entry>(entry => ({ ...entry }))
+  for (const stage of [watched, copied, compose(filter(createRules()), copied, watched)]) {
+    const opened = t.mock.method(DiskContent.prototype, 'open')
+    const tar = await tarOf(stage)
+    assert.equal(opened.mock.callCount(), 2, 'one is too large, one has a further link')
+    opened.mock.restore()
+    assert.ok(tar.equals(signed))
+  }
+})
+
+test('alone, it says what files are when they are read, and ends the run at one that cannot be read', async t => {
+  const root = temporaryDirectory(t)
+  for (const name of ['a', 'b', 'c']) writeFileSync(join(root, name), name)
+  const entries = (await collect(walk(root))).map(entry => ({ ...entry, mode: 0o700 }))
+  writeFileSync(join(root, 'b'), 'has grown')
+  const { entries: found } = await packed(entries)
+  assert.deepEqual(
+    found.map(({ state }) => [state?.path, state?.mode, state?.sizeBytes, state?.sha256]),
+    [
+      ['.', 0o700, undefined, undefined],
+      ...['a', 'has grown', 'c'].map((text, i) => ['abc'[i], 0o700, text.length, sha256(Buffer.from(text))])
+    ]
+  )
+  rmSync(join(root, 'b'))
+  await assert.rejects(packed(entries), code('IBT_READ_FAILED'))
+  symlinkSync('a', join(root, 'b'))
+  await assert.rejects(packed(entries), code('IBT_READ_FAILED'))
 })
 
 test('a delta goes to its archive with its facts, a whole content to the other', async () => {
