@@ -18,6 +18,8 @@ export const IN_FLIGHT_BYTES = 32 * 1024 * 1024
 export const SIGNED_MIN_BYTES = 16 * 1024
 /** The smallest block that a sigvault's signatures use. */
 export const SIGVAULT_BLOCK_LEN_MIN = 2048
+/** The largest block of a signature where the source knows changed blocks: what hypervisors track. */
+export const TRACKED_BLOCK_LEN_MAX = 64 * 1024
 /** Bytes of a strong sum in a sigvault: 8 are safe against chance only, 16 against a forger (CVE-2014-8242). */
 export const SIGVAULT_STRONG_LEN = 16
 /** A delta larger than this share of the content is not stored. */

@@ -63,7 +63,14 @@ export { type ImportTarOptions, importTar } from './pipelines/import-tar.js'
 export { type MergeOptions, type MergeReport, mergeBackups } from './pipelines/merge.js'
 export type { RunKind } from './pipelines/newest.js'
 export { type BackupRun, type OpenRunOptions, openRun } from './pipelines/open-run.js'
-export type { BackupOptions, BackupReport, Progress, RunOptions } from './pipelines/options.js'
+export type {
+  BackupOptions,
+  BackupReport,
+  MapsReport,
+  Progress,
+  RunOptions,
+  UnusedMapOfFile
+} from './pipelines/options.js'
 export { type BackupPlan, type PlanBackupOptions, type PlannedSource, planBackup } from './pipelines/plan-backup.js'
 export type { Proven, ProveOptions } from './pipelines/prove.js'
 export { type PruneOptions, type PruneReport, pruneBackups } from './pipelines/prune.js'

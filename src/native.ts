@@ -17,6 +17,7 @@ export {
 } from './native/batch.js'
 export type { StatColumns } from './native/columns.js'
 export { composeBytes, composeDeltas } from './native/compose.js'
+export { type ContentProver, createProver, digestSignature } from './native/content-prover.js'
 export { type DeltaResult, deltaBytes } from './native/delta-bytes.js'
 export { dataExtents } from './native/extents.js'
 export { returnFreedMemory, type SystemError, setJobs, systemError } from './native/job.js'

@@ -1,10 +1,11 @@
+import { isSameContent } from '../change/compare.js'
 import { basisOf, placesFor } from '../change/record.js'
 import { BackupError } from '../errors.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
 import { encodeSparseMap } from '../format/sparse-map.js'
 import { toTarHeader } from '../format/tar-header.js'
 import { printPath } from '../path.js'
-import type { ArchiveKind, Batch, Body, Entry, Place, Signed } from '../types.js'
+import type { ArchiveKind, Batch, Body, Entry, Place, Signed, Summary } from '../types.js'
 import { DataFilter } from './sparse.js'
 
 type BodyLease = Pick<Batch<Uint8Array>, 'release' | 'keep'>
@@ -100,14 +101,19 @@ export class DeltaWriter implements BodyWriter {
 
   end(): Place | undefined {
     if (this.#offset === undefined) {
-      const { sizeBytes, sha256, error } = this.body.result()
-      if (this.#first === undefined || error !== undefined || basisOf(this.item)?.sha256 === sha256) return undefined
-      this.#offset = this.#write(this.#first, { sizeBytes, sha256 })
+      const summary = this.body.result()
+      if (this.#first === undefined || summary.error !== undefined || this.#isBasis(summary)) return undefined
+      this.#offset = this.#write(this.#first, { sizeBytes: summary.sizeBytes, sha256: summary.sha256 || undefined })
     }
     return { date: '', in: this.kind, offset: this.#offset, sizeBytes: this.#sizeBytes }
   }
 
-  #write(bytes: Uint8Array, facts: { part?: number; sizeBytes?: number; sha256?: string }): number {
+  #isBasis(summary: Summary): boolean {
+    const basis = basisOf(this.item)
+    return basis !== undefined && isSameContent(summary, basis)
+  }
+
+  #write(bytes: Uint8Array, facts: { part?: number; sizeBytes?: number; sha256?: string | undefined }): number {
     const { item, archive } = this
     const comment = JSON.stringify({ basis: placesFor(item, basisOf(item))?.at(-1), ...facts })
     const path = facts.part === undefined ? item.path : `${item.path}/${String(facts.part).padStart(8, '0')}`

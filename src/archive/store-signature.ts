@@ -9,7 +9,7 @@ export function storeSignature(
   { signature, sizeBytes, sha256 }: Summary
 ): SignaturePlace | undefined {
   if (signature === undefined) return undefined
-  const comment = JSON.stringify({ sizeBytes, sha256 })
+  const comment = JSON.stringify({ sizeBytes, sha256: sha256 || undefined })
   const offset = sigvault.header(toTarHeader(item, { sizeBytes: signature.length, comment }))
   sigvault.body(signature)
   sigvault.endBody(signature.length)

@@ -1,9 +1,9 @@
-import { compareEntry, kindOfRead } from '../change/compare.js'
+import { compareEntry, hasDigest, kindOfRead } from '../change/compare.js'
 import { pipe } from '../interop/pipe.js'
 import { parseAt } from '../places/at.js'
 import type { PlaceOptions } from '../places/options.js'
 import { diff } from '../stages/diff.js'
-import type { Change, ChangeKind, StateEntry } from '../types.js'
+import type { Change, ChangeKind, ContentDigests, StateEntry } from '../types.js'
 import { openChain } from './open-chain.js'
 
 export interface CompareOptions extends PlaceOptions {
@@ -39,8 +39,8 @@ export function changeOf(entry: StateEntry, previous: StateEntry): ChangeKind {
 
 /** Two states know both digests: no content is in doubt. */
 function settled(change: ChangeKind, entry: Change | StateEntry, previous: StateEntry | undefined): ChangeKind {
-  const { sha256 } = entry as StateEntry
-  return change !== 'updated' || previous === undefined || sha256 === undefined
+  const digests = entry as ContentDigests
+  return change !== 'updated' || previous === undefined || !hasDigest(digests)
     ? change
-    : kindOfRead(entry, previous, sha256)
+    : kindOfRead(entry, previous, digests)
 }

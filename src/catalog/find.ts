@@ -1,3 +1,4 @@
+import { hasDigest, isSameContent } from '../change/compare.js'
 import { type BackupError, isBackupError } from '../errors.js'
 import type { PlaceOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
@@ -93,12 +94,20 @@ function isSameVersion(entry: StateEntry, previous: StateEntry): boolean {
   if (entry.type !== previous.type || entry.linkname !== previous.linkname) return false
   if (entry.erased !== previous.erased) return false
   if (entry.type !== 'file') return true
-  if (entry.sha256 !== previous.sha256) return false
-  return entry.sha256 !== undefined || (entry.sizeBytes === previous.sizeBytes && entry.mtimeNs === previous.mtimeNs)
+  if (hasDigest(entry) || hasDigest(previous)) return isSameContent(entry, previous)
+  return entry.sizeBytes === previous.sizeBytes && entry.mtimeNs === previous.mtimeNs
 }
 
 function toFound({ entry, first, last }: Version, key: string, dates: Chain['backups']): FoundVersion {
-  const { places: _, signature: __, dirty: ___, carried: ____, racy: _____, ...metadata } = entry
+  const {
+    places: _,
+    signature: __,
+    signatureDigest: ___,
+    dirty: ____,
+    carried: _____,
+    racy: ______,
+    ...metadata
+  } = entry
   return {
     key,
     ...metadata,

@@ -1,4 +1,4 @@
-import type { ChangeKind, EntryType, Metadata, StateEntry } from '../types.js'
+import type { ChangeKind, ContentDigests, EntryType, Metadata, StateEntry } from '../types.js'
 
 /**
  * Which facts prove that a content has not changed: all of them, but for those that are false.
@@ -42,10 +42,23 @@ export function kindOf(type: EntryType, differences: number, detection: ChangeDe
 }
 
 /** What a file that was looked at is, its digest known. */
-export function kindOfRead(entry: Metadata, previous: StateEntry, sha256: string): ChangeKind {
+export function kindOfRead(entry: Metadata, previous: StateEntry, found: ContentDigests): ChangeKind {
   if (entry.type !== previous.type) return 'created'
-  if (sha256 !== previous.sha256) return 'updated'
+  if (!isSameContent(found, previous)) return 'updated'
   return entry.mtimeNs === previous.mtimeNs && sameMetadata(entry, previous) ? 'unchanged' : 'touched'
+}
+
+/** Whether two contents are the same, as far as both are known by one kind of digest. */
+export function isSameContent(a: ContentDigests, b: ContentDigests): boolean {
+  if (a.sha256 && b.sha256) return a.sha256 === b.sha256
+  const [one, other] = [a.signatureDigest, b.signatureDigest]
+  if (one === undefined || other === undefined) return false
+  return one.sha256 === other.sha256 && one.blockLen === other.blockLen && one.strongLen === other.strongLen
+}
+
+/** Whether anything is known that a content can be compared by. */
+export function hasDigest({ sha256, signatureDigest }: ContentDigests): boolean {
+  return sha256 !== undefined || signatureDigest !== undefined
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Body, Change, Entry, Origin, Origins, Signed, Summary, WholeReason
 import { kindOfRead } from './compare.js'
 import { metadataOf } from './metadata.js'
 import { type Policy, pays, whyNoDelta } from './policy.js'
+import type { Maps } from './use-map.js'
 
 /** A content in memory, and what is known of it. */
 export interface InMemory {
@@ -17,6 +18,8 @@ export interface InMemory {
 export interface DecideContext {
   readonly policy: Policy
   readonly origins?: Origins | undefined
+  /** Where the source knows changed blocks: then the digests of large signatures are recorded, too. */
+  readonly maps?: Maps | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -26,7 +29,7 @@ export async function decideBody(item: Change, content: InMemory, context: Decid
   const { previous } = item
   const { dirty, racy, sha256, sizeBytes } = content.summary
   if (item.change === 'updated' && previous !== undefined) {
-    const change = kindOfRead(item, previous, sha256)
+    const change = kindOfRead(item, previous, { sha256 })
     if (change !== 'updated') return { ...item, change, dirty, racy }
   }
   const sought = sizeBytes > 0 ? origins?.ofContent(sha256, sizeBytes) : undefined

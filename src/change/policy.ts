@@ -15,6 +15,8 @@ export interface SignPolicy {
   readonly signedMinBytes?: number | undefined
   /** Default: `SIGVAULT_BLOCK_LEN_MIN`. */
   readonly blockLenMin?: number | undefined
+  /** Default: none; with `changedBlocks`, `TRACKED_BLOCK_LEN_MAX`. */
+  readonly blockLenMax?: number | undefined
   /** Default: `SIGVAULT_STRONG_LEN`. */
   readonly strongLen?: number | undefined
   /** Default: `DELTA_MAX_SHARE`. */
@@ -31,12 +33,14 @@ export function checkPolicy(options: SignPolicy): Policy {
   const policy = {
     signedMinBytes: options.signedMinBytes ?? SIGNED_MIN_BYTES,
     blockLenMin: options.blockLenMin ?? SIGVAULT_BLOCK_LEN_MIN,
+    blockLenMax: options.blockLenMax ?? Infinity,
     strongLen: options.strongLen ?? SIGVAULT_STRONG_LEN,
     deltaMaxShare: options.deltaMaxShare ?? DELTA_MAX_SHARE,
     chainDeltas: options.chainDeltas ?? CHAIN_DELTAS
   }
   if (!(policy.signedMinBytes >= 0)) throw new RangeError('signedMinBytes is not negative')
   if (!(policy.blockLenMin >= 1)) throw new RangeError('blockLenMin is positive')
+  if (!(policy.blockLenMax >= policy.blockLenMin)) throw new RangeError('blockLenMax is at least blockLenMin')
   if (!(policy.strongLen >= 1 && policy.strongLen <= 32)) throw new RangeError('strongLen is 1 to 32')
   if (!(policy.deltaMaxShare >= 0 && policy.deltaMaxShare <= 1)) throw new RangeError('deltaMaxShare is 0 to 1')
   if (!(policy.chainDeltas >= 0)) throw new RangeError('chainDeltas is not negative')
@@ -69,7 +73,7 @@ function chainBytes({ places = [] }: StateEntry): number {
   return places.slice(1).reduce((sum, place) => sum + (place.sizeBytes ?? 0), 0)
 }
 
-/** librsync's default for the size (the root of it, a multiple of 128), but not below the policy's minimum. */
-export function sigvaultBlockLen(sizeBytes: number | undefined, { blockLenMin }: Policy): number {
-  return Math.max(blockLenMin, Math.floor(Math.sqrt(sizeBytes ?? 0) / 128) * 128)
+/** librsync's default for the size (the root of it, a multiple of 128), within the policy's bounds. */
+export function sigvaultBlockLen(sizeBytes: number | undefined, { blockLenMin, blockLenMax }: Policy): number {
+  return Math.min(blockLenMax, Math.max(blockLenMin, Math.floor(Math.sqrt(sizeBytes ?? 0) / 128) * 128))
 }

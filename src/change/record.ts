@@ -1,5 +1,5 @@
 import type { Change, EveryField, Metadata, Place, SignaturePlace, Signed, StateEntry, Summary } from '../types.js'
-import { kindOfRead } from './compare.js'
+import { hasDigest, isSameContent, kindOfRead } from './compare.js'
 import { metadataOf } from './metadata.js'
 
 /** The entry whose content this one's is made of, or is. */
@@ -14,13 +14,13 @@ export function recordStored(
   stored: { readonly place: Place; readonly signature?: SignaturePlace | undefined }
 ): StateEntry {
   const isDelta = stored.place.in === 'updated' && summary.copies > 0
-  const { sizeBytes, sha256, dirty, racy } = summary
+  const { sizeBytes, sha256, signatureDigest, dirty, racy } = summary
   // A delta without a COPY needs no basis: the chain of the content starts anew.
   const places = isDelta ? [...(placesFor(item, basisOf(item)) ?? []), stored.place] : [stored.place]
   const { signature } = stored
   const expectedSha256 = dirty || sha256 === '' ? undefined : suspectOf(item, sha256)
   return stateOf(item, {
-    ...{ sizeBytes, sha256: sha256 === '' ? undefined : sha256, places, signature, dirty, racy },
+    ...{ sizeBytes, sha256: sha256 === '' ? undefined : sha256, signatureDigest, places, signature, dirty, racy },
     expectedSha256
   })
 }
@@ -29,13 +29,17 @@ export function recordStored(
 export function recordUnstored(item: Signed): StateEntry {
   const { previous, origin } = item
   if (item.carried && previous !== undefined) return recordCarried(item, previous)
-  if (origin === undefined && previous !== undefined && isRecorded(item, previous)) return previous
+  const isNews = item.foundSha256 !== undefined && basisOf(item)?.sha256 === undefined
+  if (origin === undefined && previous !== undefined && !isNews && isRecorded(item, previous)) return previous
   const basis = basisOf(item)
   if (basis === undefined || item.type !== 'file') return metadataOf(item)
   const { dirty, racy } = item
-  const { sizeBytes, sha256, signature } = basis
+  const { sizeBytes, signatureDigest, signature } = basis
+  const sha256 = basis.sha256 ?? item.foundSha256
   const expectedSha256 = item.expectedSha256 === undefined ? basis.expectedSha256 : suspectOf(item, sha256)
-  return stateOf(item, { sizeBytes, sha256, places: placesFor(item, basis), signature, dirty, racy, expectedSha256 })
+  return stateOf(item, {
+    ...{ sizeBytes, sha256, signatureDigest, places: placesFor(item, basis), signature, dirty, racy, expectedSha256 }
+  })
 }
 
 /** What the content should have been, if it is not: no suspicion if the file was written between its listing and its reading. */
@@ -109,6 +113,7 @@ function stateOf(
     xattrs: entry.xattrs,
     mapped: entry.mapped,
     sha256: content.sha256,
+    signatureDigest: content.signatureDigest,
     places: content.places,
     signature: content.signature,
     dirty: content.dirty,
@@ -123,9 +128,10 @@ function stateOf(
 export function recordLink(item: Change, first: StateEntry): { change: Change['change']; state: StateEntry } {
   const { previous } = item
   const metadata: Metadata = { ...metadataOf(first), path: item.path }
-  const { sha256, signature, dirty, carried, racy, expectedSha256 } = first
-  const isSame = previous?.sha256 !== undefined && previous.sha256 === sha256
-  const change = previous === undefined || sha256 === undefined ? 'created' : kindOfRead(metadata, previous, sha256)
+  const { sha256, signatureDigest, signature, dirty, carried, racy, expectedSha256 } = first
+  const isSame = previous !== undefined && isSameContent(previous, first)
+  const change = previous === undefined || !hasDigest(first) ? 'created' : kindOfRead(metadata, previous, first)
   const places = placesFor(item, isSame ? previous : first)
-  return { change, state: { ...metadata, sha256, places, signature, dirty, carried, racy, expectedSha256 } }
+  const content = { sha256, signatureDigest, places, signature, dirty, carried, racy, expectedSha256 }
+  return { change, state: { ...metadata, ...content } }
 }

@@ -4,10 +4,11 @@ import { batchesOf, isBatch, toBatch, toBatchSource } from '../flow/batches.js'
 import type { Pool } from '../flow/memory.js'
 import { prefetch } from '../flow/prefetch.js'
 import { isHole } from '../format/sparse-map.js'
-import { createScanner, type LoadedSignature, type Scanner } from '../native.js'
+import { createScanner, digestSignature, type LoadedSignature, type Scanner } from '../native.js'
 import { printPath } from '../path.js'
 import type { Batch, Batched, Body, Change, Extent, Look, Source, Summary, WholeReason } from '../types.js'
 import type { DecideContext } from './decide-body.js'
+import { MappedBody } from './mapped-body.js'
 import { type Policy, sigvaultBlockLen } from './policy.js'
 
 /** What all contents of one run are signed with. */
@@ -149,12 +150,16 @@ export class StreamBody implements Body {
   }
 
   async #finish(): Promise<Buffer> {
-    const { delta, sha256, signature, sizeBytes, copies } = await this.#scanner.finish(this.context.signal)
+    const { maps, policy, signal } = this.context
+    const { delta, sha256, signature, sizeBytes, copies } = await this.#scanner.finish(signal)
+    const isSigned = signature.length > 0
+    const { blockLen } = scanOptions(this.sizeBytes, policy)
     const look = await this.input.look?.().catch(cause => this.#fail(cause))
     this.#summary = {
       sizeBytes,
       sha256: sha256.toString('hex'),
-      signature: signature.length === 0 ? undefined : signature,
+      signature: isSigned ? signature : undefined,
+      signatureDigest: maps && isSigned ? digestSignature(signature, { ...policy, blockLen }) : undefined,
       copies,
       dirty: this.#isCut || look?.dirty || undefined,
       racy: look?.racy || undefined,
@@ -166,5 +171,5 @@ export class StreamBody implements Body {
 
 /** Whether the reading of a body broke off: known when its last part has been taken. */
 export function isBroken(body: Body | undefined): boolean {
-  return body instanceof StreamBody && body.isBroken
+  return (body instanceof StreamBody || body instanceof MappedBody) && body.isBroken
 }

@@ -7,14 +7,16 @@ import { measured } from '../flow/known-size.js'
 import { EXTENTS_MAX } from '../format/sparse-map.js'
 import { createScanner, dataExtents, FileType, type OpenFile } from '../native.js'
 import { printPath } from '../path.js'
-import { closeFile, DiskContent, isNotFound, isNow, noFile, readFailed } from '../source/disk.js'
+import { closeFile, DiskContent, isNotFound, isNow, noFile, readChunk, readFailed } from '../source/disk.js'
 import { readAhead, readsOf, readsToEnd } from '../source/read-ahead.js'
 import { SecondLook } from '../source/second-look.js'
-import type { Change, Entry, Extent, Look, Signed } from '../types.js'
+import type { Change, Entry, Extent, Look, ReadRange, Signed } from '../types.js'
 import { asChange, basesOf, decideBody, loadBasis, whyNoBasis, withStat } from './decide-body.js'
+import { MappedBody } from './mapped-body.js'
 import { whyNoDelta } from './policy.js'
 import { Failed } from './read-batch.js'
 import { type Input, type SignContext, StreamBody, scanOptions } from './stream-body.js'
+import { useMap } from './use-map.js'
 
 const statFile = promisify(fstat)
 
@@ -47,13 +49,20 @@ async function* signFile(entry: Entry, file: OpenFile, context: SignContext): As
     const item = withStat(entry, file.stat, 0)
     const look = () => changedSince(file)
     const { pool, signal } = context
+    const read: ReadRange = (start, end) => readChunk(file.fd, start, end - start)
+    const body = await useMap(item, { read, look }, context)
+    if (body instanceof MappedBody) {
+      yield { ...item, map: body.map, body }
+      return
+    }
     const extents = item.sparse ? await findData(file.fd, item, signal) : undefined
     if (extents instanceof Failed) {
       yield extents
       return
     }
     const reads = extents === undefined ? readsToEnd(file.fd, pool) : readsOf(file.fd, extents, item.sizeBytes ?? 0)
-    yield await withBody(item, { chunks: readAhead(reads), look, isWhole: true, extents }, context)
+    const input = { chunks: readAhead(reads), look, isWhole: true, extents }
+    yield await withBody({ map: body, ...item }, input, context)
   } finally {
     // What was only read takes no harm from a close that fails.
     await closeFile(file.fd).catch(() => {})
@@ -85,6 +94,12 @@ async function* signSequential(entry: Entry, context: SignContext): AsyncGenerat
     yield item
     return
   }
+  const { look, readRange } = entry.content!
+  const body = await useMap(item, readRange && { read: readRange, look }, context)
+  if (body instanceof MappedBody) {
+    yield { ...item, map: body.map, body }
+    return
+  }
   const chunks = abortable(entry.content!.open(), signal)
   try {
     const first = await readFirst(chunks, PART_BYTES).catch(error => {
@@ -98,8 +113,7 @@ async function* signSequential(entry: Entry, context: SignContext): AsyncGenerat
       if (look instanceof Failed) yield look
       else yield await decideBytes({ ...item, sizeBytes: bytes.length }, { bytes, look }, context)
     } else {
-      const { look } = entry.content!
-      yield await withBody(item, { chunks: resume(first.chunks, chunks), look }, context)
+      yield await withBody({ map: body, ...item }, { chunks: resume(first.chunks, chunks), look }, context)
     }
   } finally {
     await chunks.return()
@@ -160,7 +174,7 @@ async function decideBytes(
   return decideBody(item, { bytes, summary }, context)
 }
 
-async function withBody(item: Change, input: Input, context: SignContext): Promise<Signed> {
+async function withBody(item: Signed, input: Input, context: SignContext): Promise<Signed> {
   const { sizeBytes } = item
   const { policy, signal } = context
   const { value: from } = await basesOf(item, context).next()

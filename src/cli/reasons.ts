@@ -1,7 +1,8 @@
 import type { StoredFile, StoredReason } from '../change/largest.js'
 import { printPath } from '../path.js'
-import type { FullReason } from '../types.js'
-import { formatBytes } from './format.js'
+import type { MapsReport } from '../pipelines/options.js'
+import type { FullReason, UnusedMapReason } from '../types.js'
+import { formatBytes, formatCount } from './format.js'
 
 const STORED: Readonly<Record<Exclude<StoredReason, 'full'>, string>> = {
   new: 'new file',
@@ -31,6 +32,26 @@ const FULL: Readonly<Record<FullReason, string>> = {
 /** Why a backup is a full, for people; a word that a later version wrote stays as it is. */
 export function describeFullReason(reason: string): string {
   return Object.hasOwn(FULL, reason) ? FULL[reason as FullReason] : reason
+}
+
+const UNUSED_MAP: Readonly<Record<UnusedMapReason, string>> = {
+  'other-basis': 'its map begins at another backup',
+  'basis-in-doubt': 'what the backup before has of it is in doubt',
+  'no-signature': 'the backup before recorded no digest of its signature',
+  'no-ranges': 'it cannot be read at any place',
+  'most-changed': 'most of it has changed',
+  'map-failed': 'its map cannot be read'
+}
+
+/** What became of the maps of changed blocks. */
+export function mapLines({ files, readBytes, unusedFiles, unused }: MapsReport): string[] {
+  const lines = files === 0 ? [] : [`  ${formatCount(files, 'file')} read by map: ${formatBytes(readBytes)}`]
+  for (const { path, reason, message } of unused) {
+    const why = message === undefined ? UNUSED_MAP[reason] : `${UNUSED_MAP[reason]}: ${printPath(message)}`
+    lines.push(`  ${printPath(path)} was read whole: ${why}`)
+  }
+  if (unusedFiles > unused.length) lines.push(`  ${formatCount(unusedFiles - unused.length, 'more file')} read whole`)
+  return lines
 }
 
 /** Files with the most stored bytes, a line each, and why: in a full there is only one reason. */

@@ -55,7 +55,7 @@ const CONFIG: Fields<Config> = { store, cache, codecs: list, sources: object, re
 const SOURCE: Fields<SourceConfig> = {
   ...{ path: text, paths: texts, key: text, store, cache, codec, codecs: list, rules: object, detection: object },
   ...{ sourceId: text, allowSourceMismatch: flag, allowShrink: flag, skipUnchanged: flag, lockWaitMs: number },
-  ...{ deleteOldSigvaults: flag, maxChain: number, maxRestoreRatio: number, merge: flag, stages },
+  ...{ deleteOldSigvaults: flag, maxChain: number, maxRestoreRatio: number, merge: flag, stages, changedBlocks: call },
   ...{ encrypt: cipher, localState: store, signKey: key, verifyKeys: list, retention: object, hooks: object }
 }
 

@@ -15,6 +15,7 @@ export const STATE_PART_BYTES = 256 * 1024
 /** What the receiver tells of the backup that is built on. */
 export interface AnswerSource {
   readonly links: readonly ChainLink[]
+  readonly requires?: readonly string[] | undefined
   readonly artifacts: readonly Artifact[]
   /** Dates of sigvaults that are gone. */
   readonly lost: readonly string[]
@@ -71,10 +72,10 @@ export class Answers {
   }
 
   async #answer(question: Question): Promise<Uint8Array | undefined> {
-    const { links, artifacts, lost, origins, signature } = this.source
+    const { links, requires, artifacts, lost, origins, signature } = this.source
     switch (question.ask) {
       case 'parent':
-        return Buffer.from(JSON.stringify({ links, artifacts, lost }), 'utf8')
+        return Buffer.from(JSON.stringify({ links, requires, artifacts, lost }), 'utf8')
       case 'state': {
         this.#state ??= new ByteReader(this.source.state())
         const bytes = await this.#state.some(STATE_PART_BYTES)

@@ -16,6 +16,8 @@ const PARTS_AHEAD = 4
 /** What the receiver tells of the backup that is built on. */
 export interface ParentFacts {
   readonly links: readonly ChainLink[]
+  /** What its state requires of its readers. An older receiver says nothing. */
+  readonly requires?: readonly string[] | undefined
   readonly artifacts: readonly Artifact[]
   /** Dates of sigvaults that are gone. */
   readonly lost: readonly string[]
@@ -24,8 +26,9 @@ export interface ParentFacts {
 /** @throws BackupError IBT_ARCHIVE_CORRUPT, and the failure of the line */
 export async function askFacts(asker: Asker): Promise<ParentFacts> {
   const answer = await asker.ask({ ask: 'parent' }, FACTS_BYTES)
-  const { links, artifacts, lost } = decodeValue<Partial<ParentFacts>>(answer ?? Buffer.alloc(0))
-  if (Array.isArray(links) && Array.isArray(artifacts) && Array.isArray(lost)) return { links, artifacts, lost }
+  const { links, requires = [], artifacts, lost } = decodeValue<Partial<ParentFacts>>(answer ?? Buffer.alloc(0))
+  const isRead = [links, requires, artifacts, lost].every(Array.isArray)
+  if (isRead) return { links: links!, requires, artifacts: artifacts!, lost: lost! }
   throw new BackupError('IBT_ARCHIVE_CORRUPT', 'What the receiver says of its newest backup is damaged')
 }
 

@@ -11,6 +11,7 @@ import type {
   MergedEntry,
   Place,
   PlaceName,
+  SignatureDigest,
   StandsFor,
   StateClosing,
   StateEntry,
@@ -20,7 +21,7 @@ import type {
 import { isDate } from './dates.js'
 import { Fields, invalid, parseLine } from './fields.js'
 import { checkKey, parseArtifactName } from './names.js'
-import { STATE_FORMAT } from './state-encode.js'
+import { SIGNATURE_DIGEST, STATE_FORMAT } from './state-encode.js'
 
 /** How the first line of a state ends, and the last begins. */
 const HEADER_END = '"entries":['
@@ -28,6 +29,8 @@ export const CLOSING_START = '],'
 
 const MODE_MAX = 0o7777
 const UINT32_MAX = 0xffff_ffff
+/** Of BLAKE2b. */
+const STRONG_LEN_MAX = 32
 const SAFE_MAX = Number.MAX_SAFE_INTEGER
 const BLOCK_BYTES = 512
 const SIGNED_64 = { signed: 64 }
@@ -67,7 +70,7 @@ export function decodeStateHeader(line: string): StateHeader {
   const text = line.trimEnd()
   if (!text.endsWith(HEADER_END)) throw invalid(line, `the header, which ends in ${HEADER_END}`)
   const fields = parseLine(`${text}]}`, line)
-  checkVersion(fields)
+  const requires = checkVersion(fields)
   const key = fields.text('key')
   checkKey(key)
   const date = fields.text('date')
@@ -89,16 +92,20 @@ export function decodeStateHeader(line: string): StateHeader {
     ...(fields.has('fullReason') && { fullReason: fields.text('fullReason') }),
     chain,
     ...(standsFor && { standsFor }),
-    requires: []
+    requires
   }
 }
 
-function checkVersion(fields: Fields): void {
+/** Features that this reader knows. */
+const FEATURES: readonly unknown[] = [SIGNATURE_DIGEST]
+
+function checkVersion(fields: Fields): readonly string[] {
   if (!fields.has('format') || fields.text('format') !== STATE_FORMAT)
     throw fields.expected('format', JSON.stringify(STATE_FORMAT))
   const version = fields.integer('version', SAFE_MAX)
-  const [feature] = fields.has('requires') ? fields.list('requires') : []
-  if (version === FORMAT_VERSION && feature === undefined) return
+  const requires = fields.has('requires') ? fields.list('requires') : []
+  const feature = requires.find(name => !FEATURES.includes(name))
+  if (version === FORMAT_VERSION && feature === undefined) return requires as string[]
   const what =
     version === FORMAT_VERSION ? `requires ${printPath(String(feature)).slice(0, 100)}` : `is of version ${version}`
   throw new BackupError(
@@ -163,6 +170,9 @@ export function decodeStateEntry(line: string, chain: readonly ChainLink[]): Dec
     sha256: fields.has('sha256') ? fields.sha256('sha256') : undefined,
     places: fields.has('content') ? decodePlaces(fields, chain) : undefined,
     signature: fields.has('signature') ? decodeAt(fields.object('signature'), chain) : undefined,
+    signatureDigest: fields.has('signatureDigest')
+      ? decodeSignatureDigest(fields.object('signatureDigest'))
+      : undefined,
     dirty: fields.flag('dirty'),
     carried: fields.flag('carried'),
     racy: fields.flag('racy'),
@@ -171,6 +181,12 @@ export function decodeStateEntry(line: string, chain: readonly ChainLink[]): Dec
     erased: fields.has('erased') ? decodeDate(fields, 'erased') : undefined
   }
   return fields.has('origin') ? { ...entry, knownAs: decodeNames(fields) } : entry
+}
+
+function decodeSignatureDigest(fields: Fields): SignatureDigest {
+  const [blockLen, strongLen] = [fields.integer('blockLen', UINT32_MAX), fields.integer('strongLen', STRONG_LEN_MAX)]
+  if (blockLen === 0 || strongLen === 0) throw fields.expected('blockLen', 'lengths above 0')
+  return { blockLen, strongLen, sha256: fields.sha256('sha256') }
 }
 
 function decodeXattrs(fields: Fields): ReadonlyMap<string, Uint8Array> {

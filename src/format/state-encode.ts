@@ -1,9 +1,15 @@
 import { FORMAT_VERSION } from '../constants.js'
 import { encodePath, isUtf8Path } from '../path.js'
-import type { MergedEntry, Place, PlaceName, StandsFor, StateClosing, StateHeader } from '../types.js'
+import type { MergedEntry, Place, PlaceName, SignatureDigest, StandsFor, StateClosing, StateHeader } from '../types.js'
 
 /** What the first field of every state says. */
 export const STATE_FORMAT = 'incremental-backups-tools state'
+
+/**
+ * In `requires` of a state in which contents can be known by the digest of their signature alone. A reader that does not
+ * know it would restore them unproven.
+ */
+export const SIGNATURE_DIGEST = 'signature-digest'
 
 /** Anything but what stands for itself in JSON: not '"', '\', controls and surrogates. */
 const NEEDS_ESCAPE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
@@ -53,6 +59,7 @@ export function encodeStateEntry(entry: MergedEntry, chainIndex: ReadonlyMap<str
   if (signature !== undefined) {
     line += `,"signature":{"date":${indexOf(signature.date, chainIndex)},"offset":${signature.offset}}`
   }
+  if (entry.signatureDigest !== undefined) line += encodeSignatureDigest(entry.signatureDigest)
   if (entry.dirty) line += ',"dirty":true'
   if (entry.carried) line += ',"carried":true'
   if (entry.racy) line += ',"racy":true'
@@ -65,6 +72,10 @@ export function encodeStateEntry(entry: MergedEntry, chainIndex: ReadonlyMap<str
 
 function encodeStandsFor({ date, sha256, after }: StandsFor): string {
   return JSON.stringify({ date, sha256, after })
+}
+
+function encodeSignatureDigest({ blockLen, strongLen, sha256 }: SignatureDigest): string {
+  return `,"signatureDigest":{"blockLen":${blockLen},"strongLen":${strongLen},"sha256":"${sha256}"}`
 }
 
 /** Dates stand in full: those that a merged state replaces are not in its chain. */

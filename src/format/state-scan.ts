@@ -161,6 +161,7 @@ export class StateScanner {
       sha256: this.#has(SHA256) ? this.#sha256() : undefined,
       places: this.#has(CONTENT) ? this.#places() : undefined,
       signature: this.#has(SIGNATURE) ? this.#signature() : undefined,
+      signatureDigest: undefined,
       dirty: this.#has(DIRTY) || undefined,
       carried: this.#has(CARRIED) || undefined,
       racy: this.#has(RACY) || undefined,

@@ -14,7 +14,7 @@ export function makeReport(
     level
   }: Pick<Newest, 'fullReason' | 'level'> & { readonly parent?: Pick<Parent, 'date'> | undefined },
   { artifacts, totals }: Published,
-  { largest, missingFiles, movedFiles, madeDirectories, suspectFiles, suspects, knownSuspects }: Watcher
+  { largest, missingFiles, movedFiles, madeDirectories, suspectFiles, suspects, knownSuspects, maps }: Watcher
 ): Omit<BackupReport, 'isStored' | 'leftOut'> {
   return {
     key: header.key,
@@ -33,7 +33,8 @@ export function makeReport(
     movedFiles,
     suspectFiles,
     suspects,
-    knownSuspects
+    knownSuspects,
+    maps
   }
 }
 

@@ -4,6 +4,7 @@ import type { ChangeDetection } from '../change/compare.js'
 import { BackupError } from '../errors.js'
 import { nextDate, pastDate } from '../format/dates.js'
 import { checkKey, keyFromPath } from '../format/names.js'
+import { SIGNATURE_DIGEST } from '../format/state-encode.js'
 import { decodePath, printPath } from '../path.js'
 import { checkNamed } from '../places/places.js'
 import type { Rules } from '../rules.js'
@@ -14,6 +15,7 @@ import type {
   ChainLink,
   Cipher,
   Codec,
+  FindChangedBlocks,
   FullReason,
   MergedEntry,
   Origins,
@@ -42,6 +44,8 @@ export interface BackupSettings {
   /** The store with its cache. Of a dry run: a store that keeps nothing. */
   readonly store: Store
   readonly detection: ChangeDetection | undefined
+  /** As that of the options. */
+  readonly changedBlocks?: FindChangedBlocks | undefined
   /**
    * For `publish`, which asks when everything is counted: false withdraws the backup.
    *
@@ -55,6 +59,8 @@ export interface BackupSettings {
 export interface Parent {
   readonly date: string
   readonly links: readonly ChainLink[]
+  /** What its state requires of its readers, and so the next one does. */
+  readonly requires?: readonly string[] | undefined
   /** Its entries, once. */
   readonly entries: () => AsyncIterable<StateEntry>
   /** Those of the entries that had a signature whose sigvault is gone. */
@@ -98,6 +104,7 @@ export async function openParent(chain: Chain, { date }: StoredBackup): Promise<
     date,
     header,
     closing,
+    requires: header.requires,
     links: header.chain.map(link => (link.date === header.date ? { ...link, stateSha256 } : link)),
     entries: () => entriesOf(chain, header, closing, lostSignatures),
     lostSignatures,
@@ -186,10 +193,18 @@ export function makeHeader(
   date: string,
   {
     parent,
-    fullReason
-  }: { readonly parent?: Pick<Parent, 'links'> | undefined; readonly fullReason?: FullReason | undefined }
+    fullReason,
+    changedBlocks
+  }: {
+    readonly parent?: Pick<Parent, 'links' | 'requires'> | undefined
+    readonly fullReason?: FullReason | undefined
+    readonly changedBlocks?: FindChangedBlocks | undefined
+  }
 ): StateHeader {
   const { root, sourceId } = source
+  const requires = new Set(parent?.requires)
+  // Known beforehand: the header is written before the first entry.
+  if (changedBlocks !== undefined && parent !== undefined) requires.add(SIGNATURE_DIGEST)
   return {
     key,
     kind: parent === undefined ? 'full' : 'incremental',
@@ -199,6 +214,7 @@ export function makeHeader(
     host: hostname(),
     sourceId,
     fullReason,
-    chain: [...(parent?.links ?? []), { date }]
+    chain: [...(parent?.links ?? []), { date }],
+    requires: [...requires]
   }
 }

@@ -51,7 +51,7 @@ export interface IncrementalStages extends FullStages {
 
 /** The stages of a run. */
 export function backupStages(
-  { readRoot, rules, codec, cipher, header, store, detection, commits, signal }: BackupSettings,
+  { readRoot, rules, codec, cipher, header, store, detection, changedBlocks, commits, signal }: BackupSettings,
   parent: Parent | undefined
 ): IncrementalStages {
   const archives =
@@ -64,7 +64,10 @@ export function backupStages(
       parent === undefined
         ? (passAll as Stage<Entry, Entry> as Stage<Entry, Change>)
         : diff(parent.entries(), { ...detection, signature: parent.signature }),
-    sign: sign({ origins: parent?.origins }),
+    sign: sign({
+      ...{ origins: parent?.origins, changedBlocks },
+      basisDate: detection?.checksum ? undefined : parent?.date
+    }),
     pack: pack(archives),
     encode: encode(codec, header),
     encrypt: encryption(cipher),

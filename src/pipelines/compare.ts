@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { openChain } from '../catalog/open-chain.js'
 import { type ChangeDetection, compareEntry, kindOfRead } from '../change/compare.js'
 import { type BackupError, isBackupError } from '../errors.js'
 import { pipe } from '../interop/pipe.js'
+import { createProver } from '../native.js'
 import { decodePath } from '../path.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
@@ -11,7 +11,7 @@ import { checkNamed, openPlaces, placesInside } from '../places/places.js'
 import type { RulesOptions } from '../rules.js'
 import { diff } from '../stages/diff.js'
 import { walk } from '../stages/walk.js'
-import type { Change, ChangeKind, Content, StateEntry } from '../types.js'
+import type { Change, ChangeKind, Content, ContentDigests, StateEntry } from '../types.js'
 import { sourceRules } from './source-rules.js'
 
 /** Options of `compareToSource`. */
@@ -91,19 +91,23 @@ async function settled(
   if (change !== 'updated' || item.type !== 'file' || previous === undefined || content === undefined) return change
   // The digest is that of other bytes.
   if (previous.mapped !== undefined) return compareMapped(item, previous, detection)
-  if (previous.sha256 === undefined || item.sizeBytes !== previous.sizeBytes) return change
-  return kindOfRead(item, previous, await digestOf(content, counts))
+  if (item.sizeBytes !== previous.sizeBytes) return change
+  const isSame = await isProven(content, previous, counts)
+  // What both have: their metadata decide.
+  return isSame ? kindOfRead(item, previous, previous) : change
 }
 
 function compareMapped(item: Change, previous: StateEntry, detection: ChangeDetection = {}): ChangeKind {
   return compareEntry({ ...item, mapped: previous.mapped }, previous, { ...detection, checksum: false })
 }
 
-async function digestOf(content: Content, counts: { readBytes: number }): Promise<string> {
-  const hash = createHash('sha256')
+/** Whether a content is the one that a digest is of; false if there is no digest. */
+async function isProven(content: Content, digests: ContentDigests, counts: { readBytes: number }): Promise<boolean> {
+  const prover = createProver(digests)
+  if (prover === undefined) return false
   for await (const chunk of content.open()) {
-    hash.update(chunk)
+    await prover.update(chunk)
     counts.readBytes += chunk.length
   }
-  return hash.digest('hex')
+  return prover.isProven()
 }

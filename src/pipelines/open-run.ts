@@ -117,7 +117,10 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     const { entries, files, sizeBytes } = before
     watcher.total = { entries, files, sizeBytes }
   }
-  const header = makeHeader(key, source, chooseDate(chain.newestDate, options.date), newest)
+  const header = makeHeader(key, source, chooseDate(chain.newestDate, options.date), {
+    ...newest,
+    changedBlocks: options.changedBlocks
+  })
   // A date that was asked for may be that of a backup which the list does not show yet.
   if (options.date !== undefined && !dryRun) {
     await checkFree(places.store, artifactName(header, 'state', codec.suffix + (cipher?.suffix ?? '')), { signal })
@@ -131,6 +134,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     header,
     store: dryRun ? nullStore() : places.cached,
     detection: options.detection,
+    changedBlocks: options.changedBlocks,
     commits: async totals => {
       await lock?.check({ signal })
       if (before !== undefined && !options.allowShrink) checkShrunk(root, before, totals)

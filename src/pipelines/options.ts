@@ -4,7 +4,7 @@ import type { BackupError } from '../errors.js'
 import type { PlaceOptions } from '../places/options.js'
 import type { Level, LevelLimits } from '../plan/level.js'
 import type { RulesOptions } from '../rules.js'
-import type { Cipher, Codec, FullReason, SealedArtifact, Totals } from '../types.js'
+import type { Cipher, Codec, FindChangedBlocks, FullReason, SealedArtifact, Totals, UnusedMapReason } from '../types.js'
 import type { StagesOption } from './choose-stages.js'
 import type { MergeReport } from './merge.js'
 
@@ -40,6 +40,13 @@ export interface RunOptions extends PlaceOptions, LevelLimits {
   /** What is left out. */
   readonly rules?: RulesOptions | undefined
   readonly detection?: ChangeDetection | undefined
+  /**
+   * Says what has changed in a file of more than `PART_BYTES` since the backup before, where the source knows: the map of
+   * a hypervisor or of a snapshot. Only these blocks are read, and a file that was read so has no SHA-256: the digest of
+   * its signature proves it. Asked for files that metadata do not show to be unchanged. Give it from the full on: a map
+   * is used only where the backup before was made with this option. With `detection.checksum`, no map is asked for.
+   */
+  readonly changedBlocks?: FindChangedBlocks | undefined
   /** Names the source where its path and host do not. */
   readonly sourceId?: string | undefined
   /** Go on if the backups of the key are of another source. */
@@ -71,6 +78,25 @@ export interface RunOptions extends PlaceOptions, LevelLimits {
 export interface BackupOptions<Stages> extends RunOptions {
   /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
   readonly stages?: StagesOption<Stages> | undefined
+}
+
+/** A map of changed blocks that was not used: the file was read whole. */
+export interface UnusedMapOfFile {
+  readonly path: string
+  readonly reason: UnusedMapReason
+  /** What went wrong with the map. */
+  readonly message?: string | undefined
+}
+
+/** What became of the maps of changed blocks. */
+export interface MapsReport {
+  /** Files of which only the changed blocks were read, and the bytes of these. */
+  readonly files: number
+  readonly readBytes: number
+  /** Files that were read whole although there was a map. */
+  readonly unusedFiles: number
+  /** Up to `REPORTED_PATHS` of these. */
+  readonly unused: readonly UnusedMapOfFile[]
 }
 
 /** What a backup has done. */
@@ -115,4 +141,6 @@ export interface BackupReport {
   readonly suspects: readonly string[]
   /** Files that an earlier run has flagged so, and whose content is still the same. */
   readonly knownSuspects: number
+  /** Of a run with `changedBlocks`. */
+  readonly maps?: MapsReport | undefined
 }

@@ -178,6 +178,7 @@ class Receiver {
     this.#answers = new Answers(
       {
         links: parent.links,
+        requires: parent.requires,
         artifacts: parent.artifacts,
         lost: [...lostSigvaults(chain, parent.closing)],
         state: () => (isRaw ? stored() : decodeFrames(stored(), codec, state!.name)),

@@ -50,6 +50,7 @@ export interface SendOptions
     | 'codecs'
     | 'rules'
     | 'detection'
+    | 'changedBlocks'
     | 'readFrom'
     | 'sourceId'
     | 'allowSourceMismatch'
@@ -158,9 +159,12 @@ class Sender {
     const parent = hello.parent && (await this.#openParent(hello.parent, codecs))
     const watcher = new Watcher(options, parent)
     watcher.total = before
-    const header = makeHeader(hello.key, { root, sourceId: options.sourceId }, hello.date, { parent, fullReason })
+    const header = makeHeader(hello.key, { root, sourceId: options.sourceId }, hello.date, {
+      ...{ parent, fullReason, changedBlocks: options.changedBlocks }
+    })
     const settings: BackupSettings = {
-      ...{ root, readRoot, codec, cipher: undefined, header, signal, store: nullStore(), detection: options.detection },
+      ...{ root, readRoot, codec, cipher: undefined, header, signal, store: nullStore() },
+      ...{ detection: options.detection, changedBlocks: options.changedBlocks },
       rules: await sourceRules(root, options.rules, { leftOut: [], onMissing: watcher.miss }),
       commits: async totals => {
         if (before !== undefined && !options.allowShrink) checkShrunk(root, before, totals)
@@ -179,7 +183,7 @@ class Sender {
 
   async #openParent(hello: NonNullable<ReceiverHello['parent']>, codecs: readonly Reading[]): Promise<Parent> {
     const asker = this.#asker
-    const { links, artifacts, lost } = await askFacts(asker)
+    const { links, requires, artifacts, lost } = await askFacts(asker)
     const lostSignatures = new WeakSet<StateEntry>()
     const entries = () => {
       const written = remoteEntries(asker, hello, codecs)
@@ -188,7 +192,7 @@ class Sender {
     }
     const { read: signature } = this.#signatures
     const origins = new RemoteOrigins(asker, links, signature)
-    return { date: hello.date, links, artifacts, entries, lostSignatures, signature, origins }
+    return { date: hello.date, links, requires, artifacts, entries, lostSignatures, signature, origins }
   }
 
   /** In the place of `publish`. */

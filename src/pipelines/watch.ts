@@ -5,9 +5,9 @@ import { REPORTED_PATHS } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { batchStage, isBatch } from '../flow/batches.js'
 import { printPath } from '../path.js'
-import { type Batched, isPacked, type Packed, type Piece, type Stage } from '../types.js'
+import { type Batched, isPacked, type MapUse, type Packed, type Piece, type Stage } from '../types.js'
 import type { Parent } from './backup-run.js'
-import type { Progress, RunOptions } from './options.js'
+import type { Progress, RunOptions, UnusedMapOfFile } from './options.js'
 
 /** Sees every entry that passes, and calls the caller's observers. */
 export class Watcher {
@@ -19,6 +19,8 @@ export class Watcher {
   suspectFiles = 0
   knownSuspects = 0
   readonly suspects: string[] = []
+  /** What became of the maps of changed blocks. */
+  readonly maps: { files: number; readBytes: number; unusedFiles: number; unused: UnusedMapOfFile[] } | undefined
   /** Directories that did not come from the source. */
   madeDirectories = 0
   /** What the newest backup counted. */
@@ -30,9 +32,10 @@ export class Watcher {
   #storedBytes = 0
 
   constructor(
-    readonly options: Pick<RunOptions, 'onProgress' | 'onError' | 'detection' | 'rules'>,
+    readonly options: Pick<RunOptions, 'onProgress' | 'onError' | 'detection' | 'rules' | 'changedBlocks'>,
     readonly parent: Parent | undefined
   ) {
+    if (options.changedBlocks) this.maps = { files: 0, readBytes: 0, unusedFiles: 0, unused: [] }
     const see = (item: Batched<Packed | Piece>) => this.#seeItem(item)
     this.stage = batchStage<Packed | Piece>(async function* watchStage(source) {
       for await (const item of source) {
@@ -71,10 +74,23 @@ export class Watcher {
     if (!isPacked(item)) return
     const { onError } = this.options
     this.#count(item)
+    if (item.map !== undefined) this.#countMap(item.path, item.map)
     if (item.error !== undefined) onError?.(item.error)
     if (item.state?.dirty) onError?.(changedWhileRead(item.path))
     if (item.state?.expectedSha256 !== undefined) this.#suspect(item)
     this.#report(item.path)
+  }
+
+  #countMap(path: string, map: MapUse): void {
+    const { maps } = this
+    if (maps === undefined) return
+    if (map.isUsed) {
+      maps.files++
+      maps.readBytes += map.readBytes
+      return
+    }
+    maps.unusedFiles++
+    if (maps.unused.length < REPORTED_PATHS) maps.unused.push({ path, reason: map.reason, message: map.message })
   }
 
   #suspect(item: Packed): void {

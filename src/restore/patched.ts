@@ -1,6 +1,7 @@
-import { createHash, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
+import { createProver } from '../native.js'
 import { printPath } from '../path.js'
 import type { Content, Layer, Layered, Source } from '../types.js'
 import { type Basis, type BasisOptions, openBasis } from './basis.js'
@@ -21,6 +22,8 @@ export class PatchedContent implements Content {
   ) {}
 
   get read(): (() => Promise<Uint8Array>) | undefined {
+    const { sha256, signatureDigest } = this.entry
+    if (sha256 === undefined && signatureDigest !== undefined) return undefined
     const read = this.layers.length === 1 ? this.layers[0]!.read : undefined
     return read && (() => this.#readProven(read))
   }
@@ -50,8 +53,9 @@ export class PatchedContent implements Content {
    * known. The old version is open until the end.
    */
   async openOver(old: OldVersion): Promise<AsyncGenerator<Uint8Array, void, undefined> | undefined> {
-    const { readSignature, sizeBytes, sha256 } = this.entry
-    if (readSignature === undefined || sizeBytes === undefined || sha256 === undefined) return undefined
+    const { readSignature, sizeBytes, sha256, signatureDigest } = this.entry
+    const hasDigest = sha256 !== undefined || signatureDigest !== undefined
+    if (readSignature === undefined || sizeBytes === undefined || !hasDigest) return undefined
     const segments = await findReusable(await readSignature(), sizeBytes, old, this.options.signal)
     if (segments === undefined) return undefined
     const missing = encodeCopies(missingRanges(segments))
@@ -67,16 +71,17 @@ export class PatchedContent implements Content {
   }
 
   async *#proven(content: Source<Uint8Array> = this.#content()): AsyncGenerator<Uint8Array, void, undefined> {
-    const { sha256, sizeBytes = Infinity } = this.entry
-    const digest = createHash('sha256')
+    const { sizeBytes = Infinity } = this.entry
+    const { signal } = this.options
+    const prover = createProver(this.entry)
     let bytes = 0
     for await (const chunk of content) {
       bytes += chunk.length
       if (bytes > sizeBytes) break
-      digest.update(chunk)
+      await prover?.update(chunk, signal)
       yield chunk
     }
-    if (sha256 === undefined || (digest.digest('hex') === sha256 && bytes === sizeBytes)) return
+    if (prover === undefined || (bytes === sizeBytes && (await prover.isProven(signal)))) return
     throw mismatch(this.entry, bytes)
   }
 
@@ -116,8 +121,10 @@ export class PatchedContent implements Content {
   }
 }
 
-function mismatch({ path, sha256 }: Layered, sizeBytes: number): BackupError {
-  const message = `${printPath(path)} is not what was backed up: its ${sizeBytes} bytes do not have the SHA-256 ${sha256}`
+function mismatch({ path, sha256, signatureDigest }: Layered, sizeBytes: number): BackupError {
+  const digest =
+    sha256 === undefined ? `a signature with the SHA-256 ${signatureDigest?.sha256}` : `the SHA-256 ${sha256}`
+  const message = `${printPath(path)} is not what was backed up: its ${sizeBytes} bytes do not have ${digest}`
   return new BackupError('IBT_HASH_MISMATCH', message, { path })
 }
 

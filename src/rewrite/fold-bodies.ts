@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
+import { inParts } from '../change/in-parts.js'
 import { metadataOf } from '../change/metadata.js'
-import { PART_BYTES, SPARSE_BUFFERED_BYTES } from '../constants.js'
+import { SPARSE_BUFFERED_BYTES } from '../constants.js'
 import { Cursor } from '../flow/cursor.js'
-import { composeLayers } from '../restore/compose-layers.js'
+import { type ComposedLayers, composeLayers } from '../restore/compose-layers.js'
 import { PatchedContent } from '../restore/patched.js'
 import { StoredLayer } from '../restore/stored-layer.js'
 import type {
@@ -19,7 +21,7 @@ import type {
 } from '../types.js'
 import { findExtents } from './find-extents.js'
 import { LinkOnce } from './link-once.js'
-import { MadeBody } from './made-body.js'
+import { MadeBody, toBeRecorded } from './made-body.js'
 
 /** What is folded, and how. */
 export interface Fold {
@@ -89,9 +91,12 @@ async function bodyOf(both: Both, fold: Fold, signal?: AbortSignal): Promise<Pic
     }
   }
   const content = new PatchedContent({ ...entry, layers }, layers, { spoolDirectory, signal })
-  const { sizeBytes = 0, sha256 = '', sparse } = entry
+  const { sizeBytes = 0, signatureDigest, sparse } = entry
+  const { blockLen } = signatureDigest ?? {}
+  const sha256 = toBeRecorded(entry)
   const extents = sparse && sizeBytes > SPARSE_BUFFERED_BYTES ? await findExtents(content.open()) : undefined
-  return { body: new MadeBody({ content, sizeBytes, sha256, extents, signs: fold.signature !== undefined }, signal) }
+  const signs = fold.signature !== undefined
+  return { body: new MadeBody({ content, sizeBytes, sha256, blockLen, extents, signs }, signal) }
 }
 
 function isMadeOfLost({ places = [] }: MergedEntry, { stays, isLost }: Fold): boolean {
@@ -113,42 +118,31 @@ async function foldDeltas(
   { spoolDirectory, signature }: Fold,
   signal?: AbortSignal
 ): Promise<Body> {
-  const { sizeBytes = 0, sha256 = '' } = entry
+  const { sizeBytes = 0 } = entry
+  const sha256 = toBeRecorded(entry)
   const composed = await composeLayers(entry.path, layers.slice(kept), { spoolDirectory, sizeBytes, signal })
   try {
     const delta: Layer = { form: 'delta', open: () => composed.open() }
     const content = new PatchedContent(entry, [...layers.slice(0, kept), delta], { spoolDirectory, signal })
-    for await (const _ of content.open()) signal?.throwIfAborted()
+    const hash = sha256 === undefined ? createHash('sha256') : undefined
+    for await (const bytes of content.open()) {
+      signal?.throwIfAborted()
+      hash?.update(bytes)
+    }
     const bytes = written.signature && (await signature?.(written.signature))
-    const summary: Summary = { sizeBytes, sha256, signature: bytes, copies: 1 }
-    return { form: 'delta', parts: partsOf(composed.open(), () => composed.close()), result: () => summary }
+    const summary: Summary = { sizeBytes, sha256: sha256 ?? hash!.digest('hex'), signature: bytes, copies: 1 }
+    return { form: 'delta', parts: inParts(closing(composed)), result: () => summary }
   } catch (error) {
     await composed.close()
     throw error
   }
 }
 
-/** The bytes in parts of `PART_BYTES`, each of which becomes an entry. */
-async function* partsOf(
-  source: Source<Uint8Array>,
-  end: () => Promise<void>
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let part: Uint8Array[] = []
-  let partBytes = 0
+/** The bytes of a delta, which is closed behind them. */
+async function* closing(delta: ComposedLayers): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    for await (let bytes of source) {
-      while (partBytes + bytes.length > PART_BYTES) {
-        const room = PART_BYTES - partBytes
-        yield Buffer.concat([...part, bytes.subarray(0, room)])
-        bytes = bytes.subarray(room)
-        part = []
-        partBytes = 0
-      }
-      part.push(bytes)
-      partBytes += bytes.length
-    }
-    if (partBytes > 0) yield Buffer.concat(part)
+    yield* delta.open()
   } finally {
-    await end()
+    await delta.close()
   }
 }

@@ -1,7 +1,7 @@
 import { checkPolicy } from '../change/policy.js'
 import { scanOptions } from '../change/stream-body.js'
 import { createScanner, type Scanner } from '../native.js'
-import type { Body, Content, Extent, Source, Summary } from '../types.js'
+import type { Body, Content, ContentDigests, Extent, Source, Summary } from '../types.js'
 
 const POLICY = checkPolicy({})
 
@@ -9,13 +9,23 @@ const POLICY = checkPolicy({})
 export interface MadeContent {
   /** Proves its bytes. */
   readonly content: Content
-  /** Of the bytes, in hex. */
-  readonly sha256: string
+  /** Of the bytes, in hex; undefined if it is to be computed. */
+  readonly sha256: string | undefined
+  /** Bytes of a block of the signature. Default: as `sign` has it. */
+  readonly blockLen?: number | undefined
   readonly sizeBytes: number
   /** Of a sparse file: where it holds data. */
   readonly extents?: readonly Extent[] | undefined
   /** Whether it gets a signature, if it is large enough. */
   readonly signs: boolean
+}
+
+/**
+ * The SHA-256 that a made content has; undefined if it is to be computed, of a content that the digest of its signature
+ * proves. What nothing proves has none.
+ */
+export function toBeRecorded({ sha256, signatureDigest }: ContentDigests): string | undefined {
+  return sha256 ?? (signatureDigest === undefined ? '' : undefined)
 }
 
 /** A whole content out of a backup, to be stored again. What it throws ends the run: no error of it is one of an entry. */
@@ -24,28 +34,38 @@ export class MadeBody implements Body {
   readonly sizeBytes: number
   readonly extents: readonly Extent[] | undefined
   readonly parts: Source<Uint8Array>
-  readonly #sha256: string
   #summary: Summary | undefined
 
-  constructor({ content, sizeBytes, sha256, extents, signs }: MadeContent, signal: AbortSignal | undefined) {
+  constructor({ content, sizeBytes, sha256, blockLen, extents, signs }: MadeContent, signal: AbortSignal | undefined) {
     this.sizeBytes = sizeBytes
     this.extents = extents
     const isSigned = signs && sizeBytes >= POLICY.signedMinBytes
-    this.#sha256 = sha256
-    this.parts = this.#read(content, isSigned ? createScanner(scanOptions(sizeBytes, POLICY)) : undefined, signal)
+    const format = scanOptions(sizeBytes, POLICY)
+    const scans = isSigned || sha256 === undefined
+    const scanner = scans
+      ? createScanner({ ...format, blockLen: blockLen ?? format.blockLen, sign: isSigned })
+      : undefined
+    this.parts = this.#read(content, sha256, scanner, signal)
   }
 
   result(): Summary {
     return this.#summary!
   }
 
-  async *#read(content: Content, scanner: Scanner | undefined, signal: AbortSignal | undefined) {
+  async *#read(
+    content: Content,
+    known: string | undefined,
+    scanner: Scanner | undefined,
+    signal: AbortSignal | undefined
+  ) {
     for await (const bytes of content.read === undefined ? content.open() : [await content.read()]) {
       if (bytes.length === 0) continue
       await scanner?.update(bytes, signal)
       yield bytes
     }
-    const signature = (await scanner?.finish(signal))?.signature
-    this.#summary = { sizeBytes: this.sizeBytes, sha256: this.#sha256, signature, copies: 0 }
+    const scanned = await scanner?.finish(signal)
+    const signature = scanned?.signature.length ? scanned.signature : undefined
+    const sha256 = known ?? scanned!.sha256.toString('hex')
+    this.#summary = { sizeBytes: this.sizeBytes, sha256, signature, copies: 0 }
   }
 }

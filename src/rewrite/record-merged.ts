@@ -55,6 +55,8 @@ function merged(entry: MergedEntry, { state }: Packed, stays: (date: string) => 
   const before = state!.places!.length === 1 ? [] : places.filter(({ date }: Place) => stays(date))
   return {
     ...entry,
+    // The content has been made whole, and proven by the digest of its signature.
+    sha256: entry.sha256 ?? (entry.signatureDigest && state!.sha256),
     places: [...before, stored],
     signature: state!.signature,
     ...(names.length > 0 && { knownAs: names })

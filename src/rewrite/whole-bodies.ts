@@ -1,9 +1,9 @@
 import { metadataOf } from '../change/metadata.js'
 import { SPARSE_BUFFERED_BYTES } from '../constants.js'
-import type { Entry, Signed, Stage } from '../types.js'
+import type { ContentDigests, Entry, Signed, Stage } from '../types.js'
 import { findExtents } from './find-extents.js'
 import { LinkOnce } from './link-once.js'
-import { MadeBody } from './made-body.js'
+import { MadeBody, toBeRecorded } from './made-body.js'
 
 /** Options of `wholeBodies`. */
 export interface WholeBodiesOptions {
@@ -20,23 +20,25 @@ export interface WholeBodiesOptions {
  *
  * @throws what making a content throws.
  */
-export function wholeBodies({ signs }: WholeBodiesOptions): Stage<Entry & { sha256?: string | undefined }, Signed> {
+export function wholeBodies({ signs }: WholeBodiesOptions): Stage<Entry & ContentDigests, Signed> {
   return async function* wholeBodiesStage(source, { signal } = {}) {
     const links = new LinkOnce()
     for await (const entry of source) {
-      const { type, content, sizeBytes = 0, sha256, sparse } = entry
+      const { type, content, sizeBytes = 0, signatureDigest, sparse } = entry
       if (type !== 'file' || content === undefined) {
         yield { ...metadataOf(entry), change: 'created', ...(type === 'file' && { sizeBytes }) }
         continue
       }
-      const linked = links.link(entry, sha256)
+      const name = entry.sha256 ?? signatureDigest?.sha256
+      const linked = links.link(entry, name)
       if (linked !== undefined) {
         yield linked
         continue
       }
       const extents = sparse && sizeBytes > SPARSE_BUFFERED_BYTES ? await findExtents(content.open()) : undefined
-      const body = new MadeBody({ content, sizeBytes, sha256: sha256 ?? '', extents, signs }, signal)
-      yield { ...links.store(entry, sha256), change: 'created', body }
+      const made = { content, sizeBytes, sha256: toBeRecorded(entry), blockLen: signatureDigest?.blockLen }
+      const body = new MadeBody({ ...made, extents, signs }, signal)
+      yield { ...links.store(entry, name), change: 'created', body }
     }
   }
 }

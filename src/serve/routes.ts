@@ -120,7 +120,7 @@ class One {
     return this.#content({
       name: path.slice(path.lastIndexOf('/') + 1),
       sizeBytes: entry.sizeBytes ?? 0,
-      tag: `"${entry.sha256}"`,
+      tag: tagOf(entry),
       read: extent => fileBytes(chain, entry, extent, this.asked.signal)
     })
   }
@@ -346,4 +346,10 @@ async function* json(listed: AsyncIterable<Listed> | Iterable<Listed>): AsyncGen
 
 async function* oneJson(listed: AsyncIterable<Listed> | Iterable<Listed>): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const { value } of listed) yield Buffer.from(`${JSON.stringify(value)}\n`)
+}
+
+/** What names a content: its digest or, for want of one, where it is stored. */
+function tagOf({ sha256, signatureDigest, places = [] }: StateEntry): string {
+  const { date, in: kind, offset } = places.at(-1) ?? {}
+  return `"${sha256 ?? signatureDigest?.sha256 ?? `${date}.${kind}.${offset}`}"`
 }

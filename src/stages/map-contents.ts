@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import { PART_BYTES } from '../constants.js'
 import { Spool } from '../flow/spool.js'
 import { type ForeignTransform, isForeignTransform, toStage } from '../interop/foreign.js'
-import { type Content, type Entry, isEntry, type Layered, type Source, type Stage } from '../types.js'
+import { type Content, type ContentDigests, type Entry, isEntry, type Source, type Stage } from '../types.js'
 
 /**
  * What changes the bytes of a content: a function from chunks to chunks, or one that makes a Node, streamx or web
@@ -60,7 +60,11 @@ export function mapContents(
  * The size in the source is a part of what is compared next time: that of the content is another. A digest that came out
  * of a backup is that of the content before, which proves itself when it is read.
  */
-function map({ sha256: _, ...entry }: Entry & Pick<Layered, 'sha256'>, content: Content, version: string): Entry {
+function map(
+  { sha256: _, signatureDigest: __, ...entry }: Entry & ContentDigests,
+  content: Content,
+  version: string
+): Entry {
   const mapped = entry.sizeBytes === undefined ? version : `${version}:${entry.sizeBytes}`
   return { ...entry, content, mapped, sizeBytes: undefined, sparse: undefined }
 }

@@ -3,7 +3,7 @@ import { LinkGroups } from '../archive/link-groups.js'
 import { PendingItems } from '../archive/pending-items.js'
 import { storeSignature } from '../archive/store-signature.js'
 import { type StoredSpans, storeSpans, UnchangedLines } from '../archive/store-spans.js'
-import { kindOfRead } from '../change/compare.js'
+import { isSameContent, kindOfRead } from '../change/compare.js'
 import { type Reading, readContents } from '../change/content-reader.js'
 import { asChange, toUnreadable } from '../change/decide-body.js'
 import { checkPolicy } from '../change/policy.js'
@@ -214,12 +214,13 @@ class Packer {
     const summary = body.result()
     if (summary.error !== undefined) return this.addUnstored(toUnreadable(item, summary.error))
     const { previous } = item
-    const change = previous === undefined ? item.change : kindOfRead(item, previous, summary.sha256)
+    const change = previous === undefined ? item.change : kindOfRead(item, previous, summary)
     const isUnstored = place === undefined || (change !== 'created' && change !== 'updated')
     if (isUnstored) {
       const { dirty, racy, sha256 } = summary
-      const origin = item.origin?.sha256 === sha256 ? item.origin : undefined
-      return this.addUnstored({ ...item, change, dirty, racy, origin, body: undefined })
+      const origin = item.origin && isSameContent(summary, item.origin) ? item.origin : undefined
+      const foundSha256 = sha256 === '' ? undefined : sha256
+      return this.addUnstored({ ...item, change, dirty, racy, origin, foundSha256, body: undefined })
     }
     const signature = storeSignature(this.sigvault, item, summary)
     const state = this.#groups.add(item, recordStored(item, summary, { place, signature }), body.form === 'whole')

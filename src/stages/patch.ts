@@ -33,7 +33,8 @@ export function patch(options: PatchOptions = {}): Stage<Layered, Entry> {
   const patched = (item: Layered, signal: AbortSignal | undefined): Entry => {
     if (item.layers === undefined) return item
     // A caller's content takes the place of the stored one, of which the digest is.
-    if (item.content !== undefined) return { ...item, ...NOT_STORED, sha256: undefined } as Entry
+    if (item.content !== undefined)
+      return { ...item, ...NOT_STORED, sha256: undefined, signatureDigest: undefined } as Entry
     const content = new PatchedContent(item, item.layers, { spoolDirectory, signal })
     return { ...item, ...NOT_STORED, content } as Entry
   }

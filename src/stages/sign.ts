@@ -5,16 +5,24 @@ import { Failed } from '../change/read-batch.js'
 import { signStream } from '../change/stream.js'
 import { isBroken, type SignContext } from '../change/stream-body.js'
 import { isUnchangedSpan } from '../change/unchanged.js'
-import { IN_FLIGHT_BYTES } from '../constants.js'
+import { IN_FLIGHT_BYTES, TRACKED_BLOCK_LEN_MAX } from '../constants.js'
 import { batchStage } from '../flow/batches.js'
 import { Pool } from '../flow/memory.js'
 import { allocateBytes } from '../native.js'
-import type { Batch, Change, Entry, Origins, Signed, Stage } from '../types.js'
+import type { Batch, Change, Entry, FindChangedBlocks, Origins, Signed, Stage } from '../types.js'
 
 /** Options of `sign`. */
 export interface SignOptions extends SignPolicy {
   /** Bytes of contents that are read ahead, at most. Default: `IN_FLIGHT_BYTES`. */
   readonly inFlightBytes?: number | undefined
+  /**
+   * Finds what has changed in files of more than `PART_BYTES`, in a source that knows: only these blocks are read. A file
+   * that was read so has no SHA-256: the digest of its signature proves it. Also records that digest for every file of
+   * such a size, without which no map is used.
+   */
+  readonly changedBlocks?: FindChangedBlocks | undefined
+  /** Date of the backup that `diff` compares with, at which a map has to begin. Default: no map is used. */
+  readonly basisDate?: string | undefined
   /** Finds contents of the previous state: a file that has one is stored without any, or as a delta on it. Default: the pipeline's. */
   readonly origins?: Origins | undefined
 }
@@ -36,11 +44,13 @@ export interface SignOptions extends SignPolicy {
  * @throws RangeError at the call for an option that makes no sense.
  */
 export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
-  const policy = checkPolicy(options)
+  const { changedBlocks: find, basisDate } = options
+  const maps = find && { find, basisDate }
+  const policy = checkPolicy({ ...options, blockLenMax: options.blockLenMax ?? (maps && TRACKED_BLOCK_LEN_MAX) })
   const { inFlightBytes = IN_FLIGHT_BYTES } = options
   if (!(inFlightBytes > 0)) throw new RangeError('sign: inFlightBytes is positive')
   return batchStage<Entry, Signed>(async function* signStage(source, { signal, origins }) {
-    const context = { policy, pool: new Pool(allocateBytes), origins: options.origins ?? origins, signal }
+    const context = { policy, pool: new Pool(allocateBytes), maps, origins: options.origins ?? origins, signal }
     yield* readContents(source, new SignReading(context), inFlightBytes, context)
   })
 }

@@ -5,7 +5,7 @@ import { FRAME_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { batchStage, isBatch } from '../flow/batches.js'
 import { EntryCheck } from '../format/entry-check.js'
-import { encodeStateClosing } from '../format/state-encode.js'
+import { encodeStateClosing, SIGNATURE_DIGEST } from '../format/state-encode.js'
 import { checkLine, StateText } from '../format/state-text.js'
 import { LineMatcher, SpanWriter, UsedKind } from '../native.js'
 import { printPath } from '../path.js'
@@ -120,9 +120,18 @@ class StateLines {
       this.tally.add(item)
       if (item.state === undefined) return
       this.#check.add(item.state)
+      this.#checkDigest(item.state)
       this.needed.add(item.state)
       this.#text.add(item.state)
     }
+  }
+
+  /** Readers that do not know such a digest are told by the header. */
+  #checkDigest({ path, sha256, signatureDigest }: StateEntry): void {
+    if (signatureDigest === undefined || sha256 !== undefined) return
+    if (this.header.requires?.includes(SIGNATURE_DIGEST)) return
+    const message = `${printPath(path)} is known by the digest of its signature alone: the header requires ${SIGNATURE_DIGEST}`
+    throw new BackupError('IBT_STATE_INVALID', message, { path })
   }
 
   #addStored(spans: StoredSpans): void {

@@ -51,6 +51,7 @@ function toLayered(entry: StateEntry, archives: OpenArchive): Unpacked {
     xattrs: entry.xattrs,
     mapped: entry.mapped,
     sha256: entry.sha256,
+    signatureDigest: entry.signatureDigest,
     dirty: entry.dirty,
     carried: entry.carried,
     racy: entry.racy,

@@ -102,8 +102,8 @@ async function makeIndex(chain: Chain, date: string): Promise<Index> {
   for await (const batch of batchesOf(state.entries())) {
     for (const entry of isBatch(batch) ? batch : [batch]) {
       const { type, sizeBytes = 0, sha256, ino, signature, path } = entry
-      if (type !== 'file' || sizeBytes === 0 || sha256 === undefined) continue
-      index.contents.add(contentKey(sha256), state.offset)
+      if (type !== 'file' || sizeBytes === 0) continue
+      if (sha256 !== undefined) index.contents.add(contentKey(sha256), state.offset)
       if (signature === undefined) continue
       if (ino !== undefined) index.inodes.add(inodeKey(ino), state.offset)
       index.families.add(familyKey(path), state.offset)

@@ -1,4 +1,5 @@
 import type { BackupError } from '../errors.js'
+import type { ReadRange } from './codec.js'
 import type { Metadata } from './metadata.js'
 import type { Source } from './source.js'
 
@@ -16,6 +17,11 @@ export interface Content {
   open(): Source<Uint8Array>
   /** All of a small content at once, instead of `open`; may be part of a larger block: what keeps it copies it. What replaces `open` leaves it out. */
   readonly read?: (() => Promise<Uint8Array>) | undefined
+  /**
+   * Reads bytes of it, for `changedBlocks`: at most 1 MiB, or one block of a signature. Fewer than asked for: it ends there.
+   * What replaces `open` leaves it out.
+   */
+  readonly readRange?: ReadRange | undefined
   /** Finds the size where the entry does not say it: makes the content, and keeps it for the next `open`. */
   readonly measure?: (() => Promise<number>) | undefined
   /** It can be opened any number of times, also later. Default: once, now. */

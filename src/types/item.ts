@@ -1,17 +1,19 @@
 import type { BackupError } from '../errors.js'
 import type { Kind, SealedArtifact } from './artifact.js'
-import type { Change } from './change.js'
+import type { Change, MapUse } from './change.js'
 import type { Entry } from './entry.js'
 import type { Source } from './source.js'
-import type { StateEntry, Totals } from './state.js'
+import type { ContentDigests, SignatureDigest, StateEntry, Totals } from './state.js'
 
 /** What one pass over a content found. */
 export interface Summary {
   readonly sizeBytes: number
-  /** Of the bytes that were read, in hex; empty if nobody computed it. */
+  /** Of the content, in hex; empty if nobody computed it, or not all of it was read. */
   readonly sha256: string
   /** librsync's bytes; absent if the content is too small to be signed. */
   readonly signature?: Uint8Array | undefined
+  /** Of the signature, where the state is to say it. */
+  readonly signatureDigest?: SignatureDigest | undefined
   /** COPY commands of a delta: one without any needs no basis. */
   readonly copies: number
   /** The content changed under the read. */
@@ -67,6 +69,10 @@ export interface Signed extends Change {
   readonly body?: Body | undefined
   /** An earlier member of the same hard-link group in this run, with the same content. */
   readonly linkTo?: string | undefined
+  /** In hex, of a content that was read and is that of before: the state before may not know it. */
+  readonly foundSha256?: string | undefined
+  /** What became of the map of its changed blocks. */
+  readonly map?: MapUse | undefined
   /** Changed so shortly before the read that its times prove nothing. */
   readonly racy?: boolean | undefined
   /** It changed under every read. */
@@ -92,10 +98,8 @@ export interface BodyBlocks {
 }
 
 /** An entry of a backup with the stored bodies of its content, oldest first. */
-export interface Layered extends Entry {
+export interface Layered extends Entry, ContentDigests {
   readonly layers?: readonly Layer[] | undefined
-  /** Of the content, in hex. */
-  readonly sha256?: string | undefined
   /** Of a long content: reads its librsync signature. */
   readonly readSignature?: (() => Promise<Uint8Array>) | undefined
 }
@@ -107,6 +111,8 @@ export interface Packed extends Change {
   readonly state: StateEntry | undefined
   /** Bytes that were stored of it, before compression. */
   readonly storedBytes: number
+  /** As that of `Signed`. */
+  readonly map?: MapUse | undefined
   /** How its content was stored, where a stage has decided that. */
   readonly reason?: 'delta' | WholeReason | undefined
 }

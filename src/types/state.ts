@@ -20,12 +20,30 @@ export interface SignaturePlace {
   readonly offset: number
 }
 
+/**
+ * Digest of the librsync signature of a content: of all of its blocks (RabinKarp, BLAKE2b). It proves a content whose
+ * SHA-256 nobody knows, because not all of it was read.
+ */
+export interface SignatureDigest {
+  readonly blockLen: number
+  /** Bytes of a strong sum. */
+  readonly strongLen: number
+  /** Of the signature, in hex. */
+  readonly sha256: string
+}
+
+/** What a content is known by. */
+export interface ContentDigests {
+  /** Of the content, in hex. */
+  readonly sha256?: string | undefined
+  readonly signatureDigest?: SignatureDigest | undefined
+}
+
 /** Names a body by where it is. */
 export type PlaceName = Pick<Place, 'date' | 'in' | 'offset'>
 
 /** One entry of a state. */
-export interface StateEntry extends Metadata {
-  readonly sha256?: string | undefined
+export interface StateEntry extends Metadata, ContentDigests {
   /** Oldest first: the whole and each delta on it. */
   readonly places?: readonly Place[] | undefined
   readonly signature?: SignaturePlace | undefined

@@ -10,7 +10,7 @@ import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { keyNotes } from '../keys.js'
 import { filesOf } from '../names.js'
 import { type BackupValues, limited, toBackupOptions } from '../options.js'
-import { describeFullReason, largestLines } from '../reasons.js'
+import { describeFullReason, largestLines, mapLines } from '../reasons.js'
 import { Reporter } from '../reporter.js'
 import { chooseStore } from '../store.js'
 import { tarFailed, tarReporter } from '../tar-output.js'
@@ -147,6 +147,7 @@ export function describe(
       `  ${formatCount(report.madeDirectories, 'directory', 'directories')} added that the source did not have`
     )
   if (report.missingFiles > 0) lines.push(`  ${report.missingFiles} named but missing`)
+  if (report.maps !== undefined) lines.push(...mapLines(report.maps))
   if (report.suspectFiles > 0) lines.push(`  ${suspicion(report.suspectFiles)}`)
   if (report.knownSuspects > 0)
     lines.push(`  ${formatCount(report.knownSuspects, 'file')} still as an earlier run suspected of bit rot`)
