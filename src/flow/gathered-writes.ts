@@ -84,7 +84,8 @@ export class GatheredWrites {
   }
 }
 
-async function writeChunks(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+/** Writes chunks at the end of a file. @throws the system's error */
+export async function writeChunks(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
   let left = chunks
   while (left.length > 0) {
     const { bytesWritten } = left.length === 1 ? await file.write(left[0]!) : await file.writev([...left])

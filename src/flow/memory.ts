@@ -16,6 +16,11 @@ export function readBuffer(sizeBytes: number): Buffer {
   return Buffer.allocUnsafeSlow(sizeBytes + ALIGNMENT - MALLOC_BYTES).subarray(ALIGNMENT - MALLOC_BYTES)
 }
 
+/** The bytes, copied if they are a small part of a large block: that would stay in memory as long as they do. */
+export function ownMemory(bytes: Uint8Array): Uint8Array {
+  return 2 * bytes.length < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
+}
+
 /**
  * Memory that comes back to its pool when it is released, unless somebody keeps it. It travels with a batch, and only
  * with one: a stage that gets single items has memory of its own.

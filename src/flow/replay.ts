@@ -1,5 +1,6 @@
 import type { Source } from '../types.js'
 import { Cursor } from './cursor.js'
+import { ownMemory } from './memory.js'
 import { Spool } from './spool.js'
 
 /** Where a replay keeps what it has read. */
@@ -10,9 +11,9 @@ export interface ReplayOptions {
 }
 
 /**
- * A source that can be read again from its beginning. It is pulled only when a reader needs what was not read before, so
- * the first reader waits for nothing. A new reader may begin while an earlier one still waits.
- * Memory: `memoryBytes` and one chunk.
+ * A source that can be read again from its beginning. It is pulled only when a reader needs what was not read before. The
+ * first reader has a chunk while that goes to disk, and waits at the next one at most. A new reader may begin while an
+ * earlier one still waits. Memory: `memoryBytes` and two chunks.
  */
 export class Replay {
   readonly #cursor: Cursor<Uint8Array>
@@ -23,6 +24,8 @@ export class Replay {
   #last: { readonly offset: number; readonly chunk: Uint8Array } | undefined
   #hasEnded = false
   #isLost = false
+  /** Resolves when all that was read is buffered. */
+  #kept = Promise.resolve()
   #pulling: Promise<void> | undefined
   /** What the source failed with. */
   failure: { readonly error: unknown } | undefined
@@ -37,9 +40,10 @@ export class Replay {
     return this.#sizeBytes
   }
 
-  /** False if what was read could not be kept: the file system of the spool is full. */
-  get isReplayable(): boolean {
-    return !this.#isLost
+  /** Whether what was read can be read again. Not if the source has failed, or the file system of the spool is full. */
+  async isReplayable(): Promise<boolean> {
+    await this.#kept
+    return !this.#isLost && this.failure === undefined
   }
 
   async *read(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -56,7 +60,9 @@ export class Replay {
         index++
         yield this.#last.chunk
       } else if (this.#spool !== undefined) {
-        for await (const chunk of this.#spool.read({ offset: at, sizeBytes: this.#sizeBytes - at })) {
+        const sizeBytes = this.#sizeBytes - at
+        await this.#kept
+        for await (const chunk of this.#spool.read({ offset: at, sizeBytes })) {
           at += chunk.length
           yield chunk
         }
@@ -76,6 +82,7 @@ export class Replay {
   /** Closes the source and forgets what was read. */
   async close(): Promise<void> {
     await this.#cursor.close()
+    await this.#kept
     await this.#spool?.close()
   }
 
@@ -90,34 +97,32 @@ export class Replay {
     try {
       const { value, done } = await this.#cursor.next()
       if (done) this.#hasEnded = true
-      else if (value.length > 0) await this.#keep(value)
+      else if (value.length > 0) {
+        await this.#kept
+        this.#keep(value)
+      }
     } catch (error) {
       this.failure = { error }
     }
   }
 
-  async #keep(chunk: Uint8Array): Promise<void> {
+  #keep(chunk: Uint8Array): void {
     const offset = this.#sizeBytes
-    try {
-      if (this.#spool === undefined && offset + chunk.length <= this.#options.memoryBytes) {
-        // A chunk may be a part of a large block, which would stay in memory.
-        this.#chunks.push(2 * chunk.length < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk)
-      } else if (!this.#isLost) {
-        await this.#toSpool().then(spool => spool.append(chunk))
-      }
-    } catch {
-      this.#isLost = true
-    }
+    const isLarge = this.#spool !== undefined || offset + chunk.length > this.#options.memoryBytes
+    if (!isLarge) this.#chunks.push(ownMemory(chunk))
+    else if (!this.#isLost) this.#kept = this.#append(chunk)
     this.#last = { offset, chunk }
     this.#sizeBytes += chunk.length
   }
 
-  async #toSpool(): Promise<Spool> {
-    if (this.#spool !== undefined) return this.#spool
-    this.#spool = new Spool(this.#options.directory)
-    const chunks = this.#chunks
-    this.#chunks = []
-    for (const chunk of chunks) await this.#spool.append(chunk)
-    return this.#spool
+  /** Never rejects. */
+  async #append(chunk: Uint8Array): Promise<void> {
+    this.#spool ??= new Spool(this.#options.directory)
+    const chunks = [...this.#chunks.splice(0), chunk]
+    try {
+      for (const waiting of chunks) await this.#spool.append(waiting)
+    } catch {
+      this.#isLost = true
+    }
   }
 }

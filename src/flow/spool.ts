@@ -3,6 +3,8 @@ import { CHUNK_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { decodePath, printPath } from '../path.js'
 import type { Source } from '../types.js'
+import { writeChunks } from './gathered-writes.js'
+import { ownMemory } from './memory.js'
 import { unnamedFile } from './unnamed-file.js'
 
 /** Bytes of a spool: from an offset on, so many. */
@@ -17,7 +19,7 @@ export interface SpooledRange {
  */
 export class Spool {
   #file: FileHandle | undefined
-  #writtenBytes = 0
+  #sizeBytes = 0
   #gathered: Uint8Array[] = []
   #gatheredBytes = 0
   #flushed = Promise.resolve()
@@ -26,14 +28,14 @@ export class Spool {
 
   /** Bytes that were appended. */
   get sizeBytes(): number {
-    return this.#writtenBytes + this.#gatheredBytes
+    return this.#sizeBytes
   }
 
-  /** @throws BackupError IBT_WRITE_FAILED */
+  /** Takes a chunk, which nobody changes any more. @throws BackupError IBT_WRITE_FAILED */
   async append(chunk: Uint8Array): Promise<void> {
-    // A chunk may be a part of a large block, which would stay in memory.
-    this.#gathered.push(chunk.length < CHUNK_BYTES ? Buffer.from(chunk) : chunk)
+    this.#gathered.push(ownMemory(chunk))
     this.#gatheredBytes += chunk.length
+    this.#sizeBytes += chunk.length
     if (this.#gatheredBytes >= CHUNK_BYTES) await this.#flush()
   }
 
@@ -87,16 +89,12 @@ export class Spool {
 
   async #write(): Promise<void> {
     if (this.#gatheredBytes === 0) return
-    const bytes = this.#gathered.length === 1 ? this.#gathered[0]! : Buffer.concat(this.#gathered)
+    const chunks = this.#gathered
     this.#gathered = []
     this.#gatheredBytes = 0
     const file = await this.#opened()
     try {
-      for (let at = 0; at < bytes.length; ) {
-        const { bytesWritten } = await file.write(bytes, at, bytes.length - at, this.#writtenBytes)
-        at += bytesWritten
-        this.#writtenBytes += bytesWritten
-      }
+      await writeChunks(file, chunks)
     } catch (cause) {
       throw this.#error('IBT_WRITE_FAILED', 'Cannot spool to', cause)
     }

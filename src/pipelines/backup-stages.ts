@@ -69,10 +69,10 @@ export function backupStages(
       basisDate: detection?.checksum ? undefined : parent?.date
     }),
     pack: pack(archives),
-    encode: encode(codec, header),
+    encode: encode(codec, header, { digest: cipher === undefined }),
     encrypt: encryption(cipher),
     stateEmit: stateEmit(header, { inherited: () => parent?.artifacts ?? [] }),
-    encodeState: encode(codec, header),
+    encodeState: encode(codec, header, { digest: cipher === undefined }),
     encryptState: encryption(cipher),
     publish: publish(store, { commits })
   }

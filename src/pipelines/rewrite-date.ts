@@ -49,10 +49,10 @@ export async function rewriteDate(
   const inherited = closing.artifacts.filter(artifact => stays(artifact.date))
   const totals = ({ files, sizeBytes }: Totals) => (erasing ? { ...closing.totals, files, sizeBytes } : closing.totals)
   const behind = [
-    encode(codec, backup),
+    encode(codec, backup, { digest: cipher === undefined }),
     encryption(cipher),
     stateEmit(header, { inherited: () => inherited, totals }),
-    encode(codec, backup),
+    encode(codec, backup, { digest: cipher === undefined }),
     encryption(cipher),
     publish(chain.store, { commits })
   ] as const

@@ -1,7 +1,7 @@
 import { FRAMES_IN_FLIGHT } from '../constants.js'
 import { batchStage, isBatch } from '../flow/batches.js'
 import { artifactName } from '../format/names.js'
-import { createScanner } from '../native.js'
+import { createScanner, type Scanner } from '../native.js'
 import {
   type ArtifactEncoder,
   type BackupId,
@@ -23,6 +23,11 @@ import {
 export interface EncodeOptions {
   /** Frames that are compressed at the same time. Default: `FRAMES_IN_FLIGHT`. */
   readonly concurrency?: number | undefined
+  /**
+   * False if a stage behind it changes the stored bytes and seals anew, as `encrypt` does: `Sealed` has no SHA-256 then, an
+   * empty text, which `stateEmit` and `publish` refuse. Default: true.
+   */
+  readonly digest?: boolean | undefined
 }
 
 /** Every `Piece` becomes chunks; whatever else there is stays what it is. */
@@ -41,18 +46,26 @@ export type EncodeStage = <T extends object>(
  * @throws RangeError at the call for a concurrency that is not a positive integer.
  */
 export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = {}): EncodeStage {
-  const { concurrency = FRAMES_IN_FLIGHT } = options
+  const { concurrency = FRAMES_IN_FLIGHT, digest = true } = options
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new RangeError('encode: concurrency is a positive integer')
   return batchStage<object, object>(async function* encodeStage(source) {
     const artifacts = new Map<Kind, Artifact>()
+    const artifactOf = (kind: Kind) => {
+      const found = artifacts.get(kind)
+      if (found !== undefined) return found
+      const name = artifactName(backup, kind, codec.suffix)
+      const made = new Artifact({ kind, name, encoder: codec.encoder?.() ?? codec, hasDigest: digest })
+      artifacts.set(kind, made)
+      return made
+    }
     const queue: Batched<object | InFlight>[] = []
     let inFlight = 0
     for await (const item of source) {
       for (const part of partsOf(item)) {
         if (part.piece === undefined) queue.push(part.item)
         else {
-          queue.push(new InFlight(artifactOf(artifacts, part.piece.kind, codec, backup), part, codec))
+          queue.push(new InFlight(artifactOf(part.piece.kind), part, codec))
           inFlight++
         }
       }
@@ -123,28 +136,25 @@ function isReady(item: object): boolean {
   return !(item instanceof InFlight) || item.isDone
 }
 
-function artifactOf(artifacts: Map<Kind, Artifact>, kind: Kind, codec: Codec, backup: BackupId): Artifact {
-  let artifact = artifacts.get(kind)
-  if (artifact === undefined)
-    artifacts.set(
-      kind,
-      (artifact = new Artifact(kind, artifactName(backup, kind, codec.suffix), codec.encoder?.() ?? codec))
-    )
-  return artifact
+interface ArtifactOptions {
+  readonly kind: Kind
+  readonly name: string
+  readonly encoder: ArtifactEncoder
+  readonly hasDigest: boolean
 }
 
 /** What has been stored of one artifact. */
 class Artifact {
+  readonly encoder: ArtifactEncoder
   readonly #frames: FrameSize[] = []
-  readonly #scanner = createScanner({})
+  readonly #scanner: Scanner | undefined
   #last: Promise<unknown> = Promise.resolve()
   #sizeBytes = 0
 
-  constructor(
-    readonly kind: Kind,
-    readonly name: string,
-    readonly encoder: ArtifactEncoder
-  ) {}
+  constructor(readonly options: ArtifactOptions) {
+    this.encoder = options.encoder
+    this.#scanner = options.hasDigest ? createScanner({}) : undefined
+  }
 
   /** A chunk whose bytes are on their way. It is hashed before anybody else has it, behind those that were asked for before. */
   chunk(stored: Promise<Uint8Array>, frameBytes: number): Promise<Chunk> {
@@ -161,19 +171,20 @@ class Artifact {
     await this.#last
     const table = await this.encoder.finish(this.#frames)
     if (table.length > 0) yield await this.#add(async () => table)
-    const { name, kind } = this
-    const { sha256 } = await this.#scanner.finish()
-    yield { item: 'sealed', name, kind, sizeBytes: this.#sizeBytes, sha256: sha256.toString('hex') }
+    const { name, kind } = this.options
+    const sha256 = (await this.#scanner?.finish())?.sha256.toString('hex') ?? ''
+    yield { item: 'sealed', name, kind, sizeBytes: this.#sizeBytes, sha256 }
   }
 
   #add(take: () => Promise<Uint8Array>): Promise<Chunk> {
     const before = this.#last
+    const { name, kind } = this.options
     const added = async () => {
       await before
       const bytes = await take()
-      await this.#scanner.update(bytes)
+      await this.#scanner?.update(bytes)
       this.#sizeBytes += bytes.length
-      return { item: 'chunk', name: this.name, kind: this.kind, bytes } as const
+      return { item: 'chunk', name, kind, bytes } as const
     }
     const chunk = added()
     this.#last = chunk

@@ -26,7 +26,8 @@ type Item = Packed | Chunk | Sealed | Counted
  * what is stored. It comes behind each `encode`: what it has encrypted before the state, it leaves alone behind it.
  *
  * Consumes and yields `Chunk` and `Sealed`, not as many of them. Other items pass on. Order kept. Look-ahead: none; what
- * the cipher holds back comes with later chunks of the artifact. Memory: what the cipher makes of one chunk.
+ * the cipher holds back, and the last bytes that it made, come with later chunks of the artifact.
+ * Memory: what the cipher makes of two chunks.
  *
  * @throws TypeError at the call for what is not a cipher; what the cipher throws.
  */
@@ -107,15 +108,31 @@ class Encrypting {
   }
 
   async #run(cipher: Cipher, context: SealContext): Promise<void> {
-    for await (const bytes of cipher.seal(this.#input, context)) {
-      // It is hashed before anybody else has it.
-      await this.#scanner.update(bytes)
-      this.#sizeBytes += bytes.length
-      this.#ready.push({ item: 'chunk', ...this.#named, bytes })
+    let hashing: Promise<unknown> = Promise.resolve()
+    try {
+      let last: Uint8Array | undefined
+      for await (const bytes of cipher.seal(this.#input, context)) {
+        await hashing
+        this.#give(last)
+        // It is hashed before anybody else has it, while the cipher makes the next bytes.
+        last = bytes
+        hashing = this.#scanner.update(bytes)
+        hashing.catch(() => {})
+      }
+      await hashing
+      this.#give(last)
+    } finally {
+      await hashing.catch(() => {})
     }
     if (this.#input.isAtEnd) return
     const { name } = this.#named
     throw new BackupError('IBT_WRITE_FAILED', `The cipher ended ${name} before all was encrypted`, { path: name })
+  }
+
+  #give(bytes: Uint8Array | undefined): void {
+    if (bytes === undefined) return
+    this.#sizeBytes += bytes.length
+    this.#ready.push({ item: 'chunk', ...this.#named, bytes })
   }
 
   #take(): Chunk[] {

@@ -67,6 +67,7 @@ export function publish(
         if (isChunk(item)) await puts.push(item)
         else if (isSealed(item)) {
           const { name, kind, sizeBytes, sha256 } = item
+          if (sha256 === '') throw neverSealed(name)
           artifacts.push({ name, kind, sizeBytes, sha256 })
           puts.seal(item)
         } else if (isCounted(item)) totals = item.totals
@@ -158,8 +159,7 @@ class Puts {
     const { signal } = this.#failed
     const puts = [...this.#puts.values()]
     const open = puts.find(put => !put.isSealed)
-    if (open !== undefined)
-      throw new BackupError('IBT_STORE_FAILED', `Artifact ${open.name} was never sealed`, { path: open.name })
+    if (open !== undefined) throw neverSealed(open.name)
     await untilAbort(Promise.all(puts.filter(put => !put.isState).map(put => put.done)), signal)
     if (!(await untilAbort(commits(), signal))) {
       await this.withdraw(new Error('Not committed'))
@@ -257,6 +257,10 @@ async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>):
 function mayExist(name: string, cause: unknown): BackupError {
   const message = `The backup may exist: it is not known whether its state ${name} is stored, so its archives were left`
   return new BackupError('IBT_OUTCOME_UNKNOWN', message, { path: name, cause })
+}
+
+function neverSealed(name: string): BackupError {
+  return new BackupError('IBT_STORE_FAILED', `Artifact ${name} was never sealed`, { path: name })
 }
 
 function endedEarly(name: string): BackupError {

@@ -182,6 +182,7 @@ class NeededArtifacts {
   constructor(readonly date: string) {}
 
   seal({ name, kind, sizeBytes, sha256 }: Sealed): void {
+    if (sha256 === '') throw new BackupError('IBT_STATE_INVALID', `${name} has no digest`, { path: name })
     this.#own.push({ name, kind, sizeBytes, sha256, date: this.date })
   }
 

@@ -26,7 +26,7 @@ test('the first reader gets everything although nothing can be buffered', async 
   const chunks = [Buffer.alloc(2_000_000, 'a'), Buffer.alloc(5000, 'b')]
   const replay = new Replay(chunks, { memoryBytes: 1, directory: '/nowhere' })
   assert.equal((await bytesOf(replay.read())).length, 2_005_000)
-  assert.equal(replay.isReplayable, false)
+  assert.equal(await replay.isReplayable(), false)
 })
 
 test('an error of the source is remembered, and a break ends a silent one', async () => {

@@ -5,8 +5,10 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { gzip, none, openArchive, zstd } from '../../src/codec/index.js'
 import { encode } from '../../src/stages/encode.js'
+import { publish } from '../../src/stages/publish.js'
+import { memoryStore } from '../../src/stores/index.js'
 import { type Chunk, type Codec, isChunk, isSealed, type Kind, type Piece } from '../../src/types.js'
-import { collect, entry } from '../helpers/entries.js'
+import { code, collect, entry } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
 import { stageContract, WatchedSource } from '../helpers/stage-contract.js'
 import { randomBytes } from '../native/tree.js'
@@ -109,6 +111,18 @@ for (const codec of [none(), gzip(), zstd()]) {
     }
   })
 }
+
+test('without a digest, the same is stored, and nothing of it is published', async () => {
+  const items = () => [piece('full', randomBytes(1_000_000, 1)), piece('full', Buffer.from('b'))]
+  const found = await collect(encode(none(), BACKUP, { digest: false })(items()))
+  const [sealed] = found.filter(isSealed)
+  const { sha256: digest, ...rest } = (await collect(encode(none(), BACKUP)(items()))).find(isSealed)!
+  assert.deepEqual(sealed, { ...rest, sha256: '' })
+  assert.notEqual(digest, '')
+  const store = memoryStore()
+  await assert.rejects(publish(store)(found), code('IBT_STORE_FAILED'))
+  assert.deepEqual(await collect(store.list()), [])
+})
 
 test('zstd and gzip decode what is stored', oracle('zstd', 'gzip'), async () => {
   const body = randomBytes(3 << 20, 5)

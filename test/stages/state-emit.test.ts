@@ -103,6 +103,10 @@ test('the closing line names the artifacts that entries need, and all that were 
   )
 })
 
+test('an artifact without a digest is refused: the stage that was to seal it anew is missing', async () => {
+  await assert.rejects(collect(stateEmit(header)([{ ...sealed, sha256: '' }])), code('IBT_STATE_INVALID'))
+})
+
 test('a state larger than a frame comes in several, while entries are still coming', async () => {
   const pulls: number[] = []
   let pulled = 0

@@ -64,7 +64,7 @@ export function retrying(store: Store, options: RetryingOptions = {}): Store {
       const replay = new Replay(source, { memoryBytes: bufferBytes, directory: spoolDirectory })
       const stopListening = onAbort(signal, reason => replay.break(reason))
       try {
-        const canRepeat = () => replay.failure === undefined && replay.isReplayable
+        const canRepeat = () => replay.isReplayable()
         await again.try('put', name, () => store.put(name, replay.read(), { signal }), { signal, canRepeat })
         sizes.remember(name, replay.sizeBytes)
       } catch (error) {
@@ -136,7 +136,7 @@ export function retrying(store: Store, options: RetryingOptions = {}): Store {
 
 interface TryOptions extends StoreOptions {
   /** Asked after a failure: false ends the call. */
-  readonly canRepeat?: (() => boolean) | undefined
+  readonly canRepeat?: (() => Promise<boolean>) | undefined
   readonly onFailure?: (() => void) | undefined
 }
 
@@ -156,13 +156,13 @@ class Retries {
   }
 
   async try<T>(call: Retry['call'], name: string, work: () => Promise<T>, options: TryOptions): Promise<T> {
-    const { signal, canRepeat = () => true, onFailure } = options
+    const { signal, canRepeat = async () => true, onFailure } = options
     for (let failures = 1; ; failures++) {
       try {
         return await work()
       } catch (error) {
         onFailure?.()
-        if (!canRepeat()) throw error
+        if (!(await canRepeat())) throw error
         await this.wait({ call, name, failures, error }, signal)
       }
     }
