@@ -11,4 +11,8 @@ const listen = listener => {
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, require('node:os').availableParallelism() + 2))
 // Node 20 compiles so early that a run of seconds ends before it has paid; later ones do not know the flag.
 if (process.versions.v8?.startsWith('11.')) require('node:v8').setFlagsFromString('--interrupt-budget=600000')
-import('../dist/src/ibt/main.js').then(({ main }) => main(process.argv.slice(2), listen))
+// The commands of rdiff need little: they have a file of their own.
+const isRdiff = ['signature', 'delta', 'patch', 'compose'].includes(process.argv[2])
+import(isRdiff ? '../dist/src/ibt/rdiff.js' : '../dist/src/ibt/main.js').then(({ main }) =>
+  main(process.argv.slice(2), listen)
+)

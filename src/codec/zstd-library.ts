@@ -78,13 +78,25 @@ function settle(start: (done: Callback) => void): Promise<Buffer> {
   })
 }
 
-/** The bindings themselves: the package's own wrapper drops the level. */
+/**
+ * The bindings themselves: the package's own wrapper drops the level. The binary for glibc is tried by its name, because
+ * to find out which one fits, the package asks for a report on the whole process, which takes 5 ms of every run.
+ */
 function fromMongo(): ZstdLibrary {
-  const { compress, decompress } = requireFrom(import.meta.url ?? __filename)(
-    '@mongodb-js/zstd/bindings.js'
-  ) as MongoZstd
+  const load = requireFrom(import.meta.url ?? __filename)
+  const bindings = load.resolve('@mongodb-js/zstd/bindings.js')
+  const { compress, decompress } = (glibcBinary(requireFrom(bindings)) ?? load(bindings)) as MongoZstd
   return {
     compress: (bytes, level) => compress(asBuffer(bytes), level),
     decompress: bytes => decompress(asBuffer(bytes))
+  }
+}
+
+function glibcBinary(load: NodeJS.Require): unknown {
+  if (process.platform !== 'linux') return undefined
+  try {
+    return load(`@mongodb-js/zstd-linux-${process.arch}-gnu`)
+  } catch {
+    return undefined
   }
 }
