@@ -85,7 +85,7 @@ export {
 } from './pipelines/restore.js'
 export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore-tar.js'
 export { type RetainOptions, type RetainReport, retainBackups } from './pipelines/retain.js'
-export { type SendOptions, sendBackup } from './pipelines/send-backup.js'
+export { type SendOptions, type SendReport, sendBackup } from './pipelines/send-backup.js'
 export { type SignOptions, type SignReport, signBackups } from './pipelines/sign-backups.js'
 export { type StreamBackupOptions, streamBackup } from './pipelines/stream-backup.js'
 export { type ThawOptions, type ThawReport, thawBackup } from './pipelines/thaw.js'

@@ -63,7 +63,7 @@ export function toStoredFile(item: Packed, kind: 'full' | 'incremental'): Stored
 
 function reasonOf({ change, previous, reason, state }: Packed, kind: 'full' | 'incremental'): StoredReason {
   if (kind === 'full') return 'full'
-  if (previous === undefined) return reason ?? 'new'
+  if (previous === undefined || previous.type === 'unreadable') return reason ?? 'new'
   if (previous.type !== 'file') return 'retyped'
   return reason ?? (change === 'updated' && state?.sha256 !== undefined ? 'too-small' : 'not-compared')
 }

@@ -21,6 +21,7 @@ import type { ReceiveReport } from '../pipelines/receive-backup.js'
 import type { RestoreReport } from '../pipelines/restore.js'
 import type { TarReport } from '../pipelines/restore-tar.js'
 import type { RetainReport } from '../pipelines/retain.js'
+import type { SendReport } from '../pipelines/send-backup.js'
 import type { SignReport } from '../pipelines/sign-backups.js'
 import type { ThawReport } from '../pipelines/thaw.js'
 import type { UndeleteReport } from '../pipelines/undelete.js'
@@ -179,7 +180,7 @@ export interface JsonLines {
   readonly merge: Report & MergeReport
   readonly erase: (Report & Omit<EraseReport, 'plan'>) | ErasePlanEvent
   readonly thaw: Report & ThawReport
-  readonly send: BackupEvent
+  readonly send: (BackupEvent & SendReport) | SourcesLine
   readonly receive: Report & ReceiveReport
   readonly serve: ListeningEvent | (Report & { readonly url: string })
   readonly 'validate-store': (Report & ValidateReport) | PromiseEvent

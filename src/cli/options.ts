@@ -63,6 +63,10 @@ export interface BackupValues extends SourceValues, NamesValues {
   readonly maxChain?: number
   readonly maxRestoreRatio?: number
   readonly merge?: boolean
+  /** Of `ibt send`. */
+  readonly full?: boolean
+  readonly toCommand?: string
+  readonly checkpoint?: number
 }
 
 export function addCommonOptions(command: Command): Command {
@@ -124,13 +128,9 @@ export function addSourceOptions(command: Command): Command {
 
 export function addBackupOptions(command: Command): Command {
   const common = addEncryptOptions(addCommonOptions(command))
-  return addSourceOptions(common.option('--key <key>', "name of the chain (default: the source's base name)"))
-    .option(
-      '--files-from <file>',
-      'back up only the paths in this file, with everything below them (-: stdin; see ibt help patterns)'
-    )
-    .option('-0, --null', 'the names of --files-from end in NUL bytes, as find -print0 writes them')
-    .option('--allow-empty-files-from', 'accept an empty --files-from: back up the root alone')
+  return addNamedOptions(
+    addSourceOptions(common.option('--key <key>', "name of the chain (default: the source's base name)"))
+  )
     .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
     .option('--dry-run', 'do everything but store nothing')
     .option('--skip-unchanged', 'store nothing if nothing has changed')
@@ -139,9 +139,20 @@ export function addBackupOptions(command: Command): Command {
     .option('--source-id <id>', 'name of the source, if its path or host change')
     .option('--init', 'begin anew if the store has lost the backups that the cache knows')
     .option('--lock-wait <seconds>', 'wait at most this long for another run on the same key', parseSeconds)
+    .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
+}
+
+/** Options of a source whose names come in a file or in a tar. */
+export function addNamedOptions(command: Command): Command {
+  return command
+    .option(
+      '--files-from <file>',
+      'back up only the paths in this file, with everything below them (-: stdin; see ibt help patterns)'
+    )
+    .option('-0, --null', 'the names of --files-from end in NUL bytes, as find -print0 writes them')
+    .option('--allow-empty-files-from', 'accept an empty --files-from: back up the root alone')
     .option('--sort <how>', 'spool: sort a tar on stdin; its contents need disk space', parseSort)
     .option('--strip-components <n>', 'remove this many leading parts from each name in a tar on stdin', parseParts)
-    .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
 }
 
 /** When a backup is a full because the chain has grown too long, or too large to restore. */
@@ -189,11 +200,16 @@ function storeOf(values: CommonValues & Pick<BackupValues, 'out'>): PlaceOptions
   return values.out !== undefined && values.store === undefined ? undefined : chooseStore(values)
 }
 
-/** @throws UsageError */
-export function toBackupOptions(values: BackupValues, signal: AbortSignal): BackupOptions<object> {
+/** `isSent`: the places are those of a receiver. @throws UsageError */
+export function toBackupOptions(
+  values: BackupValues,
+  signal: AbortSignal,
+  { isSent = false }: { readonly isSent?: boolean } = {}
+): BackupOptions<object> {
   if (values.null && values.filesFrom === undefined) throw new UsageError('--null requires --files-from')
+  if (isSent && values.jobs !== undefined) setJobs(values.jobs)
   return {
-    ...toPlaceOptions(values, signal),
+    ...(isSent ? { signal } : toPlaceOptions(values, signal)),
     key: values.key,
     codec: values.compress,
     ...toSourceOptions(values),

@@ -143,7 +143,9 @@ export function buildProgram(signal: AbortSignal, answer: Answer): Command {
 /** Commands that change which states there are. */
 const SIGNING = new Set('full incremental backup merge prune undelete import receive copy erase sign'.split(' '))
 
-const MEASURED = new Set('full incremental backup restore verify drill merge prune clean import export'.split(' '))
+const MEASURED = new Set(
+  'full incremental backup restore verify drill merge prune clean import export send receive'.split(' ')
+)
 
 const BACKUPS = [
   ['full', 'back up everything'],

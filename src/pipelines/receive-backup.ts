@@ -5,6 +5,7 @@ import { Line, type TwoWay } from '../exchange/line.js'
 import { decodeValue, Kind, type Message, type ReceiverHello, type SenderHello } from '../exchange/messages.js'
 import { Channel } from '../flow/channel.js'
 import { onAbort } from '../flow/on-abort.js'
+import { traceRun } from '../flow/tracing.js'
 import { checkKey } from '../format/names.js'
 import { pipe } from '../interop/pipe.js'
 import { fromWire } from '../interop/wire.js'
@@ -51,7 +52,7 @@ export interface ReceiveReport {
  * Stores a backup of a source that is elsewhere, over one connection: the other end is `sendBackup`, which needs neither
  * the store nor a cache. The receiver tells it what the newest backup has, as far as it asks, and takes what is new.
  * The sender need not be trusted: it writes the artifacts of one backup of one key, their names are chosen here, and its
- * state is checked before it is stored. If the connection is cut, all is withdrawn, and the next run begins anew.
+ * state is checked before it is stored. If the connection is cut, all of this backup is withdrawn.
  * Memory: a few messages of up to 1 MiB, `CHUNKS_WAITING` chunks for each artifact, and, if the source has new files, 16 to
  * 32 bytes for each file of the newest backup.
  *
@@ -59,7 +60,12 @@ export interface ReceiveReport {
  * `checkSent` and the store throw; the sender gets the same error. What the sender fails with comes with its code.
  */
 export async function receiveBackup(ends: TwoWay, options: ReceiveOptions = {}): Promise<ReceiveReport> {
-  if (options.key !== undefined) checkKey(options.key)
+  const { key } = options
+  if (key !== undefined) checkKey(key)
+  return traceRun({ operation: 'receive', key }, () => receive(ends, options))
+}
+
+async function receive(ends: TwoWay, options: ReceiveOptions): Promise<ReceiveReport> {
   const receiver = new Receiver(ends, options)
   const { line } = receiver
   try {

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { checkReadable, defaultCodec, gzip, none, withCodec, zstd } from '../codec/index.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { Asker } from '../exchange/asker.js'
+import { Checkpoint } from '../exchange/checkpoint.js'
 import { Line, type TwoWay } from '../exchange/line.js'
 import { decodeValue, Kind, type Message, type ReceiverHello } from '../exchange/messages.js'
 import { RemoteOrigins } from '../exchange/remote-origins.js'
@@ -64,6 +65,17 @@ export interface SendOptions
   > {
   /** Default: `auto`, a full if the receiver has nothing to build on. */
   readonly kind?: RunKind | undefined
+  /**
+   * Stores new files of at most so many bytes, but at least one, and leaves the others to the next run: a connection that
+   * is cut costs no more than that. Not for a full that a limit asks for. Default: no limit.
+   */
+  readonly checkpointBytes?: number | undefined
+}
+
+/** What a sender has sent. */
+export interface SendReport extends BackupReport {
+  /** New files that are left to the next run. They are `unreadable` in the state, and count as that in `totals` alone. */
+  readonly postponedFiles: number
 }
 
 /**
@@ -78,17 +90,14 @@ export interface SendOptions
  * @throws BackupError IBT_CONNECTION_LOST if the connection is cut, IBT_OUTCOME_UNKNOWN if that comes when all has been
  * sent; what the receiver fails with, with its code; what a backup throws.
  */
-export function sendBackup(
-  ends: TwoWay,
-  source: string | Uint8Array,
-  options: SendOptions = {}
-): Promise<BackupReport> {
+export function sendBackup(ends: TwoWay, source: string | Uint8Array, options: SendOptions = {}): Promise<SendReport> {
   return traceBackup(source, options, () => send(ends, source, options))
 }
 
-async function send(ends: TwoWay, source: string | Uint8Array, options: SendOptions): Promise<BackupReport> {
-  const { kind = 'auto', sourceId, allowSourceMismatch, maxChain } = options
+async function send(ends: TwoWay, source: string | Uint8Array, options: SendOptions): Promise<SendReport> {
+  const { kind = 'auto', sourceId, allowSourceMismatch, maxChain, checkpointBytes } = options
   checkLimits(options)
+  if (checkpointBytes !== undefined && !(checkpointBytes > 0)) throw new RangeError('checkpointBytes is positive')
   const { root, readRoot, key: defaultKey } = nameSource(source, options)
   const codec = options.codec ?? defaultCodec()
   const codecs = withCodec(options.codecs ?? [], codec)
@@ -152,12 +161,14 @@ class Sender {
       codecs
     }: Pick<BackupSettings, 'root' | 'readRoot' | 'codec'> & { readonly codecs: readonly Reading[] },
     options: SendOptions
-  ): Promise<BackupReport> {
+  ): Promise<SendReport> {
     const { signal } = this.line
     const hello = await this.line.until(this.#hello)
     const { before, fullReason } = hello
     const parent = hello.parent && (await this.#openParent(hello.parent, codecs))
-    const watcher = new Watcher(options, parent)
+    const checkpoint = checkpointOf(options, hello)
+    const onError = (error: BackupError) => error === checkpoint?.error || options.onError?.(error)
+    const watcher = new Watcher({ ...options, onError }, parent)
     watcher.total = before
     const header = makeHeader(hello.key, { root, sourceId: options.sourceId }, hello.date, {
       ...{ parent, fullReason, changedBlocks: options.changedBlocks }
@@ -172,13 +183,16 @@ class Sender {
       }
     }
     const defaults = backupStages(settings, parent)
-    const diff = parent === undefined ? defaults.diff : compose(defaults.diff, askAhead(this.#signatures))
+    const compared = parent === undefined ? defaults.diff : compose(defaults.diff, askAhead(this.#signatures))
+    const diff = checkpoint === undefined ? compared : compose(compared, checkpoint.stage)
     const publish = this.#send(settings)
     const chosen = chooseStages({ ...defaults, diff, publish }, options.stages, filter(settings.rules))
     const fixed = { addParents: addParents({ onMade: watcher.make }), watch: watcher.stage }
     const published = await runStages(chosen, fixed, { signal, origins: parent?.origins })
     const report = makeReport(settings, { parent, fullReason }, published, watcher)
-    return { ...report, isStored: published.isCommitted, leftOut: [] }
+    const { postponedFiles = 0 } = checkpoint ?? {}
+    const skippedEntries = report.skippedEntries - postponedFiles
+    return { ...report, skippedEntries, isStored: published.isCommitted, leftOut: [], postponedFiles }
   }
 
   async #openParent(hello: NonNullable<ReceiverHello['parent']>, codecs: readonly Reading[]): Promise<Parent> {
@@ -223,6 +237,13 @@ class Sender {
       return { artifacts: commits ? artifacts : [], totals: totals!, isCommitted: commits }
     }
   }
+}
+
+/** A full because of a limit would not come to an end: the next run on it would reach the limit before. */
+function checkpointOf({ checkpointBytes }: SendOptions, { parent, fullReason }: ReceiverHello): Checkpoint | undefined {
+  if (checkpointBytes === undefined) return undefined
+  const isBegun = parent !== undefined || fullReason === 'first' || fullReason === 'asked'
+  return isBegun ? new Checkpoint(checkpointBytes) : undefined
 }
 
 function unknownOutcome(cause: unknown): BackupError {

@@ -11,8 +11,7 @@ import { failedLine, toJsonLine } from '../json.js'
 import { filesOf } from '../names.js'
 import { type BackupValues, toBackupOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
-import { tarReporter } from '../tar-output.js'
-import { backUp, describe, type Level, reportCode } from './backup.js'
+import { backUp, describe, type Level, reportCode, reporterOf } from './backup.js'
 
 /** The sources of the config that are named, or all; undefined if what is named is a path. @throws UsageError */
 export function namedSources(names: readonly string[], loaded: LoadedConfig | undefined) {
@@ -40,9 +39,9 @@ export async function backUpSources(
   typed: BackupValues,
   signal: AbortSignal
 ): Promise<number> {
-  const isStream = typed.out !== undefined
+  const isStream = typed.out !== undefined || (level === 'send' && typed.toCommand === undefined)
   if (sources.length > 1 && (typed.key !== undefined || typed.filesFrom !== undefined || isStream)) {
-    throw new UsageError('--key, --files-from and --out need a single source')
+    throw new UsageError('--key, --files-from, --out and a connection on stdin need a single source')
   }
   const values = isStream ? { ...typed, output: process.stderr } : typed
   const { loaded } = values
@@ -75,8 +74,8 @@ async function backUpSource(
 ): Promise<number> {
   const { name, root } = source
   const values: BackupValues = { ...typed, configured: source }
-  const options = optionsOf(source, values, signal)
-  const reporter = values.out === undefined ? new Reporter(values) : tarReporter(values)
+  const options = optionsOf(level, source, values, signal)
+  const reporter = reporterOf(level, values)
   const facts = { source: name, key: options.key, path: root, dryRun: values.dryRun === true }
   let tell: (end: { readonly exitCode: number; readonly hooks: readonly HookResult[] }) => number = () => Exit.failed
   const end = await betweenHooks(
@@ -125,8 +124,13 @@ function sayHooks(hooks: readonly HookResult[], values: BackupValues, name?: str
 }
 
 /** What the config says of a source, and what was typed over it. */
-function optionsOf(source: NamedSource, values: BackupValues, signal: AbortSignal): BackupOptions<IncrementalStages> {
-  const { rules: typedRules, detection, ...typed } = toBackupOptions(values, signal)
+function optionsOf(
+  level: Level,
+  source: NamedSource,
+  values: BackupValues,
+  signal: AbortSignal
+): BackupOptions<IncrementalStages> {
+  const { rules: typedRules, detection, ...typed } = toBackupOptions(values, signal, { isSent: level === 'send' })
   const { rules, signKey, ...options } = source.options
   const isDetected = values.compare !== undefined || values.checksum !== undefined
   return {

@@ -12,6 +12,7 @@ import { filesOf } from '../names.js'
 import { type BackupValues, limited, toBackupOptions } from '../options.js'
 import { describeFullReason, largestLines, mapLines } from '../reasons.js'
 import { Reporter } from '../reporter.js'
+import { senderOf } from '../sender.js'
 import { chooseStore } from '../store.js'
 import { tarFailed, tarReporter } from '../tar-output.js'
 import { closeStdin, isTarSource, tarOnStdin } from '../tar-source.js'
@@ -19,9 +20,9 @@ import { closeStdin, isTarSource, tarOnStdin } from '../tar-source.js'
 const RUN = { full: fullBackup, incremental: incrementalBackup, backup: autoBackup }
 
 /** A command that makes backups. */
-export type Level = keyof typeof RUN
+export type Level = keyof typeof RUN | 'send'
 
-/** `ibt full`, `ibt incremental`, `ibt backup`: of a path, or of sources of the config. */
+/** `ibt full`, `ibt incremental`, `ibt backup`, `ibt send`: of a path, or of sources of the config. */
 export async function runBackup(
   level: Level,
   sources: readonly string[],
@@ -37,9 +38,9 @@ export async function runBackup(
 }
 
 async function backUpPath(level: Level, source: string, values: BackupValues, signal: AbortSignal): Promise<number> {
-  const reporter = values.out === undefined ? new Reporter(values) : tarReporter(values)
+  const reporter = reporterOf(level, values)
   const isTar = isTarSource(source, values)
-  const options = toBackupOptions(values, signal)
+  const options = toBackupOptions(values, signal, { isSent: level === 'send' })
   if (values.temporary) reporter.warn(`Backups are stored in ${chooseStore(values)}, which a restart may empty`)
   const rules = { ...options.rules, files: filesOf(values) }
   const { sourceId = TAR_SOURCE_ID } = values
@@ -64,7 +65,7 @@ export async function backUp(
   const { rules = {}, readFrom = source } = options
   if (source !== '-') reporter.countBy(signal => countBytes(String(readFrom), rules, signal))
   const { onProgress, onError } = reporter
-  const run = values.out === undefined ? RUN[level] : toStdout(level, values)
+  const run = runnerOf(level, values, reporter)
   const report = await run(source, { ...options, onProgress, onError })
   for (const path of report.leftOut) reporter.warn(`Excluded ${path}: it contains the backups or their cache`)
   if (report.kind === 'full' && report.isStored) for (const note of keyNotes(options)) reporter.warn(note)
@@ -77,10 +78,21 @@ export function reportCode({ skippedEntries, suspectFiles }: BackupReport): numb
   return skippedEntries + suspectFiles > 0 ? Exit.partial : Exit.done
 }
 
+/** A connection on stdout leaves stderr for what there is to say. */
+export function reporterOf(level: Level, values: BackupValues): Reporter {
+  if (level === 'send' && values.toCommand === undefined) return new Reporter({ ...values, output: process.stderr })
+  return values.out === undefined ? new Reporter(values) : tarReporter(values)
+}
+
+function runnerOf(level: Level, values: BackupValues, reporter: Reporter) {
+  if (level === 'send') return senderOf(values, reporter)
+  return values.out === undefined ? RUN[level] : toStdout(level, values)
+}
+
 const KINDS = { full: 'full', incremental: 'incremental', backup: 'auto' } as const
 
 /** Backs up into a bundle on stdout. */
-function toStdout(name: keyof typeof KINDS, { cache, volumeSize, limitRate }: BackupValues) {
+function toStdout(name: keyof typeof RUN, { cache, volumeSize, limitRate }: BackupValues) {
   const sent = typeof cache === 'string' ? join(cache, 'sent') : cache
   return (source: string, options: StreamBackupOptions) =>
     streamBackup(source, limited(process.stdout, limitRate), {

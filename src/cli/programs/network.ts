@@ -1,17 +1,33 @@
 import type { Command } from 'commander'
 import { parseCodec } from '../../codec/index.js'
 import { MANUAL } from '../manual.js'
-import { addSourceOptions, collect, parseChain, parseCount, parseLimit, parsePort, parseSeconds } from '../options.js'
+import {
+  addNamedOptions,
+  addSourceOptions,
+  collect,
+  parseBytes,
+  parseChain,
+  parseCount,
+  parseLimit,
+  parsePort,
+  parseSeconds
+} from '../options.js'
 import { type Answer, addReader } from './reader.js'
 
 /** Commands at the two ends of a connection. */
 export function addNetwork(program: Command, signal: AbortSignal, answer: Answer): void {
-  addSourceOptions(
-    program.command('send <source>').summary('back up into the store of an ibt receive').description(MANUAL.send)
-  )
+  const send = program.command('send [sources...]').summary('back up into the store of an ibt receive')
+  addNamedOptions(addSourceOptions(send.description(MANUAL.send)))
+    .option('--config <file>', 'config with sources (default: ibt.config.* here or in a directory above)')
+    .option('--no-config', 'use no config')
     .option('--to-command <command>', 'start this command, and talk to its stdin and stdout (default: to our own)')
     .option('--key <key>', "name of the chain (default: that of the receiver, or the source's base name)")
     .option('--full', 'back up everything, instead of the changes since the newest backup')
+    .option(
+      '--checkpoint <size>',
+      'store a backup each time that so many bytes of new files are sent: a cut loses no more than that',
+      parseBytes
+    )
     .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
     .option('--skip-unchanged', 'store nothing if nothing has changed')
     .option('--allow-source-mismatch', 'accept that the backups of the key are of another directory or host')
@@ -24,9 +40,9 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
     .option('--jobs <n>', 'number of threads that read, hash and sign', parseCount)
     .option('--limit-rate <rate>', 'bytes per second that are sent: 2M, 500k', parseLimit)
     .addHelpText('after', SEND_HELP)
-    .action(async (source, values) => {
+    .action(async (sources, values) => {
       const { runSend } = await import('../commands/send.js')
-      answer(await runSend(source, values, signal))
+      answer(await runSend(sources, values, signal))
     })
   addReader(program, 'receive', 'store the backup that an ibt send makes, over stdin and stdout')
     .option('--key <key>', 'accept only this key')
