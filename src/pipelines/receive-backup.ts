@@ -1,4 +1,4 @@
-import { decodeFrames, knownCodecs } from '../codec/index.js'
+import { checkReadable, decodeFrames, defaultCodec, knownCodecs, withCodec } from '../codec/index.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { Answers } from '../exchange/answers.js'
 import { Line, type TwoWay } from '../exchange/line.js'
@@ -18,18 +18,21 @@ import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import { type Chunk, type Counted, isChunk, type Sealed, type SealedArtifact, type Totals } from '../types.js'
 import { chooseDate, lostSigvaults } from './backup-run.js'
 import { checkSent } from './check-sent.js'
+import { passAll } from './choose-stages.js'
 import { checkPlain } from './encrypted.js'
 import { checkMounted } from './mounted.js'
 import { findParent, type Newest } from './newest.js'
 import { checkKeyCase } from './open-run.js'
 import type { RunOptions } from './options.js'
+import { rebuildLocalState } from './rebuild-local.js'
+import { reseal } from './reseal.js'
 import { checkSigner } from './signed.js'
 import { removeLeftovers, removeSuperfluous } from './superfluous.js'
 
 /** Options of `receiveBackup`. */
 export interface ReceiveOptions
   extends LockedOptions,
-    Pick<RunOptions, 'init' | 'deleteOldSigvaults' | 'onProgress' | 'maxChain' | 'maxRestoreRatio'> {
+    Pick<RunOptions, 'init' | 'encrypt' | 'deleteOldSigvaults' | 'onProgress' | 'maxChain' | 'maxRestoreRatio'> {
   /** The key that the sender may write. Default: the one that it asks for. */
   readonly key?: string | undefined
 }
@@ -51,6 +54,7 @@ export interface ReceiveReport {
 /**
  * Stores a backup of a source that is elsewhere, over one connection: the other end is `sendBackup`, which needs neither
  * the store nor a cache. The receiver tells it what the newest backup has, as far as it asks, and takes what is new.
+ * With `encrypt`, what arrives is encrypted here: the sender has sent it in plain text, and knows no key.
  * The sender need not be trusted: it writes the artifacts of one backup of one key, their names are chosen here, and its
  * state is checked before it is stored. If the connection is cut, all of this backup is withdrawn.
  * Memory: a few messages of up to 1 MiB, `CHUNKS_WAITING` chunks for each artifact, and, if the source has new files, 16 to
@@ -110,6 +114,8 @@ class Receiver {
 
   async run(): Promise<ReceiveReport> {
     const { options, line } = this
+    const { encrypt: cipher, codecs = [] } = options
+    if (cipher !== undefined) await checkReadable(defaultCodec(), withCodec(codecs, cipher), cipher)
     const hello = await line.until(this.#hello)
     const key = chooseKey(hello, options.key)
     const places = openPlaces(options)
@@ -126,12 +132,14 @@ class Receiver {
 
   async #receive(hello: SenderHello, key: string, places: Places, lock: Lock): Promise<ReceiveReport> {
     const { options, line } = this
-    const { codecs, maxChain = hello.maxChain, maxRestoreRatio, onError } = options
+    const { encrypt: cipher, maxChain = hello.maxChain, maxRestoreRatio, onError } = options
+    const codecs = withCodec(options.codecs ?? [], cipher)
     const { signal } = line
     const stored = await listStored(places.cached, undefined, { signal })
     checkKeyCase(stored, key)
     const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
-    checkPlain(chain)
+    if (cipher === undefined) checkPlain(chain)
+    else await rebuildLocalState(chain, places, cipher, { signal, onError })
     checkSigner(stored, key, options)
     await removeLeftovers(chain, places, stored, signal)
     const { allowSourceMismatch, kind } = hello
@@ -149,10 +157,12 @@ class Receiver {
       await lock.check({ signal })
       return this.#commits
     }
+    const sealing = { backup: { key, date }, cipher: cipher!, codec: defaultCodec(), find: expected.find }
     const published = await pipe(
       this.#data,
       fromWire({ key }),
       checkSent(expected),
+      cipher === undefined ? passAll : reseal(sealing),
       this.#watch(),
       publish(places.cached, { commits }),
       { signal }

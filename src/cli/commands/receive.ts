@@ -1,6 +1,7 @@
 import { type ReceiveReport, receiveBackup } from '../../pipelines/receive-backup.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatSeconds } from '../format.js'
+import { keyNotes } from '../keys.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 import { closeStdin } from '../tar-source.js'
@@ -22,15 +23,17 @@ export async function runReceive(values: ReceiveValues, signal: AbortSignal): Pr
   }
   // The sender shows how far it is.
   const reporter = new Reporter({ ...values, progress: false, output: process.stderr })
+  const places = toPlaceOptions(values, signal)
   try {
     const report = await receiveBackup(
       { readable: process.stdin, writable: process.stdout },
       {
-        ...toPlaceOptions(values, signal),
+        ...places,
         ...{ key, maxChain, deleteOldSigvaults, init, onProgress: reporter.onProgress, onError: reporter.onError },
         lockWaitMs: lockWait === undefined ? undefined : lockWait * 1000
       }
     )
+    if (report.kind === 'full' && report.isStored) for (const note of keyNotes(places)) reporter.warn(note)
     return reporter.report(report, describe(report, reporter.elapsedMs), Exit.done)
   } finally {
     closeStdin()

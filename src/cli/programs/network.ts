@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { parseCodec } from '../../codec/index.js'
+import { addEncryptOptions } from '../keys.js'
 import { MANUAL } from '../manual.js'
 import {
   addNamedOptions,
@@ -44,7 +45,7 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
       const { runSend } = await import('../commands/send.js')
       answer(await runSend(sources, values, signal))
     })
-  addReader(program, 'receive', 'store the backup that an ibt send makes, over stdin and stdout')
+  addEncryptOptions(addReader(program, 'receive', 'store the backup that an ibt send makes, over stdin and stdout'))
     .option('--key <key>', 'accept only this key')
     .option('--max-chain <n>', 'make a full if there are this many incrementals on the newest full', parseChain)
     .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
