@@ -38,7 +38,7 @@ export interface SignOptions extends SignPolicy {
  * Files on disk of up to `PART_BYTES` (sparse ones: `SPARSE_BUFFERED_BYTES`) are read ahead in batches; larger ones and all
  * other contents stream when their turn comes. The holes of a sparse file that streams are not read.
  * Memory: `inFlightBytes` of contents, `SLOTS` times `SLOT_ENTRIES` entries, one table entry for each hard-link group, and
- * 20 bytes for each block of the content that streams.
+ * 20 bytes for each block of the content that streams, 40 where a map says what has changed.
  *
  * @throws BackupError IBT_SIZE_UNKNOWN for a content of unknown size above `PART_BYTES` that has no basis.
  * @throws RangeError at the call for an option that makes no sense.

@@ -23,6 +23,12 @@ function closingLine(fields: Json): string {
   return `],${JSON.stringify(record).slice(1)}`
 }
 
+test('the feature that this version knows is accepted, alone and not beside another', () => {
+  const known = ['signature-digest']
+  assert.deepEqual(decodeStateHeader(headerLine({ requires: known })).requires, known)
+  assert.throws(() => decodeStateHeader(headerLine({ requires: [...known, 'more'] })), /requires more/)
+})
+
 test('header, entries and closing come back as they were', () => {
   assert.deepEqual(decodeStateHeader(encodeStateHeader(HEADER)), HEADER)
   assert.deepEqual(decodeStateClosing(encodeStateClosing(CLOSING)), CLOSING)

@@ -1,13 +1,26 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { PART_BYTES } from '../../src/constants.js'
 import {
+  Chain,
   type Change,
   type ChangedBlocks,
+  type Content,
   catEntry,
   compareBackups,
   compareToSource,
@@ -18,17 +31,23 @@ import {
   fullBackup,
   type IncrementalStages,
   incrementalBackup,
+  listBackups,
   listEntries,
   mergeBackups,
   none,
   pruneBackups,
+  receiveBackup,
+  type SendOptions,
   type Source,
   type StateEntry,
+  sendBackup,
   verifyBackup
 } from '../../src/index.js'
+import { memoryStore } from '../../src/stores/index.js'
 import { assertRestoresByHand, BY_HAND_TOOLS } from '../helpers/by-hand.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { code, collect } from '../helpers/entries.js'
+import { farLine } from '../helpers/far-line.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
 import { TrackedFile } from '../helpers/tracked-file.js'
@@ -39,6 +58,7 @@ const SIZE = PART_BYTES + 1_000_001
 /** What `sign` takes for such a size. */
 const BLOCK_LEN = Math.floor(Math.sqrt(SIZE) / 128) * 128
 const random = createRandom(14)
+const root: Entry = { path: '.', type: 'directory', mode: 0o700, uid: 0, gid: 0, mtimeNs: 1n }
 
 async function makeChain(t: TestContext, options = {}): Promise<{ chain: NaiveChain; disk: TrackedFile }> {
   const chain = new NaiveChain(temporaryDirectory(t), { codec: none(), ...options })
@@ -82,7 +102,6 @@ test(
         }
       }
     }
-    const root: Entry = { path: '.', type: 'directory', mode: 0o700, uid: 0, gid: 0, mtimeNs: 1n }
     const report = await incrementalBackup(chain.source, {
       ...chain.options,
       changedBlocks: () => ({ since: chain.reports[0]!.date, extents: edits }),
@@ -334,4 +353,99 @@ test('two extents of a sparse file of 4 GiB are read, and nothing else', async t
   assert.deepEqual(report.maps, { files: 1, readBytes: 2 * 65_536, unusedFiles: 0, unused: [] })
   assert.ok(report.storedBytes < 2_000_000, String(report.storedBytes))
   t.diagnostic(`${Math.round(elapsedMs)} ms`)
+})
+
+test(
+  'a read that fails keeps the former content; one that ends early is dirty, and no map is used on that',
+  RSYNC,
+  async t => {
+    const { chain } = await makeChain(t)
+    const former = readFileSync(join(chain.source, 'disk'))
+    const { store, cache } = chain.options
+    const run = async (readRange: NonNullable<Content['readRange']>) => {
+      const image: Entry = {
+        ...{
+          path: 'disk',
+          type: 'file',
+          mode: 0o600,
+          uid: 0,
+          gid: 0,
+          mtimeNs: BigInt(Date.now()),
+          sizeBytes: former.length
+        },
+        content: { open: () => [former], readRange }
+      }
+      const since = (await collect(listBackups('key', { store, cache }))).at(-1)!.date
+      return incrementalBackup(chain.source, {
+        ...chain.options,
+        changedBlocks: () => ({ since, extents: [{ offset: 20, sizeBytes: 3_000_000 }] }),
+        stages: { walk: [root, image] }
+      })
+    }
+    const failed = await run(async () => Promise.reject(new Error('The disk is gone')))
+    assert.deepEqual([failed.totals.carried, failed.skippedEntries], [1, 1])
+    const isSame = async (at: string) => {
+      await chain.restore(`restored-${at}`, { at })
+      return readFileSync(join(chain.base, `restored-${at}/disk`)).equals(former)
+    }
+    assert.ok(await isSame(failed.date))
+    const unsure = await run(async (start, end) => former.subarray(start, end))
+    assert.deepEqual(unsure.maps?.unused, [{ path: 'disk', reason: 'basis-in-doubt', message: undefined }])
+    const cut = await run(async (start, end) => former.subarray(start, end - 1))
+    assert.deepEqual([cut.maps?.files, cut.totals.dirty], [1, 1])
+    const after = await run(async (start, end) => former.subarray(start, end))
+    assert.deepEqual(
+      after.maps?.unused.map(({ reason }) => reason),
+      ['basis-in-doubt']
+    )
+    assert.ok(await isSame(after.date))
+  }
+)
+
+test('an abort ends a run that waits for its source, whether for the map or for a block', async t => {
+  const { chain, disk } = await makeChain(t)
+  disk.write(0, random.bytes(10))
+  for (const waitsFor of ['map', 'block']) {
+    const controller = new AbortController()
+    const parked = () => {
+      setImmediate(() => controller.abort(new Error(`waited for a ${waitsFor}`)))
+      return new Promise<never>(() => {})
+    }
+    const image: Entry = {
+      ...{ path: 'disk', type: 'file', mode: 0o600, uid: 0, gid: 0, mtimeNs: 1n, sizeBytes: SIZE },
+      content: { open: () => [], readRange: parked }
+    }
+    const aborted = incrementalBackup(chain.source, {
+      ...{ ...chain.options, signal: controller.signal },
+      changedBlocks: waitsFor === 'map' ? parked : () => disk.map(),
+      stages: { walk: [root, image] }
+    })
+    await assert.rejects(aborted, { message: `waited for a ${waitsFor}` })
+  }
+})
+
+test('a sender without a store of its own has its map used, and the receiver says what the state requires', async t => {
+  const source = join(temporaryDirectory(t), 'source')
+  mkdirSync(source)
+  writeFileSync(join(source, 'disk'), random.bytes(SIZE))
+  const store = memoryStore()
+  const send = async (changedBlocks?: SendOptions['changedBlocks']) => {
+    const { near, far } = farLine({})
+    const receiving = receiveBackup(far, { store, cache: false })
+    const sent = await sendBackup(near, source, { key: 'key', changedBlocks })
+    await receiving
+    return sent
+  }
+  const { date: since } = await send(() => undefined)
+  const fd = openSync(join(source, 'disk'), 'r+')
+  writeSync(fd, random.bytes(100), 0, 100, 500_000)
+  closeSync(fd)
+  const { maps } = await send(() => ({ since, extents: [{ offset: 500_000, sizeBytes: 100 }] }))
+  assert.equal(maps?.files, 1)
+  writeFileSync(join(source, 'other'), 'other')
+  const { date } = await send()
+  const chain = await Chain.open(store, 'key')
+  assert.deepEqual((await chain.ends(date)).header.requires, ['signature-digest'])
+  const { problems } = await verifyBackup('key', { store, cache: false, readData: true })
+  assert.deepEqual(problems, [])
 })

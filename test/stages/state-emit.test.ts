@@ -156,3 +156,19 @@ test('what pack has not seen, or has packed as something else, is refused', asyn
   const { entries } = await emitted([root, { ...a, state: { ...a.state!, mode: 0o600 } }])
   assert.equal(entries.at(-1)!.mode, 0o600)
 })
+
+test('a content that is known by the digest of its signature alone is refused where the header does not require it', async () => {
+  const signatureDigest = { blockLen: 2048, strongLen: 16, sha256: 'd'.repeat(64) }
+  const items = (sha256?: string) => {
+    const file = packed('f')
+    return [packed('.'), { ...file, state: { ...file.state!, sha256, signatureDigest } }, sealed]
+  }
+  const emit = (requires: string[], sha256?: string) => collect(stateEmit({ ...header, requires })(items(sha256)))
+  await assert.rejects(emit([]), code('IBT_STATE_INVALID'))
+  await emit([], 'e'.repeat(64))
+  const pieces = (await emit(['signature-digest'])).filter(isPiece)
+  const state = await openState(pieces.map(({ frame }) => frame))
+  assert.deepEqual(state.header.requires, ['signature-digest'])
+  const entries = await collect(state.entries())
+  assert.deepEqual(entries[1]?.signatureDigest, signatureDigest)
+})
