@@ -82,6 +82,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   set<ibt::create_patcher>(exports, "createPatcher");
   set<ibt::patcher_give>(exports, "patcherGive");
   set<ibt::patcher_needs>(exports, "patcherNeeds");
+  set<ibt::patcher_skip>(exports, "patcherSkip");
   set<ibt::patcher_push>(exports, "patcherPush");
   set<ibt::patcher_pull_job>(exports, "patcherPull");
   set<ibt::patcher_end>(exports, "patcherEnd");

@@ -57,13 +57,29 @@ void BlockBasis::read(uint64_t position, uint8_t* bytes, size_t length) const {
 }
 
 Patcher::Need Patcher::need(const Basis& basis) const {
-  const bool copies = left_ > 0 && command_ == DeltaDecoder::Next::copy;
-  return copies && basis.ready(position_, 1) == 0 ? Need{position_, left_} : Need{0, 0};
+  using Kind = Need::Kind;
+  if (left_ == 0) return {Kind::given, 0, 0};
+  const bool leaves = basis.leaves(length_);
+  if (command_ == DeltaDecoder::Next::literal) return {Kind::literal, uint64_t(literal_ - fed_), leaves ? left_ : 0};
+  if (leaves) return {Kind::copied, position_, left_};
+  return {Kind::given, position_, basis.ready(position_, 1) == 0 ? left_ : 0};
+}
+
+void Patcher::skip(const Basis& basis, uint64_t length) {
+  if (length > left_ || !basis.leaves(length_)) throw EngineError(ErrorKind::parameter, "Not so many bytes are left");
+  advance(length);
+}
+
+void Patcher::advance(uint64_t length) {
+  if (command_ == DeltaDecoder::Next::literal) literal_ += length;
+  else position_ += length;
+  left_ -= length;
 }
 
 void Patcher::feed(const uint8_t* bytes, size_t length) {
   if (length == 0 || ended_) return;
   decoder_.feed(bytes, length);
+  fed_ = bytes;
   hungry_ = false;
 }
 
@@ -76,26 +92,22 @@ void Patcher::pull(const Basis& basis, size_t max, RawBytes& out, const CancelTo
       hungry_ = command_ == DeltaDecoder::Next::need_input;
       ended_ = command_ == DeltaDecoder::Next::end;
       if (hungry_ || ended_) return;
-      left_ = decoder_.length();
+      length_ = left_ = decoder_.length();
       if (command_ == DeltaDecoder::Next::literal) literal_ = decoder_.literal();
       else position_ = decoder_.position();
     }
     const uint64_t room = max - (out.size() - start);
     if (room == 0) return;
     cancel.check();
+    if (basis.leaves(length_)) return;
     size_t step = static_cast<size_t>(std::min({left_, room, PATCH_STEP_BYTES}));
     if (command_ == DeltaDecoder::Next::copy) step = basis.ready(position_, step);
     if (step == 0) return;
     out.reserve_more(step);
-    if (command_ == DeltaDecoder::Next::literal) {
-      std::memcpy(out.end(), literal_, step);
-      literal_ += step;
-    } else {
-      basis.read(position_, out.end(), step);
-      position_ += step;
-    }
+    if (command_ == DeltaDecoder::Next::literal) std::memcpy(out.end(), literal_, step);
+    else basis.read(position_, out.end(), step);
     out.added(step);
-    left_ -= step;
+    advance(step);
   }
 }
 

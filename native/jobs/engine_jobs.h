@@ -21,6 +21,7 @@ Napi::Value scanner_finish_job(const Napi::CallbackInfo& info);
 Napi::Value create_patcher(const Napi::CallbackInfo& info);
 Napi::Value patcher_give(const Napi::CallbackInfo& info);
 Napi::Value patcher_needs(const Napi::CallbackInfo& info);
+Napi::Value patcher_skip(const Napi::CallbackInfo& info);
 Napi::Value patcher_push(const Napi::CallbackInfo& info);
 Napi::Value patcher_pull_job(const Napi::CallbackInfo& info);
 Napi::Value patcher_end(const Napi::CallbackInfo& info);

@@ -67,16 +67,24 @@ Napi::Value patcher_give(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (patcher): position and length of a copy that needs to be given its next bytes; undefined if there is none
+// (patcher): kind, position and length of what comes next; undefined if nothing is needed
 Napi::Value patcher_needs(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto object = free_patcher(info);
-  const auto [position, length] = object->patcher.need(object->blocks);
+  const auto [kind, position, length] = object->patcher.need(object->blocks);
   if (length == 0) return env.Undefined();
-  Napi::Array needs = Napi::Array::New(env, 2);
-  needs.Set(0u, Napi::Number::New(env, static_cast<double>(position)));
-  needs.Set(1u, Napi::Number::New(env, static_cast<double>(length)));
+  Napi::Array needs = Napi::Array::New(env, 3);
+  needs.Set(0u, Napi::Number::New(env, static_cast<double>(kind)));
+  needs.Set(1u, Napi::Number::New(env, static_cast<double>(position)));
+  needs.Set(2u, Napi::Number::New(env, static_cast<double>(length)));
   return needs;
+}
+
+// (patcher, length)
+Napi::Value patcher_skip(const Napi::CallbackInfo& info) {
+  auto object = free_patcher(info);
+  object->patcher.skip(object->blocks, static_cast<uint64_t>(integer(info, 1, "length", 0, SAFE_MAX)));
+  return info.Env().Undefined();
 }
 
 // (patcher, delta)

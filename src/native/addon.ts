@@ -232,7 +232,8 @@ export interface Addon {
   scannerFinish(scanner: Handle<'scanner'>, token: Token): Promise<RawScanResult>
   createPatcher(cacheBytes: number): Handle<'patcher'>
   patcherGive(patcher: Handle<'patcher'>, start: number, bytes: Uint8Array): void
-  patcherNeeds(patcher: Handle<'patcher'>): readonly [position: number, length: number] | undefined
+  patcherNeeds(patcher: Handle<'patcher'>): readonly [kind: number, position: number, length: number] | undefined
+  patcherSkip(patcher: Handle<'patcher'>, length: number): void
   patcherPush(patcher: Handle<'patcher'>, delta: Uint8Array): void
   patcherPull(
     patcher: Handle<'patcher'>,

@@ -19,19 +19,35 @@ export interface Patcher {
   end(): void
 }
 
+/** What comes next in the output of a `BlockPatcher`. */
+export interface Need {
+  /**
+   * `give`: a part of the basis with the byte at `position` has to be given. `copy`: the bytes of the basis at `position`
+   * are left to the caller, who has them; `literal`: those at `position` of the piece of the delta that was pushed last.
+   */
+  readonly kind: 'give' | 'copy' | 'literal'
+  readonly position: number
+  /** Bytes that the command still makes. */
+  readonly length: number
+}
+
 /**
- * A patcher that is given parts of its basis as it needs them. What `pull` gives ends also where the next copy needs a
- * part: see `needs`. Memory: beside that of `Patcher`, its cache of parts.
+ * A patcher that is given parts of its basis as it needs them. The bytes of long commands, which the caller has already,
+ * do not go through it. What `pull` gives ends also where something is needed: see `needs`.
+ * Memory: beside that of `Patcher`, its cache of parts.
  */
 export interface BlockPatcher extends Patcher {
-  /** The copy that goes on, and from where on it needs the basis. */
-  readonly needs: { readonly position: number; readonly length: number } | undefined
+  readonly needs: Need | undefined
   /** Takes a copy of a part of the basis. */
   give(start: number, bytes: Uint8Array): void
-  /** From now on copies are read from a descriptor. */
+  /** The caller has made so many of the bytes that are left to it. @throws RangeError for more */
+  skip(length: number): void
+  /** From now on copies are read from a descriptor, and no bytes are left to the caller. */
   readFrom(fd: number): void
 }
 
+/** By the addon's number. */
+const KINDS = ['give', 'copy', 'literal'] as const
 const SUBJECT = { action: 'read basis' }
 
 class NativePatcher implements BlockPatcher {
@@ -46,11 +62,15 @@ class NativePatcher implements BlockPatcher {
   get needs(): BlockPatcher['needs'] {
     if (this.#basis !== undefined) return undefined
     const needs = callNative(SUBJECT, () => addon().patcherNeeds(this.#handle))
-    return needs && { position: needs[0], length: needs[1] }
+    return needs && { kind: KINDS[needs[0]]!, position: needs[1], length: needs[2] }
   }
 
   give(start: number, bytes: Uint8Array): void {
     callNative(SUBJECT, () => addon().patcherGive(this.#handle, start, bytes))
+  }
+
+  skip(length: number): void {
+    callNative(SUBJECT, () => addon().patcherSkip(this.#handle, length))
   }
 
   readFrom(fd: number): void {

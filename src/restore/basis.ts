@@ -10,6 +10,8 @@ const CACHE_BYTES = 2 * PART_BYTES
 const AGAIN_MIN = 16
 const AGAIN_SHARE = 1 / 4
 
+const NOTHING = new Uint8Array(0)
+
 export interface BasisOptions {
   /** Where a basis is spooled, in a file without a name. */
   readonly spoolDirectory: string | Uint8Array
@@ -19,8 +21,11 @@ export interface BasisOptions {
 /** What a delta is applied to: a patcher, and what it reads. */
 export interface Basis {
   readonly patcher: Patcher
-  /** Gives the patcher the part of the basis that it needs, if it needs one: true if so. */
-  supply(): Promise<boolean>
+  /**
+   * Gives the patcher the part of the basis that it needs, or the bytes that it leaves to others: of the basis, or of the
+   * piece of the delta that was pushed last. Undefined if it needs nothing.
+   */
+  supply(piece: Uint8Array): Promise<Uint8Array | undefined>
   close(): Promise<void>
 }
 
@@ -37,11 +42,20 @@ export async function openBasis(whole: Layer | undefined, options: BasisOptions)
   if (blocks !== undefined && blocks.sizeBytes > PART_BYTES) return new BlockBasis(whole!, blocks, options)
   const buffered = await readBasis(whole, options)
   const patcher = createPatcher(await randomAccess(buffered))
-  return { patcher, supply: async () => false, close: () => closeBuffered(buffered) }
+  return { patcher, supply: async () => undefined, close: () => closeBuffered(buffered) }
 }
 
 function readBasis(whole: Layer | undefined, options: BasisOptions): Promise<Buffered> {
   return buffer(whole?.open() ?? [], { maxBytes: PART_BYTES, ...options })
+}
+
+interface Block {
+  readonly start: number
+  readonly bytes: Uint8Array
+}
+
+function holds({ start, bytes }: Block, position: number): boolean {
+  return start <= position && position < start + bytes.length
 }
 
 /** A long basis, of which the blocks are read that copies need. */
@@ -51,6 +65,7 @@ class BlockBasis implements Basis {
   readonly #read: Uint8Array
   #readBlocks = 0
   #readAgain = 0
+  #last: Block | undefined
   #spooled: Buffered | undefined
 
   constructor(
@@ -61,11 +76,31 @@ class BlockBasis implements Basis {
     this.#read = new Uint8Array(Math.ceil(blocks.sizeBytes / CHUNK_BYTES))
   }
 
-  async supply(): Promise<boolean> {
-    const { patcher, blocks } = this
+  async supply(piece: Uint8Array): Promise<Uint8Array | undefined> {
+    const { patcher } = this
     const { needs } = patcher
-    if (needs === undefined) return false
-    const { position, length } = needs
+    if (needs === undefined) return undefined
+    const { kind, position, length } = needs
+    if (kind === 'literal') return this.#left(piece, position, length)
+    const block = await this.#block(position, length)
+    if (block === undefined) return NOTHING
+    const { start, bytes } = block
+    if (kind === 'copy') return this.#left(bytes, position - start, length)
+    patcher.give(start, bytes)
+    return NOTHING
+  }
+
+  #left(bytes: Uint8Array, from: number, length: number): Uint8Array {
+    const left = bytes.subarray(from, from + length)
+    this.patcher.skip(left.length)
+    return left
+  }
+
+  /** The block with the byte at a position; undefined: the basis was spooled. */
+  async #block(position: number, length: number): Promise<Block | undefined> {
+    const { blocks } = this
+    const last = this.#last
+    if (last !== undefined && holds(last, position)) return last
     if (position >= blocks.sizeBytes) {
       const message = `Delta copies ${length} bytes at ${position} of a basis of ${blocks.sizeBytes}`
       throw new BackupError('IBT_BASIS_MISMATCH', message)
@@ -73,14 +108,15 @@ class BlockBasis implements Basis {
     this.#count(Math.floor(position / CHUNK_BYTES))
     if (this.#readAgain > AGAIN_MIN + this.#readBlocks * AGAIN_SHARE) {
       await this.#spool()
-    } else {
-      const { start, bytes } = await blocks.at(position)
-      if (start > position || start + bytes.length <= position) {
-        throw new TypeError(`Block at ${start} with ${bytes.length} bytes, not with byte ${position}`)
-      }
-      patcher.give(start, bytes)
+      return undefined
     }
-    return true
+    const block = await blocks.at(position)
+    const { start, bytes } = block
+    if (!holds(block, position)) {
+      throw new TypeError(`Block at ${start} with ${bytes.length} bytes, not with byte ${position}`)
+    }
+    this.#last = block
+    return block
   }
 
   close(): Promise<void> {

@@ -136,7 +136,9 @@ async function* applied(delta: Source<Uint8Array>, basis: Basis): AsyncGenerator
       const output = await patcher.pull(CHUNK_BYTES)
       if (output === null) return
       if (output.length > 0) yield output
-      if (!(await basis.supply()) && output.length === 0) break
+      const supplied = await basis.supply(bytes)
+      if (supplied === undefined && output.length === 0) break
+      for (let left = supplied; left !== undefined && left.length > 0; left = await basis.supply(bytes)) yield left
     }
   }
   patcher.end()

@@ -168,13 +168,53 @@ test('a patcher that was given parts goes on with a descriptor', async t => {
   const patcher = createBlockPatcher(10_000)
   patcher.push(encodeCopies([{ position: 1000, sizeBytes: 20_000 }]))
   assert.equal((await patcher.pull(100_000))!.length, 0)
-  assert.deepEqual(patcher.needs, { position: 1000, length: 20_000 })
+  assert.deepEqual(patcher.needs, { kind: 'give', position: 1000, length: 20_000 })
   patcher.give(0, basis.subarray(0, 5000))
   const first = (await patcher.pull(100_000))!
-  assert.deepEqual([first.length, patcher.needs], [4000, { position: 5000, length: 16_000 }])
+  assert.deepEqual([first.length, patcher.needs], [4000, { kind: 'give', position: 5000, length: 16_000 }])
   patcher.readFrom(fd)
   assert.equal(patcher.needs, undefined)
   const rest = (await patcher.pull(100_000))!
   assert.ok(Buffer.concat([first, rest]).equals(basis.subarray(1000, 21_000)))
   assert.equal(await patcher.pull(100_000), null)
+})
+
+test('the bytes of long commands are left to who has them', async () => {
+  const basis = randomBytes(1_000_000, 7)
+  const literal = randomBytes(300_000, 8)
+  const content = Buffer.concat([
+    basis.subarray(10_000, 500_000),
+    literal,
+    basis.subarray(700_000),
+    basis.subarray(0, 900)
+  ])
+  const delta = await deltaOf(basis, content)
+  for (const step of [delta.length, 200_000, 1000]) {
+    const patcher = createBlockPatcher(1_000_000)
+    const made: Buffer[] = []
+    let left = 0
+    for (let at = 0; at < delta.length; at += step) {
+      const piece = delta.subarray(at, at + step)
+      patcher.push(piece)
+      for (;;) {
+        const output = await patcher.pull(70_000)
+        if (output === null) break
+        made.push(output)
+        const { needs } = patcher
+        if (needs === undefined && output.length === 0) break
+        if (needs?.kind === 'give') patcher.give(0, basis)
+        if (needs === undefined || needs.kind === 'give') continue
+        const from = needs.kind === 'copy' ? basis : piece
+        const taken = from.subarray(needs.position, needs.position + Math.min(needs.length, 90_000))
+        assert.throws(() => patcher.skip(needs.length + 1), RangeError)
+        patcher.skip(taken.length)
+        made.push(taken)
+        left += taken.length
+      }
+    }
+    patcher.end()
+    assert.ok(Buffer.concat(made).equals(content), `pieces of ${step}`)
+    assert.ok(left > 700_000, `${left} bytes with pieces of ${step}`)
+    assert.throws(() => patcher.skip(1), RangeError)
+  }
 })
