@@ -93,7 +93,11 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   set<ibt::compose_files_job>(exports, "composeFiles");
   set<ibt::compose_bytes_job>(exports, "composeBytes");
   set<ibt::create_composer>(exports, "createComposer");
-  set<ibt::composer_compose_job>(exports, "composerCompose");
+  set<ibt::composer_feed>(exports, "composerFeed");
+  set<ibt::composer_end_job>(exports, "composerEnd");
+  set<ibt::composer_count_job>(exports, "composerCount");
+  set<ibt::composer_blocks>(exports, "composerBlocks");
+  set<ibt::composer_compact>(exports, "composerCompact");
   set<ibt::composer_pull_job>(exports, "composerPull");
   set<ibt::composer_rewind>(exports, "composerRewind");
   return exports;

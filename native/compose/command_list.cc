@@ -115,4 +115,17 @@ void CommandList::add_part(const CommandList& other, uint64_t from, uint64_t len
   }
 }
 
+CommandList compose_lists(const CommandList& first, const CommandList& second, CommandBudget& budget) {
+  CommandList both(budget);
+  size_t near = 0;
+  for (size_t i = 0; i < second.size(); i++) {
+    const Command& command = second[i];
+    const uint64_t length = command.end - second.start(i);
+    if (command.source == CommandList::BASIS) both.add_part(first, command.from, length, near);
+    else both.add(command.source, command.from, length);
+  }
+  both.complete();
+  return both;
+}
+
 }  // namespace ibt

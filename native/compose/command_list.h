@@ -71,6 +71,9 @@ class CommandList {
   size_t until_check_ = 0;
 };
 
+// What `second` copies is replaced by what `first` makes there, which must be that much.
+CommandList compose_lists(const CommandList& first, const CommandList& second, CommandBudget& budget);
+
 // Reads the commands of a delta whose basis has this many bytes, or SIZE_UNKNOWN; literals are passed over. Throws
 // EngineError: bad_magic, input_ended, and delta_corrupt also of a copy beyond the basis.
 CommandList read_commands(const DeltaInput& delta, uint32_t source, int64_t basis_bytes, CommandBudget& budget);

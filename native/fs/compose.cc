@@ -147,29 +147,40 @@ JobStats compose_files(const std::vector<Fd>& deltas, int out, size_t threads, c
   return {in_bytes, output.total()};
 }
 
-ComposedDelta::ComposedDelta() : composer_([this] { cancel_->check(); }) {}
+ComposedDelta::ComposedDelta()
+    : composer_([this] {
+        if (cancel_ != nullptr) cancel_->check();
+      }) {}
 
-void ComposedDelta::compose(const std::vector<DeltaPlace>& deltas, const CancelToken& cancel) {
-  cancel_ = &cancel;
-  add_all(composer_, inputs_of(deltas, cancel));
-  copies_ = composer_.copies();
-  size_bytes_ = count_bytes();
-  rewind();
+void ComposedDelta::feed(ByteRange piece, std::vector<ByteSpan>& wanted) {
+  cancel_ = nullptr;
+  about(0, [&] { composer_.feed(piece.data, piece.size, wanted); });
 }
 
-uint64_t ComposedDelta::count_bytes() {
+void ComposedDelta::end(const CancelToken& cancel) {
+  cancel_ = &cancel;
+  about(0, [&] { composer_.end(); });
+}
+
+std::vector<ByteSpan> ComposedDelta::compact() {
+  cancel_ = nullptr;
+  return composer_.compact();
+}
+
+uint64_t ComposedDelta::count_bytes(const CancelToken& cancel) {
+  rewind();
   uint64_t count = 0;
   while (composer_.next(commands_, literal_)) {
-    cancel_->check();
+    cancel.check();
     count += commands_.size() + literal_.length;
     commands_.clear();
   }
+  rewind();
   return count;
 }
 
-void ComposedDelta::pull(const std::vector<DeltaPlace>& deltas, size_t max, RawBytes& out, const CancelToken& cancel) {
-  cancel_ = &cancel;
-  const Deltas inputs = inputs_of(deltas, cancel);
+void ComposedDelta::pull(const DeltaPlace& literals, size_t max, RawBytes& out, const CancelToken& cancel) {
+  const Deltas inputs = inputs_of({literals}, cancel);
   while (out.size() < max) {
     cancel.check();
     if (literal_.length == 0) {

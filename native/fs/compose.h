@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "../compose/backward_composer.h"
 #include "../engine.h"
 #include "cancel.h"
 #include "fd.h"
@@ -26,31 +27,29 @@ struct DeltaPlace {
   ByteRange bytes;
 };
 
-// The delta that several make, given piece by piece, as often as it is asked for. Every call gets the same deltas. Errors
-// that are about one of them say which. Memory: that of DeltaComposer, and what is appended.
+// The delta that several make, which come piece by piece, the newest first, and what they make piece by piece, as often
+// as it is asked for. Memory: that of BackwardComposer, and what is appended.
 class ComposedDelta {
  public:
   ComposedDelta();
-  // Once, before everything else.
-  void compose(const std::vector<DeltaPlace>& deltas, const CancelToken& cancel);
-  // Of what is composed.
-  uint64_t size_bytes() const { return size_bytes_; }
-  uint64_t copies() const { return copies_; }
-  // Appends up to `max` bytes and a few commands: fewer only at the end.
-  void pull(const std::vector<DeltaPlace>& deltas, size_t max, RawBytes& out, const CancelToken& cancel);
+  // The spans of a piece that are wanted: see BackwardComposer.
+  void feed(ByteRange piece, std::vector<ByteSpan>& wanted);
+  void end(const CancelToken& cancel);
+  const BackwardComposer& composer() const { return composer_; }
+  std::vector<ByteSpan> compact();
+  // Of all that it makes.
+  uint64_t count_bytes(const CancelToken& cancel);
+  // Appends up to `max` bytes and a few commands: fewer only at the end. `literals`: the bytes that were wanted.
+  void pull(const DeltaPlace& literals, size_t max, RawBytes& out, const CancelToken& cancel);
   // `pull` begins again.
   void rewind();
 
  private:
-  uint64_t count_bytes();
-
-  // Of the call that runs.
+  // Of the call that runs, if it can be cancelled.
   const CancelToken* cancel_ = nullptr;
-  DeltaComposer composer_;
+  BackwardComposer composer_;
   Bytes commands_;
   LiteralRange literal_ = {};
-  uint64_t size_bytes_ = 0;
-  uint64_t copies_ = 0;
 };
 
 // Throws EngineError delta_corrupt if the delta would have more than `max` bytes.

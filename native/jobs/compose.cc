@@ -30,19 +30,22 @@ std::vector<Napi::Value> elements(const Napi::CallbackInfo& info, size_t index) 
   return values;
 }
 
-// Descriptors, which stay open until the job is settled, or bytes.
-std::vector<DeltaPlace> delta_places(const Napi::CallbackInfo& info, size_t index, Held& held) {
+// A descriptor, which stays open until the job is settled, or bytes.
+DeltaPlace delta_place(const Napi::CallbackInfo& info, size_t index, Held& held) {
   static constexpr uint8_t NONE = 0;
-  std::vector<DeltaPlace> places;
-  for (const Napi::Value& value : elements(info, index)) {
-    if (value.IsNumber()) {
-      places.push_back({value.As<Napi::Number>().Int32Value(), {nullptr, 0}});
-    } else {
-      const Span delta = typed(value, "deltas", napi_uint8_array, &held);
-      places.push_back({-1, {delta.data == nullptr ? &NONE : delta.data, delta.size}});
-    }
+  if (info[index].IsNumber()) return {descriptor(info, index, "literals"), {nullptr, 0}};
+  const Span bytes = typed(info[index], "literals", napi_uint8_array, &held);
+  return {-1, {bytes.data == nullptr ? &NONE : bytes.data, bytes.size}};
+}
+
+// Where they begin and end, in turn.
+Napi::Value spans_to_js(Napi::Env env, const std::vector<ByteSpan>& spans) {
+  Napi::Float64Array array = Napi::Float64Array::New(env, spans.size() * 2);
+  for (size_t i = 0; i < spans.size(); i++) {
+    array[2 * i] = static_cast<double>(spans[i].from);
+    array[2 * i + 1] = static_cast<double>(spans[i].end);
   }
-  return places;
+  return array;
 }
 
 }  // namespace
@@ -52,44 +55,73 @@ Napi::Value create_composer(const Napi::CallbackInfo& info) {
   return Wrapped<ComposerObject>::make(info.Env(), std::make_shared<ComposerObject>(), sizeof(ComposerObject));
 }
 
-// (composer, deltas, maxBytes, token): what it makes comes at once if it has no more bytes
-Napi::Value composer_compose_job(const Napi::CallbackInfo& info) {
+// (composer, piece): which spans of it are wanted
+Napi::Value composer_feed(const Napi::CallbackInfo& info) {
   auto object = free_composer(info);
-  const size_t max = static_cast<size_t>(integer(info, 2, "maxBytes", 0, SAFE_MAX));
-  auto stop = token(info, 3);
-  Held held;
-  auto deltas = delta_places(info, 1, held);
+  const Span piece = bytes(info, 1, "piece", nullptr);
+  std::vector<ByteSpan> wanted;
+  object->delta.feed({piece.data, piece.size}, wanted);
+  return spans_to_js(info.Env(), wanted);
+}
+
+// (composer, token): the copies of what is composed
+Napi::Value composer_end_job(const Napi::CallbackInfo& info) {
+  auto object = free_composer(info);
   return start(
-      info.Env(), std::move(stop), std::move(held),
-      [object, deltas = std::move(deltas), max](const CancelToken& cancel) {
-        RawBytes out;
-        object->delta.compose(deltas, cancel);
-        if (object->delta.size_bytes() <= max) object->delta.pull(deltas, max, out, cancel);
-        return out;
+      info.Env(), token(info, 1), {},
+      [object](const CancelToken& cancel) {
+        object->delta.end(cancel);
+        return object->delta.composer().copies();
       },
-      [object, call = Call(object->calls)](Napi::Env env, RawBytes& out) mutable -> Napi::Value {
+      [call = Call(object->calls)](Napi::Env env, uint64_t copies) mutable -> Napi::Value {
         call.done();
-        const ComposedDelta& delta = object->delta;
-        Napi::Object result = Napi::Object::New(env);
-        result.Set("sizeBytes", Napi::Number::New(env, static_cast<double>(delta.size_bytes())));
-        result.Set("copies", Napi::Number::New(env, static_cast<double>(delta.copies())));
-        result.Set("bytes", out.size() == 0 ? env.Undefined() : to_buffer(env, std::move(out)));
-        return result;
+        return Napi::Number::New(env, static_cast<double>(copies));
       });
 }
 
-// (composer, deltas, maxBytes, token): null behind the end
+// (composer, token): the bytes of what is composed
+Napi::Value composer_count_job(const Napi::CallbackInfo& info) {
+  auto object = free_composer(info);
+  return start(
+      info.Env(), token(info, 1), {}, [object](const CancelToken& cancel) { return object->delta.count_bytes(cancel); },
+      [call = Call(object->calls)](Napi::Env env, uint64_t count) mutable -> Napi::Value {
+        call.done();
+        return Napi::Number::New(env, static_cast<double>(count));
+      });
+}
+
+// (composer, basisBytes, blockBytes, kept): the blocks that are read, and how many of them again
+Napi::Value composer_blocks(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto object = free_composer(info);
+  const auto basis_bytes = static_cast<uint64_t>(integer(info, 1, "basisBytes", 0, SAFE_MAX));
+  const auto block_bytes = static_cast<uint64_t>(integer(info, 2, "blockBytes", 4096, SAFE_MAX));
+  const auto kept = static_cast<size_t>(integer(info, 3, "kept", 1, 64));
+  uint64_t read = 0;
+  const uint64_t again = object->delta.composer().blocks_read_again(basis_bytes, block_bytes, kept, read);
+  Napi::Array blocks = Napi::Array::New(env, 2);
+  blocks.Set(0u, Napi::Number::New(env, static_cast<double>(read)));
+  blocks.Set(1u, Napi::Number::New(env, static_cast<double>(again)));
+  return blocks;
+}
+
+// (composer): the spans of the basis that are copied
+Napi::Value composer_compact(const Napi::CallbackInfo& info) {
+  return spans_to_js(info.Env(), free_composer(info)->delta.compact());
+}
+
+// (composer, literals, maxBytes, token): null behind the end
 Napi::Value composer_pull_job(const Napi::CallbackInfo& info) {
   auto object = free_composer(info);
   const size_t max = static_cast<size_t>(integer(info, 2, "maxBytes", 1, SAFE_MAX));
   auto stop = token(info, 3);
   Held held;
-  auto deltas = delta_places(info, 1, held);
+  const DeltaPlace literals = delta_place(info, 1, held);
   return start(
       info.Env(), std::move(stop), std::move(held),
-      [object, deltas = std::move(deltas), max](const CancelToken& cancel) {
+      [object, literals, max](const CancelToken& cancel) {
         RawBytes out;
-        object->delta.pull(deltas, max, out, cancel);
+        object->delta.pull(literals, max, out, cancel);
         return out;
       },
       [object, call = Call(object->calls)](Napi::Env env, RawBytes& out) mutable -> Napi::Value {

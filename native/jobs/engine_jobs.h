@@ -34,7 +34,11 @@ Napi::Value patch_file_job(const Napi::CallbackInfo& info);
 Napi::Value compose_files_job(const Napi::CallbackInfo& info);
 Napi::Value compose_bytes_job(const Napi::CallbackInfo& info);
 Napi::Value create_composer(const Napi::CallbackInfo& info);
-Napi::Value composer_compose_job(const Napi::CallbackInfo& info);
+Napi::Value composer_feed(const Napi::CallbackInfo& info);
+Napi::Value composer_end_job(const Napi::CallbackInfo& info);
+Napi::Value composer_count_job(const Napi::CallbackInfo& info);
+Napi::Value composer_blocks(const Napi::CallbackInfo& info);
+Napi::Value composer_compact(const Napi::CallbackInfo& info);
 Napi::Value composer_pull_job(const Napi::CallbackInfo& info);
 Napi::Value composer_rewind(const Napi::CallbackInfo& info);
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "../compose/backward_composer.h"
 #include "../compose/command_list.h"
 #include "check.h"
 
@@ -43,6 +44,25 @@ Bytes compose(const std::vector<Bytes>& deltas) {
   DeltaComposer composer([] {});
   for (const Bytes& delta : deltas) composer.add(BytesInput(delta));
   return take(composer, deltas).out;
+}
+
+// The deltas from the last to the first, in pieces of a size, and the literals that wait meanwhile.
+Bytes compose_backward(BackwardComposer& composer, const std::vector<Bytes>& deltas, size_t piece, Bytes& literals) {
+  for (size_t i = deltas.size(); i-- > 0;) {
+    for (size_t at = 0; at < deltas[i].size(); at += piece) {
+      const uint8_t* from = deltas[i].data() + at;
+      std::vector<ByteSpan> wanted;
+      composer.feed(from, std::min(piece, deltas[i].size() - at), wanted);
+      for (const auto& span : wanted) literals.insert(literals.end(), from + span.from, from + span.end);
+    }
+    composer.end();
+  }
+  Bytes out;
+  for (LiteralRange literal; composer.next(out, literal);) {
+    const auto from = literals.begin() + std::ptrdiff_t(literal.position);
+    out.insert(out.end(), from, from + std::ptrdiff_t(literal.length));
+  }
+  return out;
 }
 
 Bytes compose_hex(std::vector<std::string> deltas) {
@@ -126,6 +146,41 @@ TEST("what is no delta, corrupt, cut, or makes too much is refused") {
   CHECK_THROWS(ErrorKind::parameter, compose({}));
 }
 
+TEST("from the newest to the oldest, the same deltas are refused") {
+  const auto refused = [](ErrorKind kind, std::vector<std::string> deltas) {
+    std::vector<Bytes> all;
+    for (const std::string& delta : deltas) all.push_back(from_hex(delta));
+    BackwardComposer composer([] {});
+    Bytes literals;
+    CHECK_THROWS(kind, compose_backward(composer, all, 3, literals));
+  };
+  refused(ErrorKind::bad_magic, {"72730147 00"});
+  refused(ErrorKind::input_ended, {"72730236 45 00 01"});
+  refused(ErrorKind::input_ended, {"72730236", "72730236 45 00 01 00"});
+  refused(ErrorKind::delta_corrupt, {"72730236 55"});
+  refused(ErrorKind::delta_corrupt, {"72730236 45 00 09 00", "72730236 45 09 01 00"});
+  refused(ErrorKind::delta_corrupt, {"72730236 00", "72730236 45 00 01 00"});
+}
+
+TEST("blocks that copies need again are counted") {
+  const auto blocks = [](const std::string& commands, size_t kept) {
+    BackwardComposer composer([] {});
+    Bytes literals;
+    compose_backward(composer, {from_hex("72730236 " + commands + " 00")}, 100, literals);
+    uint64_t read = 0;
+    const uint64_t again = composer.blocks_read_again(160, 16, kept, read);
+    return std::to_string(read) + " " + std::to_string(again);
+  };
+  CHECK_EQUAL(blocks("45 00 a0", 4), "10 0");
+  CHECK_EQUAL(blocks("45 00 01 45 10 01 45 01 01 45 11 01", 4), "2 0");
+  CHECK_EQUAL(blocks("45 00 01 45 10 01 45 01 01 45 11 01", 1), "2 2");
+  // Long ones: the last two blocks.
+  CHECK_EQUAL(blocks("45 00 10 45 20 10 45 40 10 45 08 08", 4), "3 1");
+  CHECK_EQUAL(blocks("45 00 10 45 20 10 45 40 10 45 08 01", 4), "3 0");
+  // A copy beyond the basis fails when it is applied.
+  CHECK_EQUAL(blocks("45 90 ff", 4), "1 0");
+}
+
 namespace {
 
 std::string repeated(size_t count, const std::string& hex) {
@@ -202,6 +257,23 @@ TEST("random chains compose to what they make one after the other, in any groupi
     if (take(composer, deltas).out != made.out) fail(__FILE__, __LINE__, what + ", taken again");
     // Composed again it is the same: nothing is left to join.
     if (compose({made.out}) != made.out) fail(__FILE__, __LINE__, what);
+    BackwardComposer backward([] {});
+    Bytes waiting;
+    if (compose_backward(backward, deltas, 1 + pick(random, 900), waiting) != made.out) fail(__FILE__, __LINE__, what);
+    CHECK(waiting.size() <= content.size());
+    CHECK_EQUAL(backward.copies(), composer.copies());
+    // What is copied of the basis, and no more, makes the same.
+    Bytes copied, compacted;
+    for (const auto& [from, end] : backward.compact()) {
+      copied.insert(copied.end(), basis.begin() + std::ptrdiff_t(from), basis.begin() + std::ptrdiff_t(end));
+    }
+    backward.rewind();
+    for (LiteralRange literal; backward.next(compacted, literal);) {
+      const auto from = waiting.begin() + std::ptrdiff_t(literal.position);
+      compacted.insert(compacted.end(), from, from + std::ptrdiff_t(literal.length));
+    }
+    CHECK(waiting.size() + copied.size() <= content.size());
+    if (apply(copied, compacted, 0, random) != content) fail(__FILE__, __LINE__, what + ", compacted");
     const size_t cut = pick(random, deltas.size() + 1);
     if (cut > 0 && cut < deltas.size()) {
       const auto middle = deltas.begin() + std::ptrdiff_t(cut);

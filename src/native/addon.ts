@@ -61,12 +61,6 @@ interface RawSignature {
   readonly handle: Handle<'signature'>
 }
 
-export interface RawComposed {
-  readonly sizeBytes: number
-  readonly copies: number
-  readonly bytes: Buffer | undefined
-}
-
 interface RawStats {
   readonly inBytes: number
   readonly outBytes: number
@@ -249,15 +243,19 @@ export interface Addon {
   composeFiles(deltaFds: Int32Array, outFd: number, token: Token): Promise<RawStats>
   composeBytes(deltas: readonly Uint8Array[], maxBytes: number, token: Token): Promise<Buffer>
   createComposer(): Handle<'composer'>
-  composerCompose(
+  composerFeed(composer: Handle<'composer'>, piece: Uint8Array): Float64Array
+  composerEnd(composer: Handle<'composer'>, token: Token): Promise<number>
+  composerCount(composer: Handle<'composer'>, token: Token): Promise<number>
+  composerBlocks(
     composer: Handle<'composer'>,
-    deltas: readonly (number | Uint8Array)[],
-    maxBytes: number,
-    token: Token
-  ): Promise<RawComposed>
+    basisBytes: number,
+    blockBytes: number,
+    kept: number
+  ): readonly [read: number, again: number]
+  composerCompact(composer: Handle<'composer'>): Float64Array
   composerPull(
     composer: Handle<'composer'>,
-    deltas: readonly (number | Uint8Array)[],
+    literals: number | Uint8Array,
     maxBytes: number,
     token: Token
   ): Promise<Buffer | null>

@@ -42,8 +42,6 @@ export interface BlockPatcher extends Patcher {
   give(start: number, bytes: Uint8Array): void
   /** The caller has made so many of the bytes that are left to it. @throws RangeError for more */
   skip(length: number): void
-  /** From now on copies are read from a descriptor, and no bytes are left to the caller. */
-  readFrom(fd: number): void
 }
 
 /** By the addon's number. */
@@ -52,7 +50,7 @@ const SUBJECT = { action: 'read basis' }
 
 class NativePatcher implements BlockPatcher {
   readonly #handle: Handle<'patcher'>
-  #basis: number | Uint8Array | undefined
+  readonly #basis: number | Uint8Array | undefined
 
   constructor(basis: number | Uint8Array | undefined, cacheBytes = 0) {
     this.#basis = basis instanceof Uint8Array ? copyOf(basis) : basis
@@ -60,7 +58,6 @@ class NativePatcher implements BlockPatcher {
   }
 
   get needs(): BlockPatcher['needs'] {
-    if (this.#basis !== undefined) return undefined
     const needs = callNative(SUBJECT, () => addon().patcherNeeds(this.#handle))
     return needs && { kind: KINDS[needs[0]]!, position: needs[1], length: needs[2] }
   }
@@ -71,10 +68,6 @@ class NativePatcher implements BlockPatcher {
 
   skip(length: number): void {
     callNative(SUBJECT, () => addon().patcherSkip(this.#handle, length))
-  }
-
-  readFrom(fd: number): void {
-    this.#basis = fd
   }
 
   push(delta: Uint8Array): void {

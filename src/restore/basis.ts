@@ -1,11 +1,13 @@
 import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { type BlockPatcher, createBlockPatcher, createPatcher, type Patcher } from '../native/patcher.js'
-import type { BodyBlocks, Layer } from '../types.js'
-import { type Buffered, buffer, closeBuffered, randomAccess } from './buffered.js'
+import type { BodyBlocks, Layer, Source } from '../types.js'
+import { buffer, closeBuffered, randomAccess } from './buffered.js'
+import type { ComposedLayers } from './compose-layers.js'
+import { spansOfBlocks, spansOfSource } from './spans.js'
 
-/** Blocks of a large basis that stay in memory for copies that go back. */
-const CACHE_BYTES = 2 * PART_BYTES
+/** Blocks of a large basis that stay in the patcher for short copies that go back. */
+const KEPT_BLOCKS = (2 * PART_BYTES) / CHUNK_BYTES
 /** Blocks that may be read again in any case, and the share of all. */
 const AGAIN_MIN = 16
 const AGAIN_SHARE = 1 / 4
@@ -16,6 +18,15 @@ export interface BasisOptions {
   /** Where a basis is spooled, in a file without a name. */
   readonly spoolDirectory: string | Uint8Array
   readonly signal?: AbortSignal | undefined
+}
+
+/** A whole body, and what is known of it. */
+export interface BasisBody {
+  /** None: an empty body. */
+  readonly whole: Layer | undefined
+  readonly blocks: BodyBlocks | undefined
+  /** What is applied to it; undefined: not known yet. */
+  readonly deltas: ComposedLayers | undefined
 }
 
 /** What a delta is applied to: a patcher, and what it reads. */
@@ -30,23 +41,33 @@ export interface Basis {
 }
 
 /**
- * Opens a whole body as the basis of a delta; none is an empty one.
- * Memory: up to `PART_BYTES`, twice. A longer basis is read block by block as copies need it, with 16 MiB of blocks in
- * memory. It is spooled if it cannot be read like that, or when copies go back and forth so much that more than a quarter
- * of its blocks were read again.
+ * Opens a whole body as the basis of a delta. Call it before the delta is opened.
+ * Memory: up to `PART_BYTES`, three times. A longer basis is read block by block as copies need it, with 16 MiB of blocks in
+ * memory. If it cannot be read like that, or if copies go back and forth so much that more than a quarter of its
+ * blocks would be read again, what is copied of it is spooled.
  *
  * @throws BackupError IBT_WRITE_FAILED of the spool; what the layer throws.
  */
-export async function openBasis(whole: Layer | undefined, options: BasisOptions): Promise<Basis> {
-  const blocks = await whole?.blocks?.()
-  if (blocks !== undefined && blocks.sizeBytes > PART_BYTES) return new BlockBasis(whole!, blocks, options)
-  const buffered = await readBasis(whole, options)
+export async function openBasis(body: BasisBody, options: BasisOptions): Promise<Basis> {
+  const { blocks, deltas } = body
+  if (blocks !== undefined && blocks.sizeBytes > PART_BYTES && deltas !== undefined && !jumps(deltas, blocks)) {
+    return new BlockBasis(blocks)
+  }
+  const buffered = await buffer(wantedOf(body), { maxBytes: PART_BYTES, ...options })
   const patcher = createPatcher(await randomAccess(buffered))
   return { patcher, supply: async () => undefined, close: () => closeBuffered(buffered) }
 }
 
-function readBasis(whole: Layer | undefined, options: BasisOptions): Promise<Buffered> {
-  return buffer(whole?.open() ?? [], { maxBytes: PART_BYTES, ...options })
+function jumps(deltas: ComposedLayers, { sizeBytes }: BodyBlocks): boolean {
+  const { read, again } = deltas.blocks(sizeBytes, CHUNK_BYTES, KEPT_BLOCKS)
+  return again > AGAIN_MIN + read * AGAIN_SHARE
+}
+
+function wantedOf({ whole, blocks, deltas }: BasisBody): Source<Uint8Array> {
+  if (whole === undefined) return []
+  if (deltas === undefined) return whole.open()
+  const spans = deltas.compact()
+  return blocks === undefined ? spansOfSource(whole.open(), spans) : spansOfBlocks(blocks, spans)
 }
 
 interface Block {
@@ -60,21 +81,10 @@ function holds({ start, bytes }: Block, position: number): boolean {
 
 /** A long basis, of which the blocks are read that copies need. */
 class BlockBasis implements Basis {
-  readonly patcher: BlockPatcher = createBlockPatcher(CACHE_BYTES)
-  /** By number: whether it was read. */
-  readonly #read: Uint8Array
-  #readBlocks = 0
-  #readAgain = 0
+  readonly patcher: BlockPatcher = createBlockPatcher(KEPT_BLOCKS * CHUNK_BYTES)
   #last: Block | undefined
-  #spooled: Buffered | undefined
 
-  constructor(
-    readonly whole: Layer,
-    readonly blocks: BodyBlocks,
-    readonly options: BasisOptions
-  ) {
-    this.#read = new Uint8Array(Math.ceil(blocks.sizeBytes / CHUNK_BYTES))
-  }
+  constructor(readonly blocks: BodyBlocks) {}
 
   async supply(piece: Uint8Array): Promise<Uint8Array | undefined> {
     const { patcher } = this
@@ -82,12 +92,14 @@ class BlockBasis implements Basis {
     if (needs === undefined) return undefined
     const { kind, position, length } = needs
     if (kind === 'literal') return this.#left(piece, position, length)
-    const block = await this.#block(position, length)
-    if (block === undefined) return NOTHING
-    const { start, bytes } = block
+    const { start, bytes } = await this.#block(position, length)
     if (kind === 'copy') return this.#left(bytes, position - start, length)
     patcher.give(start, bytes)
     return NOTHING
+  }
+
+  async close(): Promise<void> {
+    this.#last = undefined
   }
 
   #left(bytes: Uint8Array, from: number, length: number): Uint8Array {
@@ -96,20 +108,15 @@ class BlockBasis implements Basis {
     return left
   }
 
-  /** The block with the byte at a position; undefined: the basis was spooled. */
-  async #block(position: number, length: number): Promise<Block | undefined> {
+  /** The block with the byte at a position, which a copy of so many bytes needs. */
+  async #block(position: number, length: number): Promise<Block> {
     const { blocks } = this
-    const last = this.#last
-    if (last !== undefined && holds(last, position)) return last
     if (position >= blocks.sizeBytes) {
       const message = `Delta copies ${length} bytes at ${position} of a basis of ${blocks.sizeBytes}`
       throw new BackupError('IBT_BASIS_MISMATCH', message)
     }
-    this.#count(Math.floor(position / CHUNK_BYTES))
-    if (this.#readAgain > AGAIN_MIN + this.#readBlocks * AGAIN_SHARE) {
-      await this.#spool()
-      return undefined
-    }
+    const last = this.#last
+    if (last !== undefined && holds(last, position)) return last
     const block = await blocks.at(position)
     const { start, bytes } = block
     if (!holds(block, position)) {
@@ -117,22 +124,5 @@ class BlockBasis implements Basis {
     }
     this.#last = block
     return block
-  }
-
-  close(): Promise<void> {
-    return closeBuffered(this.#spooled)
-  }
-
-  #count(block: number): void {
-    if (this.#read[block]) this.#readAgain++
-    else this.#readBlocks++
-    this.#read[block] = 1
-  }
-
-  async #spool(): Promise<void> {
-    this.#spooled = await readBasis(this.whole, this.options)
-    const source = await randomAccess(this.#spooled)
-    if (typeof source === 'number') this.patcher.readFrom(source)
-    else this.patcher.give(0, source)
   }
 }

@@ -12,7 +12,7 @@ export interface BufferOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Reads all bytes of a source. Memory: `maxBytes` twice. @throws BackupError IBT_WRITE_FAILED; what the source throws */
+/** Reads all bytes of a source. Memory: `maxBytes` up to three times. @throws BackupError IBT_WRITE_FAILED; what the source throws */
 export async function buffer(
   source: Source<Uint8Array>,
   { maxBytes, spoolDirectory, signal }: BufferOptions
@@ -24,7 +24,7 @@ export async function buffer(
     for await (const chunk of source) {
       signal?.throwIfAborted()
       sizeBytes += chunk.length
-      if (spool === undefined) chunks.push(chunk)
+      if (spool === undefined) chunks.push(ownBytes(chunk))
       else await spool.append(chunk)
       if (spool !== undefined || sizeBytes <= maxBytes) continue
       spool = new Spool(spoolDirectory)
@@ -44,6 +44,11 @@ export async function randomAccess(buffered: Buffered): Promise<number | Uint8Ar
 
 export async function closeBuffered(buffered: Buffered | undefined): Promise<void> {
   if (buffered instanceof Spool) await buffered.close()
+}
+
+/** A small part of a larger block is copied: the block would stay in memory. */
+function ownBytes(chunk: Uint8Array): Uint8Array {
+  return chunk.length * 2 < chunk.buffer.byteLength ? Uint8Array.prototype.slice.call(chunk) : chunk
 }
 
 /** Chunks may be parts of larger blocks, which would stay in memory. What is allocated like this, jobs do not copy. */

@@ -95,12 +95,14 @@ export class PatchedContent implements Content {
   }
 
   async *#patched(whole: Layer | undefined, deltas: readonly Layer[]): AsyncGenerator<Uint8Array, void, undefined> {
-    const { path, sizeBytes } = this.entry
-    const options = { ...this.options, sizeBytes }
-    const composed = deltas.length === 1 ? undefined : await composeLayers(path, deltas, options)
+    const { path } = this.entry
+    const { options } = this
+    const blocks = await whole?.blocks?.()
+    const isSmall = whole === undefined || (blocks !== undefined && blocks.sizeBytes <= PART_BYTES)
+    const composed = isSmall && deltas.length === 1 ? undefined : await composeLayers(path, deltas, options)
     let basis: Basis | undefined
     try {
-      basis = await openBasis(whole, options)
+      basis = await openBasis({ whole, blocks, deltas: composed }, options)
       yield* this.#applied(composed ?? deltas[0]!, basis)
     } finally {
       await basis?.close()

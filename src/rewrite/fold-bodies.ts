@@ -120,7 +120,7 @@ async function foldDeltas(
 ): Promise<Body> {
   const { sizeBytes = 0 } = entry
   const sha256 = toBeRecorded(entry)
-  const composed = await composeLayers(entry.path, layers.slice(kept), { spoolDirectory, sizeBytes, signal })
+  const composed = await composeLayers(entry.path, layers.slice(kept), { spoolDirectory, signal })
   try {
     const delta: Layer = { form: 'delta', open: () => composed.open() }
     const content = new PatchedContent(entry, [...layers.slice(0, kept), delta], { spoolDirectory, signal })

@@ -21,9 +21,10 @@ export interface PatchOptions {
  *
  * Consumes `Layered`, yields `Entry`. Other items pass on. Order kept. Reads nothing before a content is opened. An entry
  * that a stage has given a `content` already keeps it: nothing of it is read from the archives.
- * Memory for each content that is open: deltas of up to `PART_BYTES` together, twice, and 24 bytes for each of their
- * commands; a whole body of up to `PART_BYTES`, twice, or 16 MiB of blocks of a longer one. Of several deltas, what does
- * not fit is spooled; so is a long whole body if copies go back and forth in it, or if it is sparse.
+ * Memory for each content that is open: literals of up to `PART_BYTES` together, three times, 24 bytes for each command
+ * of the deltas and 16 bytes for each span that they copy; a whole body of up to `PART_BYTES`, three times, or 16 MiB of
+ * blocks of a longer one. Literals that do not fit are spooled; so is what is copied of a long whole body if copies go
+ * back and forth in it, or if it is sparse. Together these have no more bytes than the content.
  *
  * @throws when a content is read: BackupError IBT_HASH_MISMATCH if it is not what was backed up (before its first byte
  * for contents of up to `PART_BYTES`, else after its last), and what the engine says of a delta.

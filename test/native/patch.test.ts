@@ -159,26 +159,6 @@ test('a patcher that is given parts of its basis asks for what its copies need, 
   assert.deepEqual(given, [0, 90_000, 10_000, 40_000])
 })
 
-test('a patcher that was given parts goes on with a descriptor', async t => {
-  const basis = randomBytes(30_000, 6)
-  const path = join(temporaryDirectory(t), 'basis')
-  writeFileSync(path, basis)
-  const fd = openSync(path, 'r')
-  t.after(() => closeSync(fd))
-  const patcher = createBlockPatcher(10_000)
-  patcher.push(encodeCopies([{ position: 1000, sizeBytes: 20_000 }]))
-  assert.equal((await patcher.pull(100_000))!.length, 0)
-  assert.deepEqual(patcher.needs, { kind: 'give', position: 1000, length: 20_000 })
-  patcher.give(0, basis.subarray(0, 5000))
-  const first = (await patcher.pull(100_000))!
-  assert.deepEqual([first.length, patcher.needs], [4000, { kind: 'give', position: 5000, length: 16_000 }])
-  patcher.readFrom(fd)
-  assert.equal(patcher.needs, undefined)
-  const rest = (await patcher.pull(100_000))!
-  assert.ok(Buffer.concat([first, rest]).equals(basis.subarray(1000, 21_000)))
-  assert.equal(await patcher.pull(100_000), null)
-})
-
 test('the bytes of long commands are left to who has them', async () => {
   const basis = randomBytes(1_000_000, 7)
   const literal = randomBytes(300_000, 8)

@@ -26,12 +26,12 @@ async function chainOf(first: Buffer, length: number, seed: number, editBytes: n
   return { contents, deltas }
 }
 
-async function composed(deltas: readonly Uint8Array[], spoolDirectory: string, sizeBytes?: number): Promise<Buffer> {
+async function composed(deltas: readonly Uint8Array[], spoolDirectory: string): Promise<Buffer> {
   const layers = deltas.map(delta => layer('delta', delta, 300_000))
-  const made = await composeLayers('f', layers, { spoolDirectory, sizeBytes })
+  const made = await composeLayers('f', layers, { spoolDirectory })
   try {
     const bytes = await bytesOf(made.open())
-    assert.equal(made.sizeBytes, bytes.length)
+    assert.equal(await made.sizeBytes(), bytes.length)
     assert.ok((await bytesOf(made.open())).equals(bytes), 'the second time')
     return bytes
   } finally {
@@ -69,7 +69,7 @@ for (const [title, sizes] of [
       deltas.push(await deltaOf(content, next))
       content = next
     }
-    const delta = await composed(deltas, spool, content.length)
+    const delta = await composed(deltas, spool)
     assert.ok((await patchBytes(basis, delta, MAX)).equals(content))
     assert.equal(openFiles(), before)
     assert.deepEqual(readdirSync(spool), [])
@@ -132,7 +132,7 @@ test('after an abort nothing stays open', async t => {
 
 test('a spool that cannot be written is said to be the reason', async t => {
   const spoolDirectory = `${temporaryDirectory(t)}/gone`
-  const long = layer('delta', await deltaOf(Buffer.alloc(0), randomBytes(PART_BYTES, 3)))
+  const long = layer('delta', await deltaOf(Buffer.alloc(0), randomBytes(PART_BYTES + 1, 3)))
   await assert.rejects(composeLayers('f', [long, long], { spoolDirectory }), (error: BackupError) => {
     assert.deepEqual([error.code, error.path], ['IBT_WRITE_FAILED', spoolDirectory])
     return true
