@@ -1,3 +1,4 @@
+import { ownMemory } from '../flow/memory.js'
 import { Spool } from '../flow/spool.js'
 import { allocateBytes } from '../native.js'
 import type { Source } from '../types.js'
@@ -24,7 +25,7 @@ export async function buffer(
     for await (const chunk of source) {
       signal?.throwIfAborted()
       sizeBytes += chunk.length
-      if (spool === undefined) chunks.push(ownBytes(chunk))
+      if (spool === undefined) chunks.push(ownMemory(chunk))
       else await spool.append(chunk)
       if (spool !== undefined || sizeBytes <= maxBytes) continue
       spool = new Spool(spoolDirectory)
@@ -44,11 +45,6 @@ export async function randomAccess(buffered: Buffered): Promise<number | Uint8Ar
 
 export async function closeBuffered(buffered: Buffered | undefined): Promise<void> {
   if (buffered instanceof Spool) await buffered.close()
-}
-
-/** A small part of a larger block is copied: the block would stay in memory. */
-function ownBytes(chunk: Uint8Array): Uint8Array {
-  return chunk.length * 2 < chunk.buffer.byteLength ? Uint8Array.prototype.slice.call(chunk) : chunk
 }
 
 /** Chunks may be parts of larger blocks, which would stay in memory. What is allocated like this, jobs do not copy. */
