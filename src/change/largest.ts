@@ -1,4 +1,4 @@
-import { LARGEST_FILES } from '../constants.js'
+import { LARGEST_FILES, SIGNED_MIN_BYTES } from '../constants.js'
 import type { ChangeKind, Packed, WholeReason } from '../types.js'
 
 /** Why so many bytes of a file were stored. */
@@ -65,5 +65,6 @@ function reasonOf({ change, previous, reason, state }: Packed, kind: 'full' | 'i
   if (kind === 'full') return 'full'
   if (previous === undefined || previous.type === 'unreadable') return reason ?? 'new'
   if (previous.type !== 'file') return 'retyped'
-  return reason ?? (change === 'updated' && state?.sha256 !== undefined ? 'too-small' : 'not-compared')
+  const isSmall = change === 'updated' && state?.sha256 !== undefined && (state.sizeBytes ?? 0) < SIGNED_MIN_BYTES
+  return reason ?? (isSmall ? 'too-small' : 'not-compared')
 }
