@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'IBT_NOT_ENCRYPTED'
   | 'IBT_NOT_FOUND'
   | 'IBT_NOT_SIGNED'
+  | 'IBT_OPAQUE_NAMES'
   | 'IBT_OUTCOME_UNKNOWN'
   | 'IBT_OUT_OF_ORDER'
   | 'IBT_PEER_MISSING'

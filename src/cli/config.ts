@@ -4,7 +4,7 @@ import type { LoadedConfig, NamedSource } from '../config/config.js'
 /** What a command takes from the config, where neither an option nor the environment says it. */
 export type Configured = Pick<
   NamedSource,
-  'store' | 'cache' | 'codecs' | 'encrypt' | 'localState' | 'signKey' | 'verifyKeys' | 'retention'
+  'store' | 'opaqueNames' | 'cache' | 'codecs' | 'encrypt' | 'localState' | 'signKey' | 'verifyKeys' | 'retention'
 >
 
 /** Which config there is, and what of it a command uses. */

@@ -62,6 +62,7 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_NOT_ALLOWED',
   'IBT_NOT_EMPTY',
   'IBT_NOT_ENCRYPTED',
+  'IBT_OPAQUE_NAMES',
   'IBT_RETAINED',
   'IBT_SIGN_KEY_MISSING',
   'IBT_SOURCE_MISMATCH',

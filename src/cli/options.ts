@@ -74,6 +74,10 @@ export function addCommonOptions(command: Command): Command {
     .option('--store <dir|url>', 'directory or URL of the backups (default: IBT_STORE)')
     .option('--temporary', 'use a store in the directory for temporary files, which a restart may empty')
     .option(
+      '--opaque-names <file>',
+      'encrypt names in the store with the secret in this file (see ibt help opaque-names)'
+    )
+    .option(
       '--cache <dir>',
       'local copies of states and signatures (default: IBT_CACHE, else the user cache directory)'
     )

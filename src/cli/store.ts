@@ -1,13 +1,15 @@
+import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { parseArtifactName } from '../format/names.js'
 import { printPath } from '../path.js'
 import type { PlaceOptions } from '../places/options.js'
 import { temporaryStorePath, toStore } from '../places/places.js'
+import { isOpaqueName, opaqueNames, parseNamesSecret } from '../stores/decorators/opaque-names.js'
 import { isNotFound } from '../stores/stored-name.js'
 import type { Store } from '../types.js'
 import { checkText } from './arguments.js'
 import type { ConfigValues } from './config.js'
-import { UsageError } from './exit.js'
+import { describeError, UsageError } from './exit.js'
 
 const KEYS_SHOWN = 5
 
@@ -15,10 +17,29 @@ const KEYS_SHOWN = 5
 export interface StoreValues extends Pick<ConfigValues, 'configured'> {
   readonly store?: string
   readonly temporary?: boolean
+  readonly opaqueNames?: string
 }
 
 /** The store that was asked for: backups go nowhere by default. @throws UsageError */
-export function chooseStore({ store, temporary = false, configured }: StoreValues): Store | string {
+export function chooseStore(values: StoreValues): Store | string {
+  const store = namedStore(values)
+  const secretFile = secretOf(store, values)
+  return secretFile === undefined ? store : withOpaqueNames(store, secretFile)
+}
+
+/** Whether the names in the store are encrypted. @throws UsageError */
+export function hasSecretNames(values: StoreValues): boolean {
+  return secretOf(namedStore(values), values) !== undefined
+}
+
+/** The config knows only the names in the store that it names itself. */
+function secretOf(store: Store | string, { opaqueNames, configured }: StoreValues): string | undefined {
+  const ofConfig = store === configured?.store ? configured?.opaqueNames : undefined
+  return opaqueNames ?? (process.env.IBT_OPAQUE_NAMES_FILE || ofConfig)
+}
+
+/** @throws UsageError */
+function namedStore({ store, temporary = false, configured }: StoreValues): Store | string {
   if (temporary && store !== undefined) throw new UsageError('Give either --store or --temporary')
   if (temporary) return temporaryStorePath()
   const named = store ?? (process.env.IBT_STORE || configured?.store)
@@ -42,6 +63,25 @@ export async function isStoreThere(named: Store | string): Promise<boolean> {
   }
 }
 
+/** The store with names that are encrypted with the secret in a file. @throws UsageError, RangeError */
+export function withOpaqueNames(store: Store | string, secretFile: string): Store {
+  return opaqueNames(toStore(store), readSecret(secretFile))
+}
+
+function readSecret(file: string): string {
+  try {
+    return parseNamesSecret(readFileSync(file, 'utf8'), printPath(file))
+  } catch (error) {
+    const isRead = (error as NodeJS.ErrnoException).syscall === undefined
+    throw new UsageError(isRead ? (error as Error).message : `Cannot read the secret: ${describeError(error)}`)
+  }
+}
+
+async function hasOpaqueNames(store: Store | string): Promise<boolean> {
+  for await (const { name } of toStore(store).list()) if (isOpaqueName(name)) return true
+  return false
+}
+
 /** The keys of a store, sorted. */
 export async function keysOf({ store, signal }: PlaceOptions): Promise<readonly string[]> {
   const keys = new Set<string>()
@@ -58,6 +98,8 @@ export async function describeStore(store: Store | string): Promise<string> {
   const path = printPath(places?.[0] ?? id)
   if (!(await isStoreThere(store))) return `${path}, which is not there`
   const keys = await keysOf({ store })
+  if (keys.length === 0 && (await hasOpaqueNames(store)))
+    return `${path}, whose names are encrypted: --opaque-names FILE reads them`
   const shown = keys.slice(0, KEYS_SHOWN)
   if (keys.length > KEYS_SHOWN) shown.push('…')
   return keys.length === 0 ? path : `${path}, which has ${shown.join(', ')}`

@@ -89,6 +89,7 @@ AWS_REGION           region of s3: stores; AWS_PROFILE, AWS_ACCESS_KEY_ID and
                      the like count, too: the AWS SDK reads them
 IBT_IDENTITY         file with the key of encrypted backups, without --identity
 IBT_PASSPHRASE_FILE  file with their passphrase, without --passphrase-file
+IBT_OPAQUE_NAMES_FILE  file with the secret of names, without --opaque-names
 IBT_SERVE_TOKEN      token that ibt serve asks for
 IBT_HTTP_TOKEN       bearer token for stores of web servers
 NETRC                file with their passwords, instead of ~/.netrc
@@ -179,6 +180,22 @@ there are: backup, merge, prune, undelete, import, receive, copy, erase.
 key. Where backups are signed, a change without the key is refused (exit code
 5); --unsigned allows it, and everything is to be signed again. 'ibt copy' needs
 no key if the other store gets all backups: it takes the signed list along.`
+  },
+  'opaque-names': {
+    summary: 'names in the store that say nothing',
+    text: `Names in a store tell keys and dates to whoever has it. --opaque-names FILE
+encrypts them with the secret in a file of at least 16 bytes:
+
+  openssl rand -base64 32 > names.txt
+  ibt backup ~/photos --store URL --opaque-names names.txt
+  ibt list --store URL --opaque-names names.txt
+
+What stays visible is how many files there are, how large, and when they came.
+Contents are not encrypted: that is --encrypt. Give the option to every command,
+or set IBT_OPAQUE_NAMES_FILE, or 'opaqueNames' beside 'store' in the config. If
+it is missing, wrong, or given for a store with plain names, nothing is stored
+(exit code 5). Without the secret nobody finds a backup again. 'ibt copy' writes
+plain names, if there is no --to-opaque-names: so the secret can be changed.`
   },
   patterns: {
     summary: 'patterns of --exclude, ignore files and --path',

@@ -50,10 +50,23 @@ const hooks: Kind = {
   what: 'a function, a program with its arguments, { command } or { shell }, or a list of these'
 }
 
-const CONFIG: Fields<Config> = { store, cache, codecs: list, sources: object, retention: object, hooks: object }
+const CONFIG: Fields<Config> = {
+  ...{ store, opaqueNames: text, cache, codecs: list, sources: object, retention: object, hooks: object }
+}
 
 const SOURCE: Fields<SourceConfig> = {
-  ...{ path: text, paths: texts, key: text, store, cache, codec, codecs: list, rules: object, detection: object },
+  ...{
+    path: text,
+    paths: texts,
+    key: text,
+    store,
+    opaqueNames: text,
+    cache,
+    codec,
+    codecs: list,
+    rules: object,
+    detection: object
+  },
   ...{ sourceId: text, allowSourceMismatch: flag, allowShrink: flag, skipUnchanged: flag, lockWaitMs: number },
   ...{ deleteOldSigvaults: flag, maxChain: number, maxRestoreRatio: number, merge: flag, stages, changedBlocks: call },
   ...{ encrypt: cipher, localState: store, signKey: key, verifyKeys: list, retention: object, hooks: object }
@@ -87,7 +100,7 @@ export function checkConfig(value: unknown, file: string): LoadedConfig {
   const { codecs, retention } = config
   check.retention('retention', retention)
   const common = {
-    ...{ store: check.place(config.store), cache: check.place(config.cache), codecs, retention },
+    ...{ ...check.store('', config), cache: check.place(config.cache), codecs, retention },
     hooks: check.hooks('hooks', config.hooks)
   }
   const names = Object.keys(config.sources ?? {})
@@ -136,7 +149,11 @@ class Check {
 
   source(name: string, value: unknown, common: Omit<LoadedConfig, 'file' | 'sources'>): NamedSource {
     const field = `sources.${name}`
-    const { path, paths, hooks, retention, codec, rules, ...rest } = this.object<SourceConfig>(field, value, SOURCE)
+    const { path, paths, hooks, retention, codec, rules, opaqueNames, ...rest } = this.object<SourceConfig>(
+      field,
+      value,
+      SOURCE
+    )
     const { key = name, store, cache, codecs = common.codecs, encrypt, signKey, verifyKeys } = rest
     const localState = this.place(rest.localState)
     this.#try(field, () => checkKey(key))
@@ -153,7 +170,9 @@ class Check {
         localState,
         codec: typeof codec === 'string' ? this.#try(`${field}.codec`, () => parseCodec(codec)) : codec
       },
-      store: this.place(store) ?? common.store,
+      ...(store === undefined && opaqueNames === undefined
+        ? { store: common.store, opaqueNames: common.opaqueNames }
+        : this.store(`${field}.`, { store, opaqueNames })),
       cache: this.place(cache) ?? common.cache,
       codecs: encrypt === undefined ? codecs : withCodec(codecs ?? [], encrypt),
       ...{ encrypt, localState, signKey, verifyKeys },
@@ -207,6 +226,13 @@ class Check {
       }
     }
     return found
+  }
+
+  /** A store, and the file with the secret of its names. */
+  store(field: string, { store, opaqueNames }: Pick<Config, 'store' | 'opaqueNames'>) {
+    if (opaqueNames !== undefined && store === undefined)
+      this.fail(`${field}opaqueNames`, 'is for a store that the config names beside it')
+    return { store: this.place(store), opaqueNames: opaqueNames && this.path(opaqueNames) }
   }
 
   /** A path in the config's directory; what is no path stays as it is. */

@@ -24,6 +24,8 @@ export interface SourceConfig extends Omit<BackupOptions<IncrementalStages>, OfO
   readonly path?: string | undefined
   /** Several of them in one backup, each under its absolute path. */
   readonly paths?: readonly string[] | undefined
+  /** A file with the secret that names in this source's own `store` are encrypted with. */
+  readonly opaqueNames?: string | undefined
   /** A codec, or its name with a level: `zstd:9`, `gzip`, `none`. */
   readonly codec?: Codec | string | undefined
   /** Default: that of the config. */
@@ -36,6 +38,8 @@ export interface SourceConfig extends Omit<BackupOptions<IncrementalStages>, OfO
 export interface Config {
   /** Where backups are stored: a directory relative to the config's own, a URL, or a store. `IBT_STORE` is stronger. */
   readonly store?: Store | string | undefined
+  /** A file with the secret that names in this store are encrypted with, relative to the config's own directory. */
+  readonly opaqueNames?: string | undefined
   /** Local copies of states and signatures; false: none. `IBT_CACHE` is stronger. */
   readonly cache?: Store | string | false | undefined
   /** Ciphers with a key, and codecs of your own, to read backups with. */
@@ -61,6 +65,8 @@ export interface NamedSource {
   readonly root: string
   readonly options: BackupOptions<IncrementalStages>
   readonly store: Store | string | undefined
+  /** The file with the secret of the names in `store`. */
+  readonly opaqueNames: string | undefined
   readonly cache: Store | string | false | undefined
   readonly codecs: readonly Reading[] | undefined
   /** For what is merged, too. */
@@ -74,7 +80,10 @@ export interface NamedSource {
 
 /** A config that was read and checked. */
 export interface LoadedConfig
-  extends Pick<NamedSource, 'store' | 'cache' | 'codecs' | 'encrypt' | 'localState' | 'retention' | 'hooks'> {
+  extends Pick<
+    NamedSource,
+    'store' | 'opaqueNames' | 'cache' | 'codecs' | 'encrypt' | 'localState' | 'retention' | 'hooks'
+  > {
   readonly file: string
   readonly sources: readonly NamedSource[]
 }

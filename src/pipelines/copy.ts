@@ -8,8 +8,8 @@ import { parseAt } from '../places/at.js'
 import { openPlaces } from '../places/places.js'
 import { Chain, listStored, type NeededArtifact } from '../stores/chain.js'
 import type { Store, StoredName } from '../types.js'
+import { checkNames } from './check-names.js'
 import { type CopiedManifest, planManifest } from './copy-manifest.js'
-import { checkKeyCase } from './open-run.js'
 import type { Progress } from './options.js'
 import { checkStored, neededBy, TransferCounter } from './transfer.js'
 
@@ -77,7 +77,7 @@ async function copy(key: string, options: CopyOptions): Promise<CopyReport> {
   const copying = new Copying(chain, store, target, artifacts, options)
   const plan = async () => {
     const there = await listStored(target, undefined, { signal })
-    checkKeyCase(there, key)
+    checkNames(there, key)
     const missing = await copying.plan(there)
     const manifest = await planManifest(key, { store, stored }, { store: target, stored: there }, missing, options)
     return { missing, manifest, report: copying.report(missing, manifest) }

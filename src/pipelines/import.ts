@@ -11,9 +11,9 @@ import { openPlaces } from '../places/places.js'
 import { listStored } from '../stores/chain.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import type { Source, Store, StoreOptions } from '../types.js'
+import { checkNames } from './check-names.js'
 import { Commit } from './import-commit.js'
 import { checkMounted } from './mounted.js'
-import { checkKeyCase } from './open-run.js'
 import type { Progress, RunOptions } from './options.js'
 import { checkSigner } from './signed.js'
 
@@ -101,7 +101,7 @@ class Importing {
     const lock = await acquireLock(store, key, { signal, waitMs: lockWaitMs })
     try {
       const stored = await listStored(store, undefined, { signal })
-      checkKeyCase(stored, key)
+      checkNames(stored, key)
       checkSigner(stored, key, options)
       await store.clean?.(key)
       const staging = new Staging(store, key, stored, { signal })

@@ -1,6 +1,6 @@
 import { checkReadable, defaultCodec, withCodec } from '../codec/index.js'
 import { BackupError } from '../errors.js'
-import { artifactName, parseArtifactName } from '../format/names.js'
+import { artifactName } from '../format/names.js'
 import { openPlaces, type Places, placesInside } from '../places/places.js'
 import { checkLimits, type Level } from '../plan/level.js'
 import { addParents } from '../stages/add-parents.js'
@@ -9,10 +9,11 @@ import { Chain, listStored } from '../stores/chain.js'
 import { isThere } from '../stores/leftovers.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import { nullStore } from '../stores/null-store.js'
-import type { Cipher, Codec, Reading, StageContext, Store, StoredName, StoreOptions } from '../types.js'
+import type { Cipher, Codec, Reading, StageContext, Store, StoreOptions } from '../types.js'
 import { hasChanges, makeReport } from './backup-report.js'
 import { type BackupSettings, chooseDate, makeHeader, nameSource, type Parent } from './backup-run.js'
 import { backupStages, type FixedStages, type IncrementalStages } from './backup-stages.js'
+import { checkNames } from './check-names.js'
 import { checkPlain } from './encrypted.js'
 import { checkMounted } from './mounted.js'
 import { findParent, type RunKind } from './newest.js'
@@ -101,7 +102,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   const { root, readRoot, key, kind, codec, codecs, cipher, places, lock } = beginning
   const { signal, dryRun = false } = options
   const stored = await listStored(places.cached, undefined, { signal })
-  checkKeyCase(stored, key)
+  checkNames(stored, key)
   const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
   if (cipher === undefined) checkPlain(chain)
   checkSigner(stored, key, options)
@@ -159,16 +160,6 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     },
     close,
     [Symbol.asyncDispose]: close
-  }
-}
-
-/** Two keys that a file system or a person could take for one are refused. @throws BackupError IBT_NAME_INVALID */
-export function checkKeyCase(stored: readonly StoredName[], key: string): void {
-  for (const { name } of stored) {
-    const other = parseArtifactName(name)?.key
-    if (other === undefined || other === key || other.toLowerCase() !== key.toLowerCase()) continue
-    const message = `The store has backups under ${other}, which differs from ${key} only in case`
-    throw new BackupError('IBT_NAME_INVALID', message, { path: key })
   }
 }
 

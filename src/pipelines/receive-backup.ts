@@ -17,12 +17,12 @@ import { Chain, listStored } from '../stores/chain.js'
 import { acquireLock, type Lock, releaseLock } from '../stores/lock.js'
 import { type Chunk, type Counted, isChunk, type Sealed, type SealedArtifact, type Totals } from '../types.js'
 import { chooseDate, lostSigvaults } from './backup-run.js'
+import { checkNames } from './check-names.js'
 import { checkSent } from './check-sent.js'
 import { passAll } from './choose-stages.js'
 import { checkPlain } from './encrypted.js'
 import { checkMounted } from './mounted.js'
 import { findParent, type Newest } from './newest.js'
-import { checkKeyCase } from './open-run.js'
 import type { RunOptions } from './options.js'
 import { rebuildLocalState } from './rebuild-local.js'
 import { reseal } from './reseal.js'
@@ -136,7 +136,7 @@ class Receiver {
     const codecs = withCodec(options.codecs ?? [], cipher)
     const { signal } = line
     const stored = await listStored(places.cached, undefined, { signal })
-    checkKeyCase(stored, key)
+    checkNames(stored, key)
     const chain = await Chain.open(places.cached, key, { signal, codecs, stored })
     if (cipher === undefined) checkPlain(chain)
     else await rebuildLocalState(chain, places, cipher, { signal, onError })

@@ -3,6 +3,9 @@ import { isProofsName, parseArtifactName, parseRemovedName } from '../format/nam
 import { parseVolumeName } from '../format/volume-names.js'
 import type { ByteRange } from '../types.js'
 
+/** What `validateStore` stores begins with it. */
+export const TRIED = 'ibt-validate-'
+
 /** What the id of a store begins with that has none of its own: another at every run. */
 export const UNNAMED = 'unnamed-'
 /** The last time that a calendar has, in ms since 1970. */
@@ -66,6 +69,7 @@ export function compareStoredNames(a: string, b: string): number {
  */
 export function isNameOf(name: string, key: string): boolean {
   if (isProofsName(name, key)) return true
+  if (key.startsWith(TRIED) && name.startsWith(`${key}.`)) return true
   return (parseArtifactName(name) ?? parseRemovedName(name) ?? parseVolumeName(name))?.key === key
 }
 

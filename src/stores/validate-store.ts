@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { stat } from 'node:fs/promises'
 import { BackupError, isBackupError } from '../errors.js'
 import { onAbort } from '../flow/on-abort.js'
+import { printPath } from '../path.js'
 import type { Store, StoredName } from '../types.js'
 import { CHECKS, endsWithin, MANY_CHECKS } from './conformance.js'
 import { toBytes } from './hand-source.js'
 import { readingChecks } from './reading-checks.js'
-import { isStoredName } from './stored-name.js'
+import { isStoredName, TRIED } from './stored-name.js'
+import { clearLeftovers, encodeProbe } from './validate-leftovers.js'
 
 const TIMEOUT_MS = 120_000
 
@@ -42,24 +45,31 @@ export interface ValidateReport {
 
 /**
  * Tries what `docs/stores.md` promises of a store, under names that begin with `ibt-validate-` and that are deleted again;
- * nothing else in the store is touched. Of a store that refuses to write with IBT_NOT_ALLOWED, only reading is tried, of what
+ * nothing else in the store is touched. What a trial has left that was killed is deleted by the next one. Of a store that refuses to write with IBT_NOT_ALLOWED, only reading is tried, of what
  * is there. That a name can be retained is not tried: it would stay.
  * Memory: a few MB.
  *
- * @throws the signal's reason
+ * @throws BackupError IBT_STORE_FAILED if the directory of the store is not there: it is not made; the signal's reason
  */
 export async function validateStore(store: Store, options: ValidateOptions = {}): Promise<ValidateReport> {
   const { many = false, timeoutMs = TIMEOUT_MS, onPromise, signal } = options
   signal?.throwIfAborted()
+  for (const place of store.places ?? []) await checkThere(place)
+  await clearLeftovers(store, { signal })
   const trial = new Trial(store, timeoutMs, signal)
   const isReadOnly = await trial.isReadOnly()
   const checks = Object.entries(isReadOnly ? readingChecks(store) : many ? { ...CHECKS, ...MANY_CHECKS } : CHECKS)
   const promises: TriedPromise[] = []
-  for (const [title, check] of checks) {
-    const promise = await trial.try(title, check)
-    signal?.throwIfAborted()
-    promises.push(promise)
-    onPromise?.(promise)
+  try {
+    if (!isReadOnly) await trial.begin()
+    for (const [title, check] of checks) {
+      const promise = await trial.try(title, check)
+      signal?.throwIfAborted()
+      promises.push(promise)
+      onPromise?.(promise)
+    }
+  } finally {
+    await trial.end()
   }
   return { store: store.id, isReadOnly, promises, leftNames: trial.leftNames }
 }
@@ -67,7 +77,8 @@ export async function validateStore(store: Store, options: ValidateOptions = {})
 /** One after the other, each promise is tried in a part of the store that is empty. */
 class Trial {
   readonly leftNames: string[] = []
-  readonly #prefix = `ibt-validate-${randomBytes(4).toString('hex')}.`
+  readonly #prefix = `${TRIED}${randomBytes(4).toString('hex')}.`
+  #hasBegun = false
   #parts = 0
 
   constructor(
@@ -78,7 +89,7 @@ class Trial {
 
   /** @throws what a put throws that is not refused for good, and what a delete throws: more names would be left */
   async isReadOnly(): Promise<boolean> {
-    const name = `${this.#prefix}probe`
+    const name = this.#probe
     try {
       await this.store.put(name, [toBytes('probe')], { signal: this.signal })
     } catch (error) {
@@ -87,6 +98,20 @@ class Trial {
     }
     await this.store.delete(name)
     return false
+  }
+
+  get #probe(): string {
+    return `${this.#prefix}probe`
+  }
+
+  /** Says who tries the store, for a later trial, should this one be killed. */
+  async begin(): Promise<void> {
+    this.#hasBegun = true
+    await this.store.put(this.#probe, [await encodeProbe()], { signal: this.signal })
+  }
+
+  async end(): Promise<void> {
+    if (this.#hasBegun) await this.store.delete(this.#probe).catch(() => this.leftNames.push(this.#probe))
   }
 
   async try(title: string, check: (store: Store) => Promise<void>): Promise<TriedPromise> {
@@ -193,6 +218,16 @@ class Part {
   #renamed(error: unknown, name: string): unknown {
     if (!isBackupError(error) || error.path !== this.#own(name)) return error
     return new BackupError(error.code, error.message, { path: name, cause: error.cause })
+  }
+}
+
+/** @throws BackupError IBT_STORE_FAILED */
+async function checkThere(place: string): Promise<void> {
+  try {
+    await stat(place)
+  } catch (cause) {
+    const message = `There is no directory ${printPath(place)} to try: make it first, or correct its name`
+    throw new BackupError('IBT_STORE_FAILED', message, { path: place, cause })
   }
 }
 

@@ -98,6 +98,7 @@ test('every line that a command writes is one of the schema', oracle('openssl'),
   run('send', ['src', '--key', 'sent', '--to-command', `'${process.execPath}' '${BIN}' receive --key sent`])
   run('receive', ['--key', 'sent'], { status: 1 })
   run('serve', ['--tls-cert', 'none'], { status: 2 })
+  mkdirSync(desk.at('validated'))
   run('validate-store', ['validated'])
   run('thaw', ['src'])
   run('merge', ['src'])

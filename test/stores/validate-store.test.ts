@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fullBackup } from '../../src/index.js'
@@ -161,5 +161,28 @@ test('ibt validate-store prints a line for each promise, and exits with 1 where 
   assert.equal(lines.at(-1).promises.length, lines.length - 1)
   writeFileSync(desk.at('file'), '')
   assert.equal(desk.ibt('validate-store', 'file').status, 1)
+  const missing = desk.ibt('validate-store', 'nowhere/store')
+  assert.equal(missing.status, 1)
+  assert.match(missing.stderr, /There is no directory .*nowhere\/store/)
+  assert.equal(existsSync(desk.at('nowhere')), false)
+  assert.deepEqual(readdirSync(desk.at('there')), [])
+})
+
+test('what a killed trial has left is deleted by the next one, and that of one under way is not', async t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('there'))
+  const killed = desk.start(['validate-store', 'there', '--many', '--json'])
+  const isInTheMiddle = () => readdirSync(desk.at('there')).filter(name => name.includes('name-')).length > 20
+  await killed.until(isInTheMiddle)
+  killed.child.kill('SIGSTOP')
+  const under = readdirSync(desk.at('there'))
+  await validateStore(directoryStore(desk.at('there')))
+  assert.deepEqual(readdirSync(desk.at('there')), under)
+  killed.child.kill('SIGKILL')
+  await killed.ended
+  // As a put leaves it that was cut off.
+  const [name] = under.filter(name => name.includes('name-') && !name.startsWith('.'))
+  writeFileSync(desk.at('there', `.${name}.0123456789abcdef.tmp`), 'left')
+  await validateStore(directoryStore(desk.at('there')))
   assert.deepEqual(readdirSync(desk.at('there')), [])
 })

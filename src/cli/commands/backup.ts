@@ -4,6 +4,7 @@ import type { IncrementalStages } from '../../pipelines/backup-stages.js'
 import { TAR_SOURCE_ID } from '../../pipelines/import-tar.js'
 import type { BackupOptions, BackupReport } from '../../pipelines/options.js'
 import { type StreamBackupOptions, streamBackup } from '../../pipelines/stream-backup.js'
+import { temporaryStorePath } from '../../places/places.js'
 import { countBytes } from '../count-ahead.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
@@ -13,7 +14,6 @@ import { type BackupValues, limited, toBackupOptions } from '../options.js'
 import { describeFullReason, largestLines, mapLines } from '../reasons.js'
 import { Reporter } from '../reporter.js'
 import { senderOf } from '../sender.js'
-import { chooseStore } from '../store.js'
 import { tarFailed, tarReporter } from '../tar-output.js'
 import { closeStdin, isTarSource, tarOnStdin } from '../tar-source.js'
 
@@ -41,7 +41,7 @@ async function backUpPath(level: Level, source: string, values: BackupValues, si
   const reporter = reporterOf(level, values)
   const isTar = isTarSource(source, values)
   const options = toBackupOptions(values, signal, { isSent: level === 'send' })
-  if (values.temporary) reporter.warn(`Backups are stored in ${chooseStore(values)}, which a restart may empty`)
+  if (values.temporary) reporter.warn(`Backups are stored in ${temporaryStorePath()}, which a restart may empty`)
   const rules = { ...options.rules, files: filesOf(values) }
   const { sourceId = TAR_SOURCE_ID } = values
   const tar = isTar ? { sourceId, stages: { walk: tarOnStdin(values) } } : {}

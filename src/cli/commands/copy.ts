@@ -5,10 +5,12 @@ import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { toMs } from '../keep.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
+import { hasSecretNames, withOpaqueNames } from '../store.js'
 
 /** Options of `ibt copy`. */
 export interface CopyValues extends CommonValues {
   readonly to: string
+  readonly toOpaqueNames?: string
   readonly at?: readonly string[]
   readonly checksum?: boolean
   readonly dryRun?: boolean
@@ -18,11 +20,16 @@ export interface CopyValues extends CommonValues {
 /** `ibt copy`. */
 export async function runCopy(key: string, values: CopyValues, signal: AbortSignal): Promise<number> {
   const reporter = new Reporter(values)
-  const { at, checksum, dryRun, lockWait } = values
+  const { at, checksum, dryRun, lockWait, toOpaqueNames } = values
+  const named = checkText('the other store', values.to)
+  const to = toOpaqueNames === undefined ? named : withOpaqueNames(named, toOpaqueNames)
+  const places = toPlaceOptions(values, signal)
+  if (hasSecretNames(values) && toOpaqueNames === undefined)
+    reporter.warn('The copies have plain names: --to-opaque-names FILE encrypts them')
   try {
     const report = await copyBackups(key, {
-      ...toPlaceOptions(values, signal),
-      ...{ to: checkText('the other store', values.to), at, checksum, dryRun, lockWaitMs: toMs(lockWait) },
+      ...places,
+      ...{ to, at, checksum, dryRun, lockWaitMs: toMs(lockWait) },
       ...{ onProgress: reporter.onProgress, onError: reporter.onError }
     })
     const { dates, artifacts, sizeBytes, skippedArtifacts, isSigned } = report

@@ -146,11 +146,15 @@ class Completion {
 
   /** Where backups are, by what was typed, the environment and the config. */
   async #places(key?: string): Promise<PlaceOptions> {
-    const { store, cache } = this.#typed.values
+    const { store, cache, opaqueNames } = this.#typed.values
     // What cannot be loaded is said by the command itself.
     if (store === undefined && !process.env.IBT_STORE) await this.#load().catch(() => {})
     const configured = this.#loaded?.sources.find(source => source.key === key) ?? this.#loaded
-    const chosen = chooseStore({ ...(store !== undefined && { store }), ...(configured && { configured }) })
+    const chosen = chooseStore({
+      ...(store !== undefined && { store }),
+      ...(opaqueNames !== undefined && { opaqueNames }),
+      ...(configured && { configured })
+    })
     const codecs = configured?.codecs
     return {
       store: chosen,

@@ -205,7 +205,10 @@ test('opaque names show neither keys nor kinds nor dates, and are nothing withou
   assert.ok((await names(options.store)).includes(files[0]!.name))
   await restoreBackup('secret-key', join(base, 'out'), options)
   assert.deepEqual((await verifyBackup('secret-key', { ...options, readData: true })).problems, [])
-  assert.deepEqual(await names(opaqueNames(inner, 'another secret of bytes')), [])
+  const other = 'another secret of bytes'
+  assert.deepEqual(await names(opaqueNames(inner, other, { shared: true })), [])
+  await assert.rejects(names(opaqueNames(inner, other)), { code: 'IBT_OPAQUE_NAMES', message: /another secret/ })
+  await assert.rejects(fullBackup(path, { ...options, store: inner }), { code: 'IBT_OPAQUE_NAMES' })
   await inner.put('readme.txt', [])
   for (const letters of ['', 'a', 'ab']) {
     const before = await names(inner)
