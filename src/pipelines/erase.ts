@@ -107,7 +107,7 @@ async function erase(key: string, patterns: readonly string[], options: EraseOpt
 async function makePlan({ store, cached }: Places, key: string, matches: Matches, options: EraseOptions) {
   const { signal } = options
   const codecs = readingsOf(options)
-  const stored = await listCertain(store, key, { signal })
+  const stored = await listCertain(store, key, { signal, withRetention: true })
   const chain = await Chain.open(cached, key, { signal, codecs, stored })
   const view = withRemoved(cached, stored, chain.removed)
   const whole = await Chain.open(view.store, key, { signal, codecs, stored: view.stored })

@@ -138,7 +138,7 @@ async function makePlan(
   options: PruneOptions
 ): Promise<Planned> {
   const { signal, codecs, keepSigvaults, allowMissing } = options
-  const stored = await listCertain(store, key, { signal })
+  const stored = await listCertain(store, key, { signal, withRetention: true })
   const chain = await Chain.open(store, key, { signal, codecs, stored })
   const states = statesByDate(chain)
   const kept = withLocked(keptBackups(chain.backups, rules, options), states)

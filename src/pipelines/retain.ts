@@ -7,7 +7,7 @@ import { openPlaces } from '../places/places.js'
 import { aboutMs, parseDuration } from '../retention/duration.js'
 import { keptBackups } from '../retention/evaluate.js'
 import { hasRules, type KeepOptions, parseRules } from '../retention/rules.js'
-import { askedFor, Chain } from '../stores/chain.js'
+import { askedFor, Chain, listStored } from '../stores/chain.js'
 import type { StoredName } from '../types.js'
 
 /** Options of `retainBackups`. */
@@ -47,7 +47,8 @@ export async function retainBackups(key: string, options: RetainOptions): Promis
   const { store } = places
   if (store.retain === undefined) throw new TypeError(`The store ${store.id} cannot lock artifacts: it has no 'retain'`)
   const plan = async () => {
-    const chain = await Chain.open(store, key, { signal, codecs })
+    const stored = await listStored(store, `${key}.`, { signal, withRetention: true })
+    const chain = await Chain.open(store, key, { signal, codecs, stored })
     const dates = await chooseDates(chain, options)
     const artifacts = await findArtifacts(chain, dates)
     return { key, untilMs, dates, artifacts, sizeBytes: artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }

@@ -18,6 +18,7 @@ import type {
   BatchSource,
   Codec,
   Kind,
+  ListOptions,
   MergedEntry,
   OpenArchive,
   Reading,
@@ -360,7 +361,7 @@ function isLater(a: StoredArtifact, b: StoredArtifact): boolean {
 }
 
 /** The names of a store that begin with a prefix. Memory: all of them. @throws what the store throws */
-export async function listStored(store: Store, prefix?: string, options: StoreOptions = {}): Promise<StoredName[]> {
+export async function listStored(store: Store, prefix?: string, options: ListOptions = {}): Promise<StoredName[]> {
   const stored: StoredName[] = []
   for await (const found of abortable(store.list(prefix, options), options.signal)) stored.push(found)
   return stored

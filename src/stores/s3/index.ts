@@ -44,7 +44,10 @@ export function s3Store(options: S3StoreOptions): Store {
     },
 
     get: (name, range, { signal }) => readObject(connection, name, range, signal),
-    list: (prefix, { signal }) => listObjects(connection, prefix, signal),
+    async list(prefix, { signal, withRetention = false }) {
+      const listed = await listObjects(connection, prefix, signal)
+      return withRetention && retention ? retention.of(listed, signal) : listed
+    },
 
     async delete(name, { signal }) {
       await checkRetained(name, signal)

@@ -1,6 +1,10 @@
+import { parseArtifactName, parseRemovedName } from '../../format/names.js'
+import type { StoredName } from '../../types.js'
 import { notFound, retained } from '../stored-name.js'
 import type { Connection } from './connection.js'
 import { headIfThere } from './head.js'
+
+const REQUESTS_AT_ONCE = 16
 
 /**
  * Object Lock. In a bucket with it every object has versions: a delete hides the object behind a marker, and a put behind
@@ -16,6 +20,21 @@ export class Retention {
   async check(name: string, signal: AbortSignal | undefined): Promise<void> {
     const untilMs = (await this.#until(name, signal)) ?? 0
     if (untilMs > Date.now()) throw retained(name, untilMs)
+  }
+
+  /** The artifacts with the times that they are locked until: a request for each, several at a time. */
+  async *of(
+    listed: readonly StoredName[],
+    signal: AbortSignal | undefined
+  ): AsyncGenerator<StoredName, void, undefined> {
+    for (let at = 0; at < listed.length; at += REQUESTS_AT_ONCE) {
+      const group = listed.slice(at, at + REQUESTS_AT_ONCE)
+      const untils = await Promise.all(group.map(({ name }) => (isArtifact(name) ? this.#until(name, signal) : 0)))
+      for (const [i, stored] of group.entries()) {
+        const retainedUntilMs = untils[i]
+        if (retainedUntilMs !== undefined) yield { ...stored, ...(retainedUntilMs > 0 && { retainedUntilMs }) }
+      }
+    }
   }
 
   /** @throws BackupError IBT_NOT_FOUND */
@@ -37,4 +56,8 @@ export class Retention {
     if (found.ObjectLockLegalHoldStatus === 'ON') return Infinity
     return found.ObjectLockRetainUntilDate?.getTime() ?? 0
   }
+}
+
+function isArtifact(name: string): boolean {
+  return (parseArtifactName(name) ?? parseRemovedName(name)) !== undefined
 }

@@ -161,3 +161,38 @@ test('the command line says what is wrong with a bucket, and no secret', async t
   assert.match(refused.stderr, /does not accept the AWS credentials \(SignatureDoesNotMatch\)/)
   assert.doesNotMatch(refused.stdout + refused.stderr, /another-secret/)
 })
+
+test('ibt lock and extend set Object Lock for what a restore needs; prune keeps it, erase changes nothing', async t => {
+  const { desk, bucket } = await s3Desk(t, '&objectLock=COMPLIANCE')
+  mkdirSync(desk.at('src'))
+  writeFileSync(desk.at('src/file'), 'one')
+  await succeeds(desk, 'full', 'src')
+  const nothing = await ibt(desk, 'extend', 'src', '--until', '30d')
+  assert.equal(nothing.status, 1)
+  assert.match(nothing.stderr, /No backup of src is locked/)
+  await succeeds(desk, 'lock', 'src', '--until', '2098-01-01')
+  writeFileSync(desk.at('src/other'), 'two')
+  await succeeds(desk, 'incremental', 'src')
+  const untils = () => {
+    const objects = [...place.proxy.features.objects].filter(([path]) => path.startsWith(`/${bucket}/`))
+    return objects.map(([path, { retainUntil }]) => [path.split('.')[1], retainUntil?.slice(0, 4)]).sort()
+  }
+  const locked = (year: string) => [
+    ['created', undefined],
+    ['full', year],
+    ['state', undefined],
+    ['state', year]
+  ]
+  assert.deepEqual(untils(), locked('2098'))
+  const extended = await succeeds(desk, 'extend', 'src', '--until', '2099-01-01', '--json')
+  assert.equal(JSON.parse(extended.trim().split('\n').at(-1)!).dates.length, 1)
+  assert.deepEqual(untils(), locked('2099'))
+  // The plan says so, and nothing is tried in vain.
+  const pruned = await succeeds(desk, 'prune', 'src', '--keep-last', '1', '--grace', '0')
+  assert.match(pruned, /2 kept, 0 removed/)
+  assert.match(pruned, /full .* keep .*locked until 2099/)
+  const erased = await ibt(desk, 'erase', 'src', 'file')
+  assert.equal(erased.status, 5)
+  assert.match(erased.stderr, /IBT_RETAINED/)
+  assert.deepEqual(untils(), locked('2099'))
+})
