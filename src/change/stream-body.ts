@@ -15,6 +15,8 @@ import { type Policy, sigvaultBlockLen } from './policy.js'
 export interface SignContext extends DecideContext {
   /** Where memory to read into comes from. */
   readonly pool: Pool
+  /** Hears of bytes that were read. */
+  readonly onRead?: ((path: string, bytes: number) => void) | undefined
 }
 
 /** A content on its way, and what is known of it beside its bytes. */

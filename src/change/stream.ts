@@ -10,7 +10,7 @@ import { printPath } from '../path.js'
 import { closeFile, DiskContent, isNotFound, isNow, noFile, readChunk, readFailed } from '../source/disk.js'
 import { readAhead, readsOf, readsToEnd } from '../source/read-ahead.js'
 import { SecondLook } from '../source/second-look.js'
-import type { Change, Entry, Extent, Look, ReadRange, Signed } from '../types.js'
+import type { Change, Entry, Extent, Look, ReadRange, Signed, Source } from '../types.js'
 import { asChange, basesOf, decideBody, loadBasis, whyNoBasis, withStat } from './decide-body.js'
 import { MappedBody } from './mapped-body.js'
 import { whyNoDelta } from './policy.js'
@@ -186,6 +186,18 @@ async function withBody(item: Signed, input: Input, context: SignContext): Promi
   }
   const isOther = from?.entry !== item.previous
   const reason = from === undefined || isOther || basis !== undefined ? undefined : (refused ?? whyNoBasis(from))
-  const body = new StreamBody(item, { ...input, reason }, basis, context)
+  const chunks = counted(item.path, input.chunks, context)
+  const body = new StreamBody(item, { ...input, chunks, reason }, basis, context)
   return { ...item, origin: basis !== undefined && isOther ? from?.entry : undefined, body }
+}
+
+/** Says how many bytes have been read as they go on. */
+function counted(path: string, chunks: Source<Uint8Array>, { onRead }: SignContext): Source<Uint8Array> {
+  if (onRead === undefined) return chunks
+  return (async function* () {
+    for await (const chunk of chunks) {
+      onRead(path, chunk.length)
+      yield chunk
+    }
+  })()
 }

@@ -72,7 +72,7 @@ function splitOptions(rest: readonly unknown[]): { steps: readonly unknown[]; op
   return { steps: rest.slice(0, -1), options: options ?? {} }
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof PipeOptions>(['signal', 'origins'])
+const OPTIONS: ReadonlySet<string> = new Set<keyof PipeOptions>(['signal', 'origins', 'onRead'])
 
 function isOptions(value: unknown): value is PipeOptions | undefined {
   if (value === undefined) return true

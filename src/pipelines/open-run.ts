@@ -151,7 +151,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     stages: backupStages(settings, parent),
     addParents: addParents({ onMade: watcher.make }),
     watch: watcher.stage,
-    context: { signal, origins: parent?.origins },
+    context: { signal, origins: parent?.origins, ...(options.onProgress && { onRead: watcher.read }) },
     async report(published) {
       const report = makeReport(settings, newest, published, watcher)
       const isStored = published.isCommitted && !dryRun

@@ -13,7 +13,7 @@ export interface Progress {
   readonly path: string
   readonly entries: number
   readonly files: number
-  /** Bytes of the contents of the files that have passed. */
+  /** Bytes of the contents of the files that have passed, and what has been read of a long one. */
   readonly sizeBytes: number
   /** Bytes written, before compression. */
   readonly storedBytes: number
@@ -66,7 +66,7 @@ export interface RunOptions extends PlaceOptions, LevelLimits {
   /** After a full, delete the sigvaults of older chains in the store: no delta will ever need them. */
   readonly deleteOldSigvaults?: boolean | undefined
   /**
-   * Called as entries pass, after one or several of them. The counts are those of everything so far, whichever stages are
+   * Called as entries pass, after one or several of them, and as a long content is read. The counts are those of everything so far, whichever stages are
    * replaced: after the last entry, those of the report.
    */
   readonly onProgress?: ((progress: Progress) => void) | undefined

@@ -30,6 +30,8 @@ export class Watcher {
   #files = 0
   #sizeBytes = 0
   #storedBytes = 0
+  /** A long content that is being read: its entry has not passed. */
+  #reading: { readonly path: string; bytes: number } | undefined
 
   constructor(
     readonly options: Pick<RunOptions, 'onProgress' | 'onError' | 'detection' | 'rules' | 'changedBlocks'>,
@@ -75,6 +77,7 @@ export class Watcher {
     const { onError } = this.options
     this.#count(item)
     if (item.map !== undefined) this.#countMap(item.path, item.map)
+    if (item.path === this.#reading?.path) this.#reading = undefined
     if (item.error !== undefined) onError?.(item.error)
     if (item.state?.dirty) onError?.(changedWhileRead(item.path))
     if (item.state?.expectedSha256 !== undefined) this.#suspect(item)
@@ -107,10 +110,17 @@ export class Watcher {
       path,
       entries: this.#entries,
       files: this.#files,
-      sizeBytes: this.#sizeBytes,
+      sizeBytes: this.#sizeBytes + (this.#reading?.bytes ?? 0),
       storedBytes: this.#storedBytes,
       ...(this.total && { total: this.total })
     })
+  }
+
+  /** Some bytes of a long content were read. */
+  readonly read = (path: string, bytes: number): void => {
+    if (this.#reading?.path === path) this.#reading.bytes += bytes
+    else this.#reading = { path, bytes }
+    this.#report(path)
   }
 
   readonly make = (): void => {

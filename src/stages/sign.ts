@@ -49,8 +49,8 @@ export function sign(options: SignOptions = {}): Stage<Entry, Signed> {
   const policy = checkPolicy({ ...options, blockLenMax: options.blockLenMax ?? (maps && TRACKED_BLOCK_LEN_MAX) })
   const { inFlightBytes = IN_FLIGHT_BYTES } = options
   if (!(inFlightBytes > 0)) throw new RangeError('sign: inFlightBytes is positive')
-  return batchStage<Entry, Signed>(async function* signStage(source, { signal, origins }) {
-    const context = { policy, pool: new Pool(allocateBytes), maps, origins: options.origins ?? origins, signal }
+  return batchStage<Entry, Signed>(async function* signStage(source, { signal, origins, onRead }) {
+    const context = { policy, pool: new Pool(allocateBytes), maps, origins: options.origins ?? origins, onRead, signal }
     yield* readContents(source, new SignReading(context), inFlightBytes, context)
   })
 }

@@ -7,6 +7,8 @@ export interface StageContext {
   readonly signal?: AbortSignal | undefined
   /** Finds contents of the previous state, for a `sign` that was not given any itself. */
   readonly origins?: Origins | undefined
+  /** Hears how many bytes of a long content `sign` has read, long before its entry passes. */
+  readonly onRead?: ((path: string, bytes: number) => void) | undefined
 }
 
 /** Turns the items it knows into others and passes every other item on, in order. Pulls nothing until it is pulled. */

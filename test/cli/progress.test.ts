@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { countBytes } from '../../src/cli/count-ahead.js'
+import { none } from '../../src/codec/index.js'
 import { fullBackup, incrementalBackup, type Progress } from '../../src/index.js'
+import type { Codec } from '../../src/types.js'
 import { BIN, Desk } from '../helpers/desk.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
@@ -69,3 +72,39 @@ test(
     assert.ok(drawn('ibt restore src - > tar').includes('\x1b[K'))
   }
 )
+
+test('a large file moves the progress as it is read, never back, however slow the codec', async t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src'))
+  const bytes = createRandom(7).bytes(24 << 20)
+  writeFileSync(desk.at('src/large'), bytes)
+  writeFileSync(desk.at('src/small'), 'small')
+  const options = { store: desk.at('store'), cache: false as const }
+  const run = async (backup: typeof fullBackup, codec: Codec | undefined) => {
+    const seen: number[] = []
+    const onProgress = ({ sizeBytes }: Progress) => seen.push(sizeBytes)
+    const { totals } = await backup(desk.at('src'), { ...options, codec, onProgress })
+    assert.equal(seen.at(-1), totals.sizeBytes)
+    assert.deepEqual(
+      seen,
+      [...seen].sort((a, b) => a - b)
+    )
+    return seen
+  }
+  // One frame at a time: what has been read is not far ahead of what has left the encoder.
+  let frames = 0
+  const slow: Codec = {
+    ...none(),
+    async encode(frame) {
+      await setTimeout(20)
+      frames++
+      return frame
+    }
+  }
+  const seen = await run(fullBackup, slow)
+  assert.ok(frames >= 24 && seen.length > 12, `${seen.length} reports, ${frames} frames`)
+  bytes.fill(1, 20 << 20, (20 << 20) + 10)
+  writeFileSync(desk.at('src/large'), bytes)
+  // Nothing of it is stored for long, but it is read.
+  assert.ok((await run(incrementalBackup, undefined)).filter(sizeBytes => sizeBytes < bytes.length).length > 8)
+})
