@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { type RunTrace, runChannel } from '../flow/tracing.js'
+import { type Operation, type RunTrace, runChannel } from '../flow/tracing.js'
 
 /** What each metric says. All are gauges with the labels `operation` and `key`. */
 const HELP = {
@@ -37,7 +37,10 @@ export class Metrics {
     this.#runs.push({ trace: trace as RunTrace, ms: Date.now() - this.#startedMs })
   }
 
-  constructor(readonly path: string) {
+  constructor(
+    readonly path: string,
+    readonly operation: Operation
+  ) {
     runChannel.asyncEnd.subscribe(this.#listener)
   }
 
@@ -49,6 +52,7 @@ export class Metrics {
   /** @throws what the file system throws */
   async write(exitCode: number): Promise<void> {
     runChannel.asyncEnd.unsubscribe(this.#listener)
+    this.#addUnstarted()
     if (this.#runs.length === 0) return
     const lines = new Map<string, string>()
     for (const line of (await readFile(this.path, 'utf8').catch(() => '')).split('\n')) {
@@ -65,6 +69,14 @@ export class Metrics {
       for (const [metric, value] of samplesOf(trace, ms, code)) lines.set(metric + labels, String(value))
     }
     await replaceFile(this.path, render(lines))
+  }
+
+  /** What ended before it began: a hook in front of it has failed, or its options were wrong. */
+  #addUnstarted(): void {
+    const ran = new Set(this.#runs.map(({ trace }) => keyOf(trace)))
+    for (const key of this.#codes.keys()) {
+      if (!ran.has(key)) this.#runs.push({ trace: { operation: this.operation, key }, ms: 0 })
+    }
   }
 }
 

@@ -12,6 +12,7 @@ import { rateLimited } from '../stores/decorators/rate-limited.js'
 import type { Cipher, Codec, Reading, Sink } from '../types.js'
 import { checkText } from './arguments.js'
 import type { ConfigValues } from './config.js'
+import type { EndValues } from './each-source.js'
 import { UsageError } from './exit.js'
 import { parseSize } from './format.js'
 import { addEncryptOptions, addKeyOptions, type KeyValues, toKeys } from './keys.js'
@@ -42,7 +43,7 @@ export interface SourceValues extends CommonValues {
 }
 
 /** What a command that makes a backup takes. */
-export interface BackupValues extends SourceValues, NamesValues {
+export interface BackupValues extends SourceValues, NamesValues, EndValues {
   readonly key?: string
   readonly filesFrom?: string
   readonly null?: boolean

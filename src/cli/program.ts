@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { BackupError, isBackupError } from '../errors.js'
+import type { Operation } from '../flow/tracing.js'
 import { toolVersion } from '../pipelines/tool-version.js'
 import { applyConfig } from './config.js'
 import type { EndValues } from './each-source.js'
@@ -54,7 +55,7 @@ async function measured(program: Command, signal: AbortSignal, run: () => Promis
   program.hook('preAction', async (_, command) => {
     const { metrics: path } = command.opts()
     if (path === undefined) return
-    const made = new (await import('./metrics.js')).Metrics(path)
+    const made = new (await import('./metrics.js')).Metrics(path, command.name() as Operation)
     const onEnd: EndValues['onEnd'] = ({ key, exitCode }) => made.ended(key, exitCode)
     command.setOptionValueWithSource('onEnd', onEnd, 'implied')
     metrics = made
@@ -144,7 +145,7 @@ export function buildProgram(signal: AbortSignal, answer: Answer): Command {
 const SIGNING = new Set('full incremental backup merge prune undelete import receive copy erase sign'.split(' '))
 
 const MEASURED = new Set(
-  'full incremental backup restore verify drill merge prune clean import export send receive'.split(' ')
+  'full incremental backup restore verify drill merge prune clean erase copy import export send receive'.split(' ')
 )
 
 const BACKUPS = [

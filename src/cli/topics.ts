@@ -156,7 +156,8 @@ textfile collector. Each line has the labels operation and key:
 
 A run replaces the lines of its own operation and key and leaves the others, so
 that commands that run one after the other can share a file. A run that fails
-leaves the time of the last success: alert on its age. A file that cannot be
+leaves the time of the last success, also if a hook in front of it has failed:
+alert on its age. A file that cannot be
 written is reported and does not change the exit code.`
   },
   signing: {

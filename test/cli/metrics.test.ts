@@ -68,6 +68,26 @@ test('--metrics of several sources has the outcome of each', t => {
   assert.equal(pruned.get('ibt_run_exit_code{operation="prune",key="gone"}'), 0)
 })
 
+test('a source whose hook in front fails has the metrics of a run that failed, and so have all if that of the run fails', t => {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('a'))
+  mkdirSync(desk.at('b'))
+  const config = (hooks: object, ofB: object) => {
+    const sources = { a: { path: './a' }, b: { path: './b', hooks: ofB } }
+    writeFileSync(desk.at('ibt.config.json'), JSON.stringify({ sources, hooks }))
+  }
+  const codes = () => ['a', 'b'].map(key => samples(desk).get(`ibt_run_exit_code{operation="backup",key="${key}"}`))
+  const backup = () => desk.ibt('backup', '--metrics', 'ibt.prom').status
+  config({}, {})
+  assert.deepEqual([backup(), codes()], [0, [0, 0]])
+  const success = samples(desk).get('ibt_run_success_time_seconds{operation="backup",key="b"}')
+  config({}, { before: ['false'] })
+  assert.deepEqual([backup(), codes()], [1, [0, 1]])
+  assert.equal(samples(desk).get('ibt_run_success_time_seconds{operation="backup",key="b"}'), success)
+  config({ before: ['false'] }, {})
+  assert.deepEqual([backup(), codes()], [1, [1, 1]])
+})
+
 const PARSE = `
 import sys
 from prometheus_client.parser import text_string_to_metric_families
@@ -85,11 +105,26 @@ test('Prometheus reads the metrics', { skip }, t => {
   mkdirSync(desk.at('src'))
   desk.ibt('backup', 'src', '--key', 'a.b', '--metrics', desk.at('ibt.prom'))
   desk.ibt('backup', 'src', '--key', 'c', '--metrics', desk.at('ibt.prom'))
+  writeFileSync(desk.at('src/file'), 'content')
+  const changes = [
+    ['backup', 'src', '--key', 'c'],
+    ['copy', 'c', '--to', 'other'],
+    ['merge', 'c'],
+    ['drill', 'c'],
+    ['erase', 'c', 'file'],
+    ['prune', 'c', '--keep-last', '1']
+  ]
+  for (const command of changes) {
+    const { status, stderr } = desk.ibt(...command, '--metrics', desk.at('ibt.prom'))
+    assert.equal(status, 0, stderr)
+  }
   const input = readFileSync(desk.at('ibt.prom'))
   const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-c', PARSE], { input, encoding: 'utf8' })
   assert.equal(stderr, '')
   const lines = stdout.trim().split('\n')
   assert.equal(lines.length, samples(desk).size)
   assert.ok(lines.includes('gauge ibt_run_exit_code backup a.b'), stdout)
-  assert.ok(lines.includes('gauge ibt_run_exit_code backup c'), stdout)
+  for (const [operation] of changes) {
+    assert.ok(lines.includes(`gauge ibt_run_exit_code ${operation} c`), `${operation}: ${stdout}`)
+  }
 })

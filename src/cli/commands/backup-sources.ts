@@ -57,7 +57,10 @@ export async function backUpSources(
       return { exitCode, json: toJsonLine({ event: 'run', exitCode, sources: ends }) }
     } catch (thrown) {
       error = thrown
-      return failed(thrown, signal)
+      const end = failed(thrown, signal)
+      // None of them has begun.
+      if (before.error !== undefined) for (const { key } of sources) values.onEnd?.({ key, exitCode: end.exitCode })
+      return end
     }
   })
   sayHooks(hooks, values)
