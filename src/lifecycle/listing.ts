@@ -2,7 +2,7 @@ import { BackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
 import { listStored } from '../stores/chain.js'
 import { findRemoved } from '../stores/removed.js'
-import type { ListOptions, Store, StoredName } from '../types.js'
+import type { ListingOptions, Store, StoredName } from '../types.js'
 
 /**
  * What a store has of a key, for whoever deletes: its states, removed ones too, are listed once more by a narrower
@@ -11,7 +11,7 @@ import type { ListOptions, Store, StoredName } from '../types.js'
  *
  * @throws BackupError IBT_NO_BACKUP if there is no state, IBT_STORE_FAILED if the lists differ
  */
-export async function listCertain(store: Store, key: string, options: ListOptions): Promise<readonly StoredName[]> {
+export async function listCertain(store: Store, key: string, options: ListingOptions): Promise<readonly StoredName[]> {
   const { signal } = options
   const stored = await listStored(store, `${key}.`, options)
   const again = [

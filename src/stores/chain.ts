@@ -18,7 +18,7 @@ import type {
   BatchSource,
   Codec,
   Kind,
-  ListOptions,
+  ListingOptions,
   MergedEntry,
   OpenArchive,
   Reading,
@@ -361,7 +361,7 @@ function isLater(a: StoredArtifact, b: StoredArtifact): boolean {
 }
 
 /** The names of a store that begin with a prefix. Memory: all of them. @throws what the store throws */
-export async function listStored(store: Store, prefix?: string, options: ListOptions = {}): Promise<StoredName[]> {
+export async function listStored(store: Store, prefix?: string, options: ListingOptions = {}): Promise<StoredName[]> {
   const stored: StoredName[] = []
   for await (const found of abortable(store.list(prefix, options), options.signal)) stored.push(found)
   return stored

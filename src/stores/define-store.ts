@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
-import type { ByteRange, ListOptions, Source, Store, StoredName, StoreOptions } from '../types.js'
+import type { ByteRange, ListingOptions, Source, Store, StoredName, StoreOptions } from '../types.js'
 import { checkChunk, checkRange, checkSource, checkStoredName, checkUntil, notFound, UNNAMED } from './stored-name.js'
 
 /** What a store of your own has to do. `defineStore` adds the rest of what `docs/stores.md` promises. */
@@ -19,7 +19,7 @@ export interface StoreDefinition {
     options: StoreOptions
   ): Source<Uint8Array> | undefined | Promise<Source<Uint8Array> | undefined>
   /** Gives names that begin with the prefix, in the order of their bytes. Names that do not are left out. */
-  list(prefix: string, options: ListOptions): Source<StoredName> | Promise<Source<StoredName>>
+  list(prefix: string, options: ListingOptions): Source<StoredName> | Promise<Source<StoredName>>
   /** Removes a name. It may throw for one that is missing. */
   delete(name: string, options: StoreOptions): Promise<unknown>
   /** Stores the bytes if the name is free, and says whether it was: only if the store itself decides that. */

@@ -42,7 +42,7 @@ export interface StoreOptions {
 }
 
 /** What a list takes. */
-export interface ListOptions extends StoreOptions {
+export interface ListingOptions extends StoreOptions {
   /** Say `retainedUntilMs` also where the list of the server does not: that may take a request for each artifact. */
   readonly withRetention?: boolean | undefined
 }
@@ -75,7 +75,7 @@ export interface Store {
    */
   get(name: string, range?: ByteRange, options?: StoreOptions): AsyncIterable<Uint8Array>
   /** Names that begin with the prefix, with their sizes, in bytewise order: those whose `put` has resolved. */
-  list(prefix?: string, options?: ListOptions): AsyncIterable<StoredName>
+  list(prefix?: string, options?: ListingOptions): AsyncIterable<StoredName>
   /**
    * Removes a name. A missing one is not an error. When it has resolved, `list` does not show the name.
    * @throws BackupError IBT_RETAINED for a name that is retained; so does `put`
