@@ -9,6 +9,7 @@ import { BY_HAND_TOOLS, byHandScript } from './helpers/by-hand.js'
 import { assertLists, assertRestored, type Manifest } from './helpers/fixtures.js'
 import { assertSameTree } from './helpers/judges.js'
 import { oracle } from './helpers/oracle.js'
+import { runIbt } from './helpers/warm-ibt.js'
 import { temporaryDirectory } from './native/tree.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -38,7 +39,7 @@ function testCase(version: string, name: string): void {
       await restoreBackup('key', restored, { store, cache: false, at, owners })
       assertRestored(restored, expected)
     }
-    assert.equal(ibt('verify', 'key', '--store', store, '--no-cache', '--read-data').status, 0)
+    assert.equal(runIbt(['verify', 'key', '--store', store, '--no-cache', '--read-data']).status, 0)
   })
   test(`${title} is restored by hand at every date`, oracle(...BY_HAND_TOOLS), t => {
     const base = temporaryDirectory(t)
@@ -55,10 +56,6 @@ function testCase(version: string, name: string): void {
     test(`${title} can be built on`, oracle('rsync'), t => assertContinues(t, store, dates!))
 }
 
-function ibt(...args: string[]) {
-  return spawnSync(process.execPath, [join(ROOT, 'bin/ibt.cjs'), ...args], { encoding: 'utf8' })
-}
-
 async function assertRefused(t: TestContext, store: string, refused: NonNullable<Manifest['refused']>): Promise<void> {
   const { code, says, exit } = refused
   const restored = join(temporaryDirectory(t), 'restored')
@@ -72,7 +69,7 @@ async function assertRefused(t: TestContext, store: string, refused: NonNullable
     ['restore', 'key', restored],
     ['full', '.', '--key', 'key', '--dry-run']
   ]) {
-    const { status, stderr } = ibt(...args, '--store', store, '--no-cache')
+    const { status, stderr } = runIbt([...args, '--store', store, '--no-cache'])
     assert.equal(status, exit, `${args.join(' ')}: ${stderr}`)
     assert.ok(stderr.includes(says), stderr)
   }

@@ -97,6 +97,7 @@ IBT_SSH_PASSPHRASE   passphrase of the private keys for sftp: stores
 IBT_SSH_PASSWORD     their password
 SSH_AUTH_SOCK, USER  their agent and user, if ~/.ssh/config names none
 TMPDIR, TMP          directory of the backups with --temporary
+IBT_COMPLETION_MS    how long the shell's completion may search, 900 if not set
 IBT_SIGN_KEY         file of the private key, if there is no --sign-key
 IBT_SIGN_PASSPHRASE  passphrase of that key
 IBT_VERIFY_KEY       file of the public key, if there is no --verify-key

@@ -2,20 +2,21 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { Desk, type Ended } from '../helpers/desk.js'
+import { Desk } from '../helpers/desk.js'
 import { assertSameTree, copyTree } from '../helpers/judges.js'
 import { identityFile, makeKeyPair } from '../helpers/keys.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
+import type { Said } from '../helpers/warm-ibt.js'
 
 const [host, recovery, stranger] = [await makeKeyPair(), await makeKeyPair(), await makeKeyPair()]
 
-function succeeds({ status, stdout, stderr }: Ended): string {
+function succeeds({ status, stdout, stderr }: Said): string {
   assert.equal(status, 0, stderr)
   return stdout + stderr
 }
 
-function refused({ status, stderr }: Ended, message: RegExp): void {
+function refused({ status, stderr }: Said, message: RegExp): void {
   assert.equal(status, 5, stderr)
   assert.match(stderr, message)
 }

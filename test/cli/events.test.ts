@@ -44,10 +44,12 @@ test('every line that a command writes is one of the schema', oracle('openssl'),
   const desk = new Desk(t)
   const run = (command: string, args: readonly string[] = [], { status = 0, input = '' as string | Buffer } = {}) => {
     const all = [...command.split(' '), ...args, '--json']
-    const ended = spawnSync(process.execPath, [BIN, ...all], { cwd: desk.path, env: desk.env, input })
+    const isData = ['export', 'cat', 'receive'].includes(command) || args.includes('-') || args.includes('--out')
+    const ended = isData
+      ? spawnSync(process.execPath, [BIN, ...all], { cwd: desk.path, env: desk.env, input })
+      : desk.ibt(...all)
     const [stdout, stderr] = [String(ended.stdout), String(ended.stderr)]
     assert.equal(ended.status, status, `${all.join(' ')}\n${stdout.slice(-2000)}${stderr}`)
-    const isData = ['export', 'cat', 'receive'].includes(command) || args.includes('-') || args.includes('--out')
     const lines = (isData && command !== 'import' ? stderr : stdout).split('\n').filter(line => line.startsWith('{'))
     seen.add(command)
     for (const line of lines) check(command, line)

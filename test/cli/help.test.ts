@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -8,13 +7,12 @@ import { Exit } from '../../src/cli/exit.js'
 import { HELP_COLUMNS } from '../../src/cli/help.js'
 import { PATTERNS, TOPICS } from '../../src/cli/topics.js'
 import { createRules } from '../../src/index.js'
+import { runIbt } from '../helpers/warm-ibt.js'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
 function help(...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'bin/ibt.cjs'), ...args], {
-    encoding: 'utf8'
-  })
+  const { status, stdout, stderr } = runIbt(args)
   assert.equal(status, 0, stderr)
   assert.equal(stderr, '')
   return stdout
@@ -44,9 +42,9 @@ test('every page is there, within the columns, and the same as by --help', () =>
 
 test('what there is no help on ends with 2', () => {
   for (const topic of ['nonsense', 'constructor', 'IBT_NONSENSE']) {
-    const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'bin/ibt.cjs'), 'help', topic])
+    const { status, stderr } = runIbt(['help', topic])
     assert.equal(status, 2)
-    assert.match(String(stderr), /ibt help lists/)
+    assert.match(stderr, /ibt help lists/)
   }
 })
 

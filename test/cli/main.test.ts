@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { BIN, Desk } from '../helpers/desk.js'
 import { oracle, reachedByNobody } from '../helpers/oracle.js'
+import { runIbt } from '../helpers/warm-ibt.js'
 
 const desks: string[] = []
 after(() => {
@@ -33,13 +34,8 @@ function makeDesk(): { readonly path: string; readonly env: NodeJS.ProcessEnv } 
   return { path, env: { ...process.env, IBT_STORE: 'store', IBT_CACHE: 'cache' } }
 }
 
-function ibt(desk: ReturnType<typeof makeDesk>, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], {
-    cwd: desk.path,
-    env: desk.env,
-    encoding: 'utf8'
-  })
-  return { status, stdout, stderr }
+function ibt({ path, env }: ReturnType<typeof makeDesk>, ...args: string[]) {
+  return runIbt(args, { cwd: path, env })
 }
 
 /** For commands whose output is bytes. */

@@ -5,15 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { runIbt, type Said } from './warm-ibt.js'
 
 export const BIN = fileURLToPath(new URL('../../../bin/ibt.cjs', import.meta.url))
 
 /** What a process of `ibt` has said and how it ended. */
-export interface Ended {
-  readonly status: number | null
+export interface Ended extends Said {
   readonly signal: NodeJS.Signals | null
-  readonly stdout: string
-  readonly stderr: string
 }
 
 /** A directory to run `ibt` in, with `store` and `cache` in it, for the time of a test. */
@@ -31,8 +29,15 @@ export class Desk {
     return join(this.path, ...parts)
   }
 
-  ibt(...args: string[]): Ended {
-    return spawnSync(process.execPath, [BIN, ...args], { cwd: this.path, env: this.env, encoding: 'utf8' })
+  /** Runs a command, in a process that may have run others before. */
+  ibt(...args: string[]): Said {
+    return runIbt(args, { cwd: this.path, env: this.env })
+  }
+
+  /** Runs a command in a process of its own: a config module that changes is loaded once by each. */
+  alone(...args: string[]): Ended {
+    const { path: cwd, env } = this
+    return spawnSync(process.execPath, [BIN, ...args], { cwd, env, encoding: 'utf8' })
   }
 
   /** Starts `ibt` and lets it run. */

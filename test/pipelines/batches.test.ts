@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { BATCH_ENTRIES, RACY_MS } from '../../src/constants.js'
 import { type BackupReport, fullBackup, incrementalBackup, none, type RulesOptions } from '../../src/index.js'
@@ -67,67 +67,70 @@ const passed = async function* (source: Source<Entry>) {
   yield* source as AsyncIterable<Entry>
 }
 
-test('a full stores the same bytes whether entries pass in batches or one by one', { concurrency: SEEDS }, t =>
-  withSeeds(t, async (seed, base) => {
-    const source = join(base, 'source')
-    await makeSource(source, seed)
-    const options = { key: 'key', codec: none(), rules: RULES[seed % RULES.length], cache: false as const }
-    const [one, other] = [join(base, 'one'), join(base, 'other')]
-    const inBatches = await fullBackup(source, { ...options, store: one })
-    const byEntry = await fullBackup(source, { ...options, store: other, stages: { filter: oneByOne } })
-    assert.deepEqual(inBatches.totals, byEntry.totals)
-    assert.deepEqual(stateOf(one, inBatches).lines, stateOf(other, byEntry).lines)
-    const tars = (store: string, { files }: BackupReport) =>
-      files
-        .filter(({ kind }) => kind !== 'state')
-        .map(({ kind, name }) => ({ kind, tar: readFileSync(join(store, name)) }))
-    for (const [i, { kind, tar }] of tars(other, byEntry).entries()) {
-      assert.ok(tars(one, inBatches)[i]?.tar.equals(tar), `the ${kind} differs`)
-    }
-  })
-)
-
-test('an incremental says the same whether entries pass in batches or one by one', { concurrency: SEEDS }, t =>
-  withSeeds(t, async (seed, base) => {
-    const source = join(base, 'source')
-    const ground = await makeSource(source, seed)
-    const rules = RULES[seed % RULES.length]
-    const options = { key: 'key', codec: none(), rules, cache: false as const, allowShrink: true }
-    const [one, other] = [join(base, 'one'), join(base, 'other')]
-    await fullBackup(source, { ...options, store: one })
-    for (let round = 0; round < 3; round++) {
-      edit(ground, Object.keys(EDITS) as Kind[], EDITS_BETWEEN, seed + round * 1000)
-      await setTimeout(RACY_MS + 100)
-      rmSync(other, { recursive: true, force: true })
-      cpSync(one, other, { recursive: true })
-      const inBatches = await incrementalBackup(source, { ...options, store: one })
-      const byEntry = await incrementalBackup(source, { ...options, store: other, stages: { filter: oneByOne } })
+// Side by side, because they wait.
+describe('entries pass in batches or one by one', { concurrency: true }, () => {
+  test('a full stores the same bytes whether entries pass in batches or one by one', { concurrency: SEEDS }, t =>
+    withSeeds(t, async (seed, base) => {
+      const source = join(base, 'source')
+      await makeSource(source, seed)
+      const options = { key: 'key', codec: none(), rules: RULES[seed % RULES.length], cache: false as const }
+      const [one, other] = [join(base, 'one'), join(base, 'other')]
+      const inBatches = await fullBackup(source, { ...options, store: one })
+      const byEntry = await fullBackup(source, { ...options, store: other, stages: { filter: oneByOne } })
       assert.deepEqual(inBatches.totals, byEntry.totals)
-      assert.deepEqual(stateOf(one, inBatches), stateOf(other, byEntry))
-      assert.ok(inBatches.totals.unchanged > 0)
-    }
-    assert.equal(readdirSync(one).length, readdirSync(other).length)
-  })
-)
+      assert.deepEqual(stateOf(one, inBatches).lines, stateOf(other, byEntry).lines)
+      const tars = (store: string, { files }: BackupReport) =>
+        files
+          .filter(({ kind }) => kind !== 'state')
+          .map(({ kind, name }) => ({ kind, tar: readFileSync(join(store, name)) }))
+      for (const [i, { kind, tar }] of tars(other, byEntry).entries()) {
+        assert.ok(tars(one, inBatches)[i]?.tar.equals(tar), `the ${kind} differs`)
+      }
+    })
+  )
 
-for (const [what, stages] of [
-  ['as they are', undefined],
-  ['with no stage replaced', {}],
-  ['behind a stage that passes them on', { filter: passed }]
-] as const) {
-  test(`in a chain of backups that stored nothing entries pass in batches ${what}`, async t => {
-    const base = temporaryDirectory(t)
-    const source = join(base, 'source')
-    cpSync('src', source, { recursive: true })
-    await setTimeout(RACY_MS + 100)
-    const options = { key: 'key', store: join(base, 'store'), cache: false as const, stages }
-    await fullBackup(source, options)
-    for (let i = 0; i < 3; i++) {
-      let calls = 0
-      const onProgress = () => calls++
-      const { totals } = await incrementalBackup(source, { ...options, onProgress })
-      assert.equal(totals.unchanged, totals.entries)
-      assert.ok(calls < totals.entries / 4, `${calls} items for ${totals.entries} entries`)
-    }
-  })
-}
+  test('an incremental says the same whether entries pass in batches or one by one', { concurrency: SEEDS }, t =>
+    withSeeds(t, async (seed, base) => {
+      const source = join(base, 'source')
+      const ground = await makeSource(source, seed)
+      const rules = RULES[seed % RULES.length]
+      const options = { key: 'key', codec: none(), rules, cache: false as const, allowShrink: true }
+      const [one, other] = [join(base, 'one'), join(base, 'other')]
+      await fullBackup(source, { ...options, store: one })
+      for (let round = 0; round < 3; round++) {
+        edit(ground, Object.keys(EDITS) as Kind[], EDITS_BETWEEN, seed + round * 1000)
+        await setTimeout(RACY_MS + 100)
+        rmSync(other, { recursive: true, force: true })
+        cpSync(one, other, { recursive: true })
+        const inBatches = await incrementalBackup(source, { ...options, store: one })
+        const byEntry = await incrementalBackup(source, { ...options, store: other, stages: { filter: oneByOne } })
+        assert.deepEqual(inBatches.totals, byEntry.totals)
+        assert.deepEqual(stateOf(one, inBatches), stateOf(other, byEntry))
+        assert.ok(inBatches.totals.unchanged > 0)
+      }
+      assert.equal(readdirSync(one).length, readdirSync(other).length)
+    })
+  )
+
+  for (const [what, stages] of [
+    ['as they are', undefined],
+    ['with no stage replaced', {}],
+    ['behind a stage that passes them on', { filter: passed }]
+  ] as const) {
+    test(`in a chain of backups that stored nothing entries pass in batches ${what}`, async t => {
+      const base = temporaryDirectory(t)
+      const source = join(base, 'source')
+      cpSync('src', source, { recursive: true })
+      await setTimeout(RACY_MS + 100)
+      const options = { key: 'key', store: join(base, 'store'), cache: false as const, stages }
+      await fullBackup(source, options)
+      for (let i = 0; i < 3; i++) {
+        let calls = 0
+        const onProgress = () => calls++
+        const { totals } = await incrementalBackup(source, { ...options, onProgress })
+        assert.equal(totals.unchanged, totals.entries)
+        assert.ok(calls < totals.entries / 4, `${calls} items for ${totals.entries} entries`)
+      }
+    })
+  }
+})

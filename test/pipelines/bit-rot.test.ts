@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { RACY_MS } from '../../src/constants.js'
 import {
@@ -19,6 +18,7 @@ import { collect } from '../helpers/entries.js'
 import { run } from '../helpers/judges.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
+import { runIbt } from '../helpers/warm-ibt.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 const TOOLS = oracle('rsync', 'touch', 'cp')
@@ -68,119 +68,121 @@ const digestsOf = async (chain: NaiveChain, at: string) =>
     ])
   )
 
-test('bit rot in the source is raised by name, stored as an update, and the old content stays', TOOLS, async t => {
-  const chain = await makeChain(t)
-  const good = chain.reports[0]!.date
-  for (const name of NAMES) flip(join(chain.source, name))
-  writeFileSync(join(chain.source, 'whole1'), 'an honest edit')
-  const errors: BackupError[] = []
-  const rotten = await chain.incremental({ ...CHECKSUM, onError: error => errors.push(error) })
-  assert.deepEqual([...rotten.suspects].sort(), [...NAMES].sort())
-  assert.deepEqual([rotten.suspectFiles, rotten.knownSuspects, rotten.totals.updated], [3, 0, 4])
-  assert.deepEqual(errors.map(({ code, path }) => [code, path]).sort(), [
-    ['IBT_BIT_ROT', 'large'],
-    ['IBT_BIT_ROT', 'signed'],
-    ['IBT_BIT_ROT', 'small']
-  ])
-  const before = await digestsOf(chain, good)
-  assert.deepEqual(await flagsOf(chain, rotten.date), new Map([...NAMES].sort().map(name => [name, before.get(name)])))
-  // Both contents are there, each under its date.
-  await chain.assertRestores(good)
-  await chain.assertRestores(rotten.date)
-
-  const same = await chain.incremental(CHECKSUM)
-  assert.deepEqual([same.suspectFiles, same.knownSuspects, same.totals.unchanged], [0, 3, 13])
-  await settle()
-  const believed = await chain.incremental()
-  assert.deepEqual([believed.suspectFiles, believed.knownSuspects], [0, 3])
-  assert.deepEqual(await flagsOf(chain, believed.date), await flagsOf(chain, rotten.date))
-
-  const verified = await verifyBackup('key', { store: chain.storePath, cache: false })
-  assert.deepEqual([verified.suspectFiles, verified.problems], [3, []])
-
-  // More rot is raised again, and the first content stays the one that is expected.
-  flip(join(chain.source, 'small'), 7)
-  const worse = await chain.incremental(CHECKSUM)
-  assert.deepEqual([worse.suspects, worse.knownSuspects], [['small'], 2])
-  assert.equal((await flagsOf(chain, worse.date)).get('small'), before.get('small'))
-
-  // What is repaired is not suspected, and an honest edit clears the flag.
-  for (const name of ['small', 'signed']) run('cp', ['-p', join(chain.copy(good), name), join(chain.source, name)])
-  writeFileSync(join(chain.source, 'large'), 'edited')
-  const repaired = await chain.incremental(CHECKSUM)
-  assert.deepEqual([repaired.suspectFiles, repaired.knownSuspects, repaired.totals.updated], [0, 0, 3])
-  assert.deepEqual(await flagsOf(chain, repaired.date), new Map())
-  await chain.assertRestores(repaired.date)
-})
-
-test('without checksum another content under the same mtime is an update like any other', TOOLS, async t => {
-  const chain = await makeChain(t)
-  for (const name of NAMES) flip(join(chain.source, name))
-  const { suspectFiles, totals, date } = await chain.incremental()
-  assert.deepEqual([suspectFiles, totals.updated], [0, 3])
-  assert.deepEqual(await flagsOf(chain, date), new Map())
-})
-
-test('the message tells rot under the same ctime from a restored mtime', TOOLS, async t => {
-  const chain = await makeChain(t)
-  const was = new Map(
-    (await collect(listEntries('key', { store: chain.storePath, cache: false }))).map(({ path, ctimeNs }) => [
-      path,
-      ctimeNs
+// Side by side, because they wait.
+describe('bit rot', { ...TOOLS, concurrency: true }, () => {
+  test('bit rot in the source is raised by name, stored as an update, and the old content stays', async t => {
+    const chain = await makeChain(t)
+    const good = chain.reports[0]!.date
+    for (const name of NAMES) flip(join(chain.source, name))
+    writeFileSync(join(chain.source, 'whole1'), 'an honest edit')
+    const errors: BackupError[] = []
+    const rotten = await chain.incremental({ ...CHECKSUM, onError: error => errors.push(error) })
+    assert.deepEqual([...rotten.suspects].sort(), [...NAMES].sort())
+    assert.deepEqual([rotten.suspectFiles, rotten.knownSuspects, rotten.totals.updated], [3, 0, 4])
+    assert.deepEqual(errors.map(({ code, path }) => [code, path]).sort(), [
+      ['IBT_BIT_ROT', 'large'],
+      ['IBT_BIT_ROT', 'signed'],
+      ['IBT_BIT_ROT', 'small']
     ])
-  )
-  for (const name of ['small', 'signed']) flip(join(chain.source, name))
-  async function* listed(source: AsyncIterable<Entry> | Iterable<Entry>) {
-    for await (const entry of source) yield entry.path === 'small' ? { ...entry, ctimeNs: was.get('small') } : entry
-  }
-  async function* asBefore(source: AsyncIterable<object> | Iterable<object>) {
-    for await (const item of source) {
-      const { path } = item as Entry
-      yield path === 'small' ? { ...item, ctimeNs: was.get('small') } : item
-    }
-  }
-  // Only what rots below the file system keeps its ctime: here a stage gives it back, where it is listed and where it is read.
-  const stages: StagesOption<IncrementalStages> = defaults => ({
-    ...defaults,
-    filter: compose(defaults.filter, listed),
-    sign: compose(defaults.sign, asBefore as typeof defaults.sign)
-  })
-  const errors: BackupError[] = []
-  await chain.incremental({ ...CHECKSUM, stages, onError: error => errors.push(error) })
-  const messages = new Map(errors.map(({ path, message }) => [path, message]))
-  assert.match(messages.get('small')!, /its ctime is the same, too/)
-  assert.match(messages.get('signed')!, /restored its mtime/)
-})
+    const before = await digestsOf(chain, good)
+    assert.deepEqual(
+      await flagsOf(chain, rotten.date),
+      new Map([...NAMES].sort().map(name => [name, before.get(name)]))
+    )
+    // Both contents are there, each under its date.
+    await chain.assertRestores(good)
+    await chain.assertRestores(rotten.date)
 
-test('ibt names what is suspected and exits with 3', TOOLS, async t => {
-  const chain = await makeChain(t)
-  const ibt = (...args: string[]) => {
-    const common = ['--store', chain.storePath, '--no-cache', '--key', 'key', '--checksum']
-    const line = ['bin/ibt.cjs', 'incremental', chain.source, ...common, ...args]
-    return spawnSync(process.execPath, line, { encoding: 'utf8' })
-  }
-  flip(join(chain.source, 'small'))
-  const dry = ibt('--dry-run')
-  assert.equal(dry.status, 3, dry.stderr)
-  assert.match(dry.stderr, /small has other bytes than before.*bit rot suspected/)
-  assert.match(dry.stdout, /1 file has other bytes, but its size and mtime are as before/)
-  const json = ibt('--json')
-  const events = json.stdout
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line))
-  const report = events.at(-1)
-  assert.deepEqual([json.status, report.exitCode, report.suspectFiles, report.suspects], [3, 3, 1, ['small']])
-  assert.ok(events.some(event => event.event === 'error' && event.error.code === 'IBT_BIT_ROT'))
-  const later = ibt()
-  assert.equal(later.status, 0)
-  assert.match(later.stdout, /1 file still as an earlier run suspected of bit rot/)
-  const look = (...args: string[]) =>
-    spawnSync(process.execPath, ['bin/ibt.cjs', ...args, '--store', chain.storePath, '--no-cache'], {
-      encoding: 'utf8'
+    const same = await chain.incremental(CHECKSUM)
+    assert.deepEqual([same.suspectFiles, same.knownSuspects, same.totals.unchanged], [0, 3, 13])
+    await settle()
+    const believed = await chain.incremental()
+    assert.deepEqual([believed.suspectFiles, believed.knownSuspects], [0, 3])
+    assert.deepEqual(await flagsOf(chain, believed.date), await flagsOf(chain, rotten.date))
+
+    const verified = await verifyBackup('key', { store: chain.storePath, cache: false })
+    assert.deepEqual([verified.suspectFiles, verified.problems], [3, []])
+
+    // More rot is raised again, and the first content stays the one that is expected.
+    flip(join(chain.source, 'small'), 7)
+    const worse = await chain.incremental(CHECKSUM)
+    assert.deepEqual([worse.suspects, worse.knownSuspects], [['small'], 2])
+    assert.equal((await flagsOf(chain, worse.date)).get('small'), before.get('small'))
+
+    // What is repaired is not suspected, and an honest edit clears the flag.
+    for (const name of ['small', 'signed']) run('cp', ['-p', join(chain.copy(good), name), join(chain.source, name)])
+    writeFileSync(join(chain.source, 'large'), 'edited')
+    const repaired = await chain.incremental(CHECKSUM)
+    assert.deepEqual([repaired.suspectFiles, repaired.knownSuspects, repaired.totals.updated], [0, 0, 3])
+    assert.deepEqual(await flagsOf(chain, repaired.date), new Map())
+    await chain.assertRestores(repaired.date)
+  })
+
+  test('without checksum another content under the same mtime is an update like any other', async t => {
+    const chain = await makeChain(t)
+    for (const name of NAMES) flip(join(chain.source, name))
+    const { suspectFiles, totals, date } = await chain.incremental()
+    assert.deepEqual([suspectFiles, totals.updated], [0, 3])
+    assert.deepEqual(await flagsOf(chain, date), new Map())
+  })
+
+  test('the message tells rot under the same ctime from a restored mtime', async t => {
+    const chain = await makeChain(t)
+    const was = new Map(
+      (await collect(listEntries('key', { store: chain.storePath, cache: false }))).map(({ path, ctimeNs }) => [
+        path,
+        ctimeNs
+      ])
+    )
+    for (const name of ['small', 'signed']) flip(join(chain.source, name))
+    async function* listed(source: AsyncIterable<Entry> | Iterable<Entry>) {
+      for await (const entry of source) yield entry.path === 'small' ? { ...entry, ctimeNs: was.get('small') } : entry
+    }
+    async function* asBefore(source: AsyncIterable<object> | Iterable<object>) {
+      for await (const item of source) {
+        const { path } = item as Entry
+        yield path === 'small' ? { ...item, ctimeNs: was.get('small') } : item
+      }
+    }
+    // Only what rots below the file system keeps its ctime: here a stage gives it back, where it is listed and where it is read.
+    const stages: StagesOption<IncrementalStages> = defaults => ({
+      ...defaults,
+      filter: compose(defaults.filter, listed),
+      sign: compose(defaults.sign, asBefore as typeof defaults.sign)
     })
-  assert.match(look('ls', 'key', 'small', '--long').stdout, / small {2}\(bit rot suspected\)\n$/)
-  assert.match(look('restore', 'key', join(chain.base, 'out')).stdout, /1 file suspected of bit rot when backed up/)
-  assert.match(look('restore', 'key', '-', '--path', 'small').stderr, /1 file suspected of bit rot when backed up/)
-  assert.match(look('verify', 'key').stdout, /1 file suspected of bit rot in the source/)
+    const errors: BackupError[] = []
+    await chain.incremental({ ...CHECKSUM, stages, onError: error => errors.push(error) })
+    const messages = new Map(errors.map(({ path, message }) => [path, message]))
+    assert.match(messages.get('small')!, /its ctime is the same, too/)
+    assert.match(messages.get('signed')!, /restored its mtime/)
+  })
+
+  test('ibt names what is suspected and exits with 3', async t => {
+    const chain = await makeChain(t)
+    const ibt = (...args: string[]) => {
+      const common = ['--store', chain.storePath, '--no-cache', '--key', 'key', '--checksum']
+      return runIbt(['incremental', chain.source, ...common, ...args])
+    }
+    flip(join(chain.source, 'small'))
+    const dry = ibt('--dry-run')
+    assert.equal(dry.status, 3, dry.stderr)
+    assert.match(dry.stderr, /small has other bytes than before.*bit rot suspected/)
+    assert.match(dry.stdout, /1 file has other bytes, but its size and mtime are as before/)
+    const json = ibt('--json')
+    const events = json.stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    const report = events.at(-1)
+    assert.deepEqual([json.status, report.exitCode, report.suspectFiles, report.suspects], [3, 3, 1, ['small']])
+    assert.ok(events.some(event => event.event === 'error' && event.error.code === 'IBT_BIT_ROT'))
+    const later = ibt()
+    assert.equal(later.status, 0)
+    assert.match(later.stdout, /1 file still as an earlier run suspected of bit rot/)
+    const look = (...args: string[]) => runIbt([...args, '--store', chain.storePath, '--no-cache'])
+    assert.match(look('ls', 'key', 'small', '--long').stdout, / small {2}\(bit rot suspected\)\n$/)
+    assert.match(look('restore', 'key', join(chain.base, 'out')).stdout, /1 file suspected of bit rot when backed up/)
+    assert.match(look('restore', 'key', '-', '--path', 'small').stderr, /1 file suspected of bit rot when backed up/)
+    assert.match(look('verify', 'key').stdout, /1 file suspected of bit rot in the source/)
+  })
 })

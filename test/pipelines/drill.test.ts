@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -20,6 +19,7 @@ import { code } from '../helpers/entries.js'
 import { assertSameTree, run } from '../helpers/judges.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
+import { runIbt } from '../helpers/warm-ibt.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 const FILES = 20
@@ -206,10 +206,7 @@ test(
   oracle('jq'),
   async t => {
     const chain = await makeChain(t)
-    const ibt = (...args: string[]) =>
-      spawnSync(process.execPath, ['bin/ibt.cjs', 'drill', 'key', '--store', chain.storePath, ...args], {
-        encoding: 'utf8'
-      })
+    const ibt = (...args: string[]) => runIbt(['drill', 'key', '--store', chain.storePath, ...args])
     const file = join(chain.base, 'report.json')
     const passed = ibt('--report', file, '--sample', '50%', '--seed', 'x')
     assert.equal(passed.status, 0, passed.stderr)

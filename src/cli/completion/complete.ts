@@ -8,7 +8,7 @@ import { SCRIPTS } from './scripts.js'
 import { type Candidate, dates, keys, paths } from './stored.js'
 import { readTyped, splitOption, type Typed } from './typed.js'
 
-/** Nobody waits longer at a TAB. */
+/** Nobody waits longer at a TAB, unless `IBT_COMPLETION_MS` says so. */
 const ANSWER_MS = 900
 
 const FILES = new Set(['config', 'report', 'resume', 'output', 'filesFrom', 'identity', 'passphraseFile', 'metrics'])
@@ -25,7 +25,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 /** Prints what could stand at the cursor: one a line, with a description behind a tab. Errors are silent. */
 export async function runComplete([shell, ...words]: readonly string[]): Promise<number> {
   const found: Candidate[] = []
-  const signal = AbortSignal.timeout(ANSWER_MS)
+  const signal = AbortSignal.timeout(answerMs())
   const late = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
   const typed = shell === 'bash' ? words.map(unquote) : words
   const search = new Completion(typed, signal, candidate => found.push(candidate)).run()
@@ -34,6 +34,11 @@ export async function runComplete([shell, ...words]: readonly string[]): Promise
   await new Promise<void>(resolve => process.stdout.write(lines.join(''), () => resolve()))
   // A store that does not answer would keep the process.
   process.exit(0)
+}
+
+function answerMs(): number {
+  const wanted = Number(process.env.IBT_COMPLETION_MS)
+  return Number.isSafeInteger(wanted) && wanted > 0 ? wanted : ANSWER_MS
 }
 
 /** A word as bash has it is a piece of the command line. */
