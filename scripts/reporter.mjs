@@ -5,9 +5,13 @@ import { inspect } from 'node:util'
 import { root } from './platforms.mjs'
 
 const SLOWEST = 5
+const TEST_FILE = /\.test\.(?:m?js|ts)$/
 const TOTALS = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /
 
 const seconds = ms => `${(ms / 1000).toFixed(1)} s`
+const duration = ms =>
+  ms < 60_000 ? seconds(ms) : `${Math.floor(ms / 60_000)} min ${Math.floor((ms % 60_000) / 1000)} s`
+const count = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`
 const indent = text => text.trimEnd().replace(/^/gm, '    ')
 const nameOf = file => (file === undefined ? 'tests' : relative(root, file).replace(/^dist\/(.*)\.js$/, '$1.ts'))
 
@@ -21,10 +25,17 @@ class File {
     this.name = nameOf(path)
   }
 
+  add({ tests, failed, skipped, durationMs }) {
+    this.tests += tests
+    this.failed += failed
+    this.skipped += skipped
+    this.durationMs += durationMs
+  }
+
   toString() {
     const skipped = this.skipped > 0 ? `, ${this.skipped} skipped` : ''
     const mark = this.failed > 0 ? 'FAIL' : 'ok  '
-    return `${mark}  ${this.name}: ${this.tests} tests${skipped}, ${seconds(this.durationMs)}\n`
+    return `${mark}  ${this.name}: ${count(this.tests, 'test')}${skipped}, ${seconds(this.durationMs)}\n`
   }
 }
 
@@ -46,23 +57,42 @@ function* summary(files, skipped, failures) {
   if (failures.length > 0) yield `\nFailed:\n\n${failures.join('\n')}`
 }
 
+/** The whole run in one line. */
+function sentence(files, ms) {
+  const sum = field => [...files.values()].reduce((total, file) => total + file[field], 0)
+  const [tests, failed, skipped] = ['tests', 'failed', 'skipped'].map(sum)
+  const ends = [`${Math.max(0, tests - failed - skipped)} passed`]
+  if (failed > 0) ends.push(`${failed} failed`)
+  if (skipped > 0) ends.push(`${skipped} skipped`)
+  return `\n${count(tests, 'test')} in ${count(files.size, 'file')}: ${ends.join(', ')}, in ${duration(ms)}\n`
+}
+
 export default async function* report(events) {
   const files = new Map()
   const skipped = new Map()
   const failures = []
   const totals = []
   let current
+  let totalMs = 0
+  // Tests that a helper has declared belong to the file whose test comes next: it calls the helper first.
+  let shared = new File(undefined)
   for await (const { type, data } of events) {
     if (type === 'test:stdout' || type === 'test:stderr')
       yield indent(data.message) === '' ? '' : `${indent(data.message)}\n`
+    if (type === 'test:diagnostic' && data.message.startsWith('duration_ms ')) totalMs = Number(data.message.slice(12))
     if (type === 'test:diagnostic' && TOTALS.test(data.message)) totals.push(`# ${data.message}\n`)
     if (type !== 'test:pass' && type !== 'test:fail') continue
-    if (data.file !== undefined && data.file !== current) {
+    const isOfFile = TEST_FILE.test(data.file ?? '')
+    if (isOfFile && data.file !== current) {
       if (current !== undefined) yield files.get(current).toString()
       current = data.file
       if (!files.has(current)) files.set(current, new File(current))
     }
-    const file = files.get(current) ?? new File(undefined)
+    if (isOfFile) {
+      files.get(current).add(shared)
+      shared = new File(undefined)
+    }
+    const file = isOfFile ? files.get(current) : shared
     if (data.nesting === 0) file.durationMs += data.details?.duration_ms ?? 0
     if (!isFile(data)) file.tests++
     if (data.skip !== undefined) {
@@ -78,7 +108,11 @@ export default async function* report(events) {
       yield text
     }
   }
-  if (current !== undefined) yield files.get(current).toString()
+  if (current !== undefined) {
+    files.get(current).add(shared)
+    yield files.get(current).toString()
+  }
   yield* summary(files, skipped, failures)
+  yield sentence(files, totalMs)
   yield `\n${totals.join('')}`
 }

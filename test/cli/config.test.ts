@@ -116,7 +116,7 @@ test('ibt prune takes the retention of the config, of each source or of the one 
     /photos: 2 backups, 1 kept[\s\S]*server: 1 backup, 1 kept[\s\S]*2 sources: all done/
   )
   writeFileSync(desk.at('ibt.config.mjs'), TWO)
-  const { status, stderr } = desk.alone('prune')
+  const { status, stderr } = desk.ibt('prune')
   assert.equal(status, 2)
   assert.match(stderr, /Give a key: .* has no source for this/)
 })
@@ -158,7 +158,7 @@ test('a config that is wrong is said with its file and line or field, and --no-c
   const desk = makeDesk(t, 'export default {\n  sources: {\n}')
   const saysOf = (config: string) => {
     writeFileSync(desk.at('ibt.config.mjs'), config)
-    const { status, stderr } = desk.alone('list')
+    const { status, stderr } = desk.ibt('list')
     assert.equal(status, 2)
     return stderr
   }

@@ -108,21 +108,25 @@ test('a hook in front that fails leaves nothing backed up; its exit code and out
 })
 
 test('a hook that takes too long is ended with all that it has started', t => {
-  const desk = makeDesk(t, `{ before: { shell: 'sleep 60 & echo $! > pid; wait', timeoutMs: 300 } }`)
-  const { status, stderr } = desk.ibt('backup')
-  assert.equal(status, 1)
-  assert.match(stderr, /The hook 'before' has failed: It took longer than 300 ms/)
+  let desk: Desk
+  // On a busy machine the shell may not have begun before the time is over.
+  for (let timeoutMs = 300; ; timeoutMs *= 10) {
+    desk = makeDesk(t, `{ before: { shell: 'sleep 600 & echo $! > pid; wait', timeoutMs: ${timeoutMs} } }`)
+    const { status, stderr } = desk.ibt('backup')
+    assert.equal(status, 1)
+    assert.match(stderr, new RegExp(`The hook 'before' has failed: It took longer than ${timeoutMs} ms`))
+    if (existsSync(desk.at('pid')) && readFileSync(desk.at('pid'), 'utf8') !== '') break
+  }
   const pid = Number(readFileSync(desk.at('pid'), 'utf8'))
   const state = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[2] : 'gone'
   assert.ok(state === 'gone' || state === 'Z', state)
 })
 
 test('what a hook leaves in the background does not keep the run', t => {
-  const desk = makeDesk(t, `{ before: { shell: 'sleep 20 & echo $! > pid' } }`)
-  const started = Date.now()
+  const desk = makeDesk(t, `{ before: { shell: 'sleep 600 & echo $! > pid' } }`)
   assert.equal(desk.ibt('backup').status, 0)
+  // It still runs.
   process.kill(Number(readFileSync(desk.at('pid'), 'utf8')))
-  assert.ok(Date.now() - started < 15_000)
 })
 
 test('an interrupted run still cleans up, in the hook before or in the middle', async t => {

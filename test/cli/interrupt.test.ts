@@ -34,7 +34,7 @@ async function interrupt(desk: Desk, command: string, kills: number): Promise<vo
   const change = () => writeFileSync(desk.at('src/new'), createRandom(++number).bytes(200_000))
   change()
   const start = performance.now()
-  const { status, stderr } = desk.ibt(command, 'src')
+  const { status, stderr } = desk.alone(command, 'src')
   assert.equal(status, 0, stderr)
   const durationMs = performance.now() - start
   for (let i = 0; i < kills; i++) {

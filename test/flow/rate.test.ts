@@ -98,7 +98,7 @@ test('a limiter with the clock of the system takes the time', async () => {
   const start = performance.now()
   await new RateLimiter('100 kB/s').take(30_000)
   const ms = performance.now() - start
-  assert.ok(ms >= 190 && ms < 5000, `${ms} ms`)
+  assert.ok(ms >= 190, `${ms} ms`)
 })
 
 test('rates are read as people write them', () => {

@@ -30,11 +30,11 @@ export class Desk {
   }
 
   /** Runs a command, in a process that may have run others before. */
-  ibt(...args: string[]): Said {
-    return runIbt(args, { cwd: this.path, env: this.env })
+  ibt(...args: string[]): Ended {
+    return { ...runIbt(args, { cwd: this.path, env: this.env }), signal: null }
   }
 
-  /** Runs a command in a process of its own: a config module that changes is loaded once by each. */
+  /** Runs a command in a process of its own: for what only a fresh one shows, such as the time that it takes. */
   alone(...args: string[]): Ended {
     const { path: cwd, env } = this
     return spawnSync(process.execPath, [BIN, ...args], { cwd, env, encoding: 'utf8' })

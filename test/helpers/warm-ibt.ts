@@ -1,5 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { closeSync, fstatSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -52,7 +63,7 @@ class WarmIbt {
     const reply = this.#reply()
     const [stdout, stderr] = this.#outputs.map(take) as [string, string]
     if (reply === undefined) throw new Error(`ibt ${request.args.join(' ')} ended without a word:\n${stdout}${stderr}`)
-    if (reply.isLast) this.#close()
+    if (reply.isLast) this.close()
     return { status: reply.status, stdout, stderr }
   }
 
@@ -62,7 +73,8 @@ class WarmIbt {
     return length === 0 ? undefined : JSON.parse(line.subarray(0, length).toString())
   }
 
-  #close(): void {
+  close(): void {
+    if (this.isOver) return
     this.isOver = true
     for (const file of [this.#requests, this.#replies, ...this.#outputs]) closeSync(file)
   }
@@ -87,9 +99,23 @@ function take(file: number): string {
 }
 
 let warm: WarmIbt | undefined
+/** By path, the config modules that the process may have loaded: it loads none a second time. */
+const configs = new Map<string, string>()
+
+function isConfigStale(directory: string): boolean {
+  const paths = readdirSync(directory)
+    .filter(name => name.startsWith('ibt.config.'))
+    .map(name => join(directory, name))
+  const texts = paths.map(path => [path, readFileSync(path, 'utf8')] as const)
+  const isStale = texts.some(([path, text]) => (configs.get(path) ?? text) !== text)
+  for (const [path, text] of texts) configs.set(path, text)
+  return isStale
+}
 
 /** Runs a command in the one warm process of this test file. */
 export function runIbt(args: readonly string[], { cwd, env }: Partial<Pick<Request, 'cwd' | 'env'>> = {}): Said {
+  const directory = cwd ?? process.cwd()
+  if (isConfigStale(directory)) warm?.close()
   if (warm === undefined || warm.isOver) warm = new WarmIbt()
-  return warm.run({ args, cwd: cwd ?? process.cwd(), env: env ?? process.env })
+  return warm.run({ args, cwd: directory, env: env ?? process.env })
 }

@@ -110,7 +110,7 @@ async function running(child: ChildProcess, port: number): Promise<WebServer> {
       () => false
     )
     if (isUp) break
-    if (tries === 100 || child.exitCode !== null) throw new Error(`${child.spawnargs.join(' ')} does not answer`)
+    if (tries === 2400 || child.exitCode !== null) throw new Error(`${child.spawnargs.join(' ')} does not answer`)
     await setTimeout(50)
   }
   return {
@@ -122,11 +122,18 @@ async function running(child: ChildProcess, port: number): Promise<WebServer> {
   }
 }
 
+/** Below the ports that the system gives to connections, which would take it before the server does. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 20_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }

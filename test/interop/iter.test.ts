@@ -24,7 +24,7 @@ interface StreamIter {
 
 const iter: StreamIter | undefined = await import('node:stream/iter' as string).catch(() => undefined)
 const skip =
-  iter === undefined && 'this Node has no node:stream/iter, or it was started without --experimental-stream-iter'
+  iter === undefined && `Node ${process.version} has no node:stream/iter; Node 26 has, with --experimental-stream-iter`
 
 const CHUNKS = Array.from({ length: 300 }, (_, i) => Buffer.alloc(1000, i))
 const WHOLE = Buffer.concat(CHUNKS)

@@ -517,11 +517,11 @@ const TOTALS = Object.fromEntries(
 test('400 days are planned and pruned from both ends of the states, in seconds', async t => {
   for (const fullEvery of [30, 400]) {
     const stored = await storeOfStates(400, fullEvery)
-    const started = process.hrtime.bigint()
+    const started = process.cpuUsage()
     const keep = { keepDaily: 7, keepWeekly: 4, keepMonthly: 12, timeZone: 'UTC' }
     const { plan, removed } = await pruneBackups('key', { store: stored, cache: false, ...keep })
-    const ms = Number((process.hrtime.bigint() - started) / 1_000_000n)
-    t.diagnostic(`${removed.length} of 400 removed in ${ms} ms`)
+    const ms = process.cpuUsage(started).user / 1000
+    t.diagnostic(`${removed.length} of 400 removed in ${ms} ms of a processor`)
     assert.equal(plan.keeps + removed.length, 400)
     assert.ok(plan.keeps <= 23, `${plan.keeps} kept`)
     // In one chain, what is kept last needs all before it.

@@ -20,7 +20,7 @@ import { oracle } from '../helpers/oracle.js'
 import { columnsOf, randomBytes, temporaryDirectory, terminated } from './tree.js'
 
 const openDescriptors = () => readdirSync('/proc/self/fd').length
-const hasProc = process.platform === 'linux' ? {} : { skip: 'needs /proc' }
+const hasProc = process.platform === 'linux' ? {} : { skip: 'only Linux has /proc' }
 
 test('an aborted signal refuses at once, with its reason', async () => {
   const reason = { any: 'value' }

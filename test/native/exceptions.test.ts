@@ -20,7 +20,9 @@ function run<T>(directory: string, faults: Readonly<Record<string, string>>, scr
 }
 
 /** Under the sanitizers their own calls come first. */
-const FAULTS = process.env.LD_PRELOAD?.includes('asan') ? { skip: 'not under the sanitizers' } : oracle('cc')
+const FAULTS = process.env.LD_PRELOAD?.includes('asan')
+  ? { skip: 'its preloaded library and that of the address sanitizer exclude each other' }
+  : oracle('cc')
 
 const LIST_TWICE = `
   import { listDirectory, setJobs } from ${NATIVE}

@@ -150,7 +150,7 @@ test('a reader that goes away is an error and no crash', oracle('mkfifo', 'head'
   })
 })
 
-const SLOW = process.env.SLOW === '1' ? {} : { skip: 'SLOW=1 runs it' }
+const SLOW = process.env.SLOW === '1' ? {} : { skip: 'takes long: runs with SLOW=1' }
 test('positions beyond 4 GiB are right', { ...SLOW, ...oracle('rdiff', 'cmp') }, async t => {
   const { at, open } = opener(t)
   const GIB5 = 5 * 2 ** 30

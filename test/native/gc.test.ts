@@ -16,7 +16,7 @@ import {
 import { randomBytes, temporaryDirectory, terminated } from './tree.js'
 
 const gc = globalThis.gc
-const NEEDS_GC = gc === undefined ? { skip: 'needs --expose-gc' } : {}
+const NEEDS_GC = gc === undefined ? { skip: 'Node was started without --expose-gc' } : {}
 
 async function collect(): Promise<void> {
   for (let i = 0; i < 3; i++) {

@@ -238,7 +238,7 @@ const SPARSE = `
 
 test(
   'a file that takes little room is sparse only if it has holes',
-  process.platform === 'linux' ? oracle('cc') : { skip: 'for Linux only' },
+  process.platform === 'linux' ? oracle('cc') : { skip: 'tests what only Linux has' },
   t => {
     const root = temporaryDirectory(t)
     for (const name of ['full#packed', 'holes', 'full']) writeFileSync(join(root, name), randomBytes(50_000, 1))

@@ -22,6 +22,8 @@ test('what is in the way is an error', async t => {
   await assert.rejects(makeDirectories(Buffer.from(join(root, 'link/a'))), { code: 'EEXIST' })
 })
 
-test('it ends where nothing can be made', { skip: existsSync('/proc/self') ? false : 'takes /proc' }, async () => {
+test('it ends where nothing can be made', {
+  skip: existsSync('/proc/self') ? false : 'only Linux has /proc'
+}, async () => {
   await assert.rejects(makeDirectories(Buffer.from('/proc/nowhere/at/all')), { code: 'ENOENT' })
 })

@@ -16,7 +16,7 @@ import {
 import { randomBytes, temporaryDirectory, terminated } from './tree.js'
 
 const gc = globalThis.gc
-const NEEDS_GC = gc === undefined ? { skip: 'needs --expose-gc' } : {}
+const NEEDS_GC = gc === undefined ? { skip: 'Node was started without --expose-gc' } : {}
 const SIZE = 16 << 20
 
 /** Takes the memory away, and has it freed if nothing else holds it. */

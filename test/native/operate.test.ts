@@ -259,7 +259,7 @@ test('attributes are made those of the list, also of a file that the user may no
       await run(root, { code: 5, path: 'f', mode: 0o400 })
     ]))`
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
-  if (stdout.includes(String(constants.errno.EOPNOTSUPP))) return t.skip('no attributes here')
+  if (stdout.includes(String(constants.errno.EOPNOTSUPP))) return t.skip('the file system has no extended attributes')
   assert.equal(stdout, '[[0],[0],[0]]\n', stderr)
   assert.equal(lstatSync(join(root, 'f')).mode & 0o7777, 0o400)
   const found = spawnSync('getfattr', ['--absolute-names', '-d', join(root, 'f')], { encoding: 'utf8' })
@@ -271,7 +271,8 @@ test('what is mounted in a directory stays when the directory is removed', oracl
   const mounted = join(root, 'd/deep/mounted')
   mkdirSync(mounted, { recursive: true })
   writeFileSync(join(root, 'd/file'), '')
-  if (spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', mounted]).status !== 0) return t.skip('cannot mount')
+  if (spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', mounted]).status !== 0)
+    return t.skip('this user may not mount a file system here')
   try {
     writeFileSync(join(mounted, 'kept'), 'kept')
     const steps = [remove, removeOne].flatMap(code =>
@@ -398,7 +399,8 @@ test('a file that cannot be written whole is removed again', oracle('mount', 'um
   const root = temporaryDirectory(t)
   const small = join(root, 'small')
   mkdirSync(small)
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small]).status !== 0) return t.skip('cannot mount')
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small]).status !== 0)
+    return t.skip('this user may not mount a file system here')
   try {
     const errnos = await run(
       root,
@@ -457,7 +459,7 @@ const REPLACE = `
 
 test(
   'a file that cannot be closed does not replace the old one',
-  process.platform === 'linux' ? oracle('cc') : { skip: 'for Linux only' },
+  process.platform === 'linux' ? oracle('cc') : { skip: 'tests what only Linux has' },
   t => {
     const root = temporaryDirectory(t)
     writeFileSync(join(root, 'file'), 'old')

@@ -5,7 +5,7 @@ import { syncDescriptor } from '../../src/native/sync.js'
 import { syncDirectory } from '../../src/stores/directory-files.js'
 import { temporaryDirectory } from './tree.js'
 
-const linux = { skip: process.platform === 'linux' ? false : '/proc is of Linux' }
+const linux = { skip: process.platform === 'linux' ? false : 'only Linux has /proc' }
 
 test('a file system that knows no sync has not failed', linux, async () => {
   // Linux answers EINVAL for what has no such call: a directory of /proc, as FUSE and network mounts may.

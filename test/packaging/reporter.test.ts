@@ -25,6 +25,7 @@ function report(t: { after(work: () => void): void }, code: string): string {
 test('a run that passes is a line for the file, and the totals that are counted', t => {
   const text = report(t, "test('one', () => {})\ntest('two', () => {})\n")
   assert.match(text, /^ok {4}.*some\.test\.mjs: 2 tests, \d+\.\d s$/m)
+  assert.match(text, /^2 tests in 1 file: 2 passed, in \d+\.\d s$/m)
   for (const line of ['# tests 2', '# pass 2', '# fail 0']) assert.ok(text.split('\n').includes(line), text)
 })
 
@@ -33,12 +34,20 @@ test('a failure is named with its error, once at its time and once at the end', 
   assert.equal(text.match(/^not ok - broken/gm)?.length, 2, text)
   assert.match(text, /the reason/)
   assert.match(text, /^FAIL {2}.*2 tests/m)
+  assert.match(text, /^2 tests in 1 file: 1 passed, 1 failed, in/m)
   assert.match(text, /^# fail 1$/m)
 })
 
 test('what was skipped is said with its reason', t => {
   const text = report(t, "test('judged', { skip: 'rdiff is not installed' }, () => {})\n")
   assert.match(text, /Skipped:\n {2}1 × rdiff is not installed/)
+})
+
+test('tests of a helper are counted with the file that calls it', t => {
+  const helper = `data:text/javascript,${encodeURIComponent("import { test } from 'node:test'; export const shared = () => test('shared', () => {})")}`
+  const text = report(t, `import { shared } from "${helper}"\nshared()\ntest('own', () => {})\n`)
+  assert.match(text, /^ok {4}.*some\.test\.mjs: 2 tests, /m)
+  assert.match(text, /^2 tests in 1 file: 2 passed/m)
 })
 
 test('a file that cannot be loaded is a failure', t => {

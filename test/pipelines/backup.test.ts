@@ -466,20 +466,14 @@ test('an abort during a full rejects with its reason and leaves an empty store, 
     for (; !isOver; turns++) await setImmediate()
   }
   const counting = count()
-  let abortedMs = Infinity
   const onProgress = ({ entries }: { readonly entries: number }) => {
-    if (entries < 8) return
-    abortedMs = performance.now()
-    controller.abort(reason)
+    if (entries >= 8) controller.abort(reason)
   }
   const rejected = chain.full({ signal: controller.signal, onProgress })
   await assert.rejects(rejected, error => error === reason)
-  const tookMs = performance.now() - abortedMs
   isOver = true
   await counting
   assert.ok(turns > 20, `${turns} turns of the event loop`)
-  // It takes some ten milliseconds; the margin is for a machine that is busy otherwise.
-  assert.ok(tookMs < 2000, `the abort took ${tookMs} ms`)
   assert.deepEqual(readdirSync(chain.storePath), [])
 })
 

@@ -393,10 +393,9 @@ test(`whatever is changed in a bundle, no backup comes of it that does not verif
   await chain.incremental()
   const bytes = await toBytes(chain, { all: true, volumeBytes: 5000 })
   const random = createRandom(SEED)
-  const started = Date.now()
-  const limitMs = process.env.SLOW === '1' ? 60_000 : 2000
+  const rounds = process.env.SLOW === '1' ? 10_000 : 300
   let backups = 0
-  for (let round = 0; Date.now() - started < limitMs; round++) {
+  for (let round = 0; round < rounds; round++) {
     const there = memoryStore()
     await receive([mutate(bytes, random)], there).catch(error => {
       assert.ok(isBackupError(error), `${error?.stack ?? error} in round ${round}`)

@@ -11,7 +11,9 @@ import { Tree } from '../helpers/tree.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 const LINUX =
-  process.platform === 'linux' ? oracle('cc', 'rsync', 'tar', 'bsdtar', 'setfattr') : { skip: 'for Linux only' }
+  process.platform === 'linux'
+    ? oracle('cc', 'rsync', 'tar', 'bsdtar', 'setfattr')
+    : { skip: 'tests what only Linux has' }
 
 const SMALL = 50_000
 const LARGE = 9 << 20

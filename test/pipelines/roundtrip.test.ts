@@ -149,7 +149,7 @@ function judgeSignatures(chain: NaiveChain): void {
 
 const TREES = ['/usr/include/linux/netfilter', '/etc/pam.d', '/etc/fonts', '/etc/X11']
 const REAL = TREES.filter(path => existsSync(path))
-const IS_REAL = REAL.length > 0 ? TOOLS : { skip: `there is none of ${TREES.join(', ')}` }
+const IS_REAL = REAL.length > 0 ? TOOLS : { skip: `this machine has none of ${TREES.join(', ')}` }
 
 test('every date of a chain on copies of real trees comes back', IS_REAL, async t => {
   const chain = new NaiveChain(temporaryDirectory(t))

@@ -273,7 +273,7 @@ test('an abort ends a walk with its reason', async t => {
 
 test(
   'an ignore file that cannot be read is unreadable, and its patterns do not hold',
-  process.platform === 'linux' ? oracle('cc') : { skip: 'for Linux only' },
+  process.platform === 'linux' ? oracle('cc') : { skip: 'tests what only Linux has' },
   async t => {
     const root = temporaryDirectory(t)
     mkdirSync(join(root, 'source'))

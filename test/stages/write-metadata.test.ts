@@ -17,7 +17,7 @@ import { temporaryDirectory } from '../native/tree.js'
 
 const isRoot = process.geteuid?.() === 0
 const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-const asRoot = (...commands: string[]) => (isRoot ? oracle(...commands) : { skip: 'takes root' })
+const asRoot = (...commands: string[]) => (isRoot ? oracle(...commands) : { skip: 'needs root' })
 const xattrs = (...pairs: [string, string][]) => new Map(pairs.map(([name, value]) => [name, Buffer.from(value)]))
 
 test(
@@ -34,7 +34,8 @@ test(
     setfattr -h -n trusted.link -v 1 link; setfattr -n trusted.fifo -v 2 fifo; setfattr -n user.empty small
     setfacl -m u:12345:rw,g:54321:r d/file large; setfacl -d -m u:12345:rwx d; setfacl -m u:1:x d
     chown 3:4 capable; setcap cap_net_raw+ep capable; chmod 0444 d/file; chmod 2750 d`
-    if (spawnSync('bash', ['-ec', script, 'bash', from]).status !== 0) return t.skip('no attributes here')
+    if (spawnSync('bash', ['-ec', script, 'bash', from]).status !== 0)
+      return t.skip('the file system has no extended attributes')
     await pipe(walk(from), write(to))
     assertSameAttributes(to, from)
     assert.match(run('getcap', [join(to, 'capable')]).toString(), /cap_net_raw/)
@@ -57,7 +58,7 @@ test(
 
 test('nothing is inherited from the ACLs of a destination', asRoot('rsync', 'setfacl'), async t => {
   const to = temporaryDirectory(t)
-  if (spawnSync('setfacl', ['-d', '-m', 'u:12345:rwx', to]).status !== 0) return t.skip('no ACLs here')
+  if (spawnSync('setfacl', ['-d', '-m', 'u:12345:rwx', to]).status !== 0) return t.skip('the file system has no ACLs')
   const tree = [directory('.', own), directory('d', own), file('d/f', 'f', own), entry('p', { ...own, type: 'fifo' })]
   await pipe(tree, write(to))
   for (const path of ['.', 'd', 'd/f', 'p']) {
@@ -245,7 +246,7 @@ const FAULTY = `
 
 test('metadata that a destination cannot hold are named, cost only themselves, and end nothing', {
   ...asRoot('cc'),
-  ...(process.platform === 'linux' ? {} : { skip: 'for Linux only' })
+  ...(process.platform === 'linux' ? {} : { skip: 'tests what only Linux has' })
 }, t => {
   const to = temporaryDirectory(t)
   const { errors, ...counts } = runWithFaults(temporaryDirectory(t), FAULTY, to) as {

@@ -22,7 +22,7 @@ import { bytesOf, code, collect, directory, entry, file, parkedContent } from '.
 import { sinkContract } from '../helpers/source-contract.js'
 import { randomBytes, temporaryDirectory } from '../native/tree.js'
 
-const asRoot = process.geteuid?.() === 0 ? {} : { skip: 'takes root' }
+const asRoot = process.geteuid?.() === 0 ? {} : { skip: 'needs root' }
 /** Owners are of this process, so that it need not be root. */
 const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
 const symlink = (path: string, linkname: string) => entry(path, { ...own, type: 'symlink', mode: 0o777, linkname })

@@ -9,7 +9,7 @@ import type { Store } from '../../src/types.js'
 /** Titles of the checks that a store fails. */
 async function failures(
   change: (store: ReturnType<typeof memoryStore>) => Partial<Store>,
-  timeoutMs = 1000
+  timeoutMs = 60_000
 ): Promise<string[]> {
   const bodies: [string, () => Promise<void>][] = []
   const makeStore = () => {
@@ -29,8 +29,8 @@ async function failures(
 }
 
 test('a store that keeps its promises passes', async () => {
-  assert.deepEqual(await failures(() => ({}), 60_000), [])
-  assert.deepEqual(await failures(() => ({ create: undefined as never }), 60_000), [])
+  assert.deepEqual(await failures(() => ({})), [])
+  assert.deepEqual(await failures(() => ({ create: undefined as never })), [])
 })
 
 test('a store that shows half a content is found out', async () => {
@@ -69,7 +69,7 @@ test('a store whose range is off by one, whose list is not in order or whose `cr
 
 test('a store that stores and then fails, and one that does not answer, are found out', async () => {
   assert.ok((await failures(store => ({ put: storesThenFails(store).put }))).length > 10)
-  const silent = await failures(() => ({ delete: () => new Promise<never>(() => {}) }))
+  const silent = await failures(() => ({ delete: () => new Promise<never>(() => {}) }), 300)
   assert.ok(silent.some(title => title.includes('deletes a name')))
 })
 

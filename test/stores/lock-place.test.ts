@@ -14,7 +14,7 @@ import type { Store } from '../../src/types.js'
 import { bytesOf, collect } from '../helpers/entries.js'
 import { temporaryDirectory } from '../native/tree.js'
 
-const linux = { skip: process.platform === 'linux' ? false : 'process namespaces are of Linux' }
+const linux = { skip: process.platform === 'linux' ? false : 'only Linux has process namespaces' }
 const held = { code: 'IBT_LOCKED' }
 
 const read = async (store: Store) => JSON.parse(String(await bytesOf(store.get('key.lock'))))

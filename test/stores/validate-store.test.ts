@@ -9,8 +9,8 @@ import { Desk } from '../helpers/desk.js'
 import { collect } from '../helpers/entries.js'
 import { temporaryDirectory } from '../native/tree.js'
 
-const brokenIn = async (store: Store, many = false) => {
-  const { promises } = await validateStore(store, { many, timeoutMs: 2000 })
+const brokenIn = async (store: Store, { many = false, timeoutMs = 60_000 } = {}) => {
+  const { promises } = await validateStore(store, { many, timeoutMs })
   return promises.filter(({ outcome }) => outcome === 'broken').map(({ title }) => title)
 }
 
@@ -96,7 +96,7 @@ test('each fault of a store breaks a promise', async () => {
     }
   })
   assert.deepEqual(await brokenIn(paged), [])
-  assert.deepEqual(await brokenIn(paged, true), ['lists 1001 names, each once and in order'])
+  assert.deepEqual(await brokenIn(paged, { many: true }), ['lists 1001 names, each once and in order'])
 })
 
 test('of a store that can only be read, reading is tried with what is there', async t => {

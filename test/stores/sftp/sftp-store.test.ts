@@ -242,7 +242,7 @@ test('an error of the server is told with its code and leaves nothing', withSshd
 
 test('a full disk is named, and nothing is left on it', { ...withSshd, ...asRoot }, async t => {
   const path = mountSmall(t, 2)
-  if (path === undefined) return t.skip('no file system can be mounted here')
+  if (path === undefined) return t.skip('this user may not mount a file system here')
   const { store } = await makeStore({ path })
   await store.put('name', [Buffer.from('x')])
   const isFull = (error: unknown) => (error as { readonly cause: { readonly code: string } }).cause.code === 'ENOSPC'
