@@ -12,8 +12,6 @@ export type StoredReason =
   | 'new'
   /** The previous backup has a directory, a link or the like there. */
   | 'retyped'
-  /** The pipeline compared no contents. */
-  | 'not-compared'
   /** What would say it is not in the store any more. */
   | 'unknown'
 

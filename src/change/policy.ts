@@ -58,6 +58,7 @@ export function batchOptions(policy: Policy): BatchOptions {
  */
 export function whyNoDelta(previous: StateEntry, sizeBytes: number, policy: Policy): WholeReason | undefined {
   const { places = [] } = previous
+  if (policy.signedMinBytes === Infinity) return 'not-compared'
   if (sizeBytes < policy.signedMinBytes) return 'too-small'
   if (places.length > policy.chainDeltas) return 'chain-too-long'
   return chainBytes(previous) < sizeBytes ? undefined : 'chain-too-large'

@@ -32,6 +32,8 @@ export interface Extent {
 
 /** Why a content is stored whole although there was a previous one that a delta could have been made of. */
 export type WholeReason =
+  /** The pipeline compares no contents. */
+  | 'not-compared'
   /** Contents of this size are not signed. */
   | 'too-small'
   /** The previous content has no signature. */
