@@ -114,3 +114,8 @@ export const S3_ABORT_MS = 3000
 export const S3_THAW_DAYS = 7
 /** Bytes of one volume of a bundle: in a live stream, they are gathered in memory. */
 export const VOLUME_BYTES = 8 * 1024 * 1024
+
+/** A merge of more bytes of bodies, before compression, is stored in segments of so many: where one ends, it can go on. */
+export const SEGMENT_BYTES = 1024 * 1024 * 1024
+/** Segments of a merge, about: those of a larger one are longer. */
+export const SEGMENTS_MAX = 256

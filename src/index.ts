@@ -133,6 +133,7 @@ export {
 } from './stores/chain.js'
 export { type FoundOrigins, findOrigins, type OriginKeys } from './stores/origins.js'
 export type { RemovedBackup } from './stores/removed.js'
+export type { StoredSegment } from './stores/segments.js'
 export type { SeekOptions } from './stores/state-seek.js'
 export type * from './types.js'
 export { batches, batchOf, isChunk, isCounted, isEntry, isPacked, isPiece, isSealed } from './types.js'

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { parseArtifactName } from '../src/index.js'
+import { parseSegmentName } from '../src/format/names.js'
+import { Chain, parseArtifactName } from '../src/index.js'
+import { directoryStore } from '../src/stores/index.js'
 import { Desk } from './helpers/desk.js'
 import { filesWith, forgetPath } from './helpers/erased.js'
 import { assertSameTree, copyTree } from './helpers/judges.js'
@@ -17,6 +19,9 @@ function succeed(desk: Desk, ...args: string[]): string {
   assert.equal(status, 0, `ibt ${args.join(' ')}: ${stderr}`)
   return stdout
 }
+
+/** What a put under way has in a directory has another name. */
+const isRecord = (name: string, at: string) => parseSegmentName(name)?.asOf === at
 
 const SECRET = 'the password is swordfish-7261'
 
@@ -69,13 +74,30 @@ class Dates {
     }
   }
 
-  /** Nothing is in the store that has no state. */
-  assertClean(): void {
+  /** Nothing is in the store that has no state, or is not needed by one. */
+  async assertClean(): Promise<void> {
     const names = readdirSync(this.desk.at('store'))
     const parsed = names.map(name => parseArtifactName(name))
     assert.ok(!parsed.includes(undefined), `only artifacts are left: ${names}`)
-    const states = new Set(parsed.filter(name => name!.kind === 'state').map(name => name!.date))
-    for (const name of parsed) assert.ok(states.has(name!.date) || name!.kind === 'sigvault', JSON.stringify(name))
+    const dates = new Set(parsed.filter(name => name!.kind === 'state').map(name => name!.date))
+    const chain = await Chain.open(directoryStore(this.desk.at('store')), 'src')
+    for (const { date } of chain.backups) for (const one of await chain.needs(date)) dates.add(one.date)
+    for (const name of parsed) assert.ok(dates.has(name!.date) || name!.kind === 'sigvault', JSON.stringify(name))
+  }
+
+  /** Starts a merge and kills it when so many segments are finished. Resolves to what is in the store then. */
+  async killBehind(segments: number, at: string, args: readonly string[]): Promise<ReadonlyMap<string, bigint>> {
+    const { desk } = this
+    const run = desk.start(args, { stdio: 'ignore' })
+    const names = () => readdirSync(desk.at('store'))
+    while (names().filter(name => isRecord(name, at)).length < segments) {
+      assert.equal(run.child.exitCode, null, 'it is done already')
+      await setTimeout(1)
+    }
+    run.child.kill('SIGKILL')
+    await run.ended
+    const inode = (name: string) => statSync(desk.at('store', name), { bigint: true }).ino
+    return new Map(names().map(name => [name, inode(name)]))
   }
 }
 
@@ -86,13 +108,29 @@ test(`a merge that is killed at any moment leaves the chain as it was, with seed
   for (let i = 0; i < CRASHES; i++) {
     const [at, from, to] = [dates[2 - (i % 2)]!, dates[0]!, dates[3]!]
     const which = i % 2 === 0 ? ['--at', at] : ['--from', from, '--to', to]
-    await chain.kill(['merge', 'src', ...which], 100 + random.int(700))
+    await chain.kill(['merge', 'src', ...which, '--segment', '1M'], 100 + random.int(700))
     assert.deepEqual(chain.listed(), dates, `crash ${i}`)
     succeed(desk, 'verify', 'src')
   }
-  succeed(desk, 'merge', 'src', '--at', dates[2]!)
+  // Each of the three large files is a segment.
+  const merge = ['merge', 'src', '--at', dates[2]!, '--segment', '1M']
+  const left = await chain.killBehind(2, dates[2]!, merge)
+  const records = [...left.keys()].filter(name => isRecord(name, dates[2]!))
+  const { resumed, restarted } = JSON.parse(
+    succeed(desk, ...merge, '--json')
+      .trim()
+      .split('\n')
+      .at(-1)!
+  )
+  assert.deepEqual([resumed.segments, restarted], [records.length, undefined])
+  const finished = new Set(records.map(name => parseSegmentName(name)!.date))
+  const names = readdirSync(desk.at('store')).filter(name => finished.has(parseArtifactName(name)?.date ?? ''))
+  const kept = names.filter(name => parseArtifactName(name)!.kind !== 'state')
+  assert.ok(kept.length >= records.length)
+  for (const name of kept) assert.equal(statSync(desk.at('store', name), { bigint: true }).ino, left.get(name), name)
   succeed(desk, 'merge', 'src', '--from', dates[0]!, '--to', dates[3]!)
-  chain.assertClean()
+  succeed(desk, 'clean', 'src', '--grace', '0', '--keep-sigvaults')
+  await chain.assertClean()
   chain.assertRestores(dates)
 })
 
@@ -117,7 +155,7 @@ test(
       chain.assertRestores(left)
       succeed(chain.desk, ...prune)
       assert.deepEqual(chain.listed(), [kept[1]])
-      chain.assertClean()
+      await chain.assertClean()
       chain.assertRestores([kept[1]!])
     }
   }
@@ -138,7 +176,7 @@ test(
       assert.deepEqual(chain.listed(), dates, `crash ${i}`)
       assert.deepEqual([...filesWith(desk.at('store'), SECRET), ...filesWith(desk.at('cache'), SECRET)], [])
       for (const i of dates.keys()) forgetPath(desk.at(`copy ${i}`), 'secret')
-      chain.assertClean()
+      await chain.assertClean()
       chain.assertRestores(dates)
     }
   }

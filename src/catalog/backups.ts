@@ -3,6 +3,7 @@ import { parseArtifactName } from '../format/names.js'
 import type { PlaceOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
 import { Chain, listStored, type StoredBackup } from '../stores/chain.js'
+import { backupLinks } from '../stores/merged-places.js'
 import type { StoredName, Totals } from '../types.js'
 
 /** One backup of a store. */
@@ -73,7 +74,7 @@ async function summarize(chain: Chain, { date, sizeBytes }: StoredBackup): Promi
   const { header, closing } = await chain.ends(date)
   // As the state has it: a full whose archive is gone is still no incremental.
   const { kind } = header
-  const parent = header.chain.at(-2)
+  const parent = backupLinks(header.chain).at(-2)
   return {
     key: chain.key,
     date,

@@ -37,6 +37,17 @@ export class EntryCheck {
   readonly #directories = new DirectoryStack()
   #last: string | undefined
 
+  /** `behind`: the entry before the first, whose directories have been checked elsewhere. */
+  constructor(behind?: Placed | undefined) {
+    if (behind === undefined) return
+    const { path, type } = behind
+    this.#last = path
+    for (let next: string | undefined; (next = this.#directories.nextMissing(path)) !== undefined; ) {
+      this.#directories.push(next)
+    }
+    if (type === 'directory') this.#directories.push(path)
+  }
+
   /** @throws BackupError IBT_OUT_OF_ORDER, IBT_UNSAFE_PATH, IBT_NAME_INVALID, IBT_STATE_INVALID */
   add(entry: StateEntry): void {
     checkEntry(entry)

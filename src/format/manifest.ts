@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { BackupError } from '../errors.js'
 import { isDate } from './dates.js'
-import { checkKey, parseArtifactName } from './names.js'
+import { checkKey, parseArtifactName, parseSegmentName } from './names.js'
 
 const FORMAT = 'ibt-manifest'
 const VERSION = 1
@@ -97,7 +97,7 @@ function isManifest(value: object): value is Manifest {
 
 function isSignedArtifact(value: unknown, key: string): value is SignedArtifact {
   const { name, sizeBytes, sha256, optional } = Object(value) as Record<string, unknown>
-  if (typeof name !== 'string' || parseArtifactName(name)?.key !== key) return false
+  if (typeof name !== 'string' || (parseArtifactName(name) ?? parseSegmentName(name))?.key !== key) return false
   if (!Number.isSafeInteger(sizeBytes) || (sizeBytes as number) < 0) return false
   return typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256) && [undefined, true].includes(optional as true)
 }

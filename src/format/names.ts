@@ -86,6 +86,44 @@ export function parseRemovedName(name: string): RemovedName | undefined {
   return asOf === undefined ? { key, date, state, at: at! } : { key, date, asOf, state, at: at! }
 }
 
+const SEGMENT = /^(.+)\.segment\.([^/]+?)\.json((?:\.[a-z0-9]+)*)$/
+
+/** The name of the record of a merge's segment: that of a state of its date would be, but for the kind. */
+export function segmentName(state: string): string {
+  const match = STATE.exec(state)
+  if (match === null || parseArtifactName(state)?.asOf === undefined) {
+    throw new TypeError(`Not the name of a merged state: ${state}`)
+  }
+  const [, key, what, suffix] = match
+  return `${key}.segment.${what}.json${suffix}`
+}
+
+/** What the name of a segment's record says. */
+export interface SegmentName extends Omit<ArtifactName, 'kind'> {
+  readonly asOf: string
+}
+
+/** Reads what `segmentName` writes; undefined for every other name. */
+export function parseSegmentName(name: string): SegmentName | undefined {
+  const match = SEGMENT.exec(name)
+  if (match === null) return undefined
+  const [, ownKey, what, suffix] = match
+  const parsed = parseArtifactName(`${ownKey}.state.${what}.json${suffix}`)
+  if (parsed?.kind !== 'state' || parsed.key !== ownKey || parsed.asOf === undefined) return undefined
+  const { key, date, asOf, suffixes } = parsed
+  return { key, date, asOf, suffixes }
+}
+
+/** Of what is signed: a state, a sigvault, the record of a segment. Undefined for every other name. */
+export function signedName(
+  name: string
+): { readonly key: string; readonly kind: 'state' | 'sigvault' | 'segment' } | undefined {
+  const { key, kind } = parseArtifactName(name) ?? {}
+  if (key !== undefined && (kind === 'state' || kind === 'sigvault')) return { key, kind }
+  const segment = parseSegmentName(name)
+  return segment && { key: segment.key, kind: 'segment' }
+}
+
 /** Name of the lock on a key. */
 export function lockName(key: string): string {
   checkKey(key)

@@ -3,6 +3,7 @@ import { parseArtifactName } from '../format/names.js'
 import { askedFor, Chain, type ChainOptions, type StoredArtifact } from '../stores/chain.js'
 import { checkStateless } from '../stores/leftovers.js'
 import { type RemovedBackup, withRemoved } from '../stores/removed.js'
+import type { StoredSegment } from '../stores/segments.js'
 import { describeRetained, isRetained } from '../stores/stored-name.js'
 import type { Store, StoredName } from '../types.js'
 import { listCertain } from './listing.js'
@@ -48,7 +49,8 @@ export interface SweepOptions extends ChainOptions {
 /**
  * Deletes what no backup and no removed backup within the period of grace needs: first the states that others stand for,
  * and those of removed backups whose time is over, then archives and signatures. For the holder of the key's lock.
- * What a crashed run left without a state counts as removed at its date. Names that are not those of artifacts, artifacts
+ * What a crashed run left without a state counts as removed at its date; the finished segments of a merge, at that of the
+ * last one. Names that are not those of artifacts, artifacts
  * that no codec reads, copies with other suffixes, and what the store retains are left.
  *
  * @throws BackupError what a state cannot be read for: what it needs is not known. Nothing has been deleted then.
@@ -62,7 +64,8 @@ export async function sweep(store: Store, key: string, options: SweepOptions): P
   const waiting = await withNeededStates(chain, stored, isExpired, options)
   const expired = chain.removed.filter(removed => !waiting.includes(removed))
   const sweeper = new Sweeper(store, options)
-  const needed = await findNeeded(chain, waiting, stored, options)
+  const unfinished = deletesYoung ? [] : findUnfinished(chain, isOver)
+  const needed = await findNeeded(chain, { waiting, unfinished }, stored, options)
   const superfluous = chain.artifacts.filter(one => one.kind !== 'state' && !needed.ids.has(artifactId(one)))
   const rules = {
     chain,
@@ -73,6 +76,10 @@ export async function sweep(store: Store, key: string, options: SweepOptions): P
   const reasonOf = (artifact: StoredArtifact) => needed.unknown ?? whyLeft(artifact, rules)
   const stateless = superfluous.filter(one => reasonOf(one) === undefined && !rules.had.has(one.date))
   await checkStateless(chain, store, stateless, { signal })
+  for (const record of chain.segments) {
+    if (unfinished.includes(record)) sweeper.leave(record, 'an interrupted merge goes on with it')
+    else await sweeper.remove(record)
+  }
   for (const state of [...chain.superseded, ...expired]) await sweeper.remove(state)
   for (const artifact of superfluous) {
     const reason = reasonOf(artifact)
@@ -106,6 +113,26 @@ async function withNeededStates(
   return chain.removed.filter(
     removed => !isExpired(removed) || needed.has(artifactId({ kind: 'state', date: removed.date }))
   )
+}
+
+/** Records of merges that may go on: those of a backup that is there, and not merged since. */
+function findUnfinished(
+  { artifacts, backups, segments }: Chain,
+  isOver: (ms: number) => boolean
+): readonly StoredSegment[] {
+  const live = new Set(backups.map(({ date }) => date))
+  return segments.filter(({ asOf, date }) => {
+    const last = segments.findLast(other => other.asOf === asOf)!
+    return live.has(asOf) && !wasMerged(artifacts, { asOf, date }) && !isOver(parseDate(last.date))
+  })
+}
+
+/** Whether the backup that an artifact stands for has a merged state which was written with it, or later. */
+function wasMerged(
+  artifacts: readonly StoredArtifact[],
+  { asOf, date }: Pick<StoredArtifact, 'asOf' | 'date'>
+): boolean {
+  return asOf !== undefined && artifacts.some(one => one.kind === 'state' && one.asOf === asOf && one.date >= date)
 }
 
 /** Dates in the names of artifacts that have a state, or whose state has just been deleted. */
@@ -153,14 +180,18 @@ interface Needed {
   readonly unknown?: string | undefined
 }
 
-/** What the backups need, and the removed ones that may come back. */
+/** What the backups need, the removed ones that may come back, and merges that may go on. */
 async function findNeeded(
   chain: Chain,
-  waiting: readonly RemovedBackup[],
+  {
+    waiting,
+    unfinished
+  }: { readonly waiting: readonly RemovedBackup[]; readonly unfinished: readonly StoredSegment[] },
   stored: readonly StoredName[],
   { keepSigvaults, codecs, signal, needs = new Needs() }: SweepOptions
 ): Promise<Needed> {
-  const ids = new Set<ArtifactId>()
+  const segments = new Set(unfinished.map(({ date }) => date))
+  const ids = new Set(chain.artifacts.filter(({ date }) => segments.has(date)).map(artifactId))
   for (const [date, found] of await needs.of(
     chain,
     chain.backups.map(({ date }) => date)
@@ -207,6 +238,7 @@ function whyLeft(artifact: StoredArtifact, { chain, endings, had, isOver }: Leav
   }
   if (!endings.has(endingOf(name))) return 'no state has its suffix'
   const isOldSigvault = kind === 'sigvault' && date <= chain.newestDate!
-  if (isOldSigvault || had.has(date) || isOver(parseDate(date))) return undefined
+  const isOfMerged = wasMerged(chain.artifacts, artifact)
+  if (isOldSigvault || isOfMerged || had.has(date) || isOver(parseDate(date))) return undefined
   return 'no state of its date, but younger than the period of grace'
 }

@@ -1,4 +1,5 @@
 import { checkReadable, withCodec } from '../codec/index.js'
+import { SEGMENT_BYTES, SEGMENTS_MAX } from '../constants.js'
 import { traceRun } from '../flow/tracing.js'
 import { checkKey } from '../format/names.js'
 import { whileLocked } from '../lifecycle/locked.js'
@@ -12,7 +13,9 @@ import { deleteLeftovers } from '../stores/leftovers.js'
 import type { Cipher, Codec, SealedArtifact } from '../types.js'
 import { writingFor } from './encrypted.js'
 import type { Progress } from './options.js'
-import { rewriteDate } from './rewrite-date.js'
+import { beginMerge, endMerge } from './resume-merge.js'
+import { rewriteDate, stateDigest } from './rewrite-date.js'
+import { rewriteInSegments } from './rewrite-segments.js'
 import { checkSigner } from './signed.js'
 
 /** Options of `mergeBackups`: a date that becomes a full, or two dates between which increments become one. */
@@ -29,6 +32,13 @@ export interface MergeOptions extends AtOptions, LockedOptions {
   readonly encrypt?: Cipher | undefined
   /** Bytes of bodies that the merge may write, before compression: one that would write more is refused. */
   readonly maxBytes?: number | undefined
+  /**
+   * Bytes of bodies, before compression, behind which an interrupted merge can go on: one that writes more is stored in
+   * segments of so many, or one content more, and of at most `SEGMENTS_MAX` segments. Default: `SEGMENT_BYTES`.
+   */
+  readonly segmentBytes?: number | undefined
+  /** Go on with the segments of an interrupted merge of the same backup. Default: true. */
+  readonly resume?: boolean | undefined
   /** Where deltas and bases of large files are spooled, in files without a name. Default: the system's temporary directory. */
   readonly spoolDirectory?: string | undefined
   /** Called for every entry that has passed. */
@@ -54,6 +64,10 @@ export interface MergeReport {
   /** Bytes of the artifacts that are read, at most. */
   readonly readBytes: number
   readonly entries: number
+  /** What it went on with: segments of an interrupted merge, and the bytes of their artifacts. */
+  readonly resumed?: { readonly segments: number; readonly storedBytes: number } | undefined
+  /** Why it did not go on with the segments that an interrupted merge had left. */
+  readonly restarted?: string | undefined
 }
 
 /**
@@ -62,12 +76,13 @@ export interface MergeReport {
  * by its SHA-256 before the state is stored. Nothing is removed: later backups are read with what was merged, and what no
  * date needs any more can be pruned.
  *
- * Holds the lock on the key. A merge that is interrupted leaves no backup; the next one begins anew, and removes what the
- * interrupted one left.
+ * Holds the lock on the key. A merge that is interrupted leaves no backup, and the segments that it has finished: the next
+ * one of the same backup goes on behind them. What else the interrupted one left is removed.
  *
  * @throws BackupError IBT_LOCKED, IBT_NO_BACKUP, IBT_BASIS_MISSING, IBT_HASH_MISMATCH, IBT_CODEC_UNKNOWN, and what the
  * store throws.
- * @throws RangeError if more than `maxBytes` would be written, or `from` is not earlier than `to`.
+ * @throws RangeError if more than `maxBytes` would be written, `from` is not earlier than `to`, or `segmentBytes` is not a
+ * positive integer.
  */
 export function mergeBackups(key: string, options: MergeOptions = {}): Promise<MergeReport> {
   return traceRun({ operation: 'merge', key }, () => mergeChecked(key, options))
@@ -78,6 +93,10 @@ async function mergeChecked(key: string, options: MergeOptions): Promise<MergeRe
   checkKey(key)
   if (options.at !== undefined && (options.from !== undefined || options.to !== undefined)) {
     throw new TypeError('mergeBackups: at is for a full, from and to are for a fold')
+  }
+  const { segmentBytes = SEGMENT_BYTES } = options
+  if (!Number.isSafeInteger(segmentBytes) || segmentBytes < 1) {
+    throw new RangeError(`mergeBackups: segmentBytes is a positive integer, not ${segmentBytes}`)
   }
   if (options.to !== undefined && options.from === undefined) throw new TypeError('mergeBackups: to comes with from')
   const places = openPlaces(options)
@@ -114,15 +133,29 @@ async function merge(
     throw new RangeError(`The merge would write ${report.bodyBytes} bytes, more than the ${maxBytes} that are allowed`)
   }
   if (dryRun || plan.isMerged) return report
-  const isMerged = ({ asOf }: StoredArtifact) => asOf !== undefined
-  await deleteLeftovers(chain, cached, chain.leftovers.filter(isMerged), { signal })
-  await places.store.clean?.(key)
-  const { artifacts } = await rewriteDate(chain, plan, { ...options, ...writing }, async () => {
+  const check = async () => {
     await checkLock()
     return true
-  })
-  const storedBytes = artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-  return { ...report, isStored: true, files: artifacts, storedBytes }
+  }
+  const of = { chain, plan, sha256: await stateDigest(chain, plan), codecs }
+  const { chain: current, finished, restarted } = await beginMerge(of, writing, options, checkLock)
+  const isMerged = ({ asOf }: StoredArtifact) => asOf !== undefined
+  await deleteLeftovers(current, cached, current.leftovers.filter(isMerged), { signal })
+  await places.store.clean?.(key)
+  const before = finished.dates.length
+  const resumed = before === 0 ? undefined : { segments: before, storedBytes: sizeOf(finished.artifacts) }
+  const segmentBytes = Math.max(options.segmentBytes ?? SEGMENT_BYTES, Math.ceil(report.bodyBytes / SEGMENTS_MAX))
+  const isWhole = before === 0 && report.bodyBytes <= segmentBytes
+  const { artifacts } = isWhole
+    ? await rewriteDate(current, plan, { ...options, ...writing }, check)
+    : await rewriteInSegments(finished, { ...options, ...writing, segmentBytes }, check)
+  const state = artifacts.find(({ kind }) => kind === 'state')!.name
+  if (!isWhole || current.segments.length > 0) await endMerge(current, { date: plan.date, state }, options)
+  return { ...report, isStored: true, files: artifacts, storedBytes: sizeOf(artifacts), resumed, restarted }
+}
+
+function sizeOf(artifacts: readonly { readonly sizeBytes: number }[]): number {
+  return artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
 }
 
 async function findPlan(chain: Chain, { at, from, to }: MergeOptions): Promise<MergePlan> {

@@ -118,7 +118,7 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     const { entries, files, sizeBytes } = before
     watcher.total = { entries, files, sizeBytes }
   }
-  const header = makeHeader(key, source, chooseDate(chain.newestDate, options.date), {
+  const header = makeHeader(key, source, chooseDate(chain.lastDate, options.date), {
     ...newest,
     changedBlocks: options.changedBlocks
   })

@@ -146,7 +146,7 @@ class Receiver {
     const limits = { maxChain, maxRestoreRatio, allowSourceMismatch, onError, signal }
     const { root, host, sourceId } = hello
     const newest = await findParent(chain, kind, { root, host, sourceId }, limits)
-    const date = chooseDate(chain.newestDate)
+    const date = chooseDate(chain.lastDate)
     await this.#answerFor(chain, newest, { key, date }, hello)
     const { parent } = newest
     const expected = {

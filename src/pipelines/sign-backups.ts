@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BackupError } from '../errors.js'
 import type { SignedArtifact } from '../format/manifest.js'
-import { checkKey, parseArtifactName } from '../format/names.js'
+import { checkKey, parseArtifactName, signedName } from '../format/names.js'
 import { whileLocked } from '../lifecycle/locked.js'
 import type { LockedOptions } from '../lifecycle/options.js'
 import type { SigningKey } from '../places/options.js'
@@ -71,8 +71,7 @@ export function signBackups(key: string, options: SignOptions): Promise<SignRepo
 
 /** Sigvaults, too: a false one would make deltas that restore nothing. */
 function isSignedKind(name: string, key: string): boolean {
-  const parsed = parseArtifactName(name)
-  return parsed?.key === key && (parsed.kind === 'state' || parsed.kind === 'sigvault')
+  return signedName(name)?.key === key
 }
 
 async function digest(store: Store, name: string, options: StoreOptions): Promise<SignedArtifact> {

@@ -6,6 +6,7 @@ import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
 import { Chain } from '../stores/chain.js'
+import { backupLinks } from '../stores/merged-places.js'
 import type { StateEntry } from '../types.js'
 import { type NewFile, NewFiles } from './new-files.js'
 
@@ -42,7 +43,7 @@ export async function whyBackup(key: string, options: AtOptions = {}): Promise<B
   const { date } = backup
   const { header } = await chain.ends(date)
   const { kind, fullReason } = header
-  const link = header.chain.at(-2)
+  const link = backupLinks(header.chain).at(-2)
   const parent = link?.asOf ?? link?.date
   const found = await NewFiles.read(chain, date, header.date)
   const toFile = kind === 'full' ? toStoredByFull : await byParent(chain, parent, found.largest)

@@ -34,6 +34,8 @@ export interface Fold {
   readonly stays: (date: string) => boolean
   /** Whether a body that stays by its date goes all the same: what is made of it becomes whole. Default: none does. */
   readonly isLost?: ((body: PlaceName) => boolean) | undefined
+  /** Entries that are stored already: they are left out, and later members of their hard-link groups are links to them. */
+  readonly isStored?: ((path: string) => boolean) | undefined
   /** Reads a signature, if the backup is to have some. */
   readonly signature?: ((place: SignaturePlace) => Promise<Uint8Array | undefined>) | undefined
   readonly spoolDirectory: string
@@ -50,6 +52,7 @@ export interface Fold {
  * @throws what making a content throws.
  */
 export async function* foldBodies(fold: Fold, signal?: AbortSignal): AsyncGenerator<Signed, void, undefined> {
+  const { isStored = () => false } = fold
   const cursor = new Cursor(fold.written)
   const links = new LinkOnce()
   try {
@@ -58,10 +61,14 @@ export async function* foldBodies(fold: Fold, signal?: AbortSignal): AsyncGenera
       if (done || written.path !== entry.path) throw new TypeError('foldBodies: two readings of one state')
       const last = written.places?.at(-1)
       if (entry.type !== 'file' || last === undefined || (fold.stays(last.date) && !isMadeOfLost(written, fold))) {
-        yield { ...metadataOf(entry), change: 'unchanged', previous: written }
+        if (!isStored(entry.path)) yield { ...metadataOf(entry), change: 'unchanged', previous: written }
         continue
       }
       const content = `${last.date} ${last.in} ${last.offset}`
+      if (isStored(entry.path)) {
+        links.store(entry, content)
+        continue
+      }
       yield links.link(entry, content) ?? {
         ...links.store(entry, content),
         change: 'created',

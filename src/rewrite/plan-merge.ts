@@ -1,7 +1,7 @@
 import { BackupError } from '../errors.js'
 import { batchesOf, isBatch } from '../flow/batches.js'
 import type { Chain } from '../stores/chain.js'
-import { orderIn } from '../stores/merged-places.js'
+import { backupLinks, orderIn } from '../stores/merged-places.js'
 import type { ChainLink, StateClosing, StateEntry, StateHeader } from '../types.js'
 import { type Erasing, eraseEntries } from './erase-entries.js'
 
@@ -32,12 +32,14 @@ export async function planMerge(chain: Chain, date: string, after: string | unde
   const orderOf = orderIn(header.chain)
   const stays = (found: string) => after !== undefined && chain.asOf(orderOf(found)) <= after
   const links = header.chain.filter(link => stays(link.date))
+  const folded = backupLinks(header.chain.filter(link => !stays(link.date)))
   if (after !== undefined && links.every(link => orderOf(link.date) !== after)) {
-    const why = header.chain.length === 1 ? 'is a full by itself' : `does not build on the backup of ${after}`
+    const why =
+      backupLinks(header.chain).length === 1 ? 'is a full by itself' : `does not build on the backup of ${after}`
     const message = `The backup of ${date} of ${chain.key} ${why}`
     throw new BackupError('IBT_NO_BACKUP', message, { path: chain.key })
   }
-  return { date, after, header, closing, isMerged: header.chain.length - links.length === 1, links, stays }
+  return { date, after, header, closing, isMerged: folded.length === 1, links, stays }
 }
 
 /**

@@ -7,6 +7,8 @@ import { isPacked, type MergedEntry, type Packed, type Piece, type Place, type S
 export interface RecordMergedOptions {
   /** Whether the places up to a date stay as they are. Default: no place does. */
   readonly stays?: ((date: string) => boolean) | undefined
+  /** Whether a place is in what was packed, now or in an earlier segment. Default: what was packed now has no date yet. */
+  readonly isNew?: ((date: string) => boolean) | undefined
 }
 
 /**
@@ -19,7 +21,7 @@ export interface RecordMergedOptions {
  */
 export function recordMerged(
   written: Source<MergedEntry>,
-  { stays = () => false }: RecordMergedOptions = {}
+  { stays = () => false, isNew = date => date === '' }: RecordMergedOptions = {}
 ): Stage<Packed | Piece> {
   return async function* recordMergedStage(source) {
     const cursor = new Cursor(written)
@@ -32,7 +34,7 @@ export function recordMerged(
         if (item.error !== undefined) throw item.error
         const { value: entry, done } = await cursor.next()
         if (done || entry.path !== item.path || entry.type !== item.type) throw unequal(item.path)
-        yield { ...item, state: merged(entry, item, stays) }
+        yield { ...item, state: merged(entry, item, { stays, isNew }) }
       }
       const { value: left, done } = await cursor.next()
       if (!done) throw unequal(left.path)
@@ -42,11 +44,15 @@ export function recordMerged(
   }
 }
 
-function merged(entry: MergedEntry, { state }: Packed, stays: (date: string) => boolean): MergedEntry {
+function merged(
+  entry: MergedEntry,
+  { state }: Packed,
+  { stays, isNew }: Required<Record<keyof RecordMergedOptions, (date: string) => boolean>>
+): MergedEntry {
   const { places = [], knownAs = [] } = entry
   const stored = state?.places?.at(-1)
   // What was not stored is where it was.
-  if (stored === undefined || stored.date !== '') {
+  if (stored === undefined || !isNew(stored.date)) {
     const hasSignature = entry.signature === undefined || stays(entry.signature.date)
     return hasSignature ? entry : { ...entry, signature: undefined }
   }

@@ -16,13 +16,23 @@ export interface TaintedParts {
   readonly looks: ReadonlyMap<string, Look>
 }
 
+/** The artifacts of the backups themselves: those of the date of a state, and the segments that a merged one is made of. */
+async function findOwn(chain: Chain): Promise<ReadonlySet<string>> {
+  const states = new Set(chain.backups.map(({ stateDate }) => stateDate))
+  const own = new Set(chain.artifacts.filter(({ date }) => states.has(date)).map(artifactId))
+  for (const { date } of chain.backups) {
+    for (const one of await chain.needs(date)) if (chain.asOf(one.date) === date) own.add(artifactId(one))
+  }
+  return own
+}
+
 /**
  * Finds the artifacts, by their ids, that have what is to be erased and are not written again with a backup of their own:
  * that one is removed, or its state is gone, or they are sigvaults. Where no state tells, the headers do; of what no
  * backup needs, they are read only if nothing else has been found.
  */
 export async function findTainted({ chain, whole, search, looks }: TaintedParts): Promise<ReadonlySet<string>> {
-  const live = new Set(chain.backups.map(({ stateDate }) => stateDate))
+  const own = await findOwn(chain)
   const owners = new Map(whole.backups.map(({ date, stateDate }) => [stateDate, looks.get(date)]))
   const tainted = new Set<string>()
   const untold: StoredArtifact[] = []
@@ -32,7 +42,7 @@ export async function findTainted({ chain, whole, search, looks }: TaintedParts)
     const owner = owners.get(date)
     if (kind === 'state') continue
     if (kind === 'sigvault' && search.holders.has(id)) tainted.add(id)
-    else if (live.has(date)) continue
+    else if (own.has(id)) continue
     else if (owner === undefined || owner.hasUnread) {
       if (search.holders.has(id)) tainted.add(id)
       else untold.push(artifact)

@@ -9,6 +9,8 @@ import { MadeBody, toBeRecorded } from './made-body.js'
 export interface WholeBodiesOptions {
   /** Whether contents get signatures: for the increment on this backup. */
   readonly signs: boolean
+  /** Entries that are stored already: they are left out, and later members of their hard-link groups are links to them. */
+  readonly isStored?: ((path: string) => boolean) | undefined
 }
 
 /**
@@ -20,16 +22,23 @@ export interface WholeBodiesOptions {
  *
  * @throws what making a content throws.
  */
-export function wholeBodies({ signs }: WholeBodiesOptions): Stage<Entry & ContentDigests, Signed> {
+export function wholeBodies({
+  signs,
+  isStored = () => false
+}: WholeBodiesOptions): Stage<Entry & ContentDigests, Signed> {
   return async function* wholeBodiesStage(source, { signal } = {}) {
     const links = new LinkOnce()
     for await (const entry of source) {
       const { type, content, sizeBytes = 0, signatureDigest, sparse } = entry
+      const name = entry.sha256 ?? signatureDigest?.sha256
+      if (isStored(entry.path)) {
+        if (type === 'file' && content !== undefined) links.store(entry, name)
+        continue
+      }
       if (type !== 'file' || content === undefined) {
         yield { ...metadataOf(entry), change: 'created', ...(type === 'file' && { sizeBytes }) }
         continue
       }
-      const name = entry.sha256 ?? signatureDigest?.sha256
       const linked = links.link(entry, name)
       if (linked !== undefined) {
         yield linked

@@ -6,6 +6,7 @@ import { type StoredSpans, storeSpans, UnchangedLines } from '../archive/store-s
 import { isSameContent, kindOfRead } from '../change/compare.js'
 import { type Reading, readContents } from '../change/content-reader.js'
 import { asChange, toUnreadable } from '../change/decide-body.js'
+import { metadataOf } from '../change/metadata.js'
 import { checkPolicy } from '../change/policy.js'
 import { recordLink, recordStored, recordUnstored } from '../change/record.js'
 import { isReadSpans } from '../change/span-batch.js'
@@ -32,6 +33,7 @@ import {
   type Piece,
   type Signed,
   type Stage,
+  type StateEntry,
   type Summary
 } from '../types.js'
 
@@ -41,6 +43,8 @@ export interface PackOptions {
   readonly whole: ArchiveKind
   /** The archive for deltas. */
   readonly delta?: ArchiveKind | undefined
+  /** First members of hard-link groups whose contents earlier archives hold: further members are stored as links to them. */
+  readonly stored?: Iterable<StateEntry> | undefined
 }
 
 /**
@@ -121,7 +125,8 @@ class Packer {
   readonly #groups = new LinkGroups()
 
   constructor(readonly options: PackOptions) {
-    const { whole, delta } = options
+    const { whole, delta, stored = [] } = options
+    for (const entry of stored) this.#groups.add({ ...metadataOf(entry), change: 'unchanged' }, entry)
     const pool = new Pool()
     this.whole = new ArchiveWriter(whole, pool)
     this.delta = delta === undefined ? undefined : new ArchiveWriter(delta, pool)

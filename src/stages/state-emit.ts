@@ -34,6 +34,8 @@ export interface StateEmitOptions {
   readonly inherited?: (() => readonly Artifact[]) | undefined
   /** What the closing line says instead of what was counted. Default: that. */
   readonly totals?: ((counted: Totals) => Totals) | undefined
+  /** The entry before the first, of a part of a state. Default: the first is the root. */
+  readonly behind?: Pick<StateEntry, 'path' | 'type'> | undefined
 }
 
 type Item = Packed | Chunk | Sealed | Counted
@@ -60,7 +62,7 @@ export function stateEmit(
   options: StateEmitOptions = {}
 ): Stage<Item, Chunk | Sealed | Piece | Counted> {
   return batchStage<Item, Chunk | Sealed | Piece | Counted>(async function* stateEmitStage(source) {
-    const lines = new StateLines(header)
+    const lines = new StateLines(header, options.behind)
     for await (const item of source) {
       if (isStoredSpans(item) || isUnchangedLines(item)) lines.add(item)
       else {
@@ -98,12 +100,16 @@ class StateLines {
   readonly tally = new Tally()
   readonly needed: NeededArtifacts
   readonly #text: StateText
-  readonly #check = new EntryCheck()
+  readonly #check: EntryCheck
   readonly #hash = createHash('sha256')
   #writer: SpanWriter | undefined
   #used: LineMatcher | undefined
 
-  constructor(readonly header: StateHeader) {
+  constructor(
+    readonly header: StateHeader,
+    behind: StateEmitOptions['behind']
+  ) {
+    this.#check = new EntryCheck(behind)
     this.#text = new StateText(header)
     this.needed = new NeededArtifacts(header.date)
   }

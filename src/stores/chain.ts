@@ -34,6 +34,7 @@ import type {
 import { findArtifacts, type StoredArtifact } from './artifacts.js'
 import { type MergedState, orderIn, withMergedPlaces } from './merged-places.js'
 import { findRemoved, type RemovedBackup } from './removed.js'
+import { findSegments, type StoredSegment } from './segments.js'
 import { openSought, type SeekOptions, type SoughtState } from './state-seek.js'
 
 export type { StoredArtifact } from './artifacts.js'
@@ -82,6 +83,8 @@ export class Chain {
     readonly artifacts: readonly StoredArtifact[],
     /** Backups that were removed and whose states are still there, under other names. */
     readonly removed: readonly RemovedBackup[],
+    /** Segments of merges that are not finished, or whose record has not been deleted yet. */
+    readonly segments: readonly StoredSegment[],
     readonly options: StoreOptions
   ) {
     this.#stored = new Map(artifacts.map(artifact => [`${artifact.kind} ${artifact.date}`, artifact]))
@@ -112,7 +115,8 @@ export class Chain {
     const { signal } = options
     const find = knownCodecs(options.codecs)
     const stored = options.stored ?? (await listStored(store, `${key}.`, { signal }))
-    return new Chain(store, key, findArtifacts(stored, key, find), findRemoved(stored, key), { signal })
+    const [artifacts, removed] = [findArtifacts(stored, key, find), findRemoved(stored, key)]
+    return new Chain(store, key, artifacts, removed, findSegments(stored, key), { signal })
   }
 
   /** The newest backup that is complete. */
@@ -135,18 +139,19 @@ export class Chain {
 
   /** The newest date in the name of a state that is there, or was: one that was removed may come back. */
   get newestDate(): string | undefined {
-    const states = this.artifacts.filter(({ kind }) => kind === 'state')
-    const dates = [...states, ...this.removed].map(({ date }) => date)
-    return dates.reduce<string | undefined>(
-      (newest, date) => (newest === undefined || date > newest ? date : newest),
-      undefined
-    )
+    return newestOf([...this.artifacts.filter(({ kind }) => kind === 'state'), ...this.removed])
   }
 
-  /** What an interrupted run left: artifacts younger than the newest state. */
+  /** The newest date that is taken: by a state, or by a segment of a merge that may go on. */
+  get lastDate(): string | undefined {
+    return newestOf([...this.artifacts.filter(({ kind }) => kind === 'state'), ...this.removed, ...this.segments])
+  }
+
+  /** What an interrupted run left: artifacts younger than the newest state. Finished segments of a merge are none. */
   get leftovers(): readonly StoredArtifact[] {
     const newest = this.newestDate ?? ''
-    return this.artifacts.filter(({ date }) => date > newest)
+    const segments = new Set(this.segments.map(({ date }) => date))
+    return this.artifacts.filter(({ date }) => date > newest && !segments.has(date))
   }
 
   /** What earlier merges have left over: states that another one stands for by now. No date needs them. */
@@ -218,10 +223,11 @@ export class Chain {
   #mergedFor({ chain, date: own, standsFor }: StateHeader): MergedState | undefined {
     let newest: MergedState | undefined
     const until = standsFor?.date ?? own
+    const dates = new Set(chain.map(({ date }) => date))
     for (const { date, asOf = date } of chain) {
       // What is damaged might build on itself.
       const state = date === own || asOf >= until ? undefined : this.#states.get(asOf)
-      if (state?.asOf === undefined || state.date === date) continue
+      if (state?.asOf === undefined || dates.has(state.date)) continue
       if (newest === undefined || asOf > newest.asOf) newest = { stateDate: state.date, asOf }
     }
     return newest
@@ -340,6 +346,13 @@ export class Chain {
     const message = `The ${kind} of ${date} of ${this.key} is not in the store`
     throw new BackupError('IBT_BASIS_MISSING', message, { path: `${this.key}.${kind}.${date}` })
   }
+}
+
+function newestOf(dated: readonly { readonly date: string }[]): string | undefined {
+  return dated.reduce<string | undefined>(
+    (newest, { date }) => (newest === undefined || date > newest ? date : newest),
+    undefined
+  )
 }
 
 /** Entries of a state that is opened when the first is pulled. */

@@ -21,7 +21,7 @@ export async function deleteLeftovers(
   await checkStateless(chain, store, known, options)
   for (const { name } of known) {
     await store.delete(name, options).catch(error => {
-      if (!isRetained(error) && !isNotAllowed(error)) throw error
+      if (!isFixed(error)) throw error
     })
   }
 }
@@ -46,8 +46,9 @@ export async function checkStateless(
   }
 }
 
-function isNotAllowed(error: unknown): boolean {
-  return isBackupError(error) && error.code === 'IBT_NOT_ALLOWED'
+/** Whether a store retains a name, or does not allow to delete it: then it stays. */
+export function isFixed(error: unknown): boolean {
+  return isRetained(error) || (isBackupError(error) && error.code === 'IBT_NOT_ALLOWED')
 }
 
 function isReadable({ codec }: StoredArtifact): boolean {

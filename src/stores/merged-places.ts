@@ -71,6 +71,11 @@ export function orderIn(chain: readonly ChainLink[]): (date: string) => string {
   return asOf.size === 0 ? date => date : date => asOf.get(date) ?? date
 }
 
+/** The links of a chain, one for each backup: of one that was merged in segments, the last. */
+export function backupLinks(chain: readonly ChainLink[]): readonly ChainLink[] {
+  return chain.filter(({ asOf }, i) => asOf === undefined || asOf !== chain[i + 1]?.asOf)
+}
+
 async function openBase(header: StateHeader, states: MergedStates): Promise<Base | undefined> {
   const merged = states.mergedFor(header)
   if (merged === undefined) return undefined

@@ -1,7 +1,7 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import { formatDate, parseDate } from '../format/dates.js'
 import { encodeManifest, type Manifest, type SignedArtifact } from '../format/manifest.js'
-import { parseArtifactName, parseRemovedName } from '../format/names.js'
+import { parseArtifactName, parseRemovedName, signedName } from '../format/names.js'
 import type { Source, Store, StoreOptions } from '../types.js'
 import { isManifestName, type ManifestPlaces, manifestName, readManifest, rememberManifest } from './manifests.js'
 import { checkComplete } from './verified-store.js'
@@ -29,8 +29,8 @@ export function signedStore(inner: Store, places: SigningPlaces): Store {
   }
   return wrapStore(inner, {
     async put(name, source, options = {}) {
-      const { key, kind } = parseArtifactName(name) ?? {}
-      if (key === undefined || (kind !== 'state' && kind !== 'sigvault')) return inner.put(name, source, options)
+      const { key, kind } = signedName(name) ?? {}
+      if (key === undefined) return inner.put(name, source, options)
       const signer = signerOf(key)
       if (kind === 'sigvault')
         return inner.put(
@@ -43,7 +43,7 @@ export function signedStore(inner: Store, places: SigningPlaces): Store {
         hashed(source, name, made => signer.sign({ ...made, optional: true }, options)),
         options
       )
-      await signer.require(name, options)
+      if (kind === 'state') await signer.require(name, options)
     },
     async delete(name, options = {}) {
       const { key, kind } = parseArtifactName(name) ?? {}

@@ -1,5 +1,5 @@
 import { BackupError, isBackupError } from '../errors.js'
-import { isProofsName, parseArtifactName, parseRemovedName } from '../format/names.js'
+import { isProofsName, parseArtifactName, parseRemovedName, parseSegmentName } from '../format/names.js'
 import { parseVolumeName } from '../format/volume-names.js'
 import type { ByteRange } from '../types.js'
 
@@ -63,14 +63,15 @@ export function compareStoredNames(a: string, b: string): number {
 }
 
 /**
- * Whether a name is that of an artifact of a key, a volume of one, a removed state, or what a verification has proven: if
- * a put of it was interrupted, `clean` may remove what it has left. A verification under way loses its proofs by that, and
- * nothing else.
+ * Whether a name is that of an artifact of a key, a volume of one, a removed state, the record of a segment, or what a
+ * verification has proven: if a put of it was interrupted, `clean` may remove what it has left. A verification under way
+ * loses its proofs by that, and nothing else.
  */
 export function isNameOf(name: string, key: string): boolean {
   if (isProofsName(name, key)) return true
   if (key.startsWith(TRIED) && name.startsWith(`${key}.`)) return true
-  return (parseArtifactName(name) ?? parseRemovedName(name) ?? parseVolumeName(name))?.key === key
+  const parsed = parseArtifactName(name) ?? parseRemovedName(name) ?? parseSegmentName(name) ?? parseVolumeName(name)
+  return parsed?.key === key
 }
 
 /** The error of a name that a store does not have. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BackupError, isBackupError } from '../errors.js'
 import type { SignedArtifact } from '../format/manifest.js'
-import { parseArtifactName } from '../format/names.js'
+import { signedName } from '../format/names.js'
 import type { ByteRange, Store, StoreOptions } from '../types.js'
 import { type ManifestPlaces, readManifest } from './manifests.js'
 import { wrapStore } from './wrap-store.js'
@@ -16,7 +16,7 @@ interface Proven {
 }
 
 /**
- * A store whose states and sigvaults are given out only as the newest manifest of their key has them, signed by one of
+ * A store whose states, sigvaults and records of segments are given out only as the newest manifest of their key has them, signed by one of
  * the keys. The first read of one reads all of it; later ones, of ranges too, are proven piece by piece, so that a store
  * that gives other bytes the second time is found out. A store that lacks a signed state gives nothing of the key.
  * Archives pass: what is in them is proven by the digests in the state.
@@ -28,9 +28,8 @@ export function verifiedStore(inner: Store, places: ManifestPlaces): Store {
   const proven = new Map<string, Promise<Proven>>()
   return wrapStore(inner, {
     get(name, range = { start: 0 }, options = {}) {
-      const parsed = parseArtifactName(name)
-      const isSigned = parsed?.kind === 'state' || parsed?.kind === 'sigvault'
-      return isSigned ? read(name, parsed.key, range, options) : inner.get(name, range, options)
+      const signed = signedName(name)
+      return signed ? read(name, signed.key, range, options) : inner.get(name, range, options)
     }
   })
 

@@ -43,6 +43,25 @@ test('order, duplicates and missing directories are refused', () => {
   refuses('IBT_STATE_INVALID', stateEntry('.'))
 })
 
+test('a part of a state is checked behind the entry that comes before it', () => {
+  const tree = [
+    root,
+    directory('a'),
+    stateEntry('a/x'),
+    directory('d'),
+    directory('d/e'),
+    stateEntry('d/e/f'),
+    stateEntry('d/g')
+  ]
+  for (let cut = 1; cut < tree.length; cut++) {
+    const rest = new EntryCheck(tree[cut - 1])
+    for (const entry of tree.slice(cut)) rest.add(entry)
+    assert.throws(() => new EntryCheck(tree[cut - 1]).add(tree[cut - 1]!), code('IBT_OUT_OF_ORDER'))
+  }
+  assert.throws(() => new EntryCheck(stateEntry('a/x')).add(stateEntry('d/g')), code('IBT_UNSAFE_PATH'))
+  assert.throws(() => new EntryCheck(stateEntry('a')).add(stateEntry('a/b')), code('IBT_UNSAFE_PATH'))
+})
+
 test('names that lead elsewhere are refused', () => {
   for (const path of ['/a', '../a', 'd/../a', 'a/', 'd//a', './a', '', '..', 'a\0b', 'd/.'])
     refuses('IBT_UNSAFE_PATH', root, directory('d'), stateEntry(path))

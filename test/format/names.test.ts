@@ -9,7 +9,10 @@ import {
   lockName,
   parseArtifactName,
   parseRemovedName,
-  removedName
+  parseSegmentName,
+  removedName,
+  segmentName,
+  signedName
 } from '../../src/format/names.js'
 import type { Kind } from '../../src/types.js'
 
@@ -39,6 +42,29 @@ test('names are key, kind, date, extension and suffixes', () => {
   assert.equal(parseArtifactName(merged)?.asOf, '20261031T000000.000Z')
   assert.equal(parseArtifactName(`home.full.${DATE}.asof-20260231T000000.000Z.tar`), undefined)
   assert.equal(lockName('home'), 'home.lock')
+})
+
+test('the record of a segment has a name like the merged state of its date', () => {
+  const state = `a.segment.state.${DATE}.asof-20261031T000000.000Z.json.zst.age`
+  const name = segmentName(state)
+  assert.equal(name, `a.segment.segment.${DATE}.asof-20261031T000000.000Z.json.zst.age`)
+  const parsed = { key: 'a.segment', date: DATE, asOf: '20261031T000000.000Z', suffixes: ['zst', 'age'] }
+  assert.deepEqual(parseSegmentName(name), parsed)
+  assert.deepEqual(
+    [parseArtifactName(name), parseRemovedName(name), parseSegmentName(state)],
+    [undefined, undefined, undefined]
+  )
+  for (const other of [
+    `a.segment.${DATE}.json`,
+    `a.segment.${DATE}.asof-${DATE}.tar`,
+    `segment.${DATE}.asof-${DATE}.json`
+  ])
+    assert.equal(parseSegmentName(other), undefined)
+  for (const other of [`a.state.${DATE}.json`, `a.full.${DATE}.asof-${DATE}.tar`, 'a.lock'])
+    assert.throws(() => segmentName(other), TypeError)
+  assert.deepEqual(signedName(name), { key: 'a.segment', kind: 'segment' })
+  assert.deepEqual(signedName(state), { key: 'a.segment', kind: 'state' })
+  assert.equal(signedName(`a.full.${DATE}.tar`), undefined)
 })
 
 test('every name is read back, also if the key looks like a name itself', () => {

@@ -244,14 +244,30 @@ export class History {
   /** A date becomes a full by itself. */
   async merge(random: Random): Promise<void> {
     const at = random.pick(this.dates)
-    const { date } = await mergeBackups('key', { ...this.#options, at })
-    assert.equal(date, at)
+    await this.#merge(random, { at })
+  }
+
+  /** In segments or in one, and interrupted before. Other steps can come before the next attempt. */
+  async #merge(random: Random, which: { readonly at?: string; readonly from?: string; readonly to?: string }) {
+    const options = { ...this.#options, ...which, segmentBytes: random.pick([1, 3000, 100_000, undefined]) }
+    if (random.chance(0.5)) {
+      const interruption = new AbortController()
+      let left = random.int(40)
+      const onProgress = () => {
+        if (left-- === 0) interruption.abort(new Error('interrupted'))
+      }
+      const run = mergeBackups('key', { ...options, onProgress, signal: interruption.signal })
+      await run.catch(error => assert.ok(error === interruption.signal.reason || !interruption.signal.aborted, error))
+      if (random.chance(0.3)) return
+    }
+    const { date } = await mergeBackups('key', options)
+    assert.equal(date, which.at ?? which.to)
   }
 
   /** Increments become one; two dates need not be of one chain. */
   async fold(random: Random): Promise<void> {
     const [from, to] = [random.pick(this.dates), random.pick(this.dates)].sort() as [string, string]
-    await mergeBackups('key', { ...this.#options, from, to }).catch(error => {
+    await this.#merge(random, { from, to }).catch(error => {
       const isRefused = from === to ? error instanceof RangeError : error.code === 'IBT_NO_BACKUP'
       if (!isRefused) throw error
     })

@@ -11,12 +11,14 @@ export interface MergeValues extends CommonValues {
   readonly to?: string
   readonly dryRun?: boolean
   readonly maxBytes?: number
+  readonly segment?: number
+  readonly resume?: boolean
   readonly lockWait?: number
 }
 
 /** `ibt merge`. */
 export async function runMerge(key: string, values: MergeValues, signal: AbortSignal): Promise<number> {
-  const { at, from, to, dryRun, maxBytes } = values
+  const { at, from, to, dryRun, maxBytes, segment, resume } = values
   if (at !== undefined && (from !== undefined || to !== undefined))
     throw new UsageError('--at is for a full; --from and --to are for one increment')
   if (to !== undefined && from === undefined) throw new UsageError('--to requires --from')
@@ -24,7 +26,16 @@ export async function runMerge(key: string, values: MergeValues, signal: AbortSi
   try {
     const { onProgress, onError } = reporter
     const options = { ...toPlaceOptions(values, signal), onProgress, onError, lockWaitMs: toMs(values.lockWait) }
-    const report = await mergeBackups(key, { ...options, at, from, to, dryRun, maxBytes })
+    const report = await mergeBackups(key, {
+      ...options,
+      at,
+      from,
+      to,
+      dryRun,
+      maxBytes,
+      segmentBytes: segment,
+      resume
+    })
     return reporter.report(report, describe(report, reporter.elapsedMs), Exit.done)
   } finally {
     reporter.end()
@@ -39,6 +50,14 @@ function describe(report: MergeReport, elapsedMs: number): string[] {
   if (!isStored) return [`Would make the backup of ${key}, ${date}, ${what}: ${bytes}`]
   return [
     `Backup of ${key}, ${date}, is ${what} now`,
-    `  ${formatCount(entries, 'entry', 'entries')}, ${formatBytes(storedBytes)} stored (${kind}), ${bytes}, ${formatSeconds(elapsedMs)}`
+    `  ${formatCount(entries, 'entry', 'entries')}, ${formatBytes(storedBytes)} stored (${kind}), ${bytes}, ${formatSeconds(elapsedMs)}`,
+    ...describeResumed(report)
   ]
+}
+
+function describeResumed({ resumed, restarted }: MergeReport): string[] {
+  if (restarted !== undefined) return [`  began anew, not behind the interrupted merge: ${restarted}`]
+  if (resumed === undefined) return []
+  const segments = formatCount(resumed.segments, 'segment', 'segments')
+  return [`  went on behind ${segments} (${formatBytes(resumed.storedBytes)}) of the interrupted merge`]
 }

@@ -27,6 +27,12 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
     .option('--to <date>', 'the last of them (default: the newest)')
     .option('--dry-run', 'say how much would be read and written')
     .option('--max-bytes <size>', 'refuse to write more than this, before compression: 500M, 20G', parseBytes)
+    .option(
+      '--segment <size>',
+      'an interrupted merge goes on behind the last segment of this size (default: 1G)',
+      parseBytes
+    )
+    .option('--no-resume', 'begin anew, whatever an interrupted merge has finished')
     .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)
     .addHelpText('after', MERGE_HELP)
     .action(async (key, values) => {

@@ -1,6 +1,6 @@
 import { PART_BYTES } from '../../constants.js'
 import { BackupError } from '../../errors.js'
-import { parseArtifactName } from '../../format/names.js'
+import { parseArtifactName, parseSegmentName } from '../../format/names.js'
 import type { ByteRange, Source, Store, StoredName, StoreOptions } from '../../types.js'
 import { checkSource, isNotFound, isRetained, notFound } from '../stored-name.js'
 import { wrapStore } from '../wrap-store.js'
@@ -239,10 +239,11 @@ async function checkSameSize(name: string, from: KnownSizes, to: KnownSizes, opt
 }
 
 function backupOf(name: string): string | undefined {
-  const parsed = parseArtifactName(name)
-  return parsed && `${parsed.key} ${parsed.date}`
+  const parsed = parseArtifactName(name) ?? parseSegmentName(name)
+  // A merged backup is complete with its segments, which have dates of their own.
+  return parsed && `${parsed.key} ${parsed.asOf ?? parsed.date}`
 }
 
 function isState(name: string): boolean {
-  return parseArtifactName(name)?.kind === 'state'
+  return parseArtifactName(name)?.kind === 'state' || parseSegmentName(name) !== undefined
 }

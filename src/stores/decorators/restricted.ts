@@ -1,5 +1,5 @@
 import { BackupError } from '../../errors.js'
-import { parseArtifactName, parseRemovedName } from '../../format/names.js'
+import { parseArtifactName, parseRemovedName, parseSegmentName } from '../../format/names.js'
 import type { Store } from '../../types.js'
 import { notFound } from '../stored-name.js'
 import { wrapStore } from '../wrap-store.js'
@@ -43,5 +43,5 @@ export function writeOnly(store: Store): Store {
 }
 
 function isOfBackup(name: string): boolean {
-  return (parseArtifactName(name) ?? parseRemovedName(name)) !== undefined
+  return (parseArtifactName(name) ?? parseRemovedName(name) ?? parseSegmentName(name)) !== undefined
 }

@@ -1,4 +1,4 @@
-import { parseArtifactName, parseRemovedName } from '../../format/names.js'
+import { parseArtifactName, parseRemovedName, parseSegmentName } from '../../format/names.js'
 import type { Kind, Store } from '../../types.js'
 import { defineStore } from '../define-store.js'
 import { storeUrlId } from '../store-url.js'
@@ -82,7 +82,8 @@ function idOf({ bucket, prefix, endpoint }: CheckedOptions): string {
 }
 
 function fieldsOf(name: string, { storageClass, serverSideEncryption, kmsKey }: CheckedOptions): ObjectFields {
-  const kind: Kind | undefined = parseRemovedName(name) === undefined ? parseArtifactName(name)?.kind : 'state'
+  const isState = (parseRemovedName(name) ?? parseSegmentName(name)) !== undefined
+  const kind: Kind | undefined = isState ? 'state' : parseArtifactName(name)?.kind
   return {
     ContentType: 'application/octet-stream',
     ...(kind && storageClass[kind] && { StorageClass: storageClass[kind] }),
