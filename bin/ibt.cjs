@@ -9,6 +9,9 @@ const listen = listener => {
 }
 // libuv's pool is sized at its first use: an ES module would come too late for that.
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, require('node:os').availableParallelism() + 2))
+// Contents pass in buffers outside V8's heap. V8 would mark the small heap again and again, every few buffers, hoping to
+// free them: a third of the processor time of a restore. Without the steps ahead it marks when its limit is reached.
+if (process.versions.bun === undefined) require('node:v8').setFlagsFromString('--no-incremental-marking')
 // Node 20 compiles so early that a run of seconds ends before it has paid; later ones do not know the flag.
 if (process.versions.v8?.startsWith('11.')) require('node:v8').setFlagsFromString('--interrupt-budget=600000')
 // The commands of rdiff need little: they have a file of their own.
