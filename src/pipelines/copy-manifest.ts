@@ -2,7 +2,7 @@ import type { Manifest } from '../format/manifest.js'
 import { decodeManifest } from '../format/manifest.js'
 import { parseArtifactName } from '../format/names.js'
 import { toPublicKey } from '../places/signing.js'
-import { isManifestName, readManifestBytes } from '../stores/manifests.js'
+import { isManifestName, missingStates, readManifestBytes } from '../stores/manifests.js'
 import type { Store, StoredName } from '../types.js'
 import type { CopyOptions } from './copy.js'
 import { signKeyMissing } from './signed.js'
@@ -68,7 +68,7 @@ export async function planManifest(
 
 /** Whether a manifest is right for a store of these names, which had another one before. */
 function isTrueOf({ artifacts, sequence, date }: Manifest, before: Manifest | undefined, names: Set<string>): boolean {
-  if (!artifacts.every(({ name, optional }) => optional || !isState(name) || names.has(name))) return false
+  if (missingStates(artifacts, names).length > 0) return false
   if (before === undefined) return true
   const signed = new Set(artifacts.map(({ name }) => name))
   const isLater = sequence > before.sequence && date > before.date

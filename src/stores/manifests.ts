@@ -30,7 +30,7 @@ export interface ManifestPlaces {
 export interface SignedNames {
   readonly manifest: Manifest | undefined
   readonly listed: ReadonlyMap<string, number>
-  /** States that were signed and are gone. Of one that was removed on purpose, the manifest says so. */
+  /** States that were signed and are gone, see `missingStates`. */
   readonly missing: readonly SignedArtifact[]
 }
 
@@ -67,10 +67,32 @@ export async function readManifest(
   } else if (manifest !== undefined && manifest.sequence !== seen?.sequence) {
     await rememberManifest(memory, manifest, bytes!, options)
   }
-  const missing = (manifest?.artifacts ?? []).filter(
-    ({ name, optional }) => !optional && !listed.has(name) && parseArtifactName(name)?.kind === 'state'
-  )
-  return { manifest, listed, missing }
+  return { manifest, listed, missing: missingStates(manifest?.artifacts ?? [], listed) }
+}
+
+/**
+ * States that were signed and are not among the names of a store. Of one that was removed on purpose, the manifest says so;
+ * one that a merged state stands for, which is signed and there, is not needed any more, and goes without a signature.
+ */
+export function missingStates(
+  signed: readonly SignedArtifact[],
+  names: { readonly has: (name: string) => boolean }
+): SignedArtifact[] {
+  const states = signed.flatMap(artifact => {
+    const { kind, date = '', asOf } = parseArtifactName(artifact.name) ?? {}
+    return kind === 'state' ? [{ artifact, date, asOf, isThere: names.has(artifact.name) }] : []
+  })
+  const merged = new Map<string, string>()
+  for (const { date, asOf, isThere } of states) {
+    if (asOf !== undefined && isThere && date > (merged.get(asOf) ?? '')) merged.set(asOf, date)
+  }
+  return states
+    .filter(({ artifact, date, asOf, isThere }) => {
+      const newest = merged.get(asOf ?? date)
+      const isSpared = newest !== undefined && (asOf === undefined || date < newest)
+      return !artifact.optional && !isThere && !isSpared
+    })
+    .map(({ artifact }) => artifact)
 }
 
 function rolledBack(key: string, manifest: Manifest | undefined, seen: Manifest): BackupError {

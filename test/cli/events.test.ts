@@ -150,7 +150,7 @@ test('every line that a command writes is one of the schema', oracle('openssl'),
     )
   }
   run('ls', ['nobody'], { status: 1 })
-  run('catalog', ['nobody'])
+  run('catalog', ['nobody'], { status: 1 })
 
   for (const command of buildProgram(new AbortController().signal, () => {}).commands) {
     if (!command.options.some(({ long }) => long === '--json')) continue

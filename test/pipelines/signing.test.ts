@@ -102,6 +102,30 @@ test('merges that a prune and a backup begin are signed', async t => {
   await check()
 })
 
+test('what a merge has made superfluous may go without a signature, and need not be copied', async t => {
+  const { desk, signs, reads, backup } = await makeSigned(t)
+  const dates = [await backup('one '), await backup('two '), await backup('three ')]
+  const check = async (store: string) =>
+    assert.deepEqual((await verifyBackup('src', { ...reads, store, readData: true })).problems, [])
+  const keyless = { store: desk.at('store'), cache: desk.at('copier-cache') }
+  await mergeBackups('src', { ...signs, at: dates[1] })
+  assert.equal((await copyBackups('src', { ...keyless, to: desk.at('copied') })).isSigned, true)
+  await check(desk.at('copied'))
+  const { deleted } = await cleanBackups('src', { ...keyless, graceMs: 0 })
+  assert.ok(deleted.some(({ name }) => name.includes(`.state.${dates[1]}`)))
+  await check(desk.at('store'))
+  await backup('four ')
+  await check(desk.at('store'))
+
+  // The merged state itself, and those that were not merged, have to be there.
+  for (const name of stored(desk, '.state.')) {
+    cpSync(desk.at('store'), desk.at(name), { recursive: true })
+    rmSync(desk.at(name, name))
+    const dropped = restoreBackup('src', desk.at('out'), { ...reads, store: desk.at(name), cache: false })
+    await assert.rejects(dropped, { code: 'IBT_ROLLED_BACK' })
+  }
+})
+
 test('the first backup of a key is signed also if its date is asked for', async t => {
   const { desk, signs, reads } = await makeSigned(t)
   await fullBackup(desk.at('src'), { ...signs, date: new Date('2019-03-01') })

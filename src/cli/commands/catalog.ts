@@ -5,6 +5,7 @@ import { describeError, Exit, exitCode } from '../exit.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
 import { BACKUP_COLUMNS, type Cell, type Columns, cells, FOUND_COLUMNS } from '../rows.js'
+import { sayNoBackup } from './list.js'
 
 /** Rows of one statement: few enough for every database's limit on a statement. */
 const ROWS_TOGETHER = 200
@@ -26,6 +27,7 @@ export async function runCatalog(key: string | undefined, values: CommonValues, 
   const entries = new Table<FoundVersion>(output, 'ibt_entries', FOUND_COLUMNS)
   await output.write('BEGIN;\n')
   await backups.fill(listBackups(key, options))
+  if (backups.isEmpty) await sayNoBackup(key, values)
   await entries.fill(findEntries(key, '**', { ...options, onError }))
   await output.write('COMMIT;\n')
   await output.end()
@@ -34,6 +36,7 @@ export async function runCatalog(key: string | undefined, values: CommonValues, 
 
 /** Statements that make a table anew. Memory: `ROWS_TOGETHER` rows. */
 class Table<T> {
+  isEmpty = true
   #rows: string[] = []
 
   constructor(
@@ -47,6 +50,7 @@ class Table<T> {
     const types = Object.keys(columns).map(column => `${snake(column)} ${typeOf(column)}`)
     await this.output.write(`DROP TABLE IF EXISTS ${name};\nCREATE TABLE ${name} (${types.join(', ')});\n`)
     for await (const row of rows) {
+      this.isEmpty = false
       this.#rows.push(`(${cells(columns, row).map(literal).join(',')})`)
       if (this.#rows.length === ROWS_TOGETHER) await this.#insert()
     }

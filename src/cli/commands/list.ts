@@ -25,12 +25,16 @@ export async function runList(
   const code = error === undefined ? Exit.done : exitCode(error)
   if (error !== undefined && values.json) await output.write(failedLine(failure(error, code), code))
   await listing.end()
-  if (!listing.isEmpty) return code
+  if (listing.isEmpty) await sayNoBackup(key, values)
+  return code
+}
+
+/** What a listing without a backup says. @throws BackupError IBT_NO_BACKUP if a key or a store was named that is not there */
+export async function sayNoBackup(key: string | undefined, values: CommonValues): Promise<void> {
   if (key !== undefined) throw new BackupError('IBT_NO_BACKUP', `No backup of ${key}`, { path: key })
   const store = chooseStore(values)
   if (!(await isStoreThere(store))) throw new BackupError('IBT_NO_BACKUP', 'No backup')
   if (!values.quiet) say(`ibt: No backup in ${await describeStore(store)}\n`)
-  return Exit.done
 }
 
 type Listed = BackupSummary | UnreadableBackup
