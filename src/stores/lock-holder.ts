@@ -26,7 +26,7 @@ export interface LockHolder extends Place {
 }
 
 export async function thisProcess(): Promise<LockHolder> {
-  const began = await beginOf('self')
+  const began = (await statOf('self'))?.beganAt
   const startedNs = nowNs()
   const token = randomBytes(16).toString('hex')
   return { pid: process.pid, began, ...(await thisPlace()), startedNs, renewedNs: startedNs, token }
@@ -89,8 +89,8 @@ async function isProcessGone({ pid, began }: LockHolder): Promise<boolean> {
   }
   // A /proc of another namespace has other processes under the same numbers.
   if ((await readlink('/proc/self').catch(() => '')) !== String(process.pid)) return false
-  const beginNow = began === undefined ? undefined : await beginOf(String(pid))
-  return beginNow !== undefined && beginNow !== began
+  const { beganAt, isOver = false } = (await statOf(String(pid))) ?? {}
+  return isOver || (began !== undefined && beganAt !== undefined && beganAt !== began)
 }
 
 function isStale({ renewedNs }: LockHolder): boolean {
@@ -114,10 +114,17 @@ function thisPlace(): Promise<Place> {
   return place
 }
 
-/** Field 22 of /proc/PID/stat; undefined where there is none. Source: proc(5). */
-async function beginOf(pid: string): Promise<string | undefined> {
+interface ProcessStat {
+  readonly beganAt: string | undefined
+  /** It has ended with all its threads, and only its parent has not asked for its exit code: some never do. */
+  readonly isOver: boolean
+}
+
+/** Fields 3, 20 and 22 of /proc/PID/stat; undefined where there is none. Source: proc(5). */
+async function statOf(pid: string): Promise<ProcessStat | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
+  return fields && { beganAt: fields[19], isOver: 'ZX'.includes(fields[0]!) && Number(fields[17]) <= 1 }
 }
 
 function nowNs(): string {

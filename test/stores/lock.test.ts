@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { directoryStore } from '../../src/stores/directory.js'
 import { acquireLock, cleanTakeOvers, type Lock } from '../../src/stores/lock.js'
 import { memoryStore } from '../../src/stores/memory.js'
@@ -135,6 +136,19 @@ for (const kind of ['directoryStore', 'memoryStore']) {
     }
   })
 }
+
+test('a process that has ended holds no lock, also if its parent never asks for its exit code', {
+  skip: process.platform !== 'linux' && 'only Linux tells what a process does, in /proc'
+}, async t => {
+  // `sleep` takes the place of the shell, and knows nothing of its child.
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => parent.kill('SIGKILL'))
+  const pid = Number(String((await once(parent.stdout, 'data'))[0]))
+  while (!/^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, 'utf8'))) await setTimeout(5)
+  const store = memoryStore()
+  await leave(store, { pid })
+  await (await acquireLock(store, 'key')).release()
+})
 
 test('a slow taker does not replace the lock of one that was faster', async () => {
   const store = memoryStore()
