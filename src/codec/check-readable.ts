@@ -20,7 +20,7 @@ export async function checkReadable(codec: Codec, own: readonly Reading[] = [], 
   checkCodec(codec)
   if (cipher !== undefined) checkCipher(cipher)
   const suffix = codec.suffix + (cipher?.suffix ?? '')
-  const name = `an artifact that ends in '${suffix}'`
+  const name = cipher === undefined ? `what ends in '${suffix}'` : 'what this run encrypts and has to read back'
   const suffixes = suffix.split('.').slice(1)
   try {
     const encoded = await encodeSample(codec)
@@ -35,7 +35,7 @@ export async function checkReadable(codec: Codec, own: readonly Reading[] = [], 
   } catch (cause) {
     // What a cipher says of its recipients and keys says it all.
     if (cipher !== undefined && isPlainly(cause)) throw cause
-    const message = `${describe(codec, cipher)} writes ${name}, which could not be read back`
+    const message = `${describe(codec, cipher)} writes artifacts that end in '${suffix}', which could not be read back`
     throw new BackupError('IBT_CODEC_UNKNOWN', message, { path: suffix, cause })
   }
 }

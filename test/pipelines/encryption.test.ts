@@ -180,7 +180,10 @@ test('a full needs only recipients; a writer with the wrong identity is stopped 
   await chain.assertRestores(chain.reports[0]!.date, { codecs: [cipher] })
   const before = readdirSync(chain.storePath)
   const unfit = age({ recipients, identities: [stranger.identity] })
-  await assert.rejects(chain.full({ encrypt: unfit }), code('IBT_KEY_WRONG'))
+  await assert.rejects(chain.full({ encrypt: unfit }), {
+    code: 'IBT_KEY_WRONG',
+    message: 'None of the identities given opens what this run encrypts and has to read back'
+  })
   await assert.rejects(
     chain.full({ encrypt: writer, codecs: [age({ identities: [stranger.identity] })] }),
     code('IBT_KEY_WRONG')

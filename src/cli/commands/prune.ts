@@ -64,7 +64,7 @@ async function pruneOne(key: string, values: PruneValues, signal: AbortSignal): 
     ...{ ...toPlaceOptions(values, signal), ...keep, dryRun, allowMissing, merge: values.merge ?? merge },
     ...{ keepSigvaults: values.keepSigvaults ?? keepSigvaults, graceMs: parseGrace(values.grace ?? grace) },
     ...{ lockWaitMs: toMs(values.lockWait), onError: reporter.onError },
-    onPlan: (plan: PrunePlan) => reporter.plan(plan, planLines(plan))
+    onPlan: (plan: PrunePlan) => reporter.plan(plan, planLines(plan, options.merge))
   }
   return tell(reporter, await pruneBackups(key, options))
 }
@@ -76,17 +76,8 @@ function utcOf({ utc }: PruneValues): KeepOptions {
 const ACTIONS: Readonly<Record<PruneAction, string>> = { keep: 'keep', remove: 'remove', data: 'stays as data' }
 
 /** The table: what becomes of each backup, and why. */
-function planLines({
-  key,
-  backups,
-  keeps,
-  removes,
-  data,
-  dataBytes,
-  freedBytes,
-  isCostly,
-  merges
-}: PrunePlan): string[] {
+function planLines(plan: PrunePlan, isMerging = false): string[] {
+  const { key, backups, keeps, removes, data, dataBytes, freedBytes, isCostly, merges } = plan
   const lines = [
     `${key}: ${formatCount(backups.length, 'backup')}, ${keeps} kept, ${removes + data} removed`,
     ...backups.map(describe)
@@ -94,10 +85,10 @@ function planLines({
   if (data > 0) {
     lines.push(`${formatBytes(dataBytes)} of ${formatCount(data, 'removed backup')} stay, because kept ones need them`)
   }
-  if (isCostly) {
-    lines.push(
-      `That is much for ${formatCount(keeps, 'backup')}: --merge does ${formatCount(merges.length, 'merge')} first, and nothing stays`
-    )
+  const inMerges = formatCount(merges.length, 'merge')
+  if (isMerging && merges.length > 0) lines.push(`First ${inMerges}: then nothing of them stays`)
+  else if (isCostly) {
+    lines.push(`That is much for ${formatCount(keeps, 'backup')}: --merge does ${inMerges} first, and nothing stays`)
   }
   if (freedBytes > 0) lines.push(`${formatBytes(freedBytes)} will not be needed any more`)
   return lines
