@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BackupError } from '../errors.js'
 import type { SignedArtifact } from '../format/manifest.js'
-import { checkKey, parseArtifactName, signedName } from '../format/names.js'
+import { checkKey, parseArtifactName, parseRemovedName, signedName } from '../format/names.js'
 import { whileLocked } from '../lifecycle/locked.js'
 import type { LockedOptions } from '../lifecycle/options.js'
 import type { SigningKey } from '../places/options.js'
@@ -49,14 +49,14 @@ export function signBackups(key: string, options: SignOptions): Promise<SignRepo
     const artifacts: SignedArtifact[] = []
     const added: string[] = []
     const changed = missing.map(({ name }) => name)
-    for (const name of listed.keys()) {
-      if (!isSignedKind(name, key)) continue
-      const artifact = await digest(store, name, { signal })
+    for (const [name, from] of signedNames([...listed.keys()], key)) {
+      const optional = from === name ? undefined : true
+      const artifact = { ...(await digest(store, from, { signal })), name, optional }
       const was = before.get(name)
-      if (was === undefined) added.push(name)
+      if (was === undefined) added.push(from)
       else if (was.sha256 !== artifact.sha256) {
-        if (!accept) throw otherBytes(name)
-        changed.push(name)
+        if (!accept) throw otherBytes(from)
+        changed.push(from)
       }
       artifacts.push(artifact)
     }
@@ -64,14 +64,24 @@ export function signBackups(key: string, options: SignOptions): Promise<SignRepo
       throw new BackupError('IBT_NO_BACKUP', `No backup of ${key}`, { path: key })
     await check()
     const { date } = await writeManifest(places, { key, artifacts }, manifest, [...listed.keys()], { signal })
-    const states = artifacts.filter(({ name }) => parseArtifactName(name)?.kind === 'state').length
+    const states = artifacts.filter(
+      ({ name, optional }) => !optional && parseArtifactName(name)?.kind === 'state'
+    ).length
     return { key, date, states, added, changed }
   })
 }
 
-/** Sigvaults, too: a false one would make deltas that restore nothing. */
-function isSignedKind(name: string, key: string): boolean {
-  return signedName(name)?.key === key
+/**
+ * What is signed of a key, and where its bytes are: sigvaults, too, because a false one would make deltas that restore
+ * nothing, and states of removed backups, which can come back.
+ */
+function signedNames(listed: readonly string[], key: string): ReadonlyMap<string, string> {
+  const removed = listed.flatMap(name => {
+    const { state } = parseRemovedName(name) ?? {}
+    return state !== undefined && signedName(state)?.key === key ? [[state, name] as const] : []
+  })
+  const own = listed.filter(name => signedName(name)?.key === key)
+  return new Map([...removed, ...own.map(name => [name, name] as const)])
 }
 
 async function digest(store: Store, name: string, options: StoreOptions): Promise<SignedArtifact> {

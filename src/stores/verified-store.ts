@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BackupError, isBackupError } from '../errors.js'
 import type { SignedArtifact } from '../format/manifest.js'
-import { signedName } from '../format/names.js'
+import { parseRemovedName, signedName } from '../format/names.js'
 import type { ByteRange, Store, StoreOptions } from '../types.js'
 import { type ManifestPlaces, readManifest } from './manifests.js'
 import { wrapStore } from './wrap-store.js'
@@ -19,6 +19,7 @@ interface Proven {
  * A store whose states, sigvaults and records of segments are given out only as the newest manifest of their key has them, signed by one of
  * the keys. The first read of one reads all of it; later ones, of ranges too, are proven piece by piece, so that a store
  * that gives other bytes the second time is found out. A store that lacks a signed state gives nothing of the key.
+ * The state of a removed backup is proven by what was signed under the name that it had.
  * Archives pass: what is in them is proven by the digests in the state.
  *
  * Memory: one piece a read, 32 bytes for each piece of what was read, and the manifests.
@@ -28,7 +29,7 @@ export function verifiedStore(inner: Store, places: ManifestPlaces): Store {
   const proven = new Map<string, Promise<Proven>>()
   return wrapStore(inner, {
     get(name, range = { start: 0 }, options = {}) {
-      const signed = signedName(name)
+      const signed = signedName(parseRemovedName(name)?.state ?? name)
       return signed ? read(name, signed.key, range, options) : inner.get(name, range, options)
     }
   })
@@ -53,7 +54,7 @@ export function verifiedStore(inner: Store, places: ManifestPlaces): Store {
     let artifact: SignedArtifact | undefined
     let refusal: unknown
     try {
-      artifact = await find(name, key, options)
+      artifact = await find(parseRemovedName(name)?.state ?? name, key, options)
     } catch (error) {
       if (!isBackupError(error) || error.code !== 'IBT_NOT_SIGNED') throw error
       refusal = error

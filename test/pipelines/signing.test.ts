@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { decodeManifest, encodeManifest } from '../../src/format/manifest.js'
@@ -124,6 +124,28 @@ test('what a merge has made superfluous may go without a signature, and need not
     const dropped = restoreBackup('src', desk.at('out'), { ...reads, store: desk.at(name), cache: false })
     await assert.rejects(dropped, { code: 'IBT_ROLLED_BACK' })
   }
+})
+
+test('a removed state comes back with the key only as it was signed', async t => {
+  const { desk, signs, backup } = await makeSigned(t)
+  const [first] = [await backup('one '), await backup('two ')]
+  await pruneBackups('src', { ...signs, keepLast: 1 })
+  const unsigned = { ...signs, cache: false as const, signKey: undefined, unsigned: true }
+  const { date } = await fullBackup(desk.at('src'), unsigned)
+  const [planted] = stored(desk, `.state.${date}`)
+  const copy = planted!.replace('.state.', '.removed.').replace('.json', '.at-20300101T000000.000Z.json')
+  renameSync(desk.at('store', planted!), desk.at('store', copy))
+  await assert.rejects(undeleteBackup('src', { ...signs, at: date }), { code: 'IBT_NOT_SIGNED' })
+  const genuine = stored(desk, `.removed.${first}`)[0]!
+  const bytes = readFileSync(desk.at('store', genuine))
+  damage(desk.at('store', genuine))
+  await assert.rejects(undeleteBackup('src', { ...signs, at: first }), { code: 'IBT_HASH_MISMATCH' })
+  assert.equal(stored(desk, `.state.${first}`).length, 0)
+  await assert.rejects(signBackups('src', signs), { code: 'IBT_HASH_MISMATCH' })
+  writeFileSync(desk.at('store', genuine), bytes)
+  rmSync(desk.at('store', copy))
+  assert.equal((await signBackups('src', signs)).states, 1)
+  await undeleteBackup('src', { ...signs, at: first })
 })
 
 test('the first backup of a key is signed also if its date is asked for', async t => {
