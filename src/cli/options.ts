@@ -98,7 +98,7 @@ export function addCommonOptions(command: Command): Command {
 }
 
 export function addVolumeSize(command: Command): Command {
-  return command.option('--volume-size <size>', 'bytes of a volume, at most (default: 8M)', parseBytes)
+  return command.option('--volume-size <size>', 'bytes of a volume, at most (default: 8M)', parsePieceBytes)
 }
 
 /** A backup that is sent and not stored. */
@@ -318,6 +318,13 @@ function parseSort(text: string): 'spool' {
 export function parseParts(text: string): number {
   if (/^\d{1,4}$/.test(text)) return Number(text)
   throw new UsageError(`'${text}' is not a number of leading parts`)
+}
+
+/** A size that something is cut into. */
+export function parsePieceBytes(text: string): number {
+  const bytes = parseBytes(text)
+  if (bytes === 0) throw new UsageError(`'${text}' is no size to cut at: give bytes, or 500K, 20M, 2G`)
+  return bytes
 }
 
 export function parseBytes(text: string): number {

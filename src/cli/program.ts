@@ -222,4 +222,5 @@ Examples:
   ibt prune photos --store /mnt/backups --keep-daily 7 --keep-monthly 12
 
 Environment: IBT_STORE, IBT_CACHE. Exit codes: 0 done, 1 failed, 2 usage, 3 done
-but some files could not be read, 4 integrity failure, 5 refused, 130 cancelled.`
+but some files could not be read, 4 integrity failure, 5 refused, 6 differences
+found, 129, 130 and 143 cancelled.`

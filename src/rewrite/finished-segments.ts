@@ -118,7 +118,8 @@ export class FinishedSegments {
 
 /**
  * Finds the segments with which a merge goes on: those of the same state, with the same suffixes, whose artifacts the store
- * lists with their sizes. Resolves to why it begins anew if they will not do.
+ * has with the same bytes. They are read once, because what they were made of may be deleted as soon as the merge is
+ * stored. Resolves to why it begins anew if they will not do.
  *
  * @throws what the store throws
  */
@@ -146,5 +147,9 @@ export async function findFinished(
   const isLost = ({ name, kind, sizeBytes }: Artifact) =>
     sizes.get(name) !== sizeBytes && (kind !== 'sigvault' || sizes.has(name))
   const lost = finished.artifacts.find(isLost)
-  return lost === undefined ? finished : `the store does not have ${lost.name} with ${lost.sizeBytes} bytes`
+  if (lost !== undefined) return `the store does not have ${lost.name} with ${lost.sizeBytes} bytes`
+  for (const { name, date, kind, sha256 } of finished.artifacts) {
+    if (sizes.has(name) && (await of.chain.digest(date, kind)) !== sha256) return `${name} is not what was stored`
+  }
+  return finished
 }

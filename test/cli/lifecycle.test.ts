@@ -124,6 +124,7 @@ test('what makes no sense is refused with 2, and nothing is removed', async t =>
     ['prune', 'src', '--keep-last', '1', '--grace', 'x'],
     ['lock', 'src'],
     ['lock', 'src', '--until', '2020-01-01'],
+    ['merge', 'src', '--segment', '0'],
     ['clean', 'src', '--grace', '7']
   ]
   for (const args of wrong) assert.equal(desk.ibt(...args).status, Exit.usage, args.join(' '))

@@ -99,6 +99,14 @@ test('the token comes from a file or the environment, and is printed nowhere', o
   }
 })
 
+test('a store without a backup is served, and said', async t => {
+  const base = await makeStore(t)
+  mkdirSync(join(base, 'empty'))
+  const { stderr, stop } = await start(t, base, ['--store', join(base, 'empty'), '--no-token'])
+  assert.match(stderr(), /No backup yet in .*empty\n/)
+  assert.equal((await stop()).code, 0)
+})
+
 test('what cannot be served is said at once', async t => {
   const base = await makeStore(t)
   for (const [store, message] of [

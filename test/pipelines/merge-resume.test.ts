@@ -170,6 +170,11 @@ const REFUSALS: readonly {
     change: chain =>
       truncateSync(join(chain.storePath, chain.stored('full').find(name => name.includes('.asof-'))!), 999)
   },
+  {
+    what: 'an archive has other bytes',
+    why: /full.* is not what was stored/,
+    change: chain => flip(join(chain.storePath, chain.stored('full').find(name => name.includes('.asof-'))!))
+  },
   { what: 'it is to be written with another codec', why: /does not end in \.gz/, options: { codec: gzip() } },
   { what: 'it is asked to begin anew', why: /begin anew/, options: { resume: false } }
 ]

@@ -14,7 +14,7 @@ import { toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { say } from '../output.js'
 import { Reporter } from '../reporter.js'
-import { isStoreThere } from '../store.js'
+import { describeStore, isStoreThere, keysOf } from '../store.js'
 
 /** Options of `ibt serve`. */
 export interface ServeValues extends CommonValues {
@@ -42,6 +42,9 @@ export async function runServe(values: ServeValues, signal: AbortSignal): Promis
   const { signal: _, ...places } = toPlaceOptions(values, signal)
   const store = toStore(places.store)
   await checkStore(store, signal)
+  if (!values.quiet && (await keysOf({ store, signal })).length === 0) {
+    say(`ibt: No backup yet in ${await describeStore(store)}\n`)
+  }
   const names = isLoopback ? [...LOOPBACK_NAMES, ...(allowHost ?? [])] : (allowHost ?? 'any')
   const { handle } = serveBackups({ ...places, store, keys, token, hosts: names })
   const server = createListener(values, (request, response) => void handle(request, response))

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../exit.js'
 import { addEncryptOptions } from '../keys.js'
-import { collect, parseBytes, parseSeconds } from '../options.js'
+import { collect, parseBytes, parsePieceBytes, parseSeconds } from '../options.js'
 import { type Answer, AT, addReader } from './reader.js'
 
 const COUNT = 'a number, all, or a time such as 7d'
@@ -30,7 +30,7 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
     .option(
       '--segment <size>',
       'an interrupted merge goes on behind the last segment of this size (default: 1G)',
-      parseBytes
+      parsePieceBytes
     )
     .option('--no-resume', 'begin anew, whatever an interrupted merge has finished')
     .option('--lock-wait <seconds>', LOCK_WAIT, parseSeconds)

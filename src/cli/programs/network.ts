@@ -6,10 +6,10 @@ import {
   addNamedOptions,
   addSourceOptions,
   collect,
-  parseBytes,
   parseChain,
   parseCount,
   parseLimit,
+  parsePieceBytes,
   parsePort,
   parseSeconds
 } from '../options.js'
@@ -27,7 +27,7 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
     .option(
       '--checkpoint <size>',
       'store a backup each time that so many bytes of new files are sent: a cut loses no more than that',
-      parseBytes
+      parsePieceBytes
     )
     .option('--compress <codec>', 'zstd, gzip or none, with :LEVEL (default: zstd:3)', parseCodec)
     .option('--skip-unchanged', 'store nothing if nothing has changed')

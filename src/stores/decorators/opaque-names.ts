@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import { BackupError } from '../../errors.js'
 import { parseArtifactName } from '../../format/names.js'
+import { printPath } from '../../path.js'
 import type { Store, StoredName } from '../../types.js'
 import { defineStore } from '../define-store.js'
 import { checkStoredName, compareStoredNames } from '../stored-name.js'
@@ -57,7 +58,7 @@ export function opaqueNames(store: Store, secret: Uint8Array | string, options: 
         hasOwn ||= !LOCK.test(name)
         if (name.startsWith(prefix)) found.push({ ...stored, name })
       }
-      if (!shared && !hasOwn && other !== undefined) throw notOfSecret(other, store.id)
+      if (!shared && !hasOwn && other !== undefined) throw notOfSecret(other, store)
       return found.sort((a, b) => compareStoredNames(a.name, b.name))
     },
     delete: (name, options) => store.delete(names.seal(name), options),
@@ -96,10 +97,10 @@ function checkLength(name: string): void {
 
 const LOCK = /\.lock(?:\.[0-9a-f]{16})*$/
 
-function notOfSecret(name: string, id: string): BackupError {
+function notOfSecret(name: string, { places, id }: Store): BackupError {
   const what = isOpaqueName(name) ? 'encrypted with another secret' : 'plain names'
   const way = isOpaqueName(name) ? 'give the right secret' : 'do without a secret (--opaque-names)'
-  const message = `The names of the backups in ${id} are ${what}: ${way}, or give another store`
+  const message = `The names of the backups in ${printPath(places?.[0] ?? id)} are ${what}: ${way}, or give another store`
   return new BackupError('IBT_OPAQUE_NAMES', message, { path: name })
 }
 
