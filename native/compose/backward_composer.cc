@@ -60,7 +60,9 @@ void BackwardComposer::take_wanted(uint64_t length, Take take) {
 }
 
 void BackwardComposer::feed(const uint8_t* bytes, size_t size, std::vector<ByteSpan>& wanted) {
-  auto& [decoder, list, spans, next] = coming();
+  Coming& delta = coming();
+  DeltaDecoder& decoder = delta.decoder;
+  CommandList& list = delta.list;
   decoder.feed(bytes, size);
   for (;;) {
     switch (decoder.next()) {

@@ -1,4 +1,5 @@
 // The delta composed of any deltas makes what they make one after the other; or says which of them cannot be.
+#include "../compose/backward_composer.h"
 #include "naive.h"
 
 using namespace ibt;
@@ -90,16 +91,49 @@ Bytes compose(const std::vector<Bytes>& deltas) {
   return made;
 }
 
+// The same from the newest delta to the oldest, each in pieces; `waiting` gets what is wanted of the literals.
+Bytes compose_backward(const std::vector<Bytes>& deltas, size_t piece_bytes, Bytes& waiting) {
+  unsigned checks = 0;
+  BackwardComposer composer([&] {
+    if (++checks > CHECKS_MAX) throw Stopped{};
+  });
+  std::vector<ByteSpan> wanted;
+  for (auto delta = deltas.rbegin(); delta != deltas.rend(); ++delta) {
+    for (size_t at = 0; at < delta->size(); at += piece_bytes) {
+      const size_t size = std::min(piece_bytes, delta->size() - at);
+      wanted.clear();
+      composer.feed(delta->data() + at, size, wanted);
+      for (const ByteSpan& span : wanted) {
+        HOLDS(span.from <= span.end && span.end <= size);
+        const auto begin = delta->begin() + std::ptrdiff_t(at);
+        waiting.insert(waiting.end(), begin + std::ptrdiff_t(span.from), begin + std::ptrdiff_t(span.end));
+      }
+    }
+    composer.end();
+  }
+  Bytes made;
+  for (LiteralRange literal; composer.next(made, literal);) {
+    if (literal.length == 0) continue;
+    HOLDS(literal.position <= waiting.size() && literal.length <= waiting.size() - literal.position);
+    const auto from = waiting.begin() + std::ptrdiff_t(literal.position);
+    made.insert(made.end(), from, from + std::ptrdiff_t(literal.length));
+  }
+  return made;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
   Case input(bytes, length);
   Bytes basis(input.word() % 2048);
   for (size_t i = 0; i < basis.size(); i++) basis[i] = uint8_t(i ^ i >> 8);
+  const size_t piece_bytes = 1 + input.byte();
   const std::vector<Bytes> deltas = deltas_of(input, basis.size());
   try {
     Bytes composed;
     const auto error = error_of([&] { composed = compose(deltas); });
+    Bytes backward, waiting;
+    const auto backward_error = error_of([&] { backward = compose_backward(deltas, piece_bytes, waiting); });
     Bytes content = basis;
     const auto expected = error_of([&] {
       for (const Bytes& delta : deltas) content = naive_patch(content, naive_commands(delta), MADE_MAX);
@@ -107,6 +141,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t length) {
     if (!expected) {
       HOLDS(!error);
       HOLDS(naive_patch(basis, naive_commands(composed)) == content);
+      HOLDS(!backward_error && backward == composed && waiting.size() <= content.size());
       // Nothing is left to join, in any grouping.
       HOLDS(compose({composed}) == composed);
       const std::vector<Bytes> others(deltas.begin() + 1, deltas.end());
