@@ -7,6 +7,7 @@ import type { LockedOptions } from '../lifecycle/options.js'
 import { parseAt } from '../places/at.js'
 import { openPlaces } from '../places/places.js'
 import { Chain, listStored, type NeededArtifact } from '../stores/chain.js'
+import { hashStored } from '../stores/hash-stored.js'
 import type { Store, StoredName } from '../types.js'
 import { checkNames } from './check-names.js'
 import { type CopiedManifest, planManifest } from './copy-manifest.js'
@@ -160,9 +161,7 @@ class Copying {
   }
 
   async #digest(store: Store, name: string): Promise<string> {
-    const hash = createHash('sha256')
-    for await (const bytes of store.get(name, undefined, { signal: this.options.signal })) hash.update(bytes)
-    return hash.digest('hex')
+    return (await hashStored(store, name, { signal: this.options.signal })).sha256
   }
 
   /** The artifacts up to each state at the same time, and then the state. */

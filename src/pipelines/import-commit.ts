@@ -6,6 +6,7 @@ import { EntryCheck } from '../format/entry-check.js'
 import { parseArtifactName } from '../format/names.js'
 import { openState } from '../format/state-reader.js'
 import { Chain, type NeededArtifact } from '../stores/chain.js'
+import { hashStored } from '../stores/hash-stored.js'
 import type { Lock } from '../stores/lock.js'
 import { wrapStore } from '../stores/wrap-store.js'
 import type { Reading, StateHeader, Store, StoredName, StoreOptions } from '../types.js'
@@ -168,9 +169,7 @@ export class Commit {
   }
 
   async #digest(name: string): Promise<string> {
-    const hash = createHash('sha256')
-    for await (const bytes of this.store.get(name, undefined, { signal: this.options.signal })) hash.update(bytes)
-    return hash.digest('hex')
+    return (await hashStored(this.store, name, { signal: this.options.signal })).sha256
   }
 
   /** Stores an artifact under its name, of the volumes that have arrived. */

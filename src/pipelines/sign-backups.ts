@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { BackupError } from '../errors.js'
 import type { SignedArtifact } from '../format/manifest.js'
 import { checkKey, parseArtifactName, parseRemovedName, signedName } from '../format/names.js'
@@ -7,10 +6,10 @@ import type { LockedOptions } from '../lifecycle/options.js'
 import type { SigningKey } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
 import { signingPlaces } from '../places/signing.js'
+import { hashStored } from '../stores/hash-stored.js'
 import { readManifest } from '../stores/manifests.js'
 import { writeManifest } from '../stores/signed-store.js'
 import { checkComplete } from '../stores/verified-store.js'
-import type { Store, StoreOptions } from '../types.js'
 
 /** Options of `signBackups`. */
 export interface SignOptions extends Omit<LockedOptions, 'verifyKeys'> {
@@ -51,7 +50,7 @@ export function signBackups(key: string, options: SignOptions): Promise<SignRepo
     const changed = missing.map(({ name }) => name)
     for (const [name, from] of signedNames([...listed.keys()], key)) {
       const optional = from === name ? undefined : true
-      const artifact = { ...(await digest(store, from, { signal })), name, optional }
+      const artifact = { name, ...(await hashStored(store, from, { signal })), optional }
       const was = before.get(name)
       if (was === undefined) added.push(from)
       else if (was.sha256 !== artifact.sha256) {
@@ -82,16 +81,6 @@ function signedNames(listed: readonly string[], key: string): ReadonlyMap<string
   })
   const own = listed.filter(name => signedName(name)?.key === key)
   return new Map([...removed, ...own.map(name => [name, name] as const)])
-}
-
-async function digest(store: Store, name: string, options: StoreOptions): Promise<SignedArtifact> {
-  const hash = createHash('sha256')
-  let sizeBytes = 0
-  for await (const chunk of store.get(name, undefined, options)) {
-    hash.update(chunk)
-    sizeBytes += chunk.length
-  }
-  return { name, sizeBytes, sha256: hash.digest('hex') }
 }
 
 function otherBytes(name: string): BackupError {

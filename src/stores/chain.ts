@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { openArchive } from '../codec/archive-reader.js'
 import { decodeFrames } from '../codec/decode-frames.js'
 import { FrameMemory } from '../codec/frame-memory.js'
@@ -32,6 +31,7 @@ import type {
   StoreOptions
 } from '../types.js'
 import { findArtifacts, type StoredArtifact } from './artifacts.js'
+import { hashStored } from './hash-stored.js'
 import { type MergedState, orderIn, withMergedPlaces } from './merged-places.js'
 import { findRemoved, type RemovedBackup } from './removed.js'
 import { findSegments, type StoredSegment } from './segments.js'
@@ -276,9 +276,7 @@ export class Chain {
 
   /** SHA-256 of an artifact as it is stored, in hex. */
   async digest(date: string, kind: Kind): Promise<string> {
-    const hash = createHash('sha256')
-    for await (const bytes of this.store.get(this.#find(date, kind).name, undefined, this.options)) hash.update(bytes)
-    return hash.digest('hex')
+    return (await hashStored(this.store, this.#find(date, kind).name, this.options)).sha256
   }
 
   /** Opens each archive once. Memory: 8.25 bytes for each of its frames, and `ARCHIVE_FRAMES_BYTES` for all archives. */

@@ -6,6 +6,7 @@ import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { BackupError } from '../../errors.js'
 import { onAbort } from '../../flow/on-abort.js'
+import { parseArtifactName } from '../../format/names.js'
 import { toStore } from '../../places/places.js'
 import { serveBackups } from '../../serve/serve-backups.js'
 import type { Store } from '../../types.js'
@@ -14,7 +15,7 @@ import { toJsonLine } from '../json.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
 import { say } from '../output.js'
 import { Reporter } from '../reporter.js'
-import { describeStore, isStoreThere, keysOf } from '../store.js'
+import { describeStore, isStoreThere } from '../store.js'
 
 /** Options of `ibt serve`. */
 export interface ServeValues extends CommonValues {
@@ -41,8 +42,7 @@ export async function runServe(values: ServeValues, signal: AbortSignal): Promis
   const { token, isMade } = chooseToken(values)
   const { signal: _, ...places } = toPlaceOptions(values, signal)
   const store = toStore(places.store)
-  await checkStore(store, signal)
-  if (!values.quiet && (await keysOf({ store, signal })).length === 0) {
+  if (!(await showsBackup(store, signal)) && !values.quiet) {
     say(`ibt: No backup yet in ${await describeStore(store)}\n`)
   }
   const names = isLoopback ? [...LOOPBACK_NAMES, ...(allowHost ?? [])] : (allowHost ?? 'any')
@@ -62,9 +62,10 @@ export async function runServe(values: ServeValues, signal: AbortSignal): Promis
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]']
 
 /** @throws BackupError if it is not there, and what it throws if it cannot be listed */
-async function checkStore(store: Store, signal: AbortSignal): Promise<void> {
+async function showsBackup(store: Store, signal: AbortSignal): Promise<boolean> {
   if (!(await isStoreThere(store))) throw new BackupError('IBT_NO_BACKUP', 'No backups to serve')
-  for await (const _ of store.list('', { signal })) break
+  for await (const { name } of store.list('', { signal })) if (parseArtifactName(name) !== undefined) return true
+  return false
 }
 
 function chooseToken({ token, tokenFile }: ServeValues): { readonly token?: string; readonly isMade?: boolean } {
