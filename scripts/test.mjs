@@ -31,6 +31,9 @@ const LONGEST = [
   ...['compat', 'by-hand', 'pipelines/types', 'cli/', 'stores/']
 ]
 
+/** A file that hangs fails by its name; what takes longest takes a tenth of it. */
+const FILE_TIMEOUT_MS = 15 * 60_000
+
 // The processes of the test files get the flags of this one.
 const FLAGS = ['--enable-source-maps', '--expose-gc']
 if (!FLAGS.every(flag => process.execArgv.includes(flag))) {
@@ -61,7 +64,7 @@ if (files.length === 0) {
 // Memory that was given back is overwritten: who still looks at it fails.
 process.env.IBT_POISON ??= '1'
 // `node --test` would sort the files. One more than there are processors: some wait for a disk, a clock or another process.
-const events = run({ files, concurrency: availableParallelism() + 1 })
+const events = run({ files, concurrency: availableParallelism() + 1, timeout: FILE_TIMEOUT_MS })
 events.on('test:fail', () => {
   process.exitCode = 1
 })

@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -18,10 +18,15 @@ export interface Ended extends Said {
 export class Desk {
   readonly path: string
   readonly env: NodeJS.ProcessEnv
+  readonly #started: Running[] = []
 
   constructor(t: TestContext) {
     this.path = mkdtempSync(join(tmpdir(), 'ibt desk '))
-    t.after(() => rmSync(this.path, { recursive: true, force: true }))
+    t.after(() => {
+      // A test that failed may have left one stopped: the file's own process would wait for it for ever.
+      for (const { child } of this.#started) child.kill('SIGKILL')
+      rmSync(this.path, { recursive: true, force: true })
+    })
     this.env = { ...process.env, IBT_STORE: 'store', IBT_CACHE: 'cache' }
   }
 
@@ -43,7 +48,9 @@ export class Desk {
   /** Starts `ibt` and lets it run. */
   start(args: readonly string[], options: SpawnOptions = {}): Running {
     const child = spawn(process.execPath, [BIN, ...args], { cwd: this.path, env: this.env, ...options })
-    return new Running(child)
+    const running = new Running(child)
+    this.#started.push(running)
+    return running
   }
 }
 
@@ -71,5 +78,12 @@ export class Running {
       if (isOver) throw new Error(`It ended too early: ${JSON.stringify(await this.ended)}`)
       await new Promise(resolve => setTimeout(resolve, 5))
     }
+  }
+
+  /** Stops it where it is; once this resolves, it does nothing any more. */
+  async stop(): Promise<void> {
+    this.child.kill('SIGSTOP')
+    const stat = () => readFileSync(`/proc/${this.child.pid}/stat`, 'latin1')
+    await this.until(() => /\) T /.test(stat()))
   }
 }

@@ -180,7 +180,7 @@ test('what a killed trial has left is deleted by the next one, and that of one u
   const killed = desk.start(['validate-store', 'there', '--many', '--json'])
   const isInTheMiddle = () => readdirSync(desk.at('there')).filter(name => name.includes('name-')).length > 20
   await killed.until(isInTheMiddle)
-  killed.child.kill('SIGSTOP')
+  await killed.stop()
   const under = readdirSync(desk.at('there'))
   await validateStore(directoryStore(desk.at('there')))
   assert.deepEqual(readdirSync(desk.at('there')), under)
