@@ -1,6 +1,6 @@
 // Packs the package as it is published, installs it with every package manager, and uses it under every Node and Bun:
-// a backup and a restore by the command line and by a program, from CommonJS, in a worker, in a bundle. Each package
-// manager and each Node has one turn. `npm run smoke`; tools of about 400 MB come from the npm registry into a temporary
+// a backup and a restore by the command line and by a program, from CommonJS, in a worker, in a bundle; and streams of all
+// makes, with the tests of this repository. Each package manager and each Node has one turn. `npm run smoke`; tools of about 400 MB come from the npm registry into a temporary
 // directory. What cannot be had is said, and fails with REQUIRE_ORACLES=1.
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -32,6 +32,9 @@ await withTool('npm', 'npm', async npm => {
       await desk.useCommand([node, join(project, 'node_modules', NAME, 'bin/ibt.cjs')])
       await desk.usePrograms([node], project)
     })
+    await desk.attempt(`Node ${major}: the matrix of streams`, () =>
+      desk.run(node, ['--test', 'dist/test/interop/matrix.test.js'], { cwd: root })
+    )
   }
   await desk.attempt('TypeScript finds the types of every subpath', () => checkTypes(project))
   await withTool('esbuild', 'esbuild', esbuild => tryBundles(esbuild, project))
@@ -101,6 +104,9 @@ await withTool('bun', 'bun', async bun => {
     await desk.useCommand([bun, join(project, 'node_modules', NAME, 'bin/ibt.cjs')])
     await desk.usePrograms([bun], project, ['program.mjs', 'worker.mjs'])
   })
+  await desk.attempt('Bun: the tests of streams of all makes', () =>
+    desk.run(bun, ['test', '--timeout', '120000', './dist/test/interop/'], { cwd: root })
+  )
 })
 
 registry.close()

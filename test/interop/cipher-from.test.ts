@@ -92,7 +92,8 @@ test('a source that fails kills the program: half an artifact never looks whole'
   await assert.rejects(bytesOf(cipher.seal(failing(), {})), thrown => thrown === error)
   assert.equal(children[0]!.signalCode, 'SIGKILL')
   for await (const _ of cipher.seal([createRandom(1).bytes(5_000_000)], {})) break
-  assert.equal(children[1]!.signalCode, 'SIGKILL')
+  // Bun closes the pipe first: what the program then writes kills it.
+  assert.match(children[1]!.signalCode!, /^SIG(KILL|PIPE)$/)
   await assert.rejects(
     bytesOf(
       (async function* () {
