@@ -9,7 +9,7 @@ import { ADDON_FILE, binaryOf, hostPlatform, packageOf, published, root } from '
 import { prebuild } from './prebuild.mjs'
 import { Desk } from './smoke/desk.mjs'
 import { serveRegistry } from './smoke/registry.mjs'
-import { getNode, getTool, NODES } from './smoke/tools.mjs'
+import { getNode, getTool, install, NODES } from './smoke/tools.mjs'
 
 const NAME = 'incremental-backups-tools'
 const desk = new Desk()
@@ -109,6 +109,8 @@ await withTool('bun', 'bun', async bun => {
   )
 })
 
+await tryDuckDB()
+
 registry.close()
 console.log(desk.failures === 0 ? 'Everything works as it was packed.' : `${desk.failures} of these failed.`)
 process.exitCode = desk.failures === 0 ? 0 : 1
@@ -202,5 +204,29 @@ async function tryWithoutBinary(npm) {
     const addon = join(project, 'own.node')
     await desk.run(ibt[0], [ibt[1], 'build-addon', '--output', addon], { cwd: project })
     await desk.useCommand(ibt, project, { IBT_ADDON: addon })
+  })
+}
+
+/** Tables that `ibt` writes, read by DuckDB. */
+async function tryDuckDB() {
+  const directory = install(desk.at('tools'), '@duckdb/node-api')
+  if (directory === undefined) return missing('DuckDB')
+  await desk.attempt('DuckDB reads what catalog and ls write', async () => {
+    const source = join(directory, 'source')
+    mkdirSync(source)
+    for (const name of ["it's", 'new\nline', '"quoted", with a comma', 'ü']) writeFileSync(join(source, name), name)
+    const cli = join(root, 'bin/ibt.cjs')
+    const ibt = (...args) =>
+      desk.run(process.execPath, [cli, ...args], { cwd: directory, env: { IBT_STORE: 'store', IBT_CACHE: 'cache' } })
+    await ibt('backup', source)
+    const files = {
+      'catalog.sql': ['catalog'],
+      'ls.csv': ['ls', 'source', '--format', 'csv'],
+      'ls.json': ['ls', 'source', '--json']
+    }
+    for (const [name, args] of Object.entries(files)) writeFileSync(join(directory, name), await ibt(...args))
+    copyFileSync(join(root, 'scripts/smoke/duckdb.mjs'), join(directory, 'duckdb.mjs'))
+    const counts = await desk.run(process.execPath, ['duckdb.mjs', ...Object.keys(files)], { cwd: directory })
+    if (counts.trim() !== '4 4 4 4') throw new Error(`Of four files it sees ${counts}`)
   })
 }

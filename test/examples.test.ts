@@ -220,6 +220,11 @@ test('postgres makes increments that a server starts from', oracle('pg_basebacku
     ['full', 'incremental']
   )
   assert.ok(reports[1]!.storedBytes < reports[0]!.storedBytes / 2, JSON.stringify(reports))
+  writeFileSync(desk.at('catalog.sql'), desk.ibt('catalog').stdout)
+  // A second run makes the tables anew.
+  for (const _ of [1, 2]) run('psql', '-q', '-v', 'ON_ERROR_STOP=1', '-f', 'catalog.sql')
+  const kinds = run('psql', '-Atc', 'SELECT kind FROM ibt_backups WHERE files > 0 AND size_bytes > 0 ORDER BY date')
+  assert.equal(kinds, 'full\nincremental\n')
   stop('data')
   assert.equal(desk.ibt('restore', 'pg', 'restored').status, 0)
   spawnSync('chown', ['-R', ...(as.length > 0 ? ['65534:65534'] : [String(process.geteuid?.())]), desk.at('restored')])

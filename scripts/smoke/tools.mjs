@@ -10,7 +10,8 @@ const VERSIONS = {
   yarn: '1.22.22',
   '@yarnpkg/cli-dist': '4.18.1',
   esbuild: '0.28.2',
-  bun: '1.4.5'
+  bun: '1.4.5',
+  '@duckdb/node-api': '1.5.6-r.1'
 }
 export const NODES = ['20', '22', '24', '26']
 
@@ -18,8 +19,8 @@ const ARM_MAC = process.platform === 'darwin' && process.arch === 'arm64'
 /** The package `node` gets its binary from this one by a script, which npm 12 does not run. */
 const nodePackage = `${ARM_MAC ? 'node-bin' : 'node'}-${process.platform}-${process.arch}`
 
-/** Installs a package into a directory of its own. Returns the directory; undefined, with a line on why, if it fails. */
-function install(tools, name, version) {
+/** Installs a package, in the version above, into a directory of its own. Returns the directory; undefined, with a line on why, if it fails. */
+export function install(tools, name, version = VERSIONS[name]) {
   const directory = join(tools, `${name.replace(/\W+/g, '-')}-${version}`)
   mkdirSync(directory, { recursive: true })
   const args = ['install', '--prefix', directory, '--no-audit', '--no-fund', `${name}@${version}`]
@@ -31,7 +32,7 @@ function install(tools, name, version) {
 
 /** The path of a tool's program, or undefined. */
 export function getTool(tools, name, program = name) {
-  const directory = install(tools, name, VERSIONS[name])
+  const directory = install(tools, name)
   return directory && join(directory, 'node_modules/.bin', program)
 }
 
