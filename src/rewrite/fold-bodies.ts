@@ -55,6 +55,7 @@ export async function* foldBodies(fold: Fold, signal?: AbortSignal): AsyncGenera
   const { isStored = () => false } = fold
   const cursor = new Cursor(fold.written)
   const links = new LinkOnce()
+  const unread = new Set<ComposedLayers>()
   try {
     for await (const entry of fold.entries) {
       const { value: written, done } = await cursor.next()
@@ -72,11 +73,13 @@ export async function* foldBodies(fold: Fold, signal?: AbortSignal): AsyncGenera
       yield links.link(entry, content) ?? {
         ...links.store(entry, content),
         change: 'created',
-        ...(await bodyOf({ entry, written }, fold, signal))
+        ...(await bodyOf({ entry, written }, fold, unread, signal))
       }
     }
   } finally {
     await cursor.close()
+    // Who ends before the turn of a body never opens it.
+    for (const delta of unread) await delta.close()
   }
 }
 
@@ -85,7 +88,12 @@ interface Both {
   readonly written: MergedEntry
 }
 
-async function bodyOf(both: Both, fold: Fold, signal?: AbortSignal): Promise<Pick<Signed, 'body' | 'origin'>> {
+async function bodyOf(
+  both: Both,
+  fold: Fold,
+  unread: Set<ComposedLayers>,
+  signal?: AbortSignal
+): Promise<Pick<Signed, 'body' | 'origin'>> {
   const { entry, written } = both
   const { archives, stays, spoolDirectory } = fold
   const layers = entry.places!.map(place => layerOf(entry, place, archives))
@@ -94,7 +102,7 @@ async function bodyOf(both: Both, fold: Fold, signal?: AbortSignal): Promise<Pic
     const before = written.places!.filter(({ date }) => stays(date))
     return {
       origin: { ...written, places: before, sha256: undefined },
-      body: await foldDeltas(both, layers, kept, fold, signal)
+      body: await foldDeltas(both, layers, kept, { ...fold, unread }, signal)
     }
   }
   const content = new PatchedContent({ ...entry, layers }, layers, { spoolDirectory, signal })
@@ -122,7 +130,7 @@ async function foldDeltas(
   { entry, written }: Both,
   layers: readonly Layer[],
   kept: number,
-  { spoolDirectory, signature }: Fold,
+  { spoolDirectory, signature, unread }: Fold & { readonly unread: Set<ComposedLayers> },
   signal?: AbortSignal
 ): Promise<Body> {
   const { sizeBytes = 0 } = entry
@@ -138,7 +146,8 @@ async function foldDeltas(
     }
     const bytes = written.signature && (await signature?.(written.signature))
     const summary: Summary = { sizeBytes, sha256: sha256 ?? hash!.digest('hex'), signature: bytes, copies: 1 }
-    return { form: 'delta', parts: inParts(closing(composed)), result: () => summary }
+    unread.add(composed)
+    return { form: 'delta', parts: inParts(closing(composed, unread)), result: () => summary }
   } catch (error) {
     await composed.close()
     throw error
@@ -146,7 +155,11 @@ async function foldDeltas(
 }
 
 /** The bytes of a delta, which is closed behind them. */
-async function* closing(delta: ComposedLayers): AsyncGenerator<Uint8Array, void, undefined> {
+async function* closing(
+  delta: ComposedLayers,
+  unread: Set<ComposedLayers>
+): AsyncGenerator<Uint8Array, void, undefined> {
+  unread.delete(delta)
   try {
     yield* delta.open()
   } finally {

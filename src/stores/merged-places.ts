@@ -143,6 +143,8 @@ class Base {
       }
     } finally {
       await cursor.close()
+      // It was opened for its header: where no entry has led to it, nothing else closes it.
+      await this.close()
     }
   }
 
