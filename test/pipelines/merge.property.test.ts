@@ -6,6 +6,7 @@ import { none } from '../../src/index.js'
 import { BY_HAND_TOOLS } from '../helpers/by-hand.js'
 import { History, KINDS, REWRITING_KINDS, type Step } from '../helpers/history.js'
 import { oracle } from '../helpers/oracle.js'
+import { assertUntil } from '../helpers/until.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 const IS_SLOW = process.env.SLOW === '1'
@@ -44,7 +45,7 @@ test('whatever is merged, folded, pruned and erased, every date that is left com
   const groups = [FIRST, FIRST + 1].map(seed =>
     t.test(`with seed ${seed}`, async t => {
       const directory = temporaryDirectory(t)
-      const property = fc.asyncProperty(story, async ({ isPlain, isOnDisk, steps }) => {
+      await assertUntil(LIMIT_MS, { seed, numRuns: RUNS }, story, async ({ isPlain, isOnDisk, steps }) => {
         const base = mkdtempSync(join(directory, 'history-'))
         const history = new History(base, isPlain ? none() : undefined, isOnDisk)
         await history.take({ kind: 'full', seed: 0 })
@@ -54,7 +55,6 @@ test('whatever is merged, folded, pruned and erased, every date that is left com
         await history.end()
         rmSync(base, { recursive: true })
       })
-      await fc.assert(property, { seed, numRuns: RUNS, includeErrorInReport: true, interruptAfterTimeLimit: LIMIT_MS })
     })
   )
   await Promise.all(groups)
