@@ -56,6 +56,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   set<ibt::read_files_job>(exports, "readFiles");
   set<ibt::open_file_job>(exports, "openFile");
   set<ibt::data_extents_job>(exports, "dataExtents");
+  set<ibt::share_blocks_job>(exports, "shareBlocks");
+  set<ibt::make_hole_job>(exports, "makeHole");
   set<ibt::make_sequence>(exports, "sequence");
   set<ibt::open_root_job>(exports, "openRoot");
   set<ibt::operate_job>(exports, "operate");

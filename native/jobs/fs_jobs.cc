@@ -10,6 +10,7 @@
 #include "../fs/files.h"
 #include "../fs/operations.h"
 #include "../fs/settled.h"
+#include "../fs/share.h"
 #include "../fs/tree.h"
 #include "arguments.h"
 #include "results.h"
@@ -269,6 +270,35 @@ Napi::Value data_extents_job(const Napi::CallbackInfo& info) {
       info.Env(), token(info, 3), {},
       [fd = std::move(fd), size, max](const CancelToken& cancel) { return data_extents(fd.get(), size, max, cancel); },
       [](Napi::Env env, std::vector<double>& extents) { return to_float64_array(env, extents); });
+}
+
+// (from, fromAt, to, toAt, sizeBytes, token): [start, size, errno]
+Napi::Value share_blocks_job(const Napi::CallbackInfo& info) {
+  Fd from = own_descriptor(descriptor(info, 0, "from"));
+  const auto from_at = static_cast<uint64_t>(integer(info, 1, "fromAt", 0, SAFE_MAX));
+  Fd to = own_descriptor(descriptor(info, 2, "to"));
+  const auto to_at = static_cast<uint64_t>(integer(info, 3, "toAt", 0, SAFE_MAX));
+  const auto size = static_cast<uint64_t>(integer(info, 4, "sizeBytes", 0, SAFE_MAX));
+  return start(
+      info.Env(), token(info, 5), {},
+      [from = std::move(from), from_at, to = std::move(to), to_at, size](const CancelToken& cancel) {
+        return share_blocks(from.get(), from_at, to.get(), to_at, size, cancel);
+      },
+      [](Napi::Env env, Shared& shared) {
+        return to_float64_array(env, {static_cast<double>(shared.start), static_cast<double>(shared.size),
+                                      static_cast<double>(shared.error)});
+      });
+}
+
+// (fd, at, sizeBytes, token)
+Napi::Value make_hole_job(const Napi::CallbackInfo& info) {
+  Fd fd = own_descriptor(descriptor(info, 0, "fd"));
+  const auto at = static_cast<uint64_t>(integer(info, 1, "at", 0, SAFE_MAX));
+  const auto size = static_cast<uint64_t>(integer(info, 2, "sizeBytes", 0, SAFE_MAX));
+  return start(
+      info.Env(), token(info, 3), {},
+      [fd = std::move(fd), at, size](const CancelToken&) { return make_hole(fd.get(), at, size); },
+      [](Napi::Env env, bool& made) -> Napi::Value { return Napi::Boolean::New(env, made); });
 }
 
 // ()

@@ -8,6 +8,8 @@ Napi::Value list_directories_job(const Napi::CallbackInfo& info);
 Napi::Value read_files_job(const Napi::CallbackInfo& info);
 Napi::Value open_file_job(const Napi::CallbackInfo& info);
 Napi::Value data_extents_job(const Napi::CallbackInfo& info);
+Napi::Value share_blocks_job(const Napi::CallbackInfo& info);
+Napi::Value make_hole_job(const Napi::CallbackInfo& info);
 Napi::Value make_sequence(const Napi::CallbackInfo& info);
 Napi::Value open_root_job(const Napi::CallbackInfo& info);
 Napi::Value operate_job(const Napi::CallbackInfo& info);

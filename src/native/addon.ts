@@ -125,6 +125,16 @@ export interface Addon {
     token: Token
   ): Promise<{ fd: number; columns: ArrayBuffer; isSettled: boolean }>
   dataExtents(fd: number, sizeBytes: number, max: number, token: Token): Promise<Float64Array>
+  /** [start, size, errno] */
+  shareBlocks(
+    from: number,
+    fromAt: number,
+    to: number,
+    toAt: number,
+    sizeBytes: number,
+    token: Token
+  ): Promise<Float64Array>
+  makeHole(fd: number, at: number, sizeBytes: number, token: Token): Promise<boolean>
   sequence(): Sequence
   openRoot(path: Uint8Array, token: Token): Promise<number>
   operate(

@@ -8,6 +8,7 @@ import { type Basis, type BasisOptions, openBasis } from './basis.js'
 import { composeLayers } from './compose-layers.js'
 import { encodeCopies } from './copies.js'
 import { findReusable, joinSegments, missingRanges, type OldVersion } from './reuse.js'
+import type { SharedBlocks } from './shared-blocks.js'
 import { StoredLayer } from './stored-layer.js'
 
 /** Zeros are excluded: the addon takes them for no digest. */
@@ -49,10 +50,12 @@ export class PatchedContent implements Content {
   }
 
   /**
-   * As `open`, with what an old version of the file has of it read from there: undefined if that is not worth it, or not
-   * known. The old version is open until the end.
+   * A function that opens the content as `open` does, with what an old version of the file has of it read from there, or
+   * shared with it: undefined if that is not worth it, or not known. The old version is open until the end.
    */
-  async openOver(old: OldVersion): Promise<AsyncGenerator<Uint8Array, void, undefined> | undefined> {
+  async openOver(
+    old: OldVersion
+  ): Promise<((shared: SharedBlocks) => AsyncGenerator<Uint8Array, void, undefined>) | undefined> {
     const { readSignature, sizeBytes, sha256, signatureDigest } = this.entry
     const hasDigest = sha256 !== undefined || signatureDigest !== undefined
     if (readSignature === undefined || sizeBytes === undefined || !hasDigest) return undefined
@@ -60,7 +63,7 @@ export class PatchedContent implements Content {
     if (segments === undefined) return undefined
     const missing = encodeCopies(missingRanges(segments))
     const parts = this.#content([{ form: 'delta', open: () => [missing] }])
-    return this.#proven(joinSegments(segments, old, parts))
+    return shared => this.#proven(joinSegments(segments, old, parts, shared))
   }
 
   /** The content is proven before its first byte leaves. */

@@ -12,6 +12,8 @@ export class Restoration {
   isUnchanged = false
   /** Of the content that is written for it. */
   sizeBytes = 0
+  /** Of these, bytes in blocks that are shared with the old version. */
+  sharedBytes = 0
 
   constructor(readonly entry: Restorable) {}
 }

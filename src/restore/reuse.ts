@@ -3,6 +3,7 @@ import { createScanner, loadSignature } from '../native.js'
 import { readChunk, readFailed } from '../source/disk.js'
 import type { Source } from '../types.js'
 import { type Copied, CopyFinder } from './copies.js'
+import type { SharedBlocks } from './shared-blocks.js'
 
 /** An old version of a file that is open. */
 export interface OldVersion {
@@ -76,24 +77,33 @@ export function missingRanges(segments: readonly Segment[]): Copied[] {
   return ranges
 }
 
-/** The content: what the old version has is read from there, what it does not have comes out of `missing`, in order. */
+/**
+ * The content: what the old version has is read from there, what it does not have comes out of `missing`, in order. With
+ * `shared`, blocks of the old version become blocks of the new file where they can, and are then read from the new one:
+ * so it is its own bytes that are proven, whatever becomes of the old version meanwhile.
+ */
 export async function* joinSegments(
   segments: readonly Segment[],
   old: OldVersion,
-  missing: Source<Uint8Array>
+  missing: Source<Uint8Array>,
+  shared?: SharedBlocks
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const others = takeFrom(missing)
+  let position = 0
   try {
     for (const { sizeBytes, oldAt } of segments) {
-      let left = sizeBytes
-      while (left > 0) {
-        const wanted = Math.min(left, CHUNK_BYTES)
-        const chunk =
-          oldAt === undefined ? await others.take(wanted) : await readOld(old, oldAt + sizeBytes - left, wanted)
-        // Too short: the digest says so.
-        if (chunk.length === 0) return
-        yield chunk
-        left -= chunk.length
+      const stretches =
+        oldAt === undefined
+          ? [{ end: position + sizeBytes, read: (_: number, maxBytes: number) => others.take(maxBytes) }]
+          : await stretchesOf({ sizeBytes, oldAt }, position, old, shared)
+      for (const { end, read } of stretches) {
+        while (position < end) {
+          const chunk = await read(position, Math.min(end - position, CHUNK_BYTES))
+          // Too short: the digest says so.
+          if (chunk.length === 0) return
+          yield chunk
+          position += chunk.length
+        }
       }
     }
   } finally {
@@ -101,7 +111,30 @@ export async function* joinSegments(
   }
 }
 
-async function readOld(old: OldVersion, position: number, maxBytes: number): Promise<Uint8Array> {
+/** A part of a content that is read from one place. */
+interface Stretch {
+  readonly end: number
+  readonly read: (position: number, maxBytes: number) => Promise<Uint8Array>
+}
+
+/** A segment of the old version at a position of the content: in its middle may be blocks that are shared. */
+async function stretchesOf(
+  { sizeBytes, oldAt }: { readonly sizeBytes: number; readonly oldAt: number },
+  position: number,
+  old: OldVersion,
+  shared: SharedBlocks | undefined
+): Promise<Stretch[]> {
+  const rest = {
+    end: position + sizeBytes,
+    read: (at: number, maxBytes: number) => readOld(old, at - position + oldAt, maxBytes)
+  }
+  if (shared === undefined) return [rest]
+  const { start, end } = await shared.share({ fd: old.fd, at: oldAt }, position, sizeBytes)
+  const own = { fd: shared.fd, path: old.path }
+  return [{ ...rest, end: start }, { end, read: (at, maxBytes) => readOld(own, at, maxBytes) }, rest]
+}
+
+async function readOld(old: Pick<OldVersion, 'fd' | 'path'>, position: number, maxBytes: number): Promise<Uint8Array> {
   return readChunk(old.fd, position, maxBytes).catch(cause => {
     throw readFailed(old, cause)
   })

@@ -35,6 +35,8 @@ export interface Written {
   readonly spared: readonly string[]
   /** Bytes of the contents that were written. */
   readonly sizeBytes: number
+  /** Of these, bytes that share blocks with the old version of their file: they took neither space nor a write. */
+  readonly sharedBytes: number
   /** Entries that could not be restored, or were not in the backup. */
   readonly skippedEntries: number
   /** Entries whose content was erased from all backups. They are not among the skipped ones. */
@@ -56,7 +58,7 @@ const NAMED_PARTS = 4
 export class Tally {
   readonly #counts = {
     ...{ entries: 0, files: 0, unchangedEntries: 0, incompleteEntries: 0, unprivilegedEntries: 0 },
-    ...{ deletedEntries: 0, sparedEntries: 0, sizeBytes: 0, skippedEntries: 0 },
+    ...{ deletedEntries: 0, sparedEntries: 0, sizeBytes: 0, sharedBytes: 0, skippedEntries: 0 },
     ...{ erasedEntries: 0, suspectFiles: 0 }
   }
   readonly #unprivileged: string[] = []
@@ -72,9 +74,10 @@ export class Tally {
   there(restoration: Restoration): void {
     if (restoration.status !== 'pending') return
     restoration.status = 'there'
-    const { entry, isUnchanged, sizeBytes } = restoration
+    const { entry, isUnchanged, sizeBytes, sharedBytes } = restoration
     this.#counts.entries++
     this.#counts.sizeBytes += sizeBytes
+    this.#counts.sharedBytes += sharedBytes
     if (isUnchanged) this.#counts.unchangedEntries++
     if (entry.type === 'file') this.#counts.files++
     if (entry.expectedSha256 !== undefined) this.#counts.suspectFiles++

@@ -5,7 +5,7 @@ import { type OpenFile, Operation, openFile, type Unset } from '../native.js'
 import { encodePath, joinPath, parentPath, printPath, ROOT_PATH } from '../path.js'
 import { closeFile } from '../source/disk.js'
 import { digestOf, type Existing, inodeOf } from './existing.js'
-import { writeLargeFile } from './large-file.js'
+import { type LargeFile, writeLargeFile } from './large-file.js'
 import { OpenDirectories, type OpenDirectoriesOptions, type OpenDirectory, type Place } from './open-directories.js'
 import { OperationQueue } from './operation-queue.js'
 import type { PathOperation } from './operations.js'
@@ -30,6 +30,8 @@ const NEW_DIRECTORY = { mode: 0o700 }
 export class TreeWriter {
   readonly #directories: OpenDirectories
   readonly #links = new WrittenLinks()
+  /** Devices whose files cannot share blocks. */
+  readonly #unable = new Set<bigint>()
   readonly #queue: OperationQueue
 
   constructor(
@@ -240,9 +242,11 @@ export class TreeWriter {
     await this.#queue.flush()
     const temporary = joinPath(parentPath(path), temporaryName())
     try {
-      restoration.sizeBytes =
+      const written =
         (await this.#writeOver(place, temporary)) ??
-        (await writeLargeFile(this.root, temporary, chunks(), { sparse, signal }))
+        (await writeLargeFile(this.root, temporary, chunks, { sparse, signal, unable: this.#unable }))
+      restoration.sizeBytes = written.sizeBytes
+      restoration.sharedBytes = written.sharedBytes
       if (there?.type === 'directory') await this.#clear(place)
       const metadata = this.#metadata(restoration.entry)
       await this.#queue.add({ code: Operation.setMetadata, path: temporary, metadata, restoration })
@@ -258,17 +262,18 @@ export class TreeWriter {
     }
   }
 
-  /** Writes a large file with what the file in its place has of it. Resolves to its size; undefined: it was not written. */
-  async #writeOver({ restoration, there }: Place, temporary: string): Promise<number | undefined> {
+  /** Writes a large file with what the file in its place has of it. Undefined: it was not written. */
+  async #writeOver({ restoration, there }: Place, temporary: string): Promise<LargeFile | undefined> {
     const { path, content, sparse = false } = restoration.entry
     const { signal } = this.options
     if (there?.type !== 'file' || !(content instanceof PatchedContent)) return undefined
     let old: OpenFile | undefined
     try {
       old = await openFile(this.root, encodePath(path), 'read', signal)
-      const chunks = await content.openOver({ fd: old.fd, path, sizeBytes: there.sizeBytes ?? 0 })
-      if (chunks === undefined) return undefined
-      return await writeLargeFile(this.root, temporary, abortable(chunks, signal), { sparse, signal })
+      const open = await content.openOver({ fd: old.fd, path, sizeBytes: there.sizeBytes ?? 0 })
+      if (open === undefined) return undefined
+      const options = { sparse, signal, unable: this.#unable }
+      return await writeLargeFile(this.root, temporary, shared => abortable(open(shared), signal), options)
     } catch (error) {
       if (signal?.aborted || !isBackupError(error) || error.code === 'IBT_WRITE_FAILED') throw error
       // There is no signature, or the old file changes meanwhile: the archives have all of it.

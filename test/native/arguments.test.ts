@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
 import { isBackupError } from '../../src/errors.js'
+import { makeHole, shareBlocks } from '../../src/native/share.js'
 import {
   createPatcher,
   createScanner,
@@ -47,6 +48,8 @@ test('wrong types are a TypeError', async () => {
   await assert.rejects(signatureFile(wrong('0'), 1), TypeError)
   await assert.rejects(deltaFile(0, wrong(undefined), 1), TypeError)
   await assert.rejects(openFile(ROOT, ROOT, wrong('append')), TypeError)
+  await assert.rejects(shareBlocks({ fd: wrong('0'), at: 0 }, { fd: 0, at: 0 }, 1), TypeError)
+  await assert.rejects(makeHole({ fd: 0, at: wrong(undefined) }, 1), TypeError)
   await assert.rejects(signatureFile(0, 1, { weak: wrong('adler') }), TypeError)
   assert.throws(() => createScanner({ strong: wrong('md5') }), TypeError)
   assert.throws(() => createScanner({ sign: wrong(1) }), TypeError)
@@ -60,6 +63,16 @@ test('numbers out of bounds are a RangeError', async () => {
     await assert.rejects(listDirectory(ROOT, '.', { belowEntries: value }), RangeError)
     await assert.rejects(readFiles(ROOT, Buffer.from('a\0'), value, SLAB, OPTIONS), RangeError)
     await assert.rejects(signatureFile(value, 1), RangeError)
+    for (const range of [
+      { fd: value, at: 0 },
+      { fd: 0, at: value }
+    ]) {
+      await assert.rejects(shareBlocks(range, { fd: 0, at: 0 }, 1), RangeError)
+      await assert.rejects(shareBlocks({ fd: 0, at: 0 }, range, 1), RangeError)
+      await assert.rejects(makeHole(range, 1), RangeError)
+    }
+    await assert.rejects(shareBlocks({ fd: 0, at: 0 }, { fd: 0, at: 0 }, value), RangeError)
+    await assert.rejects(makeHole({ fd: 0, at: 0 }, value), RangeError)
     await assert.rejects(createPatcher(ROOT).pull(value), RangeError)
     assert.throws(() => createScanner({ sign: true, blockLen: value }), RangeError)
     assert.throws(() => createScanner({ sign: true, strongLen: value }), RangeError)

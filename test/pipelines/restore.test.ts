@@ -193,7 +193,7 @@ test('a socket is in the backup, and a restore passes over it', async t => {
 
 const NOTHING_WRITTEN: Written = {
   ...{ entries: 0, files: 0, unchangedEntries: 0, incompleteEntries: 0, unprivilegedEntries: 0, unprivileged: [] },
-  ...{ deletedEntries: 0, sparedEntries: 0, spared: [], sizeBytes: 0, skippedEntries: 0 },
+  ...{ deletedEntries: 0, sparedEntries: 0, spared: [], sizeBytes: 0, sharedBytes: 0, skippedEntries: 0 },
   ...{ erasedEntries: 0, suspectFiles: 0 }
 }
 

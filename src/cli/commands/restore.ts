@@ -70,8 +70,9 @@ function readLine({ archives, ofArchives, storedBytes, ofStoredBytes, requests }
   return `${read}${archives.toLocaleString('en')} of ${formatCount(ofArchives, 'archive')} (${formatBytes(ofStoredBytes)})`
 }
 
-function overLine({ unchangedEntries, deletedEntries }: RestoreReport): string {
-  return `  ${unchangedEntries.toLocaleString('en')} left as they were, ${deletedEntries.toLocaleString('en')} deleted`
+function overLine({ unchangedEntries, deletedEntries, sharedBytes }: RestoreReport): string {
+  const shared = sharedBytes > 0 ? `, ${formatBytes(sharedBytes)} shared with what was there` : ''
+  return `  ${unchangedEntries.toLocaleString('en')} left as they were, ${deletedEntries.toLocaleString('en')} deleted${shared}`
 }
 
 /** What a restore into a directory has not done, apart from entries that failed. */
