@@ -56,7 +56,10 @@ export const BACKUP_COLUMNS: Columns<BackupSummary | UnreadableBackup> = {
   entries: ({ totals }) => totals?.entries,
   files: ({ totals }) => totals?.files,
   sizeBytes: ({ totals }) => totals?.sizeBytes,
-  error: ({ error }) => error?.code
+  error: ({ error }) => error?.code,
+  unreadable: ({ totals }) => totals?.unreadable,
+  carried: ({ totals }) => totals?.carried,
+  dirty: ({ totals }) => totals?.dirty
 }
 
 /** @throws UsageError */

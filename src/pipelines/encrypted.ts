@@ -29,19 +29,19 @@ export interface Writing {
 
 /**
  * The codec and the cipher that write what the readers of a backup can read. A backup that is encrypted is not merged to
- * plain text.
+ * plain text. With `dryRun` the cipher need not be able to write.
  *
  * @throws BackupError IBT_NOT_ENCRYPTED if the cipher that reads it cannot write.
  */
 export function writingFor(
   read: Codec,
   given: { readonly codec: Codec | undefined; readonly cipher: Cipher | undefined },
-  key: string
+  { key, dryRun = false }: { readonly key: string; readonly dryRun?: boolean | undefined }
 ): Writing {
   const { cipher: readCipher, inner = read } = read.encrypted ?? {}
   const codec = given.codec ?? inner
   if (given.cipher !== undefined || readCipher === undefined) return { codec, cipher: given.cipher }
-  if (readCipher.seals ?? true) return { codec, cipher: readCipher }
+  if (dryRun || (readCipher.seals ?? true)) return { codec, cipher: readCipher }
   const message = `The backups of ${key} are encrypted, and nothing is to be stored in plain text: give recipients (--encrypt)`
   throw new BackupError('IBT_NOT_ENCRYPTED', message, { path: key })
 }

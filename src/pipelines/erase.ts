@@ -150,7 +150,7 @@ class Erasure {
     const { signal, codec, encrypt } = this.options
     const codecs = readingsOf(this.options)
     const chain = await Chain.open(this.places.cached, key, { signal, codecs })
-    const writing = writingFor(chain.codec(date), { codec, cipher: encrypt }, key)
+    const writing = writingFor(chain.codec(date), { codec, cipher: encrypt }, { key })
     await checkReadable(writing.codec, codecs, writing.cipher)
     const lost = after === undefined ? undefined : await findLostBodies(chain, after, this.matches)
     const erasing = {

@@ -13,7 +13,7 @@ import { deleteLeftovers } from '../stores/leftovers.js'
 import type { Cipher, Codec, SealedArtifact } from '../types.js'
 import { writingFor } from './encrypted.js'
 import type { Progress } from './options.js'
-import { beginMerge, endMerge } from './resume-merge.js'
+import { beginMerge, endMerge, resumedWith, sizeOf, wouldResume } from './resume-merge.js'
 import { rewriteDate, stateDigest } from './rewrite-date.js'
 import { rewriteInSegments } from './rewrite-segments.js'
 import { checkSigner } from './signed.js'
@@ -64,9 +64,12 @@ export interface MergeReport {
   /** Bytes of the artifacts that are read, at most. */
   readonly readBytes: number
   readonly entries: number
-  /** What it went on with: segments of an interrupted merge, and the bytes of their artifacts. */
+  /** What it went on with, or would: segments of an interrupted merge, and the bytes of their artifacts. */
   readonly resumed?: { readonly segments: number; readonly storedBytes: number } | undefined
-  /** Why it did not go on with the segments that an interrupted merge had left. */
+  /**
+   * Why it did not go on with the segments that an interrupted merge had left, or would not. With `dryRun` their archives
+   * are not read.
+   */
   readonly restarted?: string | undefined
 }
 
@@ -118,8 +121,8 @@ async function merge(
   const codecs = withCodec(withCodec(options.codecs ?? [], codec), encrypt)
   const chain = await Chain.open(cached, key, { signal, codecs })
   const plan = await findPlan(chain, options)
-  const writing = writingFor(chain.codec(plan.date), { codec, cipher: encrypt }, key)
-  await checkReadable(writing.codec, codecs, writing.cipher)
+  const writing = writingFor(chain.codec(plan.date), { codec, cipher: encrypt }, { key, dryRun })
+  if (!dryRun || writing.cipher?.seals !== false) await checkReadable(writing.codec, codecs, writing.cipher)
   const needed = await chain.needs(plan.date)
   const report: MergeReport = {
     ...{ key, date: plan.date, after: plan.after, kind: plan.after === undefined ? 'full' : 'incremental' },
@@ -132,30 +135,26 @@ async function merge(
   if (report.bodyBytes > maxBytes) {
     throw new RangeError(`The merge would write ${report.bodyBytes} bytes, more than the ${maxBytes} that are allowed`)
   }
-  if (dryRun || plan.isMerged) return report
+  if (plan.isMerged) return report
+  const of = { chain, plan, sha256: await stateDigest(chain, plan), codecs }
+  if (dryRun) return { ...report, ...(await wouldResume(of, writing, options)) }
   const check = async () => {
     await checkLock()
     return true
   }
-  const of = { chain, plan, sha256: await stateDigest(chain, plan), codecs }
   const { chain: current, finished, restarted } = await beginMerge(of, writing, options, checkLock)
   const isMerged = ({ asOf }: StoredArtifact) => asOf !== undefined
   await deleteLeftovers(current, cached, current.leftovers.filter(isMerged), { signal })
   await places.store.clean?.(key)
-  const before = finished.dates.length
-  const resumed = before === 0 ? undefined : { segments: before, storedBytes: sizeOf(finished.artifacts) }
+  const resumed = resumedWith(finished)
   const segmentBytes = Math.max(options.segmentBytes ?? SEGMENT_BYTES, Math.ceil(report.bodyBytes / SEGMENTS_MAX))
-  const isWhole = before === 0 && report.bodyBytes <= segmentBytes
+  const isWhole = resumed === undefined && report.bodyBytes <= segmentBytes
   const { artifacts } = isWhole
     ? await rewriteDate(current, plan, { ...options, ...writing }, check)
     : await rewriteInSegments(finished, { ...options, ...writing, segmentBytes }, check)
   const state = artifacts.find(({ kind }) => kind === 'state')!.name
   if (!isWhole || current.segments.length > 0) await endMerge(current, { date: plan.date, state }, options)
   return { ...report, isStored: true, files: artifacts, storedBytes: sizeOf(artifacts), resumed, restarted }
-}
-
-function sizeOf(artifacts: readonly { readonly sizeBytes: number }[]): number {
-  return artifacts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
 }
 
 async function findPlan(chain: Chain, { at, from, to }: MergeOptions): Promise<MergePlan> {

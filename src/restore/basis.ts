@@ -1,5 +1,6 @@
 import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
+import { abortable } from '../flow/abortable.js'
 import { type BlockPatcher, createBlockPatcher, createPatcher, type Patcher } from '../native/patcher.js'
 import type { BodyBlocks, Layer, Source } from '../types.js'
 import { buffer, closeBuffered, randomAccess } from './buffered.js'
@@ -53,7 +54,7 @@ export async function openBasis(body: BasisBody, options: BasisOptions): Promise
   if (blocks !== undefined && blocks.sizeBytes > PART_BYTES && deltas !== undefined && !jumps(deltas, blocks)) {
     return new BlockBasis(blocks)
   }
-  const buffered = await buffer(wantedOf(body), { maxBytes: PART_BYTES, ...options })
+  const buffered = await buffer(abortable(wantedOf(body), options.signal), { maxBytes: PART_BYTES, ...options })
   const patcher = createPatcher(await randomAccess(buffered))
   return { patcher, supply: async () => undefined, close: () => closeBuffered(buffered) }
 }

@@ -1,4 +1,5 @@
 import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
+import { abortable } from '../flow/abortable.js'
 import { type Composer, createComposer, type Spans } from '../native/composer.js'
 import type { Layer, Source } from '../types.js'
 import { buffer, closeBuffered, randomAccess } from './buffered.js'
@@ -51,7 +52,7 @@ export async function composeLayers(
   let copies = 0
   async function* literals(): AsyncGenerator<Uint8Array, void, undefined> {
     for (const delta of deltas.toReversed()) {
-      for await (const chunk of delta.open()) {
+      for await (const chunk of abortable(delta.open(), signal)) {
         for (let at = 0; at < chunk.length; at += CHUNK_BYTES) {
           const piece = chunk.subarray(at, at + CHUNK_BYTES)
           yield* spansOf(piece, composer.feed(piece))

@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs'
 import { close, fstat } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { BackupError } from '../errors.js'
@@ -37,6 +38,14 @@ export class Destination {
     } catch (cause) {
       throw new BackupError('IBT_WRITE_FAILED', `Cannot make the directory ${printPath(path)}`, { path, cause })
     }
+  }
+
+  /** Whether something is there, or nobody can tell. */
+  static isThere(destination: string | Uint8Array): Promise<boolean> {
+    return stat(absolute(destination)).then(
+      () => true,
+      error => error.code !== 'ENOENT'
+    )
   }
 
   /** @throws BackupError IBT_NOT_EMPTY, IBT_WRITE_FAILED */

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { CHUNK_BYTES, PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
+import { abortable, untilAbort } from '../flow/abortable.js'
 import { createProver } from '../native.js'
 import { printPath } from '../path.js'
 import type { Content, Layer, Layered, Source } from '../types.js'
@@ -115,7 +116,7 @@ export class PatchedContent implements Content {
 
   async *#applied(delta: { open(): Source<Uint8Array> }, basis: Basis): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* applied(delta.open(), basis)
+      yield* applied(delta.open(), basis, this.options.signal)
     } catch (error) {
       // The engine knows bytes but not their path.
       if (!isBackupError(error) || error.path !== undefined) throw error
@@ -133,17 +134,22 @@ function mismatch({ path, sha256, signatureDigest }: Layered, sizeBytes: number)
   return new BackupError('IBT_HASH_MISMATCH', message, { path })
 }
 
-async function* applied(delta: Source<Uint8Array>, basis: Basis): AsyncGenerator<Uint8Array, void, undefined> {
+async function* applied(
+  delta: Source<Uint8Array>,
+  basis: Basis,
+  signal: AbortSignal | undefined
+): AsyncGenerator<Uint8Array, void, undefined> {
   const { patcher } = basis
-  for await (const bytes of delta) {
+  const supply = (bytes: Uint8Array) => untilAbort(basis.supply(bytes), signal)
+  for await (const bytes of abortable(delta, signal)) {
     patcher.push(bytes)
     for (;;) {
-      const output = await patcher.pull(CHUNK_BYTES)
+      const output = await patcher.pull(CHUNK_BYTES, signal)
       if (output === null) return
       if (output.length > 0) yield output
-      const supplied = await basis.supply(bytes)
+      const supplied = await supply(bytes)
       if (supplied === undefined && output.length === 0) break
-      for (let left = supplied; left !== undefined && left.length > 0; left = await basis.supply(bytes)) yield left
+      for (let left = supplied; left !== undefined && left.length > 0; left = await supply(bytes)) yield left
     }
   }
   patcher.end()

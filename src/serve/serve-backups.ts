@@ -8,6 +8,7 @@ import { type Answer, type Asked, HttpError, statusOf } from './answer.js'
 import { createGuard, type GuardOptions } from './guard.js'
 import { route, type Served } from './routes.js'
 import { Views } from './view.js'
+import { watchBody } from './watched-body.js'
 
 /** Options of `serveBackups`. */
 export interface ServeOptions extends Omit<PlaceOptions, 'signal'>, GuardOptions {
@@ -103,8 +104,13 @@ export function serveBackups(options: ServeOptions = {}): BackupServer {
       const { method, signal } = request
       requests++
       const asked = { method, target: pathname + search, host: header('host') ?? host, header, signal }
-      const { status, headers, body } = await answer(asked).finally(() => requests--)
-      return new Response(body === undefined ? null : toWebReadable(body), { status, headers })
+      const { status, headers, body } = await answer(asked)
+      const onOver = () => {
+        requests--
+      }
+      if (body !== undefined) return new Response(watchBody(toWebReadable(body), signal, onOver), { status, headers })
+      onOver()
+      return new Response(null, { status, headers })
     }
   }
 }

@@ -86,24 +86,32 @@ export function write(destination: string | Uint8Array, options: WriteOptions = 
     const owners = options.owners ?? (process.geteuid?.() === 0 ? 'name' : 'none')
     const isDeleted = typeof deletes === 'function' ? deletes : () => deletes
     const places = await ProtectedPlaces.find(overwrite === undefined ? [] : protect)
-    const opened = await Destination.open(destination)
-    try {
-      if (overwrite === undefined) await opened.checkEmpty()
-      const existing = overwrite === undefined ? undefined : await opened.existing()
-      if (existing !== undefined && places.isPlace(existing)) throw new RangeError(inPlace(opened.path))
-      const settings = { owners, overwrite, existing, deletes: isDeleted, isLeading, places, tally, signal }
-      const writer = new TreeWriter(opened.root, settings)
+    const open = async () => {
+      const opened = await Destination.open(destination)
       try {
-        for await (const item of batchesOf(source)) {
-          for (const entry of isBatch(item) ? item : [item]) if (isEntry(entry)) await writeEntry(writer, entry, tally)
-        }
-        await writer.end()
-      } finally {
-        // After an error, jobs that run go on writing until they have stopped.
-        await writer.leave()
+        if (overwrite === undefined) await opened.checkEmpty()
+        const existing = overwrite === undefined ? undefined : await opened.existing()
+        if (existing !== undefined && places.isPlace(existing)) throw new RangeError(inPlace(opened.path))
+        const settings = { owners, overwrite, existing, deletes: isDeleted, isLeading, places, tally, signal }
+        return { opened, writer: new TreeWriter(opened.root, settings) }
+      } catch (error) {
+        await opened.close()
+        throw error
       }
+    }
+    // A source that cannot be read, as without its key, makes no directory.
+    let into = (await Destination.isThere(destination)) ? await open() : undefined
+    try {
+      for await (const item of batchesOf(source)) {
+        const { writer } = (into ??= await open())
+        for (const entry of isBatch(item) ? item : [item]) if (isEntry(entry)) await writeEntry(writer, entry, tally)
+      }
+      into ??= await open()
+      await into.writer.end()
     } finally {
-      await opened.close()
+      // After an error, jobs that run go on writing until they have stopped.
+      await into?.writer.leave()
+      await into?.opened.close()
     }
     return tally.written
   }

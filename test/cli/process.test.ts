@@ -48,10 +48,17 @@ test('a source that cannot be read wholly ends with 3, and says what', reachedBy
   assert.equal(status, 3)
   const report = JSON.parse(stdout.trim().split('\n').at(-1)!)
   assert.deepEqual([report.event, report.skippedEntries, report.totals.unreadable], ['report', 1, 1])
+  const listed = ibt('list', 'src').stdout.trim().split('\n')
+  assert.deepEqual(
+    listed.map(line => / 1 unreadable$/.test(line)),
+    [true, true, true, true]
+  )
+  assert.equal(JSON.parse(ibt('list', 'src', '--json').stdout.split('\n')[0]!).totals.unreadable, 1)
   assert.equal(ibt('restore', 'src', 'out').status, 3)
   assert.deepEqual(readdirSync(desk.at('out/sub')), ['file 0', 'file 2'])
   chmodSync(desk.at('src/sub/file 1'), 0o644)
   assert.equal(ibt('incremental', 'src').status, 0)
+  assert.doesNotMatch(ibt('list', 'src').stdout.trim().split('\n').at(-1)!, /unreadable/)
   assert.equal(ibt('restore', 'src', 'whole').status, 0)
   assert.equal(ibt('verify', 'src', '--read-data').status, 0)
 })

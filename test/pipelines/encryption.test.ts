@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash, generateKeyPairSync } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { age } from '../../src/age/index.js'
@@ -170,7 +170,7 @@ test('who has the store and no key learns names and sizes, and is told what is m
   const before = readdirSync(store)
   await assert.rejects(pruneBackups('key', { ...plain, keepLast: 1 }), code('IBT_KEY_MISSING'))
   assert.deepEqual(readdirSync(store), before)
-  assert.deepEqual(readdirSync(out), [])
+  assert.equal(existsSync(out), false)
 })
 
 test('a full needs only recipients; a writer with the wrong identity is stopped before anything is stored', async t => {
@@ -257,4 +257,21 @@ test('a tar is imported encrypted, and a bundle of encrypted backups arrives', o
     encrypt: cipher
   })
   assert.ok(imported.files.every(({ name }) => name.endsWith('.zst.age')))
+})
+
+test('a restore that cannot read the backup makes no directory', async t => {
+  const chain = await makeChain(t, { encrypt: writer, codecs: [cipher] })
+  const destination = join(chain.base, 'new/deep')
+  const options = { store: chain.storePath, cache: false } as const
+  const wrong = age({ identities: [stranger.identity] })
+  await assert.rejects(restoreBackup('key', destination, { ...options, codecs: [wrong] }), code('IBT_KEY_WRONG'))
+  await assert.rejects(restoreBackup('key', destination, options), code('IBT_KEY_MISSING'))
+  const { publicKey } = generateKeyPairSync('ed25519')
+  await assert.rejects(
+    restoreBackup('key', destination, { ...options, codecs: [cipher], verifyKeys: [publicKey] }),
+    code('IBT_NOT_SIGNED')
+  )
+  assert.equal(existsSync(join(chain.base, 'new')), false)
+  await restoreBackup('key', destination, { ...options, codecs: [cipher] })
+  assert.equal(readFileSync(join(destination, 'new 0'), 'utf8'), 'new 0')
 })

@@ -297,6 +297,8 @@ test('an abort and a store that fails leave the finished segments', async t => {
   await assert.rejects(mergeSmall(chain, { signal: abort.signal, onProgress }), /enough/)
   const afterAbort = records(chain).length
   assert.ok(afterAbort > 0)
+  const { restarted } = await mergeSmall(chain, { dryRun: true, resume: false })
+  assert.match(restarted!, /asked to begin anew/)
   const { resumed } = await mergeSmall(chain)
   assert.equal(resumed?.segments, afterAbort)
   await assertWhole(chain)
@@ -339,8 +341,13 @@ test('encrypted segments go on with the key, and only with a key', async t => {
     assert.equal(readFileSync(join(chain.storePath, name)).toString('latin1').startsWith('age-encryption.org'), true)
   }
   await assert.rejects(mergeBackups('key', { store: chain.storePath, cache: false }), code('IBT_KEY_MISSING'))
-  const { resumed } = await mergeSmall(chain, { encrypt: cipher })
+  // A dry run writes nothing: a key that reads is enough.
+  const before = chain.stored()
+  const dry = await mergeSmall(chain, { dryRun: true, codecs: [age({ identities: [identity] })] })
+  const { resumed } = await mergeSmall(chain, { encrypt: cipher, dryRun: true })
   assert.ok(resumed!.segments >= 2)
+  assert.deepEqual([dry.resumed, dry.isStored, chain.stored()], [resumed, false, before])
+  assert.deepEqual((await mergeSmall(chain, { encrypt: cipher })).resumed, resumed)
   await assertWhole(chain, dates(chain), [cipher])
 })
 

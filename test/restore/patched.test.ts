@@ -200,3 +200,47 @@ test('a damaged delta of a large file is named, with the file, and nothing stays
   await assert.rejects(bytesOf(other.open()), code('IBT_HASH_MISMATCH'))
   assert.equal(openFiles(), before)
 })
+
+test('an abort ends a content at once, wherever what it is made of is parked', async t => {
+  const spool = temporaryDirectory(t)
+  const before = openFiles()
+  const basis = randomBytes(3 * PART_BYTES, 20)
+  const { content, delta } = await reordered(basis, shuffled(3 * 128, createRandom(20)), BLOCK_BYTES / 16)
+  const other = await deltaOf(content, randomBytes(2 * PART_BYTES, 21))
+  const reason = new Error('mine')
+  const never = () => new Promise<never>(() => {})
+  /** Gives half of its bytes, aborts, and then nothing ever happens. */
+  const parked = (form: Layer['form'], bytes: Uint8Array, controller: AbortController): Layer => ({
+    form,
+    async *open() {
+      yield bytes.subarray(0, bytes.length >> 1)
+      controller.abort(reason)
+      await never()
+    }
+  })
+  const blocks = seekable(basis)
+  const cases: readonly ((controller: AbortController) => readonly Layer[])[] = [
+    controller => [layer('whole', basis.subarray(0, 1000)), parked('delta', other, controller)],
+    controller => [blocks, layer('delta', delta), parked('delta', other, controller)],
+    controller => [parked('whole', basis, controller), layer('delta', delta)],
+    controller => [
+      {
+        ...blocks,
+        blocks: async () => ({
+          sizeBytes: basis.length,
+          at: () => {
+            controller.abort(reason)
+            return never()
+          }
+        })
+      },
+      layer('delta', delta)
+    ]
+  ]
+  for (const [i, layers] of cases.entries()) {
+    const controller = new AbortController()
+    const made = contentOf(layers(controller), content, spool, controller.signal)
+    await assert.rejects(bytesOf(made.open()), error => error === reason, `case ${i}`)
+    assert.equal(openFiles(), before, `case ${i}`)
+  }
+})

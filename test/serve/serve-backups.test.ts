@@ -532,3 +532,29 @@ test('what is missing to read a backup is named, and with the identity ranges ar
   assert.ok(full.bytes < 3_500_000, `${full.bytes} bytes of 12 MB`)
   assert.ok(Buffer.from(await (await fetch(`${url}/key/latest/large`)).arrayBuffer()).equals(wanted))
 })
+
+test('by fetch, an answer counts until its body has been read, is cancelled or its request is aborted', async t => {
+  const { source } = oddTree(t)
+  const store = memoryStore()
+  await fullBackup(source, { store, cache: false, key: 'key' })
+  const { fetch } = serveBackups({ store, cache: false, maxRequests: 1 })
+  const ask = (init?: RequestInit) => fetch(new Request('http://localhost/key/latest/a%20b', init))
+  const [gone, body] = [new AbortController(), 'content of a b']
+  const ends: readonly ((response: Response) => unknown)[] = [
+    response => response.text(),
+    response => response.body!.cancel(),
+    () => gone.abort()
+  ]
+  for (const end of ends) {
+    const first = await ask({ signal: gone.signal })
+    assert.equal(first.status, 200)
+    const second = await ask()
+    assert.equal(second.status, 503)
+    await second.body!.cancel()
+    await end(first)
+    const third = await ask()
+    assert.deepEqual([third.status, await third.text()], [200, body])
+  }
+  assert.equal((await ask({ method: 'HEAD' })).status, 200)
+  assert.equal((await ask()).status, 200)
+})

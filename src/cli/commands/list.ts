@@ -1,5 +1,6 @@
 import { type BackupSummary, listBackups, type UnreadableBackup } from '../../catalog/backups.js'
 import { BackupError } from '../../errors.js'
+import type { Totals } from '../../types.js'
 import { describeError, Exit, exitCode, failure } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
 import { failedLine } from '../json.js'
@@ -48,7 +49,13 @@ function describe(backup: Listed): string {
     formatCount(totals.files, 'file').padStart(16),
     formatBytes(totals.sizeBytes).padStart(9),
     `${formatBytes(storedBytes).padStart(9)} stored`,
-    parent === undefined ? '' : `on ${parent}`
+    parent === undefined ? '' : `on ${parent}`,
+    describeLosses(totals)
   ]
-  return columns.join('  ').trimEnd()
+  return columns.filter(column => column !== '').join('  ')
+}
+
+function describeLosses({ unreadable, dirty }: Totals): string {
+  const lost = [unreadable > 0 && `${unreadable} unreadable`, dirty > 0 && `${dirty} changed while read`]
+  return lost.filter(Boolean).join(', ')
 }

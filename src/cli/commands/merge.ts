@@ -47,7 +47,7 @@ function describe(report: MergeReport, elapsedMs: number): string[] {
   const what = after === undefined ? 'a full by itself' : `one increment on the backup of ${after}`
   if (wasMerged) return [`Backup of ${key}, ${date}, is ${what} already: nothing to do`]
   const bytes = `at most ${formatBytes(readBytes)} read, ${formatBytes(bodyBytes)} before compression`
-  if (!isStored) return [`Would make the backup of ${key}, ${date}, ${what}: ${bytes}`]
+  if (!isStored) return [`Would make the backup of ${key}, ${date}, ${what}: ${bytes}`, ...describeResumed(report)]
   return [
     `Backup of ${key}, ${date}, is ${what} now`,
     `  ${formatCount(entries, 'entry', 'entries')}, ${formatBytes(storedBytes)} stored (${kind}), ${bytes}, ${formatSeconds(elapsedMs)}`,
@@ -55,9 +55,10 @@ function describe(report: MergeReport, elapsedMs: number): string[] {
   ]
 }
 
-function describeResumed({ resumed, restarted }: MergeReport): string[] {
-  if (restarted !== undefined) return [`  began anew, not behind the interrupted merge: ${restarted}`]
+function describeResumed({ isStored, resumed, restarted }: MergeReport): string[] {
+  const [began, went] = isStored ? ['began', 'went'] : ['would begin', 'would go']
+  if (restarted !== undefined) return [`  ${began} anew, not behind the interrupted merge: ${restarted}`]
   if (resumed === undefined) return []
   const segments = formatCount(resumed.segments, 'segment', 'segments')
-  return [`  went on behind ${segments} (${formatBytes(resumed.storedBytes)}) of the interrupted merge`]
+  return [`  ${went} on behind ${segments} (${formatBytes(resumed.storedBytes)}) of the interrupted merge`]
 }

@@ -5,19 +5,22 @@ import { Exit } from '../exit.js'
 import { formatCount, formatSeconds } from '../format.js'
 import { toJsonLine } from '../json.js'
 import { Output } from '../output.js'
-import { Reporter } from '../reporter.js'
+import { Reporter, type ReporterOptions } from '../reporter.js'
+import { chooseStore, type StoreValues } from '../store.js'
 
 /** Options of `ibt validate-store`. */
-export interface ValidateValues {
+export interface ValidateValues extends ReporterOptions, StoreValues {
   readonly many?: boolean
-  readonly json?: boolean
-  readonly quiet?: boolean
 }
 
 const NAMES_SHOWN = 5
 
 /** `ibt validate-store`. */
-export async function runValidateStore(named: string, values: ValidateValues, signal: AbortSignal): Promise<number> {
+export async function runValidateStore(
+  named: string | undefined,
+  values: ValidateValues,
+  signal: AbortSignal
+): Promise<number> {
   const { many, json, quiet } = values
   const reporter = new Reporter(values)
   const output = new Output()
@@ -27,7 +30,7 @@ export async function runValidateStore(named: string, values: ValidateValues, si
     if (isShown) lines.push(output.write(json ? toJsonLine({ event: 'promise', ...promise }) : lineOf(promise)))
     lines.push(output.end())
   }
-  const store = toStore(checkText('the store', named))
+  const store = toStore(named === undefined ? chooseStore(values) : checkText('the store', named))
   const report = await validateStore(store, { many, onPromise, signal })
   await Promise.all(lines)
   const { isReadOnly, promises, leftNames } = report

@@ -40,15 +40,18 @@ export function addProof(program: Command, signal: AbortSignal, answer: Answer):
       answer(await runDrill(key, values, signal))
     })
   program
-    .command('validate-store <store>')
+    .command('validate-store [store]')
     .summary('try what a store promises, before it is used')
     .description(MANUAL['validate-store'])
     .option('--many', 'also put, list and delete 1,001 names')
+    .option('--config <file>', 'config to use (default: ibt.config.* here or in a directory above)')
+    .option('--no-config', 'use no config')
     .option(
       '--json',
       'JSON on stdout, one object a line: an event for each promise, and a last line with the exit code'
     )
     .option('--quiet', 'print only promises that are broken')
+    .option('--no-progress', 'print no progress line')
     .addHelpText('after', VALIDATE_HELP)
     .action(async (store, values) => {
       const { runValidateStore } = await import('../commands/validate-store.js')
@@ -66,6 +69,7 @@ Exit codes: 0 all is well, 4 something is damaged or missing, 1 failed`
 
 const VALIDATE_HELP = `
 Examples:
+  ibt validate-store                  the store of IBT_STORE or the config
   ibt validate-store /mnt/nas/backups
   ibt validate-store https://backups.example.org/srv --json
 

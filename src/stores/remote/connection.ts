@@ -97,13 +97,13 @@ export class Connection {
     this.#wake()
   }
 
-  /** Whether the wire keeps the process alive. */
-  keepsAlive(isKept: boolean): void {
-    for (const side of new Set<Readable | Writable>([this.#readable, this.#writable])) {
-      const { ref, unref } = side as { ref?: () => unknown; unref?: () => unknown }
-      if (isKept) ref?.call(side)
-      else unref?.call(side)
-    }
+  /** Says whether the wire keeps the process alive. False if it does, whatever is wanted: it has no `unref`. */
+  keepsAlive(isKept: boolean): boolean {
+    const sides = [...new Set<Readable | Writable>([this.#readable, this.#writable])]
+    const change = isKept ? 'ref' : 'unref'
+    const has = sides.filter(side => typeof (side as { unref?: unknown }).unref === 'function')
+    for (const side of has) (side as unknown as Record<'ref' | 'unref', () => unknown>)[change]()
+    return has.length === sides.length
   }
 
   /** In flowing mode: an iterator would stop and start the wire at every chunk. */

@@ -22,6 +22,8 @@ export interface Request {
   readonly start?: number | undefined
   readonly end?: number | undefined
   readonly untilMs?: number | undefined
+  /** Of a list. A side that does not know it lists without. */
+  readonly withRetention?: boolean | undefined
 }
 
 /** What each side says first. */
@@ -68,13 +70,16 @@ export function decodeHello(bytes: Uint8Array): Hello {
 
 /** @throws BackupError IBT_STORE_FAILED, IBT_NAME_INVALID; RangeError for a range or time that is none */
 export function decodeRequest(bytes: Uint8Array): Request {
-  const { call, name, start = 0, end, untilMs } = toObject(decodeJson(bytes))
+  const { call, name, start = 0, end, untilMs, withRetention } = toObject(decodeJson(bytes))
   if (!CALLS.includes(call) || typeof name !== 'string') throw violation('an unknown call')
   if (call === 'get') checkRange({ start: start as number, end: end as number | undefined })
   if (call === 'retain') checkUntil(untilMs as number)
   // A prefix and a key are no names.
   if (call !== 'list' && call !== 'clean') checkStoredName(name)
-  return { call: call as RemoteCall, name, start: start as number, end: end as number, untilMs: untilMs as number }
+  return {
+    ...{ call: call as RemoteCall, name, start: start as number, end: end as number, untilMs: untilMs as number },
+    withRetention: withRetention === true
+  }
 }
 
 export function encodeError(error: unknown): Buffer {

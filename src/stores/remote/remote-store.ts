@@ -38,11 +38,14 @@ export interface RemoteStoreOptions {
 }
 
 const TIMEOUT_MS = 30_000
+/** A wire that keeps the process alive is closed when there was no call for so long. */
+const IDLE_MS = 1000
 
 /**
  * A store that `serveStore` serves at the other end of a wire. `connect` is called at once, to ask what the store can do,
  * and again at the first call after a connection was lost. A lost connection rejects every call that is under way:
- * nobody knows what became of them. A connection without a call does not keep the process alive.
+ * nobody knows what became of them. A connection without a call does not keep the process alive: where the wire has no
+ * `unref`, as a WebSocket, it is closed after a second.
  * Memory: `WINDOW_BYTES` (2 MiB) for each `get`, and 32 MiB for those from far away.
  *
  * @throws BackupError IBT_STORE_FAILED if the other side is no store
@@ -58,7 +61,8 @@ export async function remoteStore(
     places,
     put: (name, chunks, { signal }) => client.upload({ call: 'put', name }, chunks, signal),
     get: (name, { start, end }, { signal }) => client.download({ call: 'get', name, start, end }, signal),
-    list: (prefix, { signal }) => decodeList(client.download({ call: 'list', name: prefix }, signal)),
+    list: (prefix, { signal, withRetention }) =>
+      decodeList(client.download({ call: 'list', name: prefix, withRetention }, signal)),
     delete: (name, { signal }) => client.ask({ call: 'delete', name }, signal),
     ...(calls.includes('create') && {
       create: async (name, bytes, { signal }) =>
@@ -86,7 +90,7 @@ class Client {
   async open(): Promise<Link> {
     const found = this.#link
     const link = await found?.catch(() => undefined)
-    if (link !== undefined && link.connection.error === undefined) return link
+    if (link?.takesCalls) return link
     // Of many calls that find it lost, the first one connects.
     if (this.#link === found) this.#link = this.#connect()
     return this.#link!
@@ -239,6 +243,8 @@ class Link implements FrameHandler {
   #hello: Hello | undefined
   #greeted: ((error?: unknown) => void) | undefined
   #waiting: (() => void)[] = []
+  #idle: NodeJS.Timeout | undefined
+  #isClosing = false
 
   constructor(wire: Wire, keepAliveMs: number) {
     this.connection = new Connection(wire, this, keepAliveMs)
@@ -268,7 +274,7 @@ class Link implements FrameHandler {
         this.connection.send(Frame.hello, 0, encodeJson(hello))
         if (this.connection.error !== undefined) reject(this.connection.error)
       })
-      this.connection.keepsAlive(false)
+      this.#rest()
     } finally {
       clearTimeout(late)
     }
@@ -282,15 +288,31 @@ class Link implements FrameHandler {
     const pending = new Pending(call, () => {
       this.#pending.delete(id)
       this.#waiting.shift()?.()
-      if (this.#pending.size === 0) this.connection.keepsAlive(false)
+      if (this.#pending.size === 0) this.#rest()
     })
     this.#pending.set(id, pending)
+    clearTimeout(this.#idle)
     this.connection.keepsAlive(true)
     this.connection.send(Frame.call, id, encodeJson(request))
     return pending
   }
 
+  /** No call is under way: a wire that would keep the process alive is closed soon. */
+  #rest(): void {
+    if (this.connection.error !== undefined || this.connection.keepsAlive(false)) return
+    clearTimeout(this.#idle)
+    this.#idle = setTimeout(() => {
+      this.close().catch(() => {})
+    }, IDLE_MS)
+  }
+
+  get takesCalls(): boolean {
+    return !this.#isClosing && this.connection.error === undefined
+  }
+
   async close(): Promise<void> {
+    clearTimeout(this.#idle)
+    this.#isClosing = true
     await Promise.all([...this.#pending.values()].map(({ result }) => result.catch(() => {})))
     const late = setTimeout(() => this.connection.destroy(undefined), WITHDRAW_MS)
     this.connection.keepsAlive(true)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { BackupError } from '../../errors.js'
 import { onAbort } from '../../flow/on-abort.js'
-import type { Store, StoreOptions } from '../../types.js'
+import type { Store, StoredName, StoreOptions } from '../../types.js'
 import { UNNAMED } from '../stored-name.js'
 import { Call } from './call.js'
 import { Connection, type Wire } from './connection.js'
@@ -175,8 +175,9 @@ class Server implements FrameHandler {
     this.connection.send(answer[0], call.id, answer[1])
   }
 
-  async #run({ call: kind, name, start, end, untilMs }: Request, call: Call, signal: AbortSignal): Promise<unknown> {
+  async #run(request: Request, call: Call, signal: AbortSignal): Promise<unknown> {
     const { store } = this
+    const { call: kind, name, start, end, untilMs, withRetention } = request
     switch (kind) {
       case 'put':
         return withoutReplacing(store, name, this.#allowed, { signal }, () => store.put(name, call.read(), { signal }))
@@ -184,7 +185,7 @@ class Server implements FrameHandler {
         for await (const chunk of store.get(name, { start: start!, end }, { signal })) await call.send(chunk)
         return undefined
       case 'list':
-        return sendList(store, name, call, signal)
+        return sendList(store.list(name, { signal, withRetention }), call)
       case 'delete':
         return store.delete(name, { signal })
       case 'create':
@@ -208,9 +209,9 @@ function has<T>(call: T | undefined): T {
   return call
 }
 
-async function sendList(store: Store, prefix: string, call: Call, signal: AbortSignal): Promise<void> {
+async function sendList(list: AsyncIterable<StoredName>, call: Call): Promise<void> {
   let text = ''
-  for await (const stored of store.list(prefix, { signal })) {
+  for await (const stored of list) {
     text += encodeListed(stored)
     if (text.length < LISTED_TEXT_MAX) continue
     await call.send(Buffer.from(text))

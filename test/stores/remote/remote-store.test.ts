@@ -323,3 +323,23 @@ test('a peer that says nothing is left after the timeout; one that falls silent 
   isSilent = true
   await assert.rejects(store.put('name', new HandSource()), { code: 'IBT_STORE_FAILED' })
 })
+
+test('a list with retention is asked for at the other end', async () => {
+  const inner = memoryStore()
+  const asked: (boolean | undefined)[] = []
+  const { store } = await overTcp(
+    wrapStore(inner, {
+      async *list(prefix, options) {
+        asked.push(options?.withRetention)
+        for await (const stored of inner.list(prefix)) {
+          yield options?.withRetention ? { ...stored, retainedUntilMs: 4e12 } : stored
+        }
+      }
+    })
+  )
+  await store.put('name', [Buffer.from('bytes')])
+  assert.deepEqual(await collect(store.list('')), [{ name: 'name', sizeBytes: 5 }])
+  const retained = [{ name: 'name', sizeBytes: 5, retainedUntilMs: 4e12 }]
+  assert.deepEqual(await collect(store.list('', { withRetention: true })), retained)
+  assert.deepEqual(asked, [false, true])
+})

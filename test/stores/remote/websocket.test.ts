@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +7,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { after, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { createWebSocketStream, WebSocket, WebSocketServer } from 'ws'
 import { fullBackup, restoreBackup } from '../../../src/index.js'
 import {
@@ -20,6 +22,9 @@ import type { Store } from '../../../src/types.js'
 import { bytesOf, collect } from '../../helpers/entries.js'
 import { createRandom } from '../../helpers/random.js'
 import { temporaryDirectory } from '../../native/tree.js'
+
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+const INDEX = new URL('../../../src/stores/index.js', import.meta.url).href
 
 const opened: { close(): unknown }[] = []
 after(async () => {
@@ -155,4 +160,27 @@ test('a slow store holds a WebSocket back, in both directions', async () => {
   }
   assert.ok(given < 8_000_000, `${given} bytes of 30 MB were given to nobody`)
   await reader.return?.()
+})
+
+test('a process ends when its work with a store over a WebSocket is done, also without a close', async () => {
+  const { url } = await overWebSocket(memoryStore())
+  const script = `
+    import { once } from 'node:events'
+    import { createWebSocketStream, WebSocket } from 'ws'
+    import { remoteStore } from ${JSON.stringify(INDEX)}
+    let dialled = 0
+    const store = await remoteStore(async () => {
+      dialled++
+      const socket = new WebSocket(${JSON.stringify(url)})
+      await once(socket, 'open')
+      return createWebSocketStream(socket)
+    })
+    await store.put('name', [Buffer.from('bytes')])
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    for await (const { name } of store.list()) console.log(dialled, name)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: HERE })
+  const late = AbortSignal.timeout(60_000)
+  late.addEventListener('abort', () => child.kill('SIGKILL'))
+  const [output, [code]] = await Promise.all([collect(child.stdout), once(child, 'exit')])
+  assert.deepEqual([Buffer.concat(output).toString(), code], ['2 name\n', 0])
 })
