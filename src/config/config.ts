@@ -9,7 +9,7 @@ import type { HooksConfig } from './hook.js'
 export interface RetentionConfig extends KeepOptions {
   /** How long a removed backup can come back: `7d`, `36h`, `0`. Default: `GRACE_MS`. */
   readonly grace?: string | undefined
-  /** Merge first, so that no removed backup stays as data. */
+  /** Merge first, so that only what the rules keep stays. */
   readonly merge?: boolean | undefined
   /** Leave the signatures that older backups name. */
   readonly keepSigvaults?: boolean | undefined

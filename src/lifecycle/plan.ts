@@ -36,9 +36,9 @@ export interface PrunePlan {
   readonly dataBytes: number
   /** Bytes that nothing needs any more when the period of grace is over. */
   readonly freedBytes: number
-  /** Whether so much stays as data that merges would pay. */
+  /** Whether so much stays for others only that merges would pay. */
   readonly isCostly: boolean
-  /** The merges after which nothing would stay as data: with the option `merge` they come first. */
+  /** The merges after which only what the rules keep would stay: with the option `merge` they come first. */
   readonly merges: readonly PlannedMerge[]
 }
 
@@ -76,18 +76,20 @@ export async function planPrune(parts: PlanParts): Promise<PrunePlan> {
   const ofGone = total(sigvaults.filter(artifact => !dated.has(askedFor(artifact))))
   const freedBytes = backups.reduce((sum, { sizeBytes, staysBytes }) => sum + sizeBytes - staysBytes, ofGone)
   const names = sigvaults.map(({ name, sizeBytes }) => ({ name, sizeBytes }))
-  const merges = await planMerges(chain, new Set(reasons.keys()), needs)
-  return { key: chain.key, backups, sigvaults: names, freedBytes, ...sums(backups), merges }
+  // Of those that are kept for others only: with the merges, they go.
+  const merges = await planMerges(chain, new Set(kept.keys()), needs)
+  return { key: chain.key, backups, sigvaults: names, freedBytes, ...sums(backups, kept), merges }
 }
 
-function sums(backups: readonly PlannedBackup[]) {
+function sums(backups: readonly PlannedBackup[], kept: Kept) {
   const of = (action: PruneAction) => backups.filter(backup => backup.action === action)
   const stays = (some: readonly PlannedBackup[]) => some.reduce((sum, { staysBytes }) => sum + staysBytes, 0)
   const [keeps, removes, data] = [of('keep'), of('remove'), of('data')]
-  const dataBytes = stays(data)
+  const asked = keeps.filter(({ date }) => kept.has(date))
+  const forOthers = [...data, ...keeps.filter(({ date }) => !kept.has(date))]
   return {
-    ...{ keeps: keeps.length, removes: removes.length, data: data.length, dataBytes },
-    isCostly: data.length > keeps.length || 2 * dataBytes > stays(keeps)
+    ...{ keeps: keeps.length, removes: removes.length, data: data.length, dataBytes: stays(data) },
+    isCostly: forOthers.length > asked.length || 2 * stays(forOthers) > stays(asked)
   }
 }
 

@@ -44,7 +44,7 @@ test('prune prints a table first, and removes what it says', async t => {
   assert.match(rows[3]!, /newest, last 1/)
   assert.equal(states(desk).length, 4)
   const merging = desk.ibt('prune', 'src', '--keep-last', '1', '--merge', '--dry-run')
-  assert.match(merging.stdout, /^First 1 merge: then nothing of them stays$/m)
+  assert.match(merging.stdout, /^First 1 merge: then only what the rules keep stays$/m)
   assert.doesNotMatch(merging.stdout, /--merge/)
   const done = desk.ibt('prune', 'src', '--keep-last', '1')
   assert.equal(done.status, 0, done.stderr)

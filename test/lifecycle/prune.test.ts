@@ -160,8 +160,32 @@ test('after merges nothing stays but what was asked for, and the chain goes on',
   await days.backUp(6)
   await days.prune({ keepDaily: 1, keepWeekly: 2, graceMs: 0, merge: true })
   await days.assertRestores()
-  assert.deepEqual(await days.live(), [days.dates[17], days.dates[24], days.dates[25]])
+  // The 18th, to which the first prune has merged, has had its time.
+  assert.deepEqual(await days.live(), [days.dates[24], days.dates[25]])
   assert.deepEqual((await verifyBackup('key', { ...days.options, readData: true })).problems, [])
+})
+
+test('every night a backup, a prune and a merge: what was merged one night does not stay for ever', async t => {
+  const days = new Days(t)
+  const keep = { keepDaily: 3, keepWeekly: 2, keepMonthly: 2, merge: true, graceMs: 2 * DAY }
+  for (let night = 0; night < 40; night++) {
+    await days.backUp(1)
+    const { plan } = await days.prune(keep)
+    const byRule = plan.backups.filter(({ action, reasons }) => action === 'keep' && !/^needed/.test(reasons[0]!))
+    assert.deepEqual(
+      await days.live(),
+      byRule.map(({ date }) => date),
+      `night ${night}`
+    )
+  }
+  assert.deepEqual(
+    (await days.live()).map(date => date.slice(4, 8)),
+    ['0131', '0207', '0208', '0209']
+  )
+  await days.assertRestores()
+  assert.deepEqual((await verifyBackup('key', { ...days.options, readData: true })).problems, [])
+  // Archives of what still can come back, no more.
+  assert.ok((await days.names()).length < 25, (await days.names()).join('\n'))
 })
 
 test('what was removed comes back byte for byte until its time is over, then its archives go', async t => {

@@ -86,9 +86,9 @@ function planLines(plan: PrunePlan, isMerging = false): string[] {
     lines.push(`${formatBytes(dataBytes)} of ${formatCount(data, 'removed backup')} stay, because kept ones need them`)
   }
   const inMerges = formatCount(merges.length, 'merge')
-  if (isMerging && merges.length > 0) lines.push(`First ${inMerges}: then nothing of them stays`)
+  if (isMerging && merges.length > 0) lines.push(`First ${inMerges}: then only what the rules keep stays`)
   else if (isCostly) {
-    lines.push(`That is much for ${formatCount(keeps, 'backup')}: --merge does ${inMerges} first, and nothing stays`)
+    lines.push(`That is much: --merge does ${inMerges} first, and then only what the rules keep stays`)
   }
   if (freedBytes > 0) lines.push(`${formatBytes(freedBytes)} will not be needed any more`)
   return lines

@@ -11,7 +11,7 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
   addKeepOptions(addEncryptOptions(addReader(program, 'prune [key]', 'remove backups that no rule keeps')))
     .option('--all', 'prune every key of the store, each by itself')
     .option('--dry-run', 'print the table and remove nothing')
-    .option('--merge', 'merge first, so that no removed backup stays as data (see ibt help merge)')
+    .option('--merge', 'merge first, so that only what the rules keep stays (see ibt help merge)')
     .option('--grace <time>', GRACE)
     .option('--keep-sigvaults', SIGVAULTS)
     .option('--allow-missing', 'go on although a kept backup has lost an archive')
