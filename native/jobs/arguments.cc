@@ -42,12 +42,26 @@ const char* type_name(napi_typedarray_type type) {
   }
 }
 
-void check_buffer(Napi::Env env, Napi::Value value, const char* name) {
+struct Elements {
+  Span span;
+  Napi::ArrayBuffer buffer;
+};
+
+Elements elements(Napi::Value value, const char* name, napi_typedarray_type type) {
+  const Napi::Env env = value.Env();
+  napi_typedarray_type actual = napi_int8_array;
+  size_t length = 0;
+  void* data = nullptr;
+  napi_value found = nullptr;
+  if (napi_get_typedarray_info(env, value, &actual, &length, &data, &found, nullptr) != napi_ok || actual != type) {
+    throw type_error(env, name, type_name(type));
+  }
+  const Napi::Value memory(env, found);
   // A SharedArrayBuffer is no ArrayBuffer.
-  if (!value.IsArrayBuffer()) throw type_error(env, name, "over an ArrayBuffer");
-  const Napi::ArrayBuffer buffer = value.As<Napi::ArrayBuffer>();
+  if (!memory.IsArrayBuffer()) throw type_error(env, name, "over an ArrayBuffer");
+  const auto buffer = memory.As<Napi::ArrayBuffer>();
   if (buffer.IsDetached()) throw type_error(env, name, "usable: its memory was transferred");
-  if (buffer.Get("resizable").ToBoolean()) throw type_error(env, name, "usable: its memory is resizable");
+  return {{static_cast<const uint8_t*>(data), length * element_bytes(type)}, buffer};
 }
 
 }  // namespace
@@ -75,20 +89,15 @@ int descriptor(const Napi::CallbackInfo& info, size_t index, const char* name) {
 
 Fd own_descriptor(int fd) { return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
+Span view(Napi::Value value, const char* name, napi_typedarray_type type) { return elements(value, name, type).span; }
+
 Span typed(Napi::Value value, const char* name, napi_typedarray_type type, Held* held) {
-  const Napi::Env env = value.Env();
-  napi_typedarray_type actual = napi_int8_array;
-  size_t length = 0;
-  void* data = nullptr;
-  napi_value buffer = nullptr;
-  if (!value.IsTypedArray()) throw type_error(env, name, type_name(type));
-  if (napi_get_typedarray_info(env, value, &actual, &length, &data, &buffer, nullptr) != napi_ok || actual != type) {
-    throw type_error(env, name, type_name(type));
+  const Napi::ArrayBuffer buffer = elements(value, name, type).buffer;
+  if (buffer.Get("resizable").ToBoolean()) {
+    throw type_error(value.Env(), name, "usable: its memory is resizable");
   }
-  check_buffer(env, Napi::Value(env, buffer), name);
   // Looking at the buffer may have run JavaScript: what counts is what is there now.
-  napi_get_typedarray_info(env, value, nullptr, &length, &data, nullptr, nullptr);
-  const Span span{static_cast<const uint8_t*>(data), length * element_bytes(type)};
+  const Span span = view(value, name, type);
   return held == nullptr ? span : held->keep(span);
 }
 

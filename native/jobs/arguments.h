@@ -31,6 +31,9 @@ int descriptor(const Napi::CallbackInfo& info, size_t index, const char* name);
 // -1 if there is none to be had, as for a closed one: the job then fails with EBADF.
 Fd own_descriptor(int fd);
 
+// The elements of a typed array, for calls that are done with them before JavaScript runs again. Refuses detached and
+// shared memory. Runs no JavaScript.
+Span view(Napi::Value value, const char* name, napi_typedarray_type type);
 // The elements of a typed array. Refuses detached, resizable and shared memory. With `held` they last as long as that;
 // else until JavaScript runs again.
 Span typed(Napi::Value value, const char* name, napi_typedarray_type type, Held* held);

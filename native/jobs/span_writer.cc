@@ -35,13 +35,13 @@ struct ReadFiles {
 // Undefined: all entries of the range were stored.
 const uint8_t* treatments(const Napi::CallbackInfo& info, size_t index, const EntryRange& range) {
   if (info[index].IsUndefined()) return nullptr;
-  const Span span = bytes(info, index, "treatments", nullptr);
+  const Span span = view(info[index], "treatments", napi_uint8_array);
   if (span.size < range.end - range.begin) throw Napi::RangeError::New(info.Env(), "fewer treatments than entries");
   return span.data;
 }
 
 const uint32_t* offsets_of_lines(const Napi::CallbackInfo& info, size_t index, const char* name, size_t count) {
-  const Span span = typed(info[index], name, napi_uint32_array, nullptr);
+  const Span span = view(info[index], name, napi_uint32_array);
   if (span.size < count * sizeof(uint32_t)) throw Napi::RangeError::New(info.Env(), std::string(name) + " are too few");
   return reinterpret_cast<const uint32_t*>(span.data);
 }
@@ -101,7 +101,7 @@ Napi::Value write_headers(const Napi::CallbackInfo& info) {
   const ReadFiles files = read_files(info, next, directory, range, treated);
   double at = integer(info, next + 7, "at", 0, SAFE_MAX);
   const double* const offsets = numbers(info, next + 5, "offsets", files.count + 1);
-  const Span slab = bytes(info, next + 6, "slab", nullptr);
+  const Span slab = view(info[next + 6], "slab", napi_uint8_array);
   double* const places = numbers(info, next + 8, "places", range.end - range.begin);
   size_t file = files.first;
   for (size_t i = range.begin; i < range.end; i++) {
@@ -144,8 +144,8 @@ Napi::Value write_lines(const Napi::CallbackInfo& info) {
   const double date = integer(info, next + 10, "date", 0, COUNT_MAX);
   if (!info[next + 11].IsString()) throw Napi::TypeError::New(env, "kind is not a string");
   const std::string kind = info[next + 11].As<Napi::String>().Utf8Value();
-  const Span flags = bytes(info, next + 5, "flags", nullptr);
-  const Span sha256 = bytes(info, next + 6, "sha256", nullptr);
+  const Span flags = view(info[next + 5], "flags", napi_uint8_array);
+  const Span sha256 = view(info[next + 6], "sha256", napi_uint8_array);
   if (flags.size < files.count || sha256.size < files.count * SHA256_BYTES) {
     throw Napi::RangeError::New(env, "flags and digests are not those of the files");
   }
@@ -158,7 +158,7 @@ Napi::Value write_lines(const Napi::CallbackInfo& info) {
   PreviousLines previous{treated, {}, nullptr, nullptr, nullptr};
   std::shared_ptr<Matcher> matcher;
   if (treated != nullptr) {
-    const Span text = bytes(info, next + 13, "lines", nullptr);
+    const Span text = view(info[next + 13], "lines", napi_uint8_array);
     previous.lines = {reinterpret_cast<const char*>(text.data), text.size};
     previous.starts = offsets_of_lines(info, next + 14, "starts", count);
     previous.ends = offsets_of_lines(info, next + 15, "ends", count);

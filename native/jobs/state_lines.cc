@@ -33,7 +33,7 @@ Napi::Value match_lines(const Napi::CallbackInfo& info) {
   const size_t next = 1 + DIRECTORY_ARGUMENTS;
   const EntryRange range = entry_range(info, next, directory.count);
   const double start = integer(info, next + 3, "start", 0, SAFE_MAX);
-  const Span lines = bytes(info, next + 2, "lines", nullptr);
+  const Span lines = view(info[next + 2], "lines", napi_uint8_array);
   double* const found = numbers(info, next + 4, "found", 3);
   const std::string_view text(reinterpret_cast<const char*>(lines.data), lines.size);
   const MatchedLines matched =
@@ -54,10 +54,10 @@ Napi::Value compare_lines(const Napi::CallbackInfo& info) {
   const EntryRange range = entry_range(info, next, directory.count);
   const double start = integer(info, next + 3, "start", 0, SAFE_MAX);
   const auto same_max = static_cast<size_t>(integer(info, next + 4, "sameMax", 1, SAFE_MAX));
-  const Span lines = bytes(info, next + 2, "lines", nullptr);
+  const Span lines = view(info[next + 2], "lines", napi_uint8_array);
   const size_t count = range.end - range.begin;
   const auto column = [&](size_t index, const char* name, napi_typedarray_type type, size_t width) {
-    const Span span = typed(info[next + index], name, type, nullptr);
+    const Span span = view(info[next + index], name, type);
     if (span.size < count * width) throw Napi::RangeError::New(env, std::string(name) + " is too short");
     return const_cast<uint8_t*>(span.data);
   };

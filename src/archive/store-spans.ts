@@ -1,4 +1,4 @@
-import { withStat } from '../change/decide-body.js'
+import { packedOf } from '../change/metadata.js'
 import { isSigned, summaryOf } from '../change/read-batch.js'
 import { recordStored, recordUnstored } from '../change/record.js'
 import type { ReadPart, ReadSpans } from '../change/span-batch.js'
@@ -124,8 +124,7 @@ function storeSignatures({ plan, begin, end, batch, first }: ReadPart, sigvault:
   for (let i = begin; i < end; i++) {
     if (!plan.isRead(i)) continue
     if (isSigned(batch, file) && plan.treatment(i) === Treatment.stored) {
-      const item = withStat(plan.item(i), batch, file)
-      offsets[i - begin] = storeSignature(sigvault, item, summaryOf(batch, file))!.offset
+      offsets[i - begin] = storeSignature(sigvault, plan.read(i, batch, file), summaryOf(batch, file))!.offset
     }
     file++
   }
@@ -134,21 +133,20 @@ function storeSignatures({ plan, begin, end, batch, first }: ReadPart, sigvault:
 
 function toPacked(part: StoredPart, i: number, file: number): Packed {
   const { plan, batch, kind, base, places, signatures, begin } = part
-  const item = plan.item(i)
-  const change = plan.kind(i)
-  if (file < 0) return { item: 'packed', state: recordUnstored({ change, ...item }), storedBytes: 0, ...item, change }
-  const stored = withStat(item, batch, file)
-  if (plan.treatment(i) === Treatment.same) {
-    const { dirty, racy } = summaryOf(batch, file)
-    const same = { ...stored, change, dirty, racy }
-    return { item: 'packed', state: recordUnstored(same), storedBytes: 0, ...same }
+  if (file < 0) {
+    const item = plan.item(i)
+    return packedOf(item, recordUnstored(item), 0)
   }
   const summary = summaryOf(batch, file)
+  if (plan.treatment(i) === Treatment.same) {
+    const same = plan.read(i, batch, file, summary)
+    return packedOf(same, recordUnstored(same), 0)
+  }
+  const stored = plan.read(i, batch, file)
   const offset = signatures[i - begin]!
   const signature = offset < 0 ? undefined : { date: '', offset }
   const place = { date: '', in: kind, offset: base + places[i - begin]! }
-  const state = recordStored(stored, summary, { place, signature })
-  return { item: 'packed', state, storedBytes: summary.sizeBytes, ...stored, change }
+  return packedOf(stored, recordStored(stored, summary, { place, signature }), summary.sizeBytes)
 }
 
 /** Consecutive entries that are just as the previous state says, packed: there was nothing to store. */

@@ -12,9 +12,11 @@ import {
   type Change,
   type ChangeKind,
   type Entry,
+  type EveryField,
   type StateEntry
 } from '../types.js'
 import { type ChangeDetection, kindOf } from './compare.js'
+import { changeOf } from './metadata.js'
 
 /** Unchanged entries in a row behind which a span ends: they pass as lines. */
 const UNCHANGED_MAX = 64
@@ -22,7 +24,7 @@ const UNCHANGED_MAX = 64
 const NO_LINES = new Window(Buffer.alloc(0))
 
 /** Makes the `Change` of an entry that has a line in the previous state. */
-export type ToChange = (entry: Entry, previous: StateEntry, change: ChangeKind) => Change
+export type ToChange = (entry: EveryField<Entry>, previous: StateEntry, change: ChangeKind) => Change
 
 /** The lines of a state that entries of one directory were compared with. */
 export interface PairedLines extends ComparedLines {
@@ -76,7 +78,7 @@ export class ComparedSpan implements JoinableBatch<Change> {
     const at = i - this.begin
     const entry = this.directory.entry(i)
     const { codes, starts, ends, window, chain } = this.lines
-    if (codes[at] === LineCode.none) return { change: 'created', ...entry }
+    if (codes[at] === LineCode.none) return changeOf(entry)
     const [previous] = lineEntries({ window, start: starts[at]!, end: ends[at]!, chain })
     return this.toChange(entry, previous!, this.kinds[at]!)
   }

@@ -95,11 +95,11 @@ export function digestOf(batch: FileBatch, i: number): string {
 
 /** What was found in a file of a batch that was read. */
 export function summaryOf(batch: FileBatch, i: number): Summary {
-  const signature = batch.signatures.subarray(batch.signatureOffsets[i]!, batch.signatureOffsets[i + 1]!)
+  const { signatures, signatureOffsets: at } = batch
   return {
     sizeBytes: batch.sizes[i]!,
     sha256: digestOf(batch, i),
-    signature: signature.length === 0 ? undefined : signature,
+    signature: isSigned(batch, i) ? signatures.subarray(at[i]!, at[i + 1]!) : undefined,
     copies: 0,
     dirty: (batch.flags[i]! & FILE_DIRTY) !== 0 || undefined,
     racy: (batch.flags[i]! & FILE_RACY) !== 0 || undefined

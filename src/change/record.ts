@@ -19,10 +19,9 @@ export function recordStored(
   const places = isDelta ? [...(placesFor(item, basisOf(item)) ?? []), stored.place] : [stored.place]
   const { signature } = stored
   const expectedSha256 = dirty || sha256 === '' ? undefined : suspectOf(item, sha256)
-  return stateOf(item, {
-    ...{ sizeBytes, sha256: sha256 === '' ? undefined : sha256, signatureDigest, places, signature, dirty, racy },
-    expectedSha256
-  })
+  const foundSha256 = sha256 === '' ? undefined : sha256
+  const content = { sizeBytes, sha256: foundSha256, signatureDigest, places, signature, dirty, racy, expectedSha256 }
+  return stateOf(item, content)
 }
 
 /** What the state says of an entry of which nothing was stored: its content is where it was. */
@@ -37,9 +36,8 @@ export function recordUnstored(item: Signed): StateEntry {
   const { sizeBytes, signatureDigest, signature } = basis
   const sha256 = basis.sha256 ?? item.foundSha256
   const expectedSha256 = item.expectedSha256 === undefined ? basis.expectedSha256 : suspectOf(item, sha256)
-  return stateOf(item, {
-    ...{ sizeBytes, sha256, signatureDigest, places: placesFor(item, basis), signature, dirty, racy, expectedSha256 }
-  })
+  const places = placesFor(item, basis)
+  return stateOf(item, { sizeBytes, sha256, signatureDigest, places, signature, dirty, racy, expectedSha256 })
 }
 
 /** What the content should have been, if it is not: no suspicion if the file was written between its listing and its reading. */

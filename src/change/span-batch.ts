@@ -13,9 +13,9 @@ import {
   Treatment
 } from '../native.js'
 import { encodePath } from '../path.js'
-import { type Batch, type Batched, batchOf, type Entry, type Signed } from '../types.js'
+import { type Batch, type Batched, batchOf, type Change, type Signed } from '../types.js'
 import { kindOfSame } from './compare.js'
-import { asChange, decideBody, wholeBody, withStat } from './decide-body.js'
+import { decideBody, wholeBody } from './decide-body.js'
 import { batchOptions } from './policy.js'
 import { type DiskFile, digestOf, type ReadResult, readBatch, summaryOf } from './read-batch.js'
 import type { PlannedSpan } from './span-plan.js'
@@ -64,20 +64,17 @@ export class ReadSpans implements JoinableBatch<Signed> {
     for (const { plan, begin, end, first } of this.parts) {
       let file = first
       for (let i = begin; i < end; i++) {
-        const item = plan.item(i)
-        const signed = plan.isRead(i) ? this.#read(plan, i, file++, item) : asChange(item)
+        const signed = plan.isRead(i) ? this.#read(plan, i, file++) : plan.item(i)
         yield stampFrozen(signed, this, index++)
       }
     }
   }
 
-  #read(plan: PlannedSpan, i: number, file: number, item: Entry): Signed {
+  #read(plan: PlannedSpan, i: number, file: number): Signed {
     const { summary, bytes } = contentOf(this.batch, file, this.slab)
     const { dirty, racy } = summary
-    if (plan.treatment(i) !== Treatment.same) {
-      return withStat(item, this.batch, file, { dirty, racy, body: wholeBody({ bytes, summary }) })
-    }
-    return { ...withStat(item, this.batch, file, { dirty, racy }), change: plan.kind(i) }
+    const body = plan.treatment(i) === Treatment.same ? undefined : wholeBody({ bytes, summary })
+    return plan.read(i, this.batch, file, { dirty, racy, body })
   }
 
   slice(begin: number, end: number): Batch<Signed> {
@@ -304,7 +301,7 @@ export class SpanBatch {
         if (!plan.isRead(i) || !alone.has(files++)) continue
         if (!tars.add(plan.slice(begin, i))) return undefined
         const { bytes, summary, file } = tars.takeAlone()
-        tars.push(await decideBody(withStat(plan.item(i), batch, file), { bytes, summary }, context))
+        tars.push(await decideBody(plan.read(i, batch, file), { bytes, summary }, context))
         begin = i + 1
       }
       if (!tars.add(plan.slice(begin, plan.end))) return undefined
@@ -318,11 +315,10 @@ export class SpanBatch {
     let file = 0
     for (const plan of this.#plans) {
       for (let i = plan.begin; i < plan.end; i++) {
-        const item = plan.item(i)
-        if (!plan.isRead(i)) results.push(asChange(item))
+        if (!plan.isRead(i)) results.push(plan.item(i))
         else {
           const content = contentOf(batch, file, lease.bytes)
-          results.push(await decideBody(withStat(item, batch, file++), content, context))
+          results.push(await decideBody(plan.read(i, batch, file++), content, context))
         }
       }
     }
@@ -332,11 +328,11 @@ export class SpanBatch {
   async #readAgain(context: SignContext): Promise<Batch<ReadResult>> {
     const isRead = this.#plans.flatMap(plan => range(plan).map(i => plan.isRead(i)))
     const items = this.#plans.flatMap(plan => range(plan).map(i => plan.item(i)))
-    const files = items.filter((_, at) => isRead[at]) as DiskFile[]
+    const files = items.filter((_, at): _ is Change & DiskFile => isRead[at]!)
     const batch = await readBatch(this.#plans[0]!.directory.root, files, context)
     const results = batch[Symbol.iterator]()
     return toBatch(
-      items.map((item, at) => (isRead[at] ? (results.next().value as ReadResult) : asChange(item))),
+      items.map((item, at) => (isRead[at] ? (results.next().value as ReadResult) : item)),
       batch
     )
   }

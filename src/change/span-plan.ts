@@ -1,9 +1,11 @@
 import { BATCHED_FILE_BYTES } from '../constants.js'
-import { FileType, LineCode, type SpanWriter, Treatment } from '../native.js'
+import { type FileBatch, FileType, LineCode, type SpanWriter, Treatment } from '../native.js'
+import { freshOf } from '../source/fresh.js'
 import type { ListedSpan } from '../source/listed.js'
-import type { Change, ChangeKind, Entry } from '../types.js'
+import type { Change, ChangeKind, Signed } from '../types.js'
 import { CONTENT_FACTS, Difference } from './compare.js'
 import { type ComparedSpan, isComparedSpan } from './compared.js'
+import { changeOf, readOf } from './metadata.js'
 import type { SignContext } from './stream-body.js'
 
 /** Consecutive entries of one directory of which it is known how each is treated, and how large its header is. */
@@ -66,9 +68,15 @@ export class PlannedSpan {
     return this.kinds?.[i - this.span.begin] ?? 'created'
   }
 
-  /** The entry, as the stages before have it. */
-  item(i: number): Entry | Change {
-    return this.compared?.change(i) ?? this.directory.entry(i)
+  /** The entry, as the stages before have it; of a full, it is as good as created. */
+  item(i: number): Change {
+    return this.compared?.change(i) ?? changeOf(this.directory.entry(i))
+  }
+
+  /** A file, as it was when it was read as the one of this number. */
+  read(i: number, batch: FileBatch, file: number, found: Pick<Signed, 'dirty' | 'racy' | 'body'> = {}): Signed {
+    const { dirty, racy, body } = found
+    return readOf(this.item(i), freshOf(batch, file), { change: this.kind(i), dirty, racy, body })
   }
 
   slice(begin: number, end: number): PlannedSpan {
@@ -87,7 +95,7 @@ export function* planSpan(
   span: ListedSpan | ComparedSpan,
   writer: SpanWriter,
   context: SignContext
-): Generator<PlannedSpan | Entry, void, undefined> {
+): Generator<PlannedSpan | Change, void, undefined> {
   const { directory, begin, end } = span
   const headers = writer.plan(directory, begin, end)
   const treatments = new Uint8Array(end - begin)

@@ -13,10 +13,10 @@ export type Fresh = Pick<
  * else than was listed. The bytes alone say how many they are.
  */
 export function freshMetadata(entry: Entry, stat: StatColumns, i: number): Fresh {
-  const fresh = fromStat(stat, i)
+  const fresh = freshOf(stat, i)
   const listed = entry.content instanceof DiskContent ? entry.content.listed : undefined
   if (listed === undefined) return fresh
-  const was = fromStat(listed.stat, listed.index)
+  const was = freshOf(listed.stat, listed.index)
   if (isAsListed(entry, was)) return fresh
   return {
     mode: entry.mode === was.mode ? fresh.mode : entry.mode,
@@ -45,7 +45,8 @@ function isAsListed(entry: Entry, was: Fresh): boolean {
   )
 }
 
-function fromStat(stat: StatColumns, i: number): Fresh {
+/** What the columns say of a file. */
+export function freshOf(stat: StatColumns, i: number): Fresh {
   const uid = stat.uids[i]!
   const gid = stat.gids[i]!
   return {

@@ -1,4 +1,6 @@
 import { type ChangeDetection, compareEntry, expectedDigest } from '../change/compare.js'
+import type { ToChange } from '../change/compared.js'
+import { type ChangeFacts, changeOf } from '../change/metadata.js'
 import { checkOrder, Previous } from '../change/previous.js'
 import { batchStage, isBatch } from '../flow/batches.js'
 import { createBreather } from '../flow/breathe.js'
@@ -37,8 +39,7 @@ export interface DiffOptions extends ChangeDetection {
  */
 export function diff(state: Source<StateEntry>, options: DiffOptions = {}): Stage<Entry, Change> {
   return batchStage<Entry, Change>(async function* diffStage(source, { signal }) {
-    const toPaired = (entry: Entry, previous: StateEntry, change: ChangeKind) =>
-      toChange(entry, previous, change, options)
+    const toPaired: ToChange = (entry, previous, change) => changeOf(entry, factsOf(entry, previous, change, options))
     const previous = new Previous(state, options, toPaired)
     const stopListening = onAbort(signal, reason => previous.cursor.break(reason))
     const breather = createBreather()
@@ -175,13 +176,23 @@ function compared(found: Entry, previous: StateEntry, options: DiffOptions): Cha
   return toChange(entry, previous, compareEntry(entry, previous, options), options)
 }
 
-function toChange(entry: Entry, previous: StateEntry, change: ChangeKind, options: DiffOptions): Change {
+function toChange(entry: Entry, previous: StateEntry, kind: ChangeKind, options: DiffOptions): Change {
+  const { change, basis, expectedSha256 } = factsOf(entry, previous, kind, options)
+  return { change, previous, basis, expectedSha256, ...entry }
+}
+
+/** What is known of a change, and what its content is compared with if that has to be looked at. */
+function factsOf(
+  entry: Entry,
+  previous: StateEntry,
+  change: ChangeKind,
+  { signature: read, checksum }: DiffOptions
+): ChangeFacts {
   const { signature } = previous
-  const { signature: read } = options
-  if (change !== 'updated' || entry.type !== 'file') return { change, previous, ...entry }
-  const basis = signature && read && (() => read(signature))
-  if (options.checksum) return { change, previous, basis, expectedSha256: expectedDigest(entry, previous), ...entry }
-  return basis === undefined ? { change, previous, ...entry } : { change, previous, basis, ...entry }
+  const isRead = change === 'updated' && entry.type === 'file'
+  const basis = isRead && signature && read ? () => read(signature) : undefined
+  const expectedSha256 = isRead && checksum ? expectedDigest(entry, previous) : undefined
+  return { change, previous, basis, expectedSha256 }
 }
 
 /** Attributes that could not be read are as they were. */
