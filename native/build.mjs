@@ -104,7 +104,8 @@ export async function buildAddon({ output = ADDON, objects: place = join(dirname
   const [compiler, ...before] = words(findCompiler())
   const flags = [...before, ...COMPILE, ...MACOS, ...words(process.env.CXXFLAGS)]
   const version = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout
-  const recipe = JSON.stringify([compiler, version, flags, NOT_HOT])
+  // With the place: the lists of what was read name the sources of the clone that a copy was made of.
+  const recipe = JSON.stringify([native, compiler, version, flags, NOT_HOT])
   const objects = join(place, createHash('sha256').update(recipe).digest('hex').slice(0, 12))
   mkdirSync(objects, { recursive: true })
   mkdirSync(dirname(output), { recursive: true })

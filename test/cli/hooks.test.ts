@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Chain } from '../../src/index.js'
 import { directoryStore } from '../../src/stores/index.js'
 import { Desk } from '../helpers/desk.js'
+import { run } from '../helpers/judges.js'
+import { loopMount } from '../helpers/loop-mount.js'
+import { oracle } from '../helpers/oracle.js'
 
 /** A desk with a source `src` and a config with hooks of it; `log` collects lines of shell hooks. */
 function makeDesk(t: TestContext, hooks: string, more = ''): Desk {
@@ -170,4 +174,31 @@ test('a dry run prepares and cleans up, and tells nobody', t => {
   )
   assert.equal(desk.ibt('backup', '--dry-run').status, 0)
   assert.deepEqual(logOf(desk), ['before 1', 'after'])
+})
+
+test('the Btrfs snapshot of docs/config.md is what is backed up', oracle('btrfs', 'mkfs.btrfs'), t => {
+  const desk = new Desk(t)
+  const mounted = loopMount(t, 'btrfs')
+  if (mounted === undefined) return
+  const home = join(mounted, 'home')
+  run('btrfs', ['subvolume', 'create', home])
+  writeFileSync(join(home, 'file'), 'before')
+  const docs = readFileSync(new URL('../../../docs/config.md', import.meta.url), 'utf8')
+  const [, config] = /^Btrfs:\n\n```js\n(.*?)```/ms.exec(docs)!
+  // As in the page, but that the source changes as soon as there is a snapshot.
+  const changed = config!
+    .replace('before: {', 'before: [{')
+    .replace("path: '/home/.ibt' },", "path: '/home/.ibt' }, { shell: 'echo after > /home/file' }],")
+  writeFileSync(
+    desk.at('ibt.config.mjs'),
+    changed.replaceAll('/home', home).replaceAll('/mnt/backups', desk.at('store'))
+  )
+  for (const content of ['before', 'after\n']) {
+    const { status, stderr } = desk.ibt('backup')
+    assert.equal(status, 0, stderr)
+    assert.equal(desk.ibt('cat', 'home', 'file').stdout, content)
+    assert.deepEqual(readdirSync(home), ['file'])
+  }
+  const { stdout } = desk.ibt('list', 'home')
+  assert.match(stdout, /^home .* full .*\nhome .* incremental /)
 })
