@@ -22,13 +22,14 @@ export interface ConfigValues {
  * @throws BackupError IBT_CONFIG_INVALID, IBT_CONFIG_UNSAFE
  */
 export async function applyConfig(command: Command): Promise<void> {
-  const { config } = command.opts<ConfigValues>()
+  const { config, quiet } = command.opts<ConfigValues & { quiet?: boolean }>()
   if (config === false || !command.options.some(({ long }) => long === '--config')) return
   const { findConfig } = await import('../config/find-config.js')
   const file = config ?? findConfig(process.cwd())
   if (file === undefined) return
   const { loadConfig } = await import('../config/load-config.js')
-  const loaded = await loadConfig(file)
+  const { sayBehind } = await import('./store.js')
+  const loaded = await loadConfig(file, { onBehind: quiet ? undefined : sayBehind() })
   command.setOptionValueWithSource('loaded', loaded, 'config')
   const source = loaded.sources.find(({ key }) => key === keyOf(command))
   command.setOptionValueWithSource('configured', source ?? loaded, 'config')

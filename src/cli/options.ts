@@ -72,7 +72,12 @@ export interface BackupValues extends SourceValues, NamesValues, EndValues {
 
 export function addCommonOptions(command: Command): Command {
   const common = command
-    .option('--store <dir|url>', 'directory or URL of the backups (default: IBT_STORE)')
+    .option(
+      '--store <dir|url>',
+      'directory or URL of the backups (default: IBT_STORE); repeated: store in each, read from the first that has it',
+      collect
+    )
+    .option('--quorum <n>', 'of several stores, how many have to store (default: all)', parseQuorum)
     .option('--temporary', 'use a store in the directory for temporary files, which a restart may empty')
     .option(
       '--opaque-names <file>',
@@ -270,6 +275,11 @@ export function parseCount(text: string): number {
   const count = Number(text)
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count
   throw new UsageError(`'${text}' is not a number of threads: give 1 to 256`)
+}
+
+function parseQuorum(text: string): number {
+  if (/^[1-9]\d?$/.test(text)) return Number(text)
+  throw new UsageError(`'${text}' is not a number of stores`)
 }
 
 export function parseSeconds(text: string): number {

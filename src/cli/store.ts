@@ -4,18 +4,24 @@ import { parseArtifactName } from '../format/names.js'
 import { printPath } from '../path.js'
 import type { PlaceOptions } from '../places/options.js'
 import { temporaryStorePath, toStore } from '../places/places.js'
+import { severalStores } from '../places/several-stores.js'
+import type { Behind } from '../stores/decorators/mirror.js'
 import { isOpaqueName, opaqueNames, parseNamesSecret } from '../stores/decorators/opaque-names.js'
 import { isNotFound } from '../stores/stored-name.js'
 import type { Store } from '../types.js'
 import { checkText } from './arguments.js'
 import type { ConfigValues } from './config.js'
 import { describeError, UsageError } from './exit.js'
+import { say } from './output.js'
 
 const KEYS_SHOWN = 5
 
 /** What names the store on the command line. */
 export interface StoreValues extends Pick<ConfigValues, 'configured'> {
-  readonly store?: string
+  readonly store?: readonly string[]
+  /** How many of several stores have to store. */
+  readonly quorum?: number
+  readonly quiet?: boolean | undefined
   readonly temporary?: boolean
   readonly opaqueNames?: string
 }
@@ -39,14 +45,31 @@ function secretOf(store: Store | string, { opaqueNames, configured }: StoreValue
 }
 
 /** @throws UsageError */
-function namedStore({ store, temporary = false, configured }: StoreValues): Store | string {
-  if (temporary && store !== undefined) throw new UsageError('Give either --store or --temporary')
+function namedStore({ store: typed = [], quorum, quiet, temporary = false, configured }: StoreValues): Store | string {
+  if (temporary && typed.length > 0) throw new UsageError('Give either --store or --temporary')
+  if (quorum !== undefined && typed.length < 2) throw new UsageError('--quorum is for several stores: repeat --store')
   if (temporary) return temporaryStorePath()
-  const named = store ?? (process.env.IBT_STORE || configured?.store)
+  if (typed.length > 1) {
+    for (const path of typed) checkText('the store', path)
+    return severalStores(typed, { quorum, onBehind: quiet ? undefined : sayBehind() })
+  }
+  const named = typed[0] ?? (process.env.IBT_STORE || configured?.store)
   if (named === undefined) {
     throw new UsageError('No store: give --store DIR|URL or set IBT_STORE (or --temporary, to try it out)')
   }
   return typeof named === 'string' ? checkText('the store', named) : named
+}
+
+/** Tells a person, once for each store, that it missed something while the others went on. */
+export function sayBehind(): (behind: Behind) => void {
+  const said = new Set<Store>()
+  return ({ store, call, name, error }) => {
+    if (said.has(store)) return
+    said.add(store)
+    const place = printPath(store.places?.[0] ?? store.id)
+    say(`ibt: ${place} failed (${call} ${name}), and the other stores went on: ${describeError(error)}\n`)
+    if (call !== 'get' && call !== 'list') say(`(to bring it up to date: ibt copy KEY --to ${place})\n`)
+  }
 }
 
 /** Whether the store is there that a command names: a directory, or what answers a list. */

@@ -4,11 +4,12 @@ import type { ChangeDetection } from '../change/compare.js'
 import { isCipher, parseCodec, withCodec } from '../codec/index.js'
 import { BackupError } from '../errors.js'
 import { checkKey } from '../format/names.js'
+import { type SeveralOptions, severalStores } from '../places/several-stores.js'
 import { checkLimits } from '../plan/level.js'
 import { parseDuration } from '../retention/duration.js'
 import { hasRules, parseRules } from '../retention/rules.js'
 import { createRules, type RulesOptions } from '../rules.js'
-import type { Cipher } from '../types.js'
+import type { Cipher, Store } from '../types.js'
 import type { Config, LoadedConfig, NamedSource, RetentionConfig, SourceConfig } from './config.js'
 import { type HookCommand, type HooksConfig, isArgv, listHooks } from './hook.js'
 import { nearest } from './nearest.js'
@@ -34,7 +35,12 @@ const object: Kind = { is: isObject, what: 'an object' }
 const call: Kind = { is: value => typeof value === 'function', what: 'a function' }
 const count: Kind = { is: value => typeof value === 'number' || isText(value), what: 'a number, or a time such as 10d' }
 const counts: Kind = { is: value => count.is(value) || Array.isArray(value), what: `${count.what}, or a list of them` }
-const store: Kind = { is: value => isText(value) || isObject(value), what: 'a path, a URL or a store' }
+const isStore = (value: unknown) => isText(value) || isObject(value)
+const store: Kind = { is: isStore, what: 'a path, a URL or a store' }
+const stores: Kind = {
+  is: value => isStore(value) || (Array.isArray(value) && value.length > 0 && value.every(isStore)),
+  what: `${store.what}, or a list of them`
+}
 const cache: Kind = { is: value => store.is(value) || value === false, what: 'a path, a store or false' }
 const codec: Kind = { is: value => isText(value) || isObject(value), what: 'a codec or its name' }
 const cipher: Kind = {
@@ -51,7 +57,16 @@ const hooks: Kind = {
 }
 
 const CONFIG: Fields<Config> = {
-  ...{ store, opaqueNames: text, cache, codecs: list, sources: object, retention: object, hooks: object }
+  ...{
+    store: stores,
+    quorum: number,
+    opaqueNames: text,
+    cache,
+    codecs: list,
+    sources: object,
+    retention: object,
+    hooks: object
+  }
 }
 
 const SOURCE: Fields<SourceConfig> = {
@@ -59,7 +74,8 @@ const SOURCE: Fields<SourceConfig> = {
     path: text,
     paths: texts,
     key: text,
-    store,
+    store: stores,
+    quorum: number,
     opaqueNames: text,
     cache,
     codec,
@@ -89,13 +105,19 @@ const HOOKS: Fields<HooksConfig> = { before: hooks, after: hooks, onSuccess: hoo
 
 const COMMAND: Fields<HookCommand> = { command: list, shell: text, path: text, env: object, timeoutMs: number }
 
+/** What a loaded config does beside. */
+export interface ConfigOptions {
+  /** Told what one of several stores has missed while the others went on. */
+  readonly onBehind?: SeveralOptions['onBehind']
+}
+
 /**
  * Checks what a config has exported, and fills in its defaults. Relative paths are those of the config's directory.
  *
  * @throws BackupError IBT_CONFIG_INVALID, which names the file and the field
  */
-export function checkConfig(value: unknown, file: string): LoadedConfig {
-  const check = new Check(file)
+export function checkConfig(value: unknown, file: string, options: ConfigOptions = {}): LoadedConfig {
+  const check = new Check(file, options)
   const config = check.object<Config>('', value, CONFIG)
   const { codecs, retention } = config
   check.retention('retention', retention)
@@ -116,7 +138,10 @@ export function checkConfig(value: unknown, file: string): LoadedConfig {
 class Check {
   readonly #directory: string
 
-  constructor(readonly file: string) {
+  constructor(
+    readonly file: string,
+    readonly options: ConfigOptions
+  ) {
     this.#directory = dirname(file)
   }
 
@@ -149,12 +174,9 @@ class Check {
 
   source(name: string, value: unknown, common: Omit<LoadedConfig, 'file' | 'sources'>): NamedSource {
     const field = `sources.${name}`
-    const { path, paths, hooks, retention, codec, rules, opaqueNames, ...rest } = this.object<SourceConfig>(
-      field,
-      value,
-      SOURCE
-    )
-    const { key = name, store, cache, codecs = common.codecs, encrypt, signKey, verifyKeys } = rest
+    const { path, paths, hooks, retention, codec, rules, store, quorum, opaqueNames, ...rest } =
+      this.object<SourceConfig>(field, value, SOURCE)
+    const { key = name, cache, codecs = common.codecs, encrypt, signKey, verifyKeys } = rest
     const localState = this.place(rest.localState)
     this.#try(field, () => checkKey(key))
     this.#try(field, () => checkLimits(rest))
@@ -170,9 +192,9 @@ class Check {
         localState,
         codec: typeof codec === 'string' ? this.#try(`${field}.codec`, () => parseCodec(codec)) : codec
       },
-      ...(store === undefined && opaqueNames === undefined
+      ...(store === undefined && quorum === undefined && opaqueNames === undefined
         ? { store: common.store, opaqueNames: common.opaqueNames }
-        : this.store(`${field}.`, { store, opaqueNames })),
+        : this.store(`${field}.`, { store, quorum, opaqueNames })),
       cache: this.place(cache) ?? common.cache,
       codecs: encrypt === undefined ? codecs : withCodec(codecs ?? [], encrypt),
       ...{ encrypt, localState, signKey, verifyKeys },
@@ -228,11 +250,22 @@ class Check {
     return found
   }
 
-  /** A store, and the file with the secret of its names. */
-  store(field: string, { store, opaqueNames }: Pick<Config, 'store' | 'opaqueNames'>) {
+  /** A store, or several as one, and the file with the secret of its names. */
+  store(field: string, { store, quorum, opaqueNames }: Pick<Config, 'store' | 'quorum' | 'opaqueNames'>) {
     if (opaqueNames !== undefined && store === undefined)
       this.fail(`${field}opaqueNames`, 'is for a store that the config names beside it')
-    return { store: this.place(store), opaqueNames: opaqueNames && this.path(opaqueNames) }
+    const isOne = !Array.isArray(store)
+    if (quorum !== undefined && isOne) this.fail(`${field}quorum`, 'is for a list of stores beside it')
+    const { onBehind } = this.options
+    const place = isOne
+      ? this.place(store as Store | string | undefined)
+      : this.#try(`${field}quorum`, () =>
+          severalStores(
+            store.map(one => this.place(one)),
+            { quorum, onBehind }
+          )
+        )
+    return { store: place, opaqueNames: opaqueNames && this.path(opaqueNames) }
   }
 
   /** A path in the config's directory; what is no path stays as it is. */

@@ -16,7 +16,17 @@ export interface RetentionConfig extends KeepOptions {
 }
 
 /** What decides the run itself, or a hook, and no config. */
-type OfOneRun = 'codec' | 'date' | 'dryRun' | 'init' | 'onError' | 'onProgress' | 'readFrom' | 'signal' | 'unsigned'
+type OfOneRun =
+  | 'store'
+  | 'codec'
+  | 'date'
+  | 'dryRun'
+  | 'init'
+  | 'onError'
+  | 'onProgress'
+  | 'readFrom'
+  | 'signal'
+  | 'unsigned'
 
 /** One source: what is backed up under one key, and how. Either `path` or `paths` is given. */
 export interface SourceConfig extends Omit<BackupOptions<IncrementalStages>, OfOneRun> {
@@ -24,6 +34,9 @@ export interface SourceConfig extends Omit<BackupOptions<IncrementalStages>, OfO
   readonly path?: string | undefined
   /** Several of them in one backup, each under its absolute path. */
   readonly paths?: readonly string[] | undefined
+  /** In the place of the config's. */
+  readonly store?: Config['store']
+  readonly quorum?: number | undefined
   /** A file with the secret that names in this source's own `store` are encrypted with. */
   readonly opaqueNames?: string | undefined
   /** A codec, or its name with a level: `zstd:9`, `gzip`, `none`. */
@@ -36,8 +49,13 @@ export interface SourceConfig extends Omit<BackupOptions<IncrementalStages>, OfO
 
 /** What a config module exports as its default: `export default defineConfig({ … })`. */
 export interface Config {
-  /** Where backups are stored: a directory relative to the config's own, a URL, or a store. `IBT_STORE` is stronger. */
-  readonly store?: Store | string | undefined
+  /**
+   * Where backups are stored: a directory relative to the config's own, a URL, or a store. A list of these: in each of
+   * them (`mirror`). `IBT_STORE` is stronger.
+   */
+  readonly store?: Store | string | readonly (Store | string)[] | undefined
+  /** How many of several stores have to store. Default: all. */
+  readonly quorum?: number | undefined
   /** A file with the secret that names in this store are encrypted with, relative to the config's own directory. */
   readonly opaqueNames?: string | undefined
   /** Local copies of states and signatures; false: none. `IBT_CACHE` is stronger. */

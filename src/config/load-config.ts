@@ -4,7 +4,7 @@ import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { BackupError } from '../errors.js'
 import { packageRoot } from '../native/load-addon.js'
-import { checkConfig } from './check-config.js'
+import { type ConfigOptions, checkConfig } from './check-config.js'
 import type { LoadedConfig } from './config.js'
 import { checkOwner } from './find-config.js'
 
@@ -15,10 +15,10 @@ const PACKAGE = 'incremental-backups-tools'
  *
  * @throws BackupError IBT_CONFIG_INVALID, IBT_CONFIG_UNSAFE
  */
-export async function loadConfig(path: string): Promise<LoadedConfig> {
+export async function loadConfig(path: string, options: ConfigOptions = {}): Promise<LoadedConfig> {
   const file = resolve(path)
   checkOwner(file)
-  return checkConfig(extname(file) === '.json' ? readJson(file) : await importConfig(file), file)
+  return checkConfig(extname(file) === '.json' ? readJson(file) : await importConfig(file), file, options)
 }
 
 function readJson(file: string): unknown {

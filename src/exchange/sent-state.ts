@@ -4,7 +4,7 @@ import { Channel } from '../flow/channel.js'
 import { parseArtifactName } from '../format/names.js'
 import { decodeStateClosing } from '../format/state-decode.js'
 import { encodeStateClosing } from '../format/state-encode.js'
-import type { Chunk, Piece, SealedArtifact } from '../types.js'
+import type { Chunk, Codec, Piece, SealedArtifact } from '../types.js'
 
 /** The text of a state that is being sent, as pieces. Memory: two frames of it and one line. */
 export class SentState {
@@ -14,10 +14,16 @@ export class SentState {
   /** The last line, or what there is of it. */
   #last = Buffer.alloc(0)
   #isClosed = false
+  #codec: Codec | undefined
   #wake: () => void = () => {}
   #resume: () => void = () => {}
 
   constructor(readonly find: FindCodec) {}
+
+  /** What it was compressed with: known when its first bytes have come. */
+  get codec(): Codec {
+    return this.#codec!
+  }
 
   /** Yields the whole lines that are there by now, but for the last. */
   add({ name, bytes }: Chunk): AsyncGenerator<Piece, void, undefined> {
@@ -53,6 +59,7 @@ export class SentState {
 
   async #read(name: string): Promise<void> {
     const codec = this.find(parseArtifactName(name)!.suffixes)!
+    this.#codec = codec
     for await (const bytes of decodeFrames(this.#input, codec, name)) {
       const text = Buffer.concat([this.#last, bytes])
       const end = text.lastIndexOf(0x0a, -2) + 1

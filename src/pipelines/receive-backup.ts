@@ -157,7 +157,7 @@ class Receiver {
       await lock.check({ signal })
       return this.#commits
     }
-    const sealing = { backup: { key, date }, cipher: cipher!, codec: defaultCodec(), find: expected.find }
+    const sealing = { backup: { key, date }, cipher: cipher!, find: expected.find }
     const published = await pipe(
       this.#data,
       fromWire({ key }),

@@ -9,7 +9,17 @@ import { Desk } from '../helpers/desk.js'
 const TALK = ['--json', '--quiet', '--no-progress', '--config', '--no-config']
 /** Where backups are, and the keys that read them. */
 const PLACES = [
-  ...['--store', '--temporary', '--opaque-names', '--cache', '--no-cache', '--verify-key', '--jobs', '--limit-rate'],
+  ...[
+    '--store',
+    '--quorum',
+    '--temporary',
+    '--opaque-names',
+    '--cache',
+    '--no-cache',
+    '--verify-key',
+    '--jobs',
+    '--limit-rate'
+  ],
   ...['--identity', '--passphrase-file', '--local-state']
 ]
 /** They have no backups to look for, and as rdiff and a shell expect them they have no report. */

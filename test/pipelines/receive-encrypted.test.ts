@@ -76,7 +76,8 @@ test('a receiver encrypts what it stores, with an identity or with local state a
       assert.deepEqual(codes, [undefined, undefined], name)
       assert.equal(report!.kind, kind)
       assert.ok(report!.storedBytes < (i === 0 ? 3_000_000 : 600_000), `${report!.storedBytes}`)
-      assert.ok(report!.files.every(({ name }) => name.endsWith('.age')))
+      const suffix = i === 1 ? '.gz.age' : '.zst.age'
+      assert.ok(report!.files.every(({ name }) => name.endsWith(suffix)))
     }
     assert.ok((await names(store)).every(name => name.endsWith('.age')))
     await assertRestores(t, store, source)

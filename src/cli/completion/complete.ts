@@ -156,7 +156,7 @@ class Completion {
     if (store === undefined && !process.env.IBT_STORE) await this.#load().catch(() => {})
     const configured = this.#loaded?.sources.find(source => source.key === key) ?? this.#loaded
     const chosen = chooseStore({
-      ...(store !== undefined && { store }),
+      ...(store !== undefined && { store: [store] }),
       ...(opaqueNames !== undefined && { opaqueNames }),
       ...(configured && { configured })
     })
