@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
 import { corrupt, truncated } from '../codec/limits.js'
 import type { BackupError } from '../errors.js'
 import { createBreather } from '../flow/breathe.js'
+import { freeAll } from '../flow/free-memory.js'
 import type { ByteReader } from '../format/byte-reader.js'
 import type { OpenedRange, ReadRange, Source } from '../types.js'
 
@@ -34,19 +35,14 @@ export async function* sealPayload(
     // What may be the last chunk waits: an empty one cannot follow it.
     for (let chunks = waiting.wholeChunks; chunks > 0; ) {
       const count = Math.min(chunks, CHUNKS_AT_ONCE)
-      const stored = Buffer.allocUnsafeSlow(count * STORED_BYTES)
-      for (let i = 0; i < count; i++) {
-        sealChunk(key, { counter: counter++, isLast: false }, waiting.take(CHUNK_BYTES), stored, i * STORED_BYTES)
-      }
+      const plain = Array.from({ length: count }, () => waiting.take(CHUNK_BYTES))
+      yield sealChunks(key, { counter, isLast: false }, plain)
+      counter += count
       chunks -= count
-      yield stored
       if (breather.due()) await breather.pause()
     }
   }
-  const last = waiting.take(waiting.sizeBytes)
-  const stored = Buffer.allocUnsafeSlow(last.length + TAG_BYTES)
-  sealChunk(key, { counter, isLast: true }, last, stored, 0)
-  yield stored
+  yield sealChunks(key, { counter, isLast: true }, [waiting.take(waiting.sizeBytes)])
 }
 
 /**
@@ -65,10 +61,8 @@ export async function* openPayload(
     isAtEnd = await reader.isAtEnd()
     const chunks = chunksOf(stored.length)
     const plain = Buffer.allocUnsafeSlow(stored.length)
-    for (let i = 0; i < chunks; i++) {
-      const place = { counter: counter++, isLast: isAtEnd && i === chunks - 1 }
-      openChunk(key, place, stored.subarray(i * STORED_BYTES, (i + 1) * STORED_BYTES), name, plain, i * CHUNK_BYTES)
-    }
+    openChunks(key, { counter, count: chunks, isLast: isAtEnd }, stored, name, plain)
+    counter += chunks
     const sizeBytes = stored.length - chunks * TAG_BYTES
     if (sizeBytes > 0) yield plain.subarray(0, sizeBytes)
     if (breather.due()) await breather.pause()
@@ -93,7 +87,7 @@ export async function openPayloadRange(
   async function openOne(index: number): Promise<Uint8Array> {
     const stored = await storedChunks(index, index + 1)
     const plain = Buffer.allocUnsafeSlow(Math.max(0, stored.length - TAG_BYTES))
-    openChunk(key, { counter: index, isLast: index === chunks - 1 }, stored, name, plain, 0)
+    openChunks(key, { counter: index, count: 1, isLast: index === chunks - 1 }, stored, name, plain)
     return plain
   }
 
@@ -110,15 +104,11 @@ export async function openPayloadRange(
     // Who reads on finds the beginning in the chunk that was read last.
     const skipped = index === first ? 1 : 0
     const stored = await storedChunks(first + skipped, last + 1)
-    const count = last - first + 1
     const plain = Buffer.allocUnsafeSlow(Math.min(sizeBytes, (last + 1) * CHUNK_BYTES) - first * CHUNK_BYTES)
     if (skipped > 0) plain.set(bytes, 0)
-    for (let i = skipped; i < count; i++) {
-      const at = (i - skipped) * STORED_BYTES
-      const place = { counter: first + i, isLast: first + i === chunks - 1 }
-      openChunk(key, place, stored.subarray(at, at + STORED_BYTES), name, plain, i * CHUNK_BYTES)
-    }
-    kept = { index: last, bytes: Buffer.from(plain.subarray((count - 1) * CHUNK_BYTES)) }
+    const place = { counter: first + skipped, count: last - first + 1 - skipped, isLast: last === chunks - 1 }
+    openChunks(key, place, stored, name, plain.subarray(skipped * CHUNK_BYTES))
+    kept = { index: last, bytes: Buffer.from(plain.subarray((last - first) * CHUNK_BYTES)) }
     return plain.subarray(from - first * CHUNK_BYTES, to - first * CHUNK_BYTES)
   }
 }
@@ -146,33 +136,57 @@ function chunksOf(storedBytes: number): number {
   return Math.max(1, Math.ceil(storedBytes / STORED_BYTES))
 }
 
+/** Where chunks are in a payload. */
 interface ChunkPlace {
+  /** The number of the first of them. */
   readonly counter: number
+  /** Whether the payload ends with them. */
   readonly isLast: boolean
 }
 
-function sealChunk(key: Uint8Array, place: ChunkPlace, plain: Uint8Array, into: Uint8Array, at: number): void {
-  const cipher = createCipheriv(ALGORITHM, key, nonceOf(place), { authTagLength: TAG_BYTES })
-  into.set(cipher.update(plain), at)
-  cipher.final()
-  into.set(cipher.getAuthTag(), at + plain.length)
+/** Encrypts consecutive chunks to one piece of memory. */
+function sealChunks(key: Uint8Array, { counter, isLast }: ChunkPlace, plain: readonly Uint8Array[]): Uint8Array {
+  const stored = Buffer.allocUnsafeSlow(plain.reduce((sum, { length }) => sum + length + TAG_BYTES, 0))
+  const copied: Uint8Array[] = []
+  let at = 0
+  for (const [i, chunk] of plain.entries()) {
+    const nonce = nonceOf({ counter: counter + i, isLast: isLast && i === plain.length - 1 })
+    const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES })
+    copied.push(cipher.update(chunk))
+    stored.set(copied[i]!, at)
+    cipher.final()
+    stored.set(cipher.getAuthTag(), at + chunk.length)
+    at += chunk.length + TAG_BYTES
+  }
+  freeAll(copied)
+  return stored
 }
 
-function openChunk(
+/** Decrypts so many consecutive chunks. */
+function openChunks(
   key: Uint8Array,
-  place: ChunkPlace,
+  { counter, count, isLast }: ChunkPlace & { readonly count: number },
   stored: Uint8Array,
   name: string,
-  into: Uint8Array,
-  at: number
+  into: Uint8Array
 ): void {
+  const copied: Uint8Array[] = []
+  for (let i = 0; i < count; i++) {
+    const place = { counter: counter + i, isLast: isLast && i === count - 1 }
+    copied.push(openChunk(key, place, stored.subarray(i * STORED_BYTES, (i + 1) * STORED_BYTES), name))
+    into.set(copied[i]!, i * CHUNK_BYTES)
+  }
+  freeAll(copied)
+}
+
+function openChunk(key: Uint8Array, place: ChunkPlace, stored: Uint8Array, name: string): Uint8Array {
   const { counter, isLast } = place
   if (stored.length < TAG_BYTES)
     throw truncated(name, `chunk ${counter} of what is encrypted has ${stored.length} bytes`)
   if (stored.length === TAG_BYTES && counter > 0) throw emptyLast(name)
   const plain = decrypt(key, place, stored)
   if (plain === undefined) throw whyNot(key, counter, isLast, stored, name)
-  into.set(plain, at)
+  return plain
 }
 
 /** Undefined if it is not what was encrypted at this place with this key. */

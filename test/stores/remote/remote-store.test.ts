@@ -91,6 +91,22 @@ function source(t: TestContext) {
   return { base, path }
 }
 
+test('a small frame does not wait for the acknowledgement of another one, on either side', async () => {
+  const asked: string[] = []
+  const watched = (socket: Socket, side: string) => {
+    const { setNoDelay } = socket
+    socket.setNoDelay = isOn => {
+      if (isOn) asked.push(side)
+      return setNoDelay.call(socket, isOn)
+    }
+    return socket
+  }
+  const server = await listen(socket => void serveStore(watched(socket, 'server'), memoryStore()))
+  const store = await remoteStore(() => watched(connect(portOf(server), '127.0.0.1'), 'client'))
+  assert.deepEqual(asked.sort(), ['client', 'server'])
+  await store.close()
+})
+
 test('a full, an increment, a verification and a restore through it; the id is of the host, the places are kept', async t => {
   const { base, path } = source(t)
   const inner = directoryStore(join(base, 'store'))
