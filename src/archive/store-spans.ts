@@ -1,7 +1,7 @@
 import { packedOf } from '../change/metadata.js'
 import { isSigned, summaryOf } from '../change/read-batch.js'
+import type { ReadPart, ReadSpans } from '../change/read-spans.js'
 import { recordStored, recordUnstored } from '../change/record.js'
-import type { ReadPart, ReadSpans } from '../change/span-batch.js'
 import type { SpanCounts, UnchangedSpan } from '../change/unchanged.js'
 import { isBatch, wholeOrItems } from '../flow/batches.js'
 import { type JoinableBatch, stampFrozen } from '../flow/gather.js'

@@ -8,7 +8,7 @@ import { isComparedSpan } from './compared.js'
 import { asChange } from './decide-body.js'
 import { Deferred, type DiskFile, Failed, type ReadResult } from './read-batch.js'
 import { ReadQueue } from './read-queue.js'
-import { isReadSpans } from './span-batch.js'
+import { isReadSpans } from './read-spans.js'
 import type { SignContext } from './stream-body.js'
 
 /** What a stage does with the entries that it gets, and with what is not read in a batch. */

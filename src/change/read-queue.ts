@@ -106,7 +106,7 @@ export class ReadQueue<T extends object> {
    */
   *readSpan(span: ListedSpan | ComparedSpan): Generator<Entry | undefined, void, undefined> {
     this.#writer ??= new SpanWriter()
-    for (const part of planSpan(span, this.#writer, this.context)) {
+    for (const part of planSpan(span, this.#writer)) {
       if ('path' in part) yield part
       else yield* this.#addPlan(part, this.#writer)
     }

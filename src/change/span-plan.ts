@@ -6,7 +6,6 @@ import type { Change, ChangeKind, Signed } from '../types.js'
 import { CONTENT_FACTS, Difference } from './compare.js'
 import { type ComparedSpan, isComparedSpan } from './compared.js'
 import { changeOf, readOf } from './metadata.js'
-import type { SignContext } from './stream-body.js'
 
 /** Consecutive entries of one directory of which it is known how each is treated, and how large its header is. */
 export class PlannedSpan {
@@ -89,18 +88,17 @@ const ALONE = 255
 
 /**
  * The parts of a span that can be read into a tar together, and the entries between them that cannot: large and sparse
- * files, those that may become a delta, and names or numbers that need records.
+ * files, and names or numbers that need records.
  */
 export function* planSpan(
   span: ListedSpan | ComparedSpan,
-  writer: SpanWriter,
-  context: SignContext
+  writer: SpanWriter
 ): Generator<PlannedSpan | Change, void, undefined> {
   const { directory, begin, end } = span
   const headers = writer.plan(directory, begin, end)
   const treatments = new Uint8Array(end - begin)
   for (let i = begin; i < end; i++) {
-    treatments[i - begin] = headers[i - begin] === 0 ? ALONE : treatmentOf(span, i, context)
+    treatments[i - begin] = headers[i - begin] === 0 ? ALONE : treatmentOf(span, i)
   }
   const isCompared = isComparedSpan(span)
   const kinds = isCompared ? [...span.kinds] : undefined
@@ -114,15 +112,13 @@ export function* planSpan(
   }
 }
 
-function treatmentOf(span: ListedSpan | ComparedSpan, i: number, { policy, origins }: SignContext): number {
+function treatmentOf(span: ListedSpan | ComparedSpan, i: number): number {
   const { types, sizes, sparse } = span.directory.listing
   const isFile = types[i] === FileType.file
   const isStored = !isComparedSpan(span) || isChanged(span, i)
   if (!isStored) return span.lines.codes[i - span.begin] === LineCode.same ? Treatment.copied : Treatment.touched
   if (!isFile) return Treatment.stored
-  // What is smaller is never signed, and has no basis.
-  const isWhole = (!isComparedSpan(span) && origins === undefined) || sizes[i]! < policy.signedMinBytes
-  return isWhole && sizes[i]! <= BATCHED_FILE_BYTES && sparse[i] === 0 ? Treatment.stored : ALONE
+  return sizes[i]! <= BATCHED_FILE_BYTES && sparse[i] === 0 ? Treatment.stored : ALONE
 }
 
 function isChanged({ kinds, begin }: ComparedSpan, i: number): boolean {
