@@ -76,6 +76,12 @@ export type { Proven, ProveOptions } from './pipelines/prove.js'
 export { type PruneOptions, type PruneReport, pruneBackups } from './pipelines/prune.js'
 export { type ReceiveOptions, type ReceiveReport, receiveBackup } from './pipelines/receive-backup.js'
 export {
+  type ReceiveTreeOptions,
+  type ReceiveTreeReport,
+  type ReceiveTreeStages,
+  receiveTree
+} from './pipelines/receive-tree.js'
+export {
   type ArchiveReads,
   type RestoreOptions,
   type RestoreReport,
@@ -86,6 +92,7 @@ export {
 export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore-tar.js'
 export { type RetainOptions, type RetainReport, retainBackups } from './pipelines/retain.js'
 export { type SendOptions, type SendReport, sendBackup } from './pipelines/send-backup.js'
+export { type SendTreeOptions, type SendTreeReport, type SendTreeStages, sendTree } from './pipelines/send-tree.js'
 export { type SignOptions, type SignReport, signBackups } from './pipelines/sign-backups.js'
 export { type StreamBackupOptions, streamBackup } from './pipelines/stream-backup.js'
 export { type ThawOptions, type ThawReport, thawBackup } from './pipelines/thaw.js'

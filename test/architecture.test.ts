@@ -33,7 +33,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   age: [...GROUND, 'path', 'peer', 'flow', 'format', 'codec', 'stores'],
   places: [...GROUND, 'path', 'format', 'stores'],
-  exchange: [...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source', 'change', 'interop', 'stores'],
+  exchange: [
+    ...[...GROUND, 'path', 'flow', 'native', 'format', 'codec', 'source', 'change', 'restore', 'interop', 'stores']
+  ],
   proof: [...GROUND, 'path', 'flow', 'format'],
   lifecycle: [...GROUND, 'format', 'retention', 'stores', 'places'],
   catalog: [...GROUND, 'path', 'flow', 'rules', 'format', 'codec', 'change', 'interop', 'stores', 'stages', 'places'],

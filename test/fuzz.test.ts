@@ -8,6 +8,12 @@ import { decodeArrived, encodeArrived } from '../src/bundle/arrived.js'
 import { openArchive } from '../src/codec/archive-reader.js'
 import { decodeFrames } from '../src/codec/decode-frames.js'
 import { readBody } from '../src/codec/tar-body.js'
+import type { Line } from '../src/exchange/line.js'
+import { encodeListed } from '../src/exchange/listing.js'
+import { decodeMessages, encodeGreeting, encodeMessage, encodeValue, Kind } from '../src/exchange/messages.js'
+import { encodePacked } from '../src/exchange/packed.js'
+import { TreeReceiver } from '../src/exchange/tree-receiver.js'
+import { TreeSender } from '../src/exchange/tree-sender.js'
 import { formatDate, isDate, parseDate } from '../src/format/dates.js'
 import { checkEntry } from '../src/format/entry-check.js'
 import { checkKey, keyFromPath, parseArtifactName } from '../src/format/names.js'
@@ -93,6 +99,64 @@ fuzzTest(
     const state = await openState([input])
     for await (const { path } of state.entries()) assert.ok(typeof path === 'string')
     state.closing()
+    return 0
+  }
+)
+
+/** Messages of a sender of a tree, as bytes. */
+async function treeMessages(): Promise<Buffer> {
+  const entries = [
+    { ...TREE_ROOT, path: '.', type: 'directory' as const },
+    { ...TREE_ROOT, path: 'a', type: 'file' as const, sizeBytes: 4, xattrs: new Map([['user.a', Buffer.from('b')]]) },
+    { ...TREE_ROOT, path: 'b\udcff', type: 'symlink' as const, linkname: 'a' }
+  ]
+  const listing = await encodePacked(none(), Buffer.concat(entries.map(encodeListed)))
+  const messages = [
+    encodeMessage(Kind.listing, listing),
+    encodeMessage(Kind.listed, encodeValue({ entries: entries.length })),
+    encodeMessage(Kind.answer, encodeValue({ entry: 1, form: 'whole', sizeBytes: 4 })),
+    encodeMessage(Kind.bytes, await encodePacked(none(), Buffer.from('text'))),
+    encodeMessage(Kind.answered, encodeValue({ entry: 1, sha256: '0'.repeat(64), sizeBytes: 4 }))
+  ]
+  return Buffer.concat([encodeGreeting(), ...messages.flat()])
+}
+const TREE_ROOT = { mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n }
+
+fuzzTest(
+  'messages of the sender of a tree',
+  async () => [await treeMessages()],
+  async input => {
+    const line = { signal: new AbortController().signal, send: async () => {} } as unknown as Line
+    const receiver = new TreeReceiver(() => line, none())
+    const asked = receiver.want(1, { path: 'a', maxBytes: 1000 })
+    for await (const message of decodeMessages([input])) await receiver.take(message)
+    receiver.fail(new Error('over'))
+    return drain(asked.chunks).catch(() => 0)
+  }
+)
+
+fuzzTest(
+  'messages of the receiver of a tree',
+  () => {
+    const want = { entry: 1, isSigned: true, maxBytes: 1000 }
+    const messages = [
+      encodeMessage(Kind.want, encodeValue(want)),
+      encodeMessage(Kind.part, Buffer.alloc(30)),
+      encodeMessage(Kind.last, Buffer.alloc(10)),
+      encodeMessage(Kind.passed, encodeValue({ bytes: 0 })),
+      encodeMessage(Kind.done, encodeValue({ skippedEntries: 0, incompleteEntries: 0 }))
+    ]
+    return [Buffer.concat([encodeGreeting(), ...messages.flat()])]
+  },
+  async input => {
+    const line = { signal: new AbortController().signal, send: async () => {} } as unknown as Line
+    const sender = new TreeSender(() => line, { codec: none() })
+    const content = { open: () => [Buffer.from('text')], isRepeatable: true }
+    await sender.list([
+      { ...TREE_ROOT, path: '.', type: 'directory' },
+      { ...TREE_ROOT, path: 'a', type: 'file', sizeBytes: 4, content }
+    ])
+    for await (const message of decodeMessages([input])) await sender.take(message)
     return 0
   }
 )

@@ -75,6 +75,9 @@ function chainBytes({ places = [] }: StateEntry): number {
 }
 
 /** librsync's default for the size (the root of it, a multiple of 128), within the policy's bounds. */
-export function sigvaultBlockLen(sizeBytes: number | undefined, { blockLenMin, blockLenMax }: Policy): number {
+export function sigvaultBlockLen(
+  sizeBytes: number | undefined,
+  { blockLenMin, blockLenMax }: Pick<Policy, 'blockLenMin' | 'blockLenMax'>
+): number {
   return Math.min(blockLenMax, Math.max(blockLenMin, Math.floor(Math.sqrt(sizeBytes ?? 0) / 128) * 128))
 }

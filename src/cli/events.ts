@@ -18,10 +18,12 @@ import type { BackupReport, Progress } from '../pipelines/options.js'
 import type { BackupPlan } from '../pipelines/plan-backup.js'
 import type { PruneReport } from '../pipelines/prune.js'
 import type { ReceiveReport } from '../pipelines/receive-backup.js'
+import type { ReceiveTreeReport } from '../pipelines/receive-tree.js'
 import type { RestoreReport } from '../pipelines/restore.js'
 import type { TarReport } from '../pipelines/restore-tar.js'
 import type { RetainReport } from '../pipelines/retain.js'
 import type { SendReport } from '../pipelines/send-backup.js'
+import type { SendTreeReport } from '../pipelines/send-tree.js'
 import type { SignReport } from '../pipelines/sign-backups.js'
 import type { ThawReport } from '../pipelines/thaw.js'
 import type { UndeleteReport } from '../pipelines/undelete.js'
@@ -180,8 +182,8 @@ export interface JsonLines {
   readonly merge: Report & MergeReport
   readonly erase: (Report & Omit<EraseReport, 'plan'>) | ErasePlanEvent
   readonly thaw: Report & ThawReport
-  readonly send: (BackupEvent & SendReport) | SourcesLine
-  readonly receive: Report & ReceiveReport
+  readonly send: (BackupEvent & SendReport) | (Report & SendTreeReport) | SourcesLine
+  readonly receive: Report & (ReceiveReport | ReceiveTreeReport)
   readonly serve: ListeningEvent | (Report & { readonly url: string })
   readonly 'validate-store': (Report & ValidateReport) | PromiseEvent
   readonly clean: (Report & CleanReport) | SourcesLine

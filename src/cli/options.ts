@@ -68,6 +68,7 @@ export interface BackupValues extends SourceValues, NamesValues, EndValues {
   readonly full?: boolean
   readonly toCommand?: string
   readonly checkpoint?: number
+  readonly tree?: boolean
 }
 
 export function addCommonOptions(command: Command): Command {

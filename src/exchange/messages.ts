@@ -8,8 +8,15 @@ const PREAMBLE = { magic: 'ibt-talk', version: 1, what: 'What the other side say
 /**
  * Kinds of message. Structured ones are JSON; `data`, `part` and `last` are bytes. The sender says `hello`, `question`,
  * `data` and `end`; the receiver says `hello`, answers with `part`, `last` and `none`, and says `done`; both say `failed`.
+ *
+ * Where a tree goes into a directory, the sender says `hello`, `listing` (packed bytes), `listed`, and, for each file that
+ * it is asked for, `answer`, `bytes` (packed) and `answered`; the receiver says `hello`, `want`, with the signature of
+ * what it has as `part` and `last`, `passed` and `done`.
  */
-export const Kind = { hello: 1, question: 2, data: 3, end: 4, part: 5, last: 6, none: 7, done: 8, failed: 9 } as const
+export const Kind = {
+  ...{ hello: 1, question: 2, data: 3, end: 4, part: 5, last: 6, none: 7, done: 8, failed: 9 },
+  ...{ listing: 10, listed: 11, want: 12, passed: 13, answer: 14, bytes: 15, answered: 16 }
+} as const
 
 /** One message. */
 export interface Message {
@@ -30,6 +37,43 @@ export interface SenderHello {
   readonly maxChain?: number | undefined
   /** Suffixes of the codecs that it reads, with their dots. */
   readonly suffixes: readonly string[]
+  /** What is sent: a tree for a directory. Undefined: a backup for a store, the only thing that older versions know. */
+  readonly mode?: 'tree' | undefined
+}
+
+/** What the sender of a tree says beside that. */
+export interface TreeSenderHello extends SenderHello {
+  readonly mode: 'tree'
+  /** Suffix of the codec that packs its messages. */
+  readonly packing: string
+  /** Patterns of what it leaves out: the receiver does not delete that. */
+  readonly exclude: readonly string[]
+  /** It says the SHA-256 of every file. */
+  readonly checksum: boolean
+}
+
+/** What the receiver of a tree answers. */
+export interface TreeReceiverHello {
+  readonly mode: 'tree'
+  /** It deletes what the source does not have. */
+  readonly deletes: boolean
+  /** It wants to hear the SHA-256 of every file. */
+  readonly checksum: boolean
+}
+
+/** What the receiver of a tree wants: the content of an entry, by its number in the listing. */
+export interface Want {
+  readonly entry: number
+  /** A signature follows: a delta will do. */
+  readonly isSigned: boolean
+  /** A longer content is refused: there is no room for it. */
+  readonly maxBytes?: number | undefined
+}
+
+/** What the receiver of a tree has done. */
+export interface TreeDone {
+  readonly skippedEntries: number
+  readonly incompleteEntries: number
 }
 
 /** What the receiver answers: the backup that is to be made. */

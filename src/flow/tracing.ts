@@ -29,6 +29,7 @@ export type Operation =
   | 'import'
   | 'export'
   | 'copy'
+  | 'send'
   | 'receive'
 
 /** An artifact on its way into a store. */

@@ -102,7 +102,7 @@ class Receiver {
   }
 
   async #take({ kind, body }: Message): Promise<void> {
-    if (kind === Kind.hello) this.#greet(checkHello(decodeValue(body)))
+    if (kind === Kind.hello) this.#greet(decodeValue(body))
     else if (kind === Kind.question && this.#answers !== undefined) this.#answers.take(body)
     // A pipeline that has failed says so itself.
     else if (kind === Kind.data) await this.#data.push(body).catch(() => {})
@@ -116,7 +116,8 @@ class Receiver {
     const { options, line } = this
     const { encrypt: cipher, codecs = [] } = options
     if (cipher !== undefined) await checkReadable(defaultCodec(), withCodec(codecs, cipher), cipher)
-    const hello = await line.until(this.#hello)
+    // What is wrong with it is told: an error of the handler cuts the line.
+    const hello = checkHello(await line.until(this.#hello))
     const key = chooseKey(hello, options.key)
     const places = openPlaces(options)
     const { signal } = line
@@ -221,9 +222,13 @@ class Receiver {
   }
 }
 
-/** @throws BackupError IBT_ARCHIVE_CORRUPT */
+/** @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_NOT_ALLOWED */
 function checkHello(hello: Partial<SenderHello>): SenderHello {
-  const { key, defaultKey, kind, root, host, sourceId, allowSourceMismatch, maxChain, suffixes } = hello
+  const { key, defaultKey, kind, root, host, sourceId, allowSourceMismatch, maxChain, suffixes, mode } = hello
+  if (mode !== undefined) {
+    const message = 'The sender sends a tree for a directory, and the receiver stores backups: give it --into DIR'
+    throw new BackupError('IBT_NOT_ALLOWED', message)
+  }
   const isText = (value: unknown) => typeof value === 'string'
   const isRight =
     isText(defaultKey) &&

@@ -4,6 +4,7 @@ import { abortable, untilAbort } from '../flow/abortable.js'
 import { type OpenFile, Operation, openFile, type Unset } from '../native.js'
 import { encodePath, joinPath, parentPath, printPath, ROOT_PATH } from '../path.js'
 import { closeFile } from '../source/disk.js'
+import type { Content } from '../types.js'
 import { digestOf, type Existing, inodeOf } from './existing.js'
 import { type LargeFile, writeLargeFile } from './large-file.js'
 import { OpenDirectories, type OpenDirectoriesOptions, type OpenDirectory, type Place } from './open-directories.js'
@@ -11,6 +12,7 @@ import { OperationQueue } from './operation-queue.js'
 import type { PathOperation } from './operations.js'
 import { PatchedContent } from './patched.js'
 import { isWithheld, type Restorable, Restoration, restoredMetadata } from './restored.js'
+import type { OldVersion } from './reuse.js'
 import { hasMetadata, isSameThing } from './same.js'
 import { temporaryName } from './temporary-name.js'
 import { WrittenLinks } from './written-links.js'
@@ -18,6 +20,8 @@ import { WrittenLinks } from './written-links.js'
 export interface TreeWriterOptions extends OpenDirectoriesOptions {
   /** The root as it is, if it may hold something. */
   readonly existing: Existing | undefined
+  /** Whether an error of a content costs its entry alone. */
+  readonly costsEntry: (error: BackupError) => boolean
 }
 
 const NEW_DIRECTORY = { mode: 0o700 }
@@ -83,7 +87,13 @@ export class TreeWriter {
     if (place === undefined) return
     if (place.there !== undefined && (await this.#leaveInPlace(place))) return
     if (entry.link !== undefined && (await this.#link(place))) return
-    await this.#writeFile(place)
+    try {
+      await this.#writeFile(place)
+    } catch (error) {
+      if (this.options.signal?.aborted || !isBackupError(error) || !this.options.costsEntry(error)) throw error
+      this.#links.lose(entry.link)
+      this.options.tally.failed(place.restoration, error)
+    }
   }
 
   /** For an entry that cannot be restored: something that is there in its place is not deleted. */
@@ -266,7 +276,7 @@ export class TreeWriter {
   async #writeOver({ restoration, there }: Place, temporary: string): Promise<LargeFile | undefined> {
     const { path, content, sparse = false } = restoration.entry
     const { signal } = this.options
-    if (there?.type !== 'file' || !(content instanceof PatchedContent)) return undefined
+    if (there?.type !== 'file' || !isOverOld(content)) return undefined
     let old: OpenFile | undefined
     try {
       old = await openFile(this.root, encodePath(path), 'read', signal)
@@ -313,6 +323,15 @@ export class TreeWriter {
   #metadata(entry: Restorable) {
     return restoredMetadata(entry, this.options.owners)
   }
+}
+
+/** A content that takes what an old version of its file has of it from there. */
+interface OverOld extends Content {
+  openOver(old: OldVersion): ReturnType<PatchedContent['openOver']>
+}
+
+function isOverOld(content: Content | undefined): content is OverOld {
+  return content !== undefined && 'openOver' in content
 }
 
 function refusal({ path }: Restorable, why: string): BackupError {

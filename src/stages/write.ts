@@ -46,6 +46,8 @@ export interface WriteOptions {
    * Default: none.
    */
   readonly isLeading?: ((directory: Entry) => boolean) | undefined
+  /** Whether an error of a content costs its entry alone: it is reported, and the run goes on. Default: the run ends. */
+  readonly costsEntry?: ((error: BackupError) => boolean) | undefined
   /** Observes what could not be written; the run ends if it throws. */
   readonly onError?: ((error: BackupError) => void) | undefined
   /** Observes every entry that has been written, or is there already. */
@@ -92,7 +94,10 @@ export function write(destination: string | Uint8Array, options: WriteOptions = 
         if (overwrite === undefined) await opened.checkEmpty()
         const existing = overwrite === undefined ? undefined : await opened.existing()
         if (existing !== undefined && places.isPlace(existing)) throw new RangeError(inPlace(opened.path))
-        const settings = { owners, overwrite, existing, deletes: isDeleted, isLeading, places, tally, signal }
+        const settings = {
+          ...{ owners, overwrite, existing, deletes: isDeleted, isLeading, places, tally, signal },
+          costsEntry: options.costsEntry ?? (() => false)
+        }
         return { opened, writer: new TreeWriter(opened.root, settings) }
       } catch (error) {
         await opened.close()

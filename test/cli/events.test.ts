@@ -99,6 +99,7 @@ test('every line that a command writes is one of the schema', oracle('openssl'),
   run('erase', ['src', 'file.txt', '--store', 'copied'])
   run('send', ['src', '--key', 'sent', '--to-command', `'${process.execPath}' '${BIN}' receive --key sent`])
   run('receive', ['--key', 'sent'], { status: 1 })
+  run('send', ['src', '--tree', '--to-command', `'${process.execPath}' '${BIN}' receive --into received --json`])
   run('serve', ['--tls-cert', 'none'], { status: 2 })
   mkdirSync(desk.at('validated'))
   run('validate-store', ['validated'])

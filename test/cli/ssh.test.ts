@@ -66,3 +66,15 @@ test('a bundle goes through ssh into an ibt import', NEEDS, async t => {
   assert.equal(desk.ibt('restore', 'key', 'out').status, 0)
   assertSameTree(desk.at('out'), desk.at('src'))
 })
+
+test('ibt send --tree reaches an ibt receive --into over ssh', NEEDS, async t => {
+  const { desk, ssh, ibt, run } = await sshDesk(t, 2_000_000)
+  const receive = ssh(`${ibt} receive --into '${desk.at('into')}'`)
+  for (const text of ['first', 'second']) {
+    appendFileSync(desk.at('src/large'), text)
+    const { status, stdout, stderr } = await run('send', 'src', '--tree', '--to-command', receive)
+    assert.equal(status, 0, stderr)
+    assert.match(stdout, text === 'first' ? /1 file sent, 0 as deltas/ : /1 file sent, 1 as deltas: [\d.]+ (B|KiB)/)
+    assertSameTree(desk.at('into'), desk.at('src'))
+  }
+})

@@ -13,14 +13,30 @@ export interface ReceiveValues extends CommonValues {
   readonly deleteOldSigvaults?: boolean
   readonly init?: boolean
   readonly lockWait?: number
+  readonly into?: string
+  readonly overwrite?: string
+  readonly delete?: boolean
+  readonly exclude?: readonly string[]
+  readonly numericOwner?: boolean
 }
+
+/** What only a directory has. */
+const OF_DIRECTORIES = {
+  ...{ overwrite: '--overwrite', delete: '--delete', exclude: '--exclude', numericOwner: '--numeric-owner' }
+} as const
 
 /** `ibt receive`. */
 export async function runReceive(values: ReceiveValues, signal: AbortSignal): Promise<number> {
-  const { key, maxChain, deleteOldSigvaults, init, lockWait } = values
+  const { key, maxChain, deleteOldSigvaults, init, lockWait, into } = values
   if (process.stdin.isTTY || process.stdout.isTTY) {
     throw new UsageError('stdin or stdout is a terminal: an ibt send is expected there')
   }
+  if (into !== undefined) {
+    const { runReceiveTree } = await import('./receive-tree.js')
+    return runReceiveTree(into, values, signal)
+  }
+  const wrong = Object.entries(OF_DIRECTORIES).find(([name]) => name in values)
+  if (wrong !== undefined) throw new UsageError(`${wrong[1]} requires --into`)
   // The sender shows how far it is.
   const reporter = new Reporter({ ...values, progress: false, output: process.stderr })
   const places = toPlaceOptions(values, signal)

@@ -1,8 +1,8 @@
 import { newestBackup } from '../../catalog/backups.js'
 import { printPath } from '../../path.js'
-import { type ArchiveReads, type RestoreReport, restoreBackup } from '../../pipelines/restore.js'
+import { type ArchiveReads, restoreBackup } from '../../pipelines/restore.js'
 import { restoreTar } from '../../pipelines/restore-tar.js'
-import type { Overwrite } from '../../stages/write.js'
+import type { Overwrite, Written } from '../../stages/write.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { type CommonValues, toPlaceOptions } from '../options.js'
@@ -70,13 +70,14 @@ function readLine({ archives, ofArchives, storedBytes, ofStoredBytes, requests }
   return `${read}${archives.toLocaleString('en')} of ${formatCount(ofArchives, 'archive')} (${formatBytes(ofStoredBytes)})`
 }
 
-function overLine({ unchangedEntries, deletedEntries, sharedBytes }: RestoreReport): string {
+/** What a destination that was not empty had already, and has no longer. */
+export function overLine({ unchangedEntries, deletedEntries, sharedBytes }: Written): string {
   const shared = sharedBytes > 0 ? `, ${formatBytes(sharedBytes)} shared with what was there` : ''
   return `  ${unchangedEntries.toLocaleString('en')} left as they were, ${deletedEntries.toLocaleString('en')} deleted${shared}`
 }
 
 /** What a restore into a directory has not done, apart from entries that failed. */
-function leftOutLines(report: RestoreReport): string[] {
+export function leftOutLines(report: Written): string[] {
   const { incompleteEntries, spared, sparedEntries, unprivileged, unprivilegedEntries } = report
   return [
     ...(incompleteEntries > 0
@@ -109,7 +110,7 @@ function checkOverwrite({ overwrite, delete: deletes, numericOwner }: RestoreVal
   throw new UsageError(`'${overwrite}' is not a value of --overwrite: give always, if-changed or never`)
 }
 
-function isOverwrite(text: string): text is Overwrite {
+export function isOverwrite(text: string): text is Overwrite {
   return text === 'always' || text === 'if-changed' || text === 'never'
 }
 

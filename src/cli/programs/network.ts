@@ -22,6 +22,7 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
     .option('--config <file>', 'config with sources (default: ibt.config.* here or in a directory above)')
     .option('--no-config', 'use no config')
     .option('--to-command <command>', 'start this command, and talk to its stdin and stdout (default: to our own)')
+    .option('--tree', 'send the directory itself, for an ibt receive --into: no backup is made')
     .option('--key <key>', "name of the chain (default: that of the receiver, or the source's base name)")
     .option('--full', 'back up everything, instead of the changes since the newest backup')
     .option(
@@ -46,6 +47,18 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
       answer(await runSend(sources, values, signal))
     })
   addEncryptOptions(addReader(program, 'receive', 'store the backup that an ibt send makes, over stdin and stdout'))
+    .option('--into <dir>', 'store nothing: make this directory equal to that of an ibt send --tree')
+    .option(
+      '--overwrite <when>',
+      'with --into: leave a file as it is if its size and time are right (if-changed, the default), only if its SHA-256 is right (always), or in any case (never)'
+    )
+    .option('--delete', 'with --into: delete what the source does not have')
+    .option(
+      '--exclude <pattern>',
+      'with --into: neither write nor delete entries that match, as in an ignore file; may be repeated',
+      collect
+    )
+    .option('--numeric-owner', 'with --into: owners by number, not by name')
     .option('--key <key>', 'accept only this key')
     .option('--max-chain <n>', 'make a full if there are this many incrementals on the newest full', parseChain)
     .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
@@ -91,8 +104,10 @@ Examples:
 const SEND_HELP = `
 Examples:
   ibt send ~/photos --to-command 'ssh host ibt receive --store /srv/backups'
-  ibt send /srv/www --to-command 'ssh host ibt receive --key www --store /b'`
+  ibt send /srv/www --to-command 'ssh host ibt receive --key www --store /b'
+  ibt send /srv/www --tree --to-command 'ssh host ibt receive --into /srv/www'`
 
 const RECEIVE_HELP = `
 The report goes to stderr. As a forced command, it is all that a key may do:
-  command="ibt receive --key www --store /b",restrict ssh-ed25519 AAAA…`
+  command="ibt receive --key www --store /b",restrict ssh-ed25519 AAAA…
+  command="ibt receive --into /srv/www --delete",restrict ssh-ed25519 AAAA…`

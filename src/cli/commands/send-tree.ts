@@ -1,0 +1,59 @@
+import { type SendTreeReport, sendTree } from '../../pipelines/send-tree.js'
+import { Child } from '../child.js'
+import { Exit, UsageError } from '../exit.js'
+import { formatBytes, formatCount, formatSeconds } from '../format.js'
+import { filesOf } from '../names.js'
+import { type BackupValues, limited, toBackupOptions } from '../options.js'
+import { reporterOf } from './backup.js'
+
+/** What only a backup has. */
+const OF_BACKUPS = {
+  ...{ key: '--key', full: '--full', checkpoint: '--checkpoint', skipUnchanged: '--skip-unchanged' },
+  ...{ allowSourceMismatch: '--allow-source-mismatch', allowShrink: '--allow-shrink', sourceId: '--source-id' },
+  ...{ maxChain: '--max-chain', compare: '--compare', sort: '--sort', stripComponents: '--strip-components' }
+} as const
+
+/** `ibt send --tree`: into a directory of an `ibt receive --into`. */
+export async function runSendTree(
+  sources: readonly string[],
+  values: BackupValues,
+  signal: AbortSignal
+): Promise<number> {
+  const [source] = sources
+  const wrong = Object.entries(OF_BACKUPS).find(([name]) => values[name as keyof BackupValues] !== undefined)
+  if (wrong !== undefined) throw new UsageError(`${wrong[1]} is for backups, not for --tree`)
+  if (source === undefined || source === '-' || sources.length > 1) throw new UsageError('--tree sends one directory')
+  const reporter = reporterOf('send', values)
+  const { rules, codec } = toBackupOptions(values, signal, { isSent: true })
+  const { checksum, toCommand, limitRate } = values
+  const child = toCommand === undefined ? undefined : new Child(toCommand)
+  const { readable, writable } = child?.ends ?? { readable: process.stdin, writable: process.stdout }
+  const { onProgress, onError } = reporter
+  try {
+    const report = await sendTree({ readable, writable: limited(writable, limitRate) }, source, {
+      ...{ rules: { ...rules, files: filesOf(values) }, codec, checksum, onProgress, onError, signal }
+    })
+    const { unreadableEntries, dirtyFiles, notWrittenEntries } = report
+    const isPartial = unreadableEntries + dirtyFiles + notWrittenEntries > 0
+    return reporter.report(report, describe(report, reporter.elapsedMs), isPartial ? Exit.partial : Exit.done)
+  } catch (error) {
+    throw signal.aborted || child === undefined ? error : await child.explain(error)
+  } finally {
+    child?.end()
+    reporter.end()
+  }
+}
+
+function describe(report: SendTreeReport, elapsedMs: number): string[] {
+  const { source, entries, files, sizeBytes, sentFiles, deltaFiles, sentBytes } = report
+  const { unreadableEntries, dirtyFiles, notWrittenEntries } = report
+  const lines = [
+    `Sent the tree of ${source}`,
+    `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)}`,
+    `  ${formatCount(sentFiles, 'file')} sent, ${deltaFiles} as deltas: ${formatBytes(sentBytes)}, ${formatSeconds(elapsedMs)}`
+  ]
+  if (unreadableEntries + dirtyFiles > 0)
+    lines.push(`  ${unreadableEntries} unreadable, ${dirtyFiles} changed while they were read`)
+  if (notWrittenEntries > 0) lines.push(`  ${notWrittenEntries} not written by the receiver, or not wholly`)
+  return lines
+}

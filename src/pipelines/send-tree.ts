@@ -1,0 +1,161 @@
+import { hostname } from 'node:os'
+import { defaultCodec } from '../codec/index.js'
+import { BackupError } from '../errors.js'
+import { Line, type TwoWay } from '../exchange/line.js'
+import { decodeValue, Kind, type Message, type TreeReceiverHello, type TreeSenderHello } from '../exchange/messages.js'
+import { type SentTotals, TreeSender } from '../exchange/tree-sender.js'
+import { batchesOf, isBatch } from '../flow/batches.js'
+import { traceRun } from '../flow/tracing.js'
+import { pipe } from '../interop/pipe.js'
+import { addParents } from '../stages/add-parents.js'
+import { filter } from '../stages/filter.js'
+import { sign } from '../stages/sign.js'
+import { walk } from '../stages/walk.js'
+import type { Entry, Signed, Sink, Source, Stage } from '../types.js'
+import { anchorPatterns } from './anchor.js'
+import { nameSource } from './backup-run.js'
+import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
+import { markPartial } from './mark-partial.js'
+import type { BackupOptions, Progress } from './options.js'
+import { sourceRules } from './source-rules.js'
+
+/** The stages of a sender of a tree, by name. */
+export interface SendTreeStages {
+  readonly walk: Source<Entry>
+  readonly filter: Stage<Entry>
+  /** Says what there is. */
+  readonly list: Sink<Entry>
+  /** Makes the bodies, or deltas, of what the receiver asks for: it runs once for each group of such files. */
+  readonly sign: Stage<Entry, Signed>
+  /** Says what has become of such a group. */
+  readonly answer: Sink<Signed>
+}
+
+/** Options of `sendTree`. */
+export interface SendTreeOptions
+  extends Pick<BackupOptions<object>, 'codec' | 'rules' | 'readFrom' | 'onProgress' | 'onError' | 'signal'> {
+  /** Says the SHA-256 of every file, so that no size and no time is believed. Default: the receiver decides. */
+  readonly checksum?: boolean | undefined
+  /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
+  readonly stages?: StagesOption<SendTreeStages> | undefined
+}
+
+/** What a sender of a tree has sent. */
+export interface SendTreeReport extends SentTotals {
+  readonly source: string
+  /** Entries that the receiver could not write, or not wholly: it says which. */
+  readonly notWrittenEntries: number
+}
+
+/**
+ * Sends a directory over one connection to a `receiveTree`, which makes a directory equal to it: the tree is listed, the
+ * receiver asks for the files that differ, with the signatures of what it has, and gets deltas and whole contents. Nothing
+ * is staged at either end, and no backup is made.
+ * Contents are read after they were listed: those that a stage makes have to be repeatable.
+ * Memory: that of `sign`, and the files of `LISTING_WINDOW_BYTES` of the listing.
+ *
+ * @throws BackupError IBT_NOT_ALLOWED if the other end stores backups, or deletes more than it can know; IBT_CONNECTION_LOST;
+ * what the receiver fails with, with its code.
+ */
+export function sendTree(
+  ends: TwoWay,
+  source: string | Uint8Array,
+  options: SendTreeOptions = {}
+): Promise<SendTreeReport> {
+  const names = nameSource(source, options)
+  return traceRun({ operation: 'send', key: names.key }, () => send(ends, names, options))
+}
+
+async function send(
+  ends: TwoWay,
+  { root, readRoot, key }: ReturnType<typeof nameSource>,
+  options: SendTreeOptions
+): Promise<SendTreeReport> {
+  const codec = options.codec ?? defaultCodec()
+  const { checksum = false, rules = {}, onProgress, onError } = options
+  const exclude = await anchorPatterns(rules.exclude ?? [], root)
+  let greet: (hello: TreeReceiverHello) => void = () => {}
+  const greeted = new Promise<TreeReceiverHello>(resolve => {
+    greet = resolve
+  })
+  let notWrittenEntries = 0
+  const onSent = onProgress && ((path: string, totals: SentTotals) => onProgress(toProgress(path, totals)))
+  const sender: TreeSender = new TreeSender(() => line, { codec, onError, onSent })
+  const take = (message: Message): void | Promise<void> => {
+    if (message.kind === Kind.hello) return greet(decodeValue(message.body))
+    if (message.kind === Kind.done) notWrittenEntries = countNotWritten(decodeValue(message.body))
+    return sender.take(message)
+  }
+  const line: Line = new Line(ends, 'receiver', take, options.signal)
+  try {
+    const hello: TreeSenderHello = {
+      ...{ mode: 'tree', packing: codec.suffix, exclude, checksum },
+      ...{ defaultKey: key, kind: 'auto', root, host: hostname(), suffixes: [] }
+    }
+    await line.send(Kind.hello, hello)
+    const { deletes, checksum: isAsked } = checkHello(await line.until(greeted))
+    const { signal } = line
+    const marked: Stage<Entry> = deletes ? markPartial(readRoot, rules) : passAll
+    const walkRules = await sourceRules(root, rules, { leftOut: [], onMissing: () => {} })
+    const defaults: SendTreeStages = {
+      walk: walk(readRoot, walkRules, { signal }),
+      filter: filter(walkRules),
+      list: sender.list,
+      sign: sign(),
+      answer: sender.answer
+    }
+    const stages = chooseStages(defaults, options.stages, defaults.filter)
+    const digests: Stage<Entry> = checksum || isAsked ? addDigests : passAll
+    const listing = pipe(stages.walk, stages.filter, addParents({}), digests, marked, stages.list, { signal })
+    // The other one stops by the signal.
+    await Promise.all([listing, answerAll(sender, stages, signal)].map(half => half.catch(fail)))
+    return { source: root, ...sender.totals, notWrittenEntries }
+  } catch (error) {
+    line.fail(error)
+    throw line.signal.reason
+  } finally {
+    await line.close()
+  }
+
+  function fail(error: unknown): never {
+    line.fail(error)
+    throw error
+  }
+}
+
+/** A group of files is signed and answered before the next: what is asked for meanwhile is the next one. */
+async function answerAll(sender: TreeSender, { sign, answer }: SendTreeStages, signal: AbortSignal): Promise<void> {
+  for await (const group of sender.wanted()) await pipe(group, sign, answer, { signal })
+}
+
+/** Reads every file for its SHA-256. Further members of a hard-link group are not read. */
+const addDigests: Stage<Entry> = async function* addDigestsStage(source, context) {
+  const signed = sign({ signedMinBytes: Infinity })(source, context)
+  for await (const item of batchesOf(signed)) {
+    for (const { body, linkTo: _, ...entry } of isBatch(item) ? item : [item]) {
+      if (body === undefined) yield entry
+      else {
+        for await (const part of batchesOf(body.parts)) if (isBatch(part)) part.release?.()
+        const { sha256, error } = body.result()
+        yield error === undefined ? ({ ...entry, sha256 } as Entry) : entry
+      }
+    }
+  }
+}
+
+function toProgress(path: string, { entries, files, sizeBytes, sentBytes }: SentTotals): Progress {
+  return { path, entries, files, sizeBytes, storedBytes: sentBytes }
+}
+
+/** @throws BackupError IBT_NOT_ALLOWED */
+function checkHello({ mode, deletes, checksum }: Partial<TreeReceiverHello>): TreeReceiverHello {
+  if (mode === 'tree') return { mode, deletes: deletes === true, checksum: checksum === true }
+  const message =
+    'The receiver stores backups, and writes into no directory: give it --into DIR (a version that knows it)'
+  throw new BackupError('IBT_NOT_ALLOWED', message)
+}
+
+function countNotWritten(done: { readonly skippedEntries?: unknown; readonly incompleteEntries?: unknown }): number {
+  const [skipped, incomplete] = [Number(done.skippedEntries), Number(done.incompleteEntries)]
+  return (skipped || 0) + (incomplete || 0)
+}

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { BIN, Desk } from '../helpers/desk.js'
+import { assertSameTree } from '../helpers/judges.js'
+import { oracle } from '../helpers/oracle.js'
+import { createRandom } from '../helpers/random.js'
+
+const RECEIVE = `'${process.execPath}' '${BIN}' receive --into into`
+
+function deskWithSource(t: TestContext, sizeBytes = 3_000_000) {
+  const desk = new Desk(t)
+  mkdirSync(desk.at('src/sub'), { recursive: true })
+  writeFileSync(desk.at('src/large'), createRandom(1).bytes(sizeBytes))
+  writeFileSync(desk.at('src/sub/small'), 'small')
+  return desk
+}
+
+test('ibt send --tree makes the directory of an ibt receive --into equal', oracle('rsync'), t => {
+  const desk = deskWithSource(t)
+  const first = desk.ibt('send', 'src', '--tree', '--to-command', RECEIVE)
+  assert.equal(first.status, 0, first.stderr)
+  assert.match(
+    first.stdout,
+    /^Sent the tree of .*src\n {2}4 entries: 2 files, .*\n {2}2 files sent, 0 as deltas: 2.86 MiB, /
+  )
+  assert.match(first.stderr, /Received the tree of .*src of .* into into\n/)
+  assertSameTree(desk.at('into'), desk.at('src'))
+  appendFileSync(desk.at('src/large'), 'more')
+  writeFileSync(desk.at('into/extra'), 'extra')
+  writeFileSync(desk.at('into/extra.o'), 'extra')
+  const exclude = ['--exclude', '*.o']
+  const args = ['--json', '--metrics', 'm.prom', '--to-command', `${RECEIVE} --delete --json`]
+  const second = desk.ibt('send', 'src', '--tree', ...exclude, ...args)
+  assert.equal(second.status, 0, second.stderr)
+  const [sent, received] = [second.stdout, second.stderr].map(text => JSON.parse(text.trim().split('\n').at(-1)!))
+  assert.deepEqual([sent.event, sent.sentFiles, sent.deltaFiles], ['report', 1, 1])
+  assert.ok(sent.sentBytes < 10_000)
+  assert.deepEqual([received.event, received.deletedEntries], ['report', 1])
+  assert.deepEqual(readdirSync(desk.at('into')), ['extra.o', 'large', 'sub'])
+  assert.match(readFileSync(desk.at('m.prom'), 'utf8'), /ibt_run_exit_code\{operation="send",key="src"\} 0/)
+})
+
+test('options that make no sense are usage errors, and ends that do not fit refuse each other', t => {
+  const desk = deskWithSource(t, 1000)
+  const refuse = (status: number, text: RegExp, ...args: string[]) => {
+    const found = desk.ibt('send', ...args)
+    assert.equal(found.status, status, found.stderr)
+    assert.match(found.stderr, text)
+  }
+  for (const option of [['--key', 'a'], ['--full'], ['--checkpoint', '1M'], ['--skip-unchanged']]) {
+    refuse(2, /is for backups, not for --tree/, 'src', '--tree', ...option, '--to-command', RECEIVE)
+  }
+  refuse(2, /--tree sends one directory/, 'src', 'src', '--tree', '--to-command', RECEIVE)
+  const receive = (options: string) => `'${process.execPath}' '${BIN}' receive ${options}`
+  const wrong = [
+    '--into into --key a',
+    '--into into --store x',
+    '--into into --overwrite perhaps',
+    '--delete',
+    '--exclude a'
+  ]
+  for (const options of wrong) refuse(1, /ended with 2/, 'src', '--tree', '--to-command', receive(options))
+  refuse(5, /IBT_NOT_ALLOWED/, 'src', '--to-command', RECEIVE)
+  refuse(5, /IBT_NOT_ALLOWED/, 'src', '--tree', '--to-command', receive(''))
+  refuse(5, /IBT_NOT_ALLOWED/, 'src', '--tree', '--exclude-larger-than', '5', '--to-command', `${RECEIVE} --delete`)
+  assert.equal(existsSync(desk.at('store')), false)
+})
+
+for (const victim of ['sender', 'receiver'] as const) {
+  test(`kill -9 of the ${victim} leaves whole files, and the next run goes on`, oracle('rsync'), async t => {
+    const desk = deskWithSource(t, 25_000_000)
+    assert.equal(desk.ibt('send', 'src', '--tree', '--to-command', RECEIVE).status, 0)
+    const old = readFileSync(desk.at('into/large'))
+    writeFileSync(desk.at('src/large'), createRandom(2).bytes(25_000_000))
+    writeFileSync(desk.at('src/a'), createRandom(3).bytes(500_000))
+    for (let i = 0; i < 2; i++) {
+      const sender = desk.start(['send', 'src', '--tree'])
+      const receiver = desk.start(['receive', '--into', 'into'])
+      for (const { child } of [sender, receiver])
+        for (const end of [child.stdin!, child.stdout!]) end.on('error', () => {})
+      sender.child.stdout!.pipe(receiver.child.stdin!)
+      receiver.child.stdout!.pipe(sender.child.stdin!)
+      const [killed, other] = victim === 'sender' ? [sender, receiver] : [receiver, sender]
+      let passedBytes = 0
+      sender.child.stdout!.on('data', chunk => {
+        passedBytes += chunk.length
+        if (passedBytes > (2 * i + 1) * 1_000_000) killed.child.kill('SIGKILL')
+      })
+      await killed.ended
+      // As the system does it with the pipes of a process that is gone.
+      for (const end of [other.child.stdin!, killed.child.stdin!]) end.destroy()
+      other.child.stdout!.resume()
+      const { status, stderr } = await other.ended
+      assert.equal(status, 1, stderr)
+      assert.match(stderr, /IBT_CONNECTION_LOST/)
+      assert.ok(readFileSync(desk.at('into/large')).equals(old))
+    }
+    const last = desk.ibt('send', 'src', '--tree', '--to-command', `${RECEIVE} --delete`)
+    assert.equal(last.status, 0, last.stderr)
+    assertSameTree(desk.at('into'), desk.at('src'))
+  })
+}
+
+test('SIGINT of the receiver cancels both', async t => {
+  const desk = deskWithSource(t, 25_000_000)
+  const sender = desk.start(['send', 'src', '--tree'])
+  const receiver = desk.start(['receive', '--into', 'into'])
+  sender.child.stdout!.pipe(receiver.child.stdin!)
+  receiver.child.stdout!.pipe(sender.child.stdin!)
+  let passedBytes = 0
+  sender.child.stdout!.on('data', chunk => {
+    passedBytes += chunk.length
+    if (passedBytes > 1_000_000) receiver.child.kill('SIGINT')
+  })
+  const [sent, received] = await Promise.all([sender.ended, receiver.ended])
+  assert.equal(received.status, 130, received.stderr)
+  assert.equal(sent.status, 1, sent.stderr)
+  assert.match(sent.stderr, /The receiver has failed: Cancelled by SIGINT/)
+  assert.deepEqual(
+    readdirSync(desk.at('into')).filter(name => name !== 'sub'),
+    []
+  )
+})
+
+test('a disk that is full leaves the old files, and both say so', oracle('mount', 'umount'), t => {
+  const desk = deskWithSource(t, 1_000_000)
+  mkdirSync(desk.at('into'))
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', desk.at('into')]).status !== 0)
+    return t.skip('this user may not mount a file system here')
+  try {
+    assert.equal(desk.ibt('send', 'src', '--tree', '--to-command', RECEIVE).status, 0)
+    const old = readFileSync(desk.at('into/large'))
+    writeFileSync(desk.at('src/large'), createRandom(2).bytes(30_000_000))
+    const { status, stderr } = desk.ibt('send', 'src', '--tree', '--to-command', RECEIVE)
+    assert.ok(status === 1 || status === 3, `${status} ${stderr}`)
+    assert.match(stderr, /ENOSPC|no space/)
+    assert.ok(readFileSync(desk.at('into/large')).equals(old))
+    assert.deepEqual(readdirSync(desk.at('into')), ['large', 'sub'])
+  } finally {
+    spawnSync('umount', [desk.at('into')])
+  }
+})
