@@ -1,26 +1,15 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { KEY_HINT, keyMissing } from '../codec/index.js'
 import { corrupt } from '../codec/limits.js'
 import { BackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
-import { makeByPackage, openerByPackage } from './age-package.js'
+import { type Encrypter, loadAge, type Stanza } from './age-package.js'
 import type { KeyLog } from './key-log.js'
 import { unwrapByPassphrase, wrapByPassphrase } from './passphrase.js'
-import {
-  checkMac,
-  decodeHeader,
-  encodeHeader,
-  FILE_KEY_BYTES,
-  type Opener,
-  type SealedKey,
-  type Stanza
-} from './stanzas.js'
-import { unwrapByX25519, wrapByX25519, x25519Identity, x25519Recipient } from './x25519.js'
 
 /** File keys that are remembered, so that no header is opened twice. */
 const KEYS_REMEMBERED = 4096
-/** The nonce of the payload comes behind the header. */
-const NONCE_BYTES = 16
+const FILE_KEY_BYTES = 16
 
 /** What opens and makes headers. */
 export interface Keys {
@@ -39,22 +28,25 @@ export class FileKeys {
 
   /** A new header with the nonce behind it, and its file key. That of a state or of signatures is remembered on disk. */
   async make(name: string | undefined): Promise<{ readonly start: Uint8Array; readonly fileKey: Uint8Array }> {
-    const { log } = this.keys
-    const { header, fileKey } = await this.#make()
+    const { recipients, passphrase, scryptLogN, log } = this.keys
+    const { Encrypter, Stanza } = await loadAge()
+    const encrypter = new Encrypter()
+    for (const recipient of recipients) addRecipient(encrypter, recipient)
+    let fileKey = new Uint8Array(0)
+    encrypter.addRecipient({
+      async wrapFileKey(key) {
+        fileKey = Uint8Array.from(key)
+        if (recipients.length > 0) return []
+        const { args, body } = await wrapByPassphrase(key, passphrase!, scryptLogN)
+        return [new Stanza(args, body)]
+      }
+    })
+    const empty = await encrypter.encrypt(new Uint8Array(0))
+    // Behind header and nonce stands the empty payload, which is a tag.
+    const start = empty.subarray(0, empty.length - 16)
+    const header = start.subarray(0, start.length - 16)
     if (log !== undefined && isRemembered(name)) await log.add(idOf(header), fileKey)
-    return { start: Buffer.concat([header, randomBytes(NONCE_BYTES)]), fileKey }
-  }
-
-  async #make(): Promise<SealedKey> {
-    const { recipients, passphrase, scryptLogN } = this.keys
-    const own = allOf(recipients.map(x25519Recipient))
-    if (own === undefined) return makeByPackage(recipients)
-    const fileKey = randomBytes(FILE_KEY_BYTES)
-    const stanzas =
-      own.length > 0
-        ? own.map(recipient => wrapByX25519(fileKey, recipient))
-        : [await wrapByPassphrase(fileKey, passphrase!, scryptLogN)]
-    return { header: encodeHeader(stanzas, fileKey), fileKey }
+    return { start, fileKey }
   }
 
   /** The file key in a header. @throws BackupError IBT_KEY_MISSING, IBT_KEY_WRONG, IBT_ARCHIVE_CORRUPT, IBT_PEER_MISSING */
@@ -82,32 +74,44 @@ export class FileKeys {
   }
 
   async #unwrap(header: Uint8Array, name: string): Promise<Uint8Array> {
-    const open = await this.#opener()
-    let fileKey: Uint8Array | null
-    let stanzas: Stanza[]
+    const { identities, passphrase } = this.keys
+    const { Decrypter } = await loadAge()
+    const decrypter = new Decrypter()
+    for (const [i, identity] of identities.entries()) {
+      try {
+        decrypter.addIdentity(identity)
+      } catch {
+        // The cause would show the secret.
+        throw new RangeError(`Identity ${i + 1} is not one of age: its text is damaged`)
+      }
+    }
+    if (passphrase !== undefined)
+      decrypter.addIdentity({ unwrapFileKey: stanzas => unwrapByPassphrase(stanzas, passphrase) })
+    let unmatched: readonly Stanza[] | undefined
+    decrypter.addIdentity({
+      unwrapFileKey(stanzas) {
+        unmatched = stanzas
+        return null
+      }
+    })
+    let fileKey: Uint8Array
     try {
-      stanzas = decodeHeader(header)
-      fileKey = await open(stanzas, header)
-      if (fileKey !== null) checkMac(header, fileKey)
+      fileKey = await decrypter.decryptHeader(header)
     } catch (error) {
+      if (unmatched !== undefined) throw noneFits(name, unmatched, this.keys)
       throw corrupt(name, `its age header cannot be read: ${(error as Error).message}`)
     }
-    if (fileKey === null) throw noneFits(name, stanzas, this.keys)
+    if (fileKey.length !== FILE_KEY_BYTES) throw corrupt(name, 'its age header has no file key')
     return fileKey
-  }
-
-  async #opener(): Promise<Opener> {
-    const { identities, passphrase } = this.keys
-    const own = allOf(identities.map((identity, i) => x25519Identity(identity, `Identity ${i + 1}`)))
-    if (own === undefined) return openerByPackage(identities, passphrase)
-    return async stanzas =>
-      unwrapByX25519(stanzas, own) ?? (passphrase === undefined ? null : unwrapByPassphrase(stanzas, passphrase))
   }
 }
 
-/** Undefined if one is missing. */
-function allOf<T>(found: readonly (T | undefined)[]): readonly T[] | undefined {
-  return found.includes(undefined) ? undefined : (found as readonly T[])
+function addRecipient(encrypter: Encrypter, recipient: string): void {
+  try {
+    encrypter.addRecipient(recipient)
+  } catch (cause) {
+    throw new RangeError(`'${recipient}' is not a recipient of age`, { cause })
+  }
 }
 
 /** Names a header for the log, and says nothing of its key. */

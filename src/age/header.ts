@@ -1,8 +1,9 @@
 import { corrupt, truncated } from '../codec/limits.js'
 import { asBuffer, type ByteReader } from '../format/byte-reader.js'
 import type { ReadRange } from '../types.js'
-import { VERSION_LINE } from './stanzas.js'
 
+/** Source: age-encryption.org/v1, "Header". */
+const VERSION_LINE = Buffer.from('age-encryption.org/v1\n')
 const ARMOR = Buffer.from('-----BEGIN AGE')
 /** Bytes of a header, at most: room for a hundred recipients of the longest kind. */
 const HEADER_BYTES_MAX = 256 * 1024
