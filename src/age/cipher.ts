@@ -1,3 +1,4 @@
+import { getCipherInfo } from 'node:crypto'
 import { corrupt } from '../codec/limits.js'
 import { ByteReader } from '../format/byte-reader.js'
 import type { Cipher } from '../types.js'
@@ -6,7 +7,7 @@ import { type Header, payloadStart, readHeader, takeHeader } from './header.js'
 import { checkIdentity, checkRecipient } from './key-files.js'
 import { KeyLog } from './key-log.js'
 import { SCRYPT_LOG_N } from './passphrase.js'
-import { openPayload, openPayloadRange, payloadKey, payloadSize, sealPayload } from './payload.js'
+import { ALGORITHM, openPayload, openPayloadRange, payloadKey, payloadSize, sealPayload } from './payload.js'
 
 /** Options of `age`. */
 export interface AgeOptions {
@@ -31,10 +32,13 @@ export interface AgeOptions {
  * each, the header and the last chunk of 64 KiB once, then the chunks of what is wanted.
  * Memory: 2 MiB for each artifact that is under way.
  *
- * @throws RangeError at the call for a recipient or identity of another kind; TypeError for none at all.
+ * @throws RangeError at the call for a recipient or identity of another kind; TypeError for none at all, or where
+ * `node:crypto` lacks the cipher, as that of Bun does.
  */
 export function age(options: AgeOptions): Cipher {
   const { recipients = [], identities = [], passphrase, scryptLogN = SCRYPT_LOG_N, localState } = options
+  if (getCipherInfo(ALGORITHM) === undefined)
+    throw new TypeError(`age: node:crypto of this runtime does not have ${ALGORITHM}. That of Node.js has`)
   for (const recipient of recipients) checkRecipient(recipient)
   for (const [i, identity] of identities.entries()) checkIdentity(identity, `Identity ${i + 1}`)
   if (passphrase === '') throw new RangeError('age: the passphrase is empty')

@@ -12,7 +12,7 @@ const TAG_BYTES = 16
 const STORED_BYTES = CHUNK_BYTES + TAG_BYTES
 /** Chunks that are encrypted or decrypted to one piece of memory: 1 MiB. */
 const CHUNKS_AT_ONCE = 16
-const ALGORITHM = 'chacha20-poly1305'
+export const ALGORITHM = 'chacha20-poly1305'
 
 /** The key of a payload. */
 export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): Uint8Array {
