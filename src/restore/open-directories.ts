@@ -8,7 +8,7 @@ import type { ProtectedPlaces } from './protected-places.js'
 import { type Owners, type Restorable, Restoration, restoredMetadata } from './restored.js'
 import { hasMetadata } from './same.js'
 import type { Tally } from './tally.js'
-import { isTemporaryName } from './temporary-name.js'
+import { isLeftBehind } from './temporary-name.js'
 
 export interface OpenDirectoriesOptions {
   readonly owners: Owners
@@ -189,7 +189,7 @@ export class OpenDirectories {
     const { deletes, isLeading, places, tally } = this.options
     for (const other of listing.others()) {
       const { path, type } = other
-      const isLeftover = type === 'file' && isTemporaryName(path)
+      const isLeftover = type === 'file' && (await isLeftBehind(other))
       if (!isLeftover && (isLeading(restoration.entry) || !deletes(path, type))) continue
       if (isProtected || places.leadsToPlace(other)) {
         if (!isLeftover) tally.spared(path)

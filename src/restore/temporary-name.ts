@@ -1,12 +1,48 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { isProcessGone, processStat, thisPlace } from '../native/process-place.js'
 
-const TEMPORARY = /(?:^|\/)\.ibt-[0-9a-f]{16}\.tmp$/
+const TEMPORARY = /(?:^|\/)\.ibt-([0-9a-f]{8})-([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-[0-9a-f]{16}\.tmp$/
 
-/** The name that a file has in a destination until it is complete. */
-export function temporaryName(): string {
-  return `.ibt-${randomBytes(8).toString('hex')}.tmp`
+/** Nobody renews such a file, as the holder of a lock does. */
+const UNCHANGED_MS = 24 * 60 * 60_000
+
+let mark: Promise<string> | undefined
+
+/** The name that a file has in a destination until it is complete: it tells the process that writes the file. */
+export async function temporaryName(): Promise<string> {
+  mark ??= thisMark()
+  return `.ibt-${await mark}-${randomBytes(8).toString('hex')}.tmp`
 }
 
-export function isTemporaryName(path: string): boolean {
-  return TEMPORARY.test(path)
+/**
+ * Whether a file is what a restore has left that is known to be gone, as a lock is: in the same boot and process namespace
+ * by its process number. In another one of a machine of the same name the file must not have changed for a day.
+ */
+export async function isLeftBehind({
+  path,
+  mtimeNs
+}: {
+  readonly path: string
+  readonly mtimeNs: bigint
+}): Promise<boolean> {
+  const [, host, place, pid, began] = TEMPORARY.exec(path) ?? []
+  if (host === undefined) return false
+  const [ownHost, ownPlace] = await thisPlaceMarks()
+  if (host !== ownHost) return false
+  if (place === ownPlace) return isProcessGone({ pid: Number(pid), began: began === '0' ? undefined : began })
+  return Date.now() - Number(mtimeNs / 1_000_000n) > UNCHANGED_MS
+}
+
+async function thisMark(): Promise<string> {
+  const began = (await processStat('self'))?.beganAt ?? '0'
+  return [...(await thisPlaceMarks()), process.pid, began].join('-')
+}
+
+async function thisPlaceMarks(): Promise<readonly [host: string, place: string]> {
+  const { host, boot = '', pidNamespace = '' } = await thisPlace()
+  return [hashOf(host), hashOf(`${boot} ${pidNamespace}`)]
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8)
 }

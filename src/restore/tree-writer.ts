@@ -237,7 +237,7 @@ export class TreeWriter {
     const isInTheWay = there?.type === 'directory'
     if (isInTheWay) await this.#clear(place)
     const code = entry.sparse ? Operation.writeSparseFile : Operation.writeFile
-    const other = there === undefined || isInTheWay ? undefined : temporaryName()
+    const other = there === undefined || isInTheWay ? undefined : await temporaryName()
     const { path, link } = entry
     const metadata = this.#metadata(entry)
     restoration.sizeBytes = body.length
@@ -250,7 +250,7 @@ export class TreeWriter {
     const { path, link, sparse = false } = restoration.entry
     const { signal } = this.options
     await this.#queue.flush()
-    const temporary = joinPath(parentPath(path), temporaryName())
+    const temporary = joinPath(parentPath(path), await temporaryName())
     try {
       const written =
         (await this.#writeOver(place, temporary)) ??

@@ -1,16 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { readFile, readlink } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { LOCK_STALE_MS } from '../constants.js'
-
-/** Where a process number means something. */
-interface Place {
-  readonly host: string
-  /** Id of the boot of the system; undefined where it has none. Containers share that of their host. */
-  readonly boot?: string | undefined
-  /** The namespace that the process number counts in; undefined where there are none. */
-  readonly pidNamespace?: string | undefined
-}
+import { isProcessGone, type Place, processStat, thisPlace } from '../native/process-place.js'
 
 /** Who holds a lock: what its file says, in JSON. */
 export interface LockHolder extends Place {
@@ -26,7 +16,7 @@ export interface LockHolder extends Place {
 }
 
 export async function thisProcess(): Promise<LockHolder> {
-  const began = (await statOf('self'))?.beganAt
+  const began = (await processStat('self'))?.beganAt
   const startedNs = nowNs()
   const token = randomBytes(16).toString('hex')
   return { pid: process.pid, began, ...(await thisPlace()), startedNs, renewedNs: startedNs, token }
@@ -81,18 +71,6 @@ export async function isGone(holder: LockHolder): Promise<boolean> {
   return isSamePlace || !namesPlace ? isProcessGone(holder) : isStale(holder)
 }
 
-async function isProcessGone({ pid, began }: LockHolder): Promise<boolean> {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH'
-  }
-  // A /proc of another namespace has other processes under the same numbers.
-  if ((await readlink('/proc/self').catch(() => '')) !== String(process.pid)) return false
-  const { beganAt, isOver = false } = (await statOf(String(pid))) ?? {}
-  return isOver || (began !== undefined && beganAt !== undefined && beganAt !== began)
-}
-
 function isStale({ renewedNs }: LockHolder): boolean {
   return renewedNs !== undefined && Date.now() - toMs(renewedNs) > LOCK_STALE_MS
 }
@@ -100,31 +78,6 @@ function isStale({ renewedNs }: LockHolder): boolean {
 export function printHolder({ pid, host, startedNs, renewedNs = startedNs }: LockHolder): string {
   const time = (ns: string) => new Date(toMs(ns)).toISOString()
   return `process ${pid} of ${host} since ${time(startedNs)}, last renewed at ${time(renewedNs)}`
-}
-
-let place: Promise<Place> | undefined
-
-/** Source: proc(5), pid_namespaces(7). */
-function thisPlace(): Promise<Place> {
-  place ??= (async () => ({
-    host: hostname(),
-    boot: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => undefined))?.trim(),
-    pidNamespace: await readlink('/proc/self/ns/pid').catch(() => undefined)
-  }))()
-  return place
-}
-
-interface ProcessStat {
-  readonly beganAt: string | undefined
-  /** It has ended with all its threads, and only its parent has not asked for its exit code: some never do. */
-  readonly isOver: boolean
-}
-
-/** Fields 3, 20 and 22 of /proc/PID/stat; undefined where there is none. Source: proc(5). */
-async function statOf(pid: string): Promise<ProcessStat | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
-  return fields && { beganAt: fields[19], isOver: 'ZX'.includes(fields[0]!) && Number(fields[17]) <= 1 }
 }
 
 function nowNs(): string {

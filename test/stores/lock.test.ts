@@ -141,9 +141,12 @@ test('a process that has ended holds no lock, also if its parent never asks for 
   skip: process.platform !== 'linux' && 'only Linux tells what a process does, in /proc'
 }, async t => {
   // `sleep` takes the place of the shell, and knows nothing of its child.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(() => parent.kill('SIGKILL'))
   const pid = Number(String((await once(parent.stdout, 'data'))[0]))
+  // The shell would ask.
+  while ((await readFile(`/proc/${parent.pid}/comm`, 'utf8')).trim() !== 'sleep') await setTimeout(5)
+  process.kill(pid, 'SIGKILL')
   while (!/^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, 'utf8'))) await setTimeout(5)
   const store = memoryStore()
   await leave(store, { pid })
