@@ -2,6 +2,7 @@ import type { Archive, Codec, FrameIndex, ReadRange } from '../types.js'
 import type { FrameHolder, FrameMemory } from './frame-memory.js'
 import { decodeNamed } from './frame-scan.js'
 import { truncated } from './limits.js'
+import { isPlain } from './none.js'
 import { exactly, Tail } from './tail.js'
 
 /** Decoded frames that stay in memory. */
@@ -11,18 +12,21 @@ const FETCH_BYTES = 1024 * 1024
 /** Stored bytes that are fetched together where it is known how far is read. */
 const RANGE_FETCH_BYTES = 4 * 1024 * 1024
 
+/** Bytes that are read without the frame that they are in, at most. */
+const ALONE_BYTES = 256 * 1024
+
 /** Random access to a stored artifact, in offsets of its decoded bytes. */
 export interface ArchiveReader extends Archive {
   /** Where its frames are. */
   readonly index: FrameIndex
   /** The `length` bytes at `offset`, in memory of their own. @throws BackupError IBT_ARCHIVE_CORRUPT, IBT_ARCHIVE_TRUNCATED */
   read(offset: number, length: number): Promise<Uint8Array>
-  /** The same bytes, as part of what is decoded, if they are in one frame. */
-  view(offset: number, length: number): Promise<Uint8Array>
+  /** The same bytes, as part of what is decoded, if they are in one frame: of those, at least `least`. */
+  view(offset: number, length: number, least?: number): Promise<Uint8Array>
   /** The decoded frame with the byte at an offset, and where it begins. @throws as `read` */
   frame(offset: number): Promise<{ start: number; bytes: Uint8Array }>
-  /** The same bytes, if they are part of what is decoded already. */
-  held(offset: number, length: number): Uint8Array | undefined
+  /** As `view`, if they are part of what is decoded already. */
+  held(offset: number, length: number, least?: number): Uint8Array | undefined
   /** The same bytes, one frame at a time. */
   bytes(offset: number, length: number): AsyncGenerator<Uint8Array, void, undefined>
 }
@@ -101,8 +105,8 @@ class FramedArchive implements ArchiveReader, FrameHolder {
     return frame === undefined ? this.#joined(offset, length) : Uint8Array.prototype.slice.call(frame)
   }
 
-  async view(offset: number, length: number): Promise<Uint8Array> {
-    return (await this.#part(offset, length)) ?? this.#joined(offset, length)
+  async view(offset: number, length: number, least = length): Promise<Uint8Array> {
+    return this.#alone(offset, length) ?? (await this.#part(offset, length, least)) ?? this.#joined(offset, length)
   }
 
   async frame(offset: number): Promise<{ start: number; bytes: Uint8Array }> {
@@ -111,22 +115,33 @@ class FramedArchive implements ArchiveReader, FrameHolder {
     return { start: this.index.frame(index).start, bytes: await this.#frame(index) }
   }
 
-  held(offset: number, length: number): Uint8Array | undefined {
+  held(offset: number, length: number, least = length): Uint8Array | undefined {
     for (const { start, bytes } of this.#kept) {
       const at = offset - start
-      if (bytes !== undefined && at >= 0 && at + length <= bytes.length) return bytes.subarray(at, at + length)
+      if (bytes !== undefined && at >= 0 && at + least <= bytes.length) return bytes.subarray(at, at + length)
     }
     return undefined
   }
 
-  /** The bytes where they are decoded, if one frame has them all. */
-  async #part(offset: number, length: number): Promise<Uint8Array | undefined> {
+  /** The bytes where they are decoded, if one frame has at least `least` of them. */
+  async #part(offset: number, length: number, least = length): Promise<Uint8Array | undefined> {
     this.#check(offset, length)
     if (length === 0) return new Uint8Array(0)
     const index = this.index.find(offset)
     const { start, sizeBytes } = this.index.frame(index)
-    const end = offset + length - start
-    return end <= sizeBytes ? (await this.#frame(index)).subarray(offset - start, end) : undefined
+    const at = offset - start
+    return at + least <= sizeBytes ? (await this.#frame(index)).subarray(at, at + length) : undefined
+  }
+
+  /** A few bytes of frames that are stored as they are, where nothing near them was read before. */
+  #alone(offset: number, length: number): Promise<Uint8Array> | undefined {
+    this.#check(offset, length)
+    if (length > ALONE_BYTES || !isPlain(this.#codec, this.index)) return undefined
+    const index = this.index.find(offset)
+    const isNear = index === this.#last || index === this.#last + 1 || this.#find(index) !== undefined
+    if (isNear) return undefined
+    this.#last = index
+    return this.#read(offset, offset + length)
   }
 
   async #joined(offset: number, length: number): Promise<Uint8Array> {

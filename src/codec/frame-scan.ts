@@ -12,8 +12,13 @@ export interface FrameTotals {
 
 /** What one scan found. */
 export type Scanned =
-  /** A frame: its stored bytes, and what it decodes to: exactly, or at most. */
-  | { readonly type: 'frame'; readonly parts: readonly Uint8Array[]; readonly maxBytes: number }
+  /** A frame: its stored bytes, what it decodes to (exactly, or at most), and its content if that is stored as it is. */
+  | {
+      readonly type: 'frame'
+      readonly parts: readonly Uint8Array[]
+      readonly maxBytes: number
+      readonly content?: readonly Uint8Array[] | undefined
+    }
   /** Bytes to be skipped. */
   | { readonly type: 'skipped'; readonly storedBytes: number }
   /** The seek table or a piece of it; `isLast` if nothing may follow. */

@@ -8,14 +8,21 @@ export function none(): Codec {
     name: 'none',
     suffix: '',
     encode: async frame => frame,
-    async decode(stored, sizeBytes) {
-      if (stored.length !== sizeBytes) throw corruptFrame(`${stored.length} bytes, not ${sizeBytes}`)
-      return stored
-    },
+    decode,
     finish: () => new Uint8Array(0),
     index: async (_read, storedBytes) => new EqualFrames(storedBytes),
     decodeAll
   }
+}
+
+async function decode(stored: Uint8Array, sizeBytes: number): Promise<Uint8Array> {
+  if (stored.length !== sizeBytes) throw corruptFrame(`${stored.length} bytes, not ${sizeBytes}`)
+  return stored
+}
+
+/** Whether any part can be read alone. A codec that was made of the fields of `none` may decode frames in its own way. */
+export function isPlain(codec: Codec, index: FrameIndex): boolean {
+  return codec.decode === decode && index instanceof EqualFrames
 }
 
 async function* decodeAll(source: Source<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {

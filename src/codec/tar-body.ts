@@ -35,7 +35,8 @@ export async function* tarBody(
   entry: { readonly path: string; readonly offset: number; readonly sizeBytes: number | undefined }
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { path, offset, sizeBytes } = entry
-  const first = await headerAt(archive, offset, HEADER_BYTES + Math.min(sizeBytes ?? 0, TOGETHER_BYTES))
+  const wanted = HEADER_BYTES + Math.min(sizeBytes ?? 0, TOGETHER_BYTES)
+  const first = await headerAt(archive, offset, wanted, sizeBytes === undefined ? wanted : entryBytes(sizeBytes))
   if (first.header.path === path) {
     const { sparseSizeBytes, sizeBytes: stored } = first.header
     const found = sparseSizeBytes ?? stored
@@ -68,7 +69,7 @@ export async function smallTarBody(
   entry: { readonly path: string; readonly offset: number; readonly sizeBytes: number }
 ): Promise<Uint8Array> {
   const { path, offset, sizeBytes } = entry
-  const { header, behind } = await headerAt(archive, offset, HEADER_BYTES + sizeBytes)
+  const { header, behind } = await headerAt(archive, offset, HEADER_BYTES + sizeBytes, entryBytes(sizeBytes))
   const isPlain = header.path === path && header.sparseSizeBytes === undefined && header.sizeBytes === sizeBytes
   if (isPlain && behind.length >= sizeBytes) return behind.subarray(0, sizeBytes)
   const parts: Uint8Array[] = []
@@ -96,11 +97,10 @@ export async function placeOfBody(
  * as plain as nearly all are. Only its digest tells that it is the right one: of the header it looks at the size alone.
  */
 export function bufferedTarBody(archive: Archive, offset: number, sizeBytes: number): Uint8Array | undefined {
-  const length = Math.min(HEADER_BYTES + sizeBytes, archive.sizeBytes - offset)
-  const bytes = length < 2 * BLOCK_BYTES ? undefined : archive.held?.(offset, length)
+  const bytes = archive.held?.(offset, HEADER_BYTES + sizeBytes, entryBytes(sizeBytes))
   if (bytes === undefined) return undefined
   const start = bytes[Field.type] === RECORDS ? BLOCK_BYTES + wholeBlocks(sizeOf(bytes)) : 0
-  if (start < 0 || start + BLOCK_BYTES + sizeBytes > length) return undefined
+  if (start < 0 || start + BLOCK_BYTES + sizeBytes > bytes.length) return undefined
   const header = bytes.subarray(start)
   if (header[Field.type] !== PLAIN || sizeOf(header) !== sizeBytes) return undefined
   return header.subarray(BLOCK_BYTES, BLOCK_BYTES + sizeBytes)
@@ -108,6 +108,11 @@ export function bufferedTarBody(archive: Archive, offset: number, sizeBytes: num
 
 function sizeOf(header: Uint8Array): number {
   return readNumber(header, Field.size, LONG_FIELD, 'size')
+}
+
+/** The shortest entry with a body of this size. */
+function entryBytes(sizeBytes: number): number {
+  return BLOCK_BYTES + wholeBlocks(sizeBytes)
 }
 
 function wholeBlocks(sizeBytes: number): number {
@@ -128,25 +133,28 @@ export async function entryBehind(
   return { path: header.path, end: start + wholeBlocks(header.sizeBytes) }
 }
 
-async function headerAt(archive: Archive, offset: number, wanted = HEADER_BYTES): Promise<Found> {
+/** Reads what is `wanted`, or the rest of its frame if that has at least `least` bytes. */
+async function headerAt(archive: Archive, offset: number, wanted = HEADER_BYTES, least = wanted): Promise<Found> {
   for (;;) {
-    const length = Math.min(wanted, archive.sizeBytes - offset)
+    const rest = archive.sizeBytes - offset
+    const length = Math.min(wanted, rest)
     if (length <= 0)
       throw new BackupError('IBT_ARCHIVE_TRUNCATED', `${archive.name} ends before byte ${offset}`, {
         path: archive.name
       })
-    const bytes = await (archive.view?.(offset, length) ?? archive.read(offset, length))
+    const bytes = await (archive.view?.(offset, length, Math.min(least, length)) ?? archive.read(offset, length))
     const found = decodeEntryAt(bytes)
     if ('header' in found) {
       const { header, headerBytes } = found
       return { header, start: offset + headerBytes, behind: bytes.subarray(headerBytes) }
     }
-    if (found.needBytes <= length || length < wanted) {
+    if (found.needBytes <= bytes.length || found.needBytes > rest) {
       throw new BackupError('IBT_ARCHIVE_TRUNCATED', `${archive.name} ends in the header at byte ${offset}`, {
         path: archive.name
       })
     }
     wanted = found.needBytes
+    least = wanted
   }
 }
 

@@ -7,6 +7,7 @@ const BLOCK_MAX = 128 * 1024
 /** Blocks of one frame, at most: each is an object while it is scanned. */
 const BLOCKS_MAX = 8192
 const WINDOW_MAX = FRAME_DECODED_MAX
+const BLOCK_RAW = 0
 const BLOCK_RLE = 1
 const BLOCK_COMPRESSED = 2
 const BLOCK_RESERVED = 3
@@ -38,6 +39,7 @@ export function* scanZstdFrame(magic: Uint8Array): Scan {
   const blockMax = Math.min(header.windowBytes, BLOCK_MAX)
   let maxBytes = 0
   let isExact = true
+  let content: Uint8Array[] | undefined = header.hasChecksum ? undefined : []
   for (let isLast = false, blocks = 0; !isLast; blocks++) {
     if (blocks === BLOCKS_MAX) throw corruptFrame(`more than ${BLOCKS_MAX} blocks`)
     const block = yield* take(3)
@@ -50,10 +52,12 @@ export function* scanZstdFrame(magic: Uint8Array): Scan {
     maxBytes += type === BLOCK_COMPRESSED ? blockMax : size
     if (maxBytes > FRAME_DECODED_MAX) throw corruptFrame(`it may decode to more than ${FRAME_DECODED_MAX} bytes`)
     const bodyBytes = type === BLOCK_RLE ? 1 : size
-    if (bodyBytes > 0) yield* take(bodyBytes)
+    const body = bodyBytes > 0 ? yield* take(bodyBytes) : undefined
+    if (type !== BLOCK_RAW) content = undefined
+    else if (body !== undefined) content?.push(body)
   }
   if (header.hasChecksum) yield* take(4)
-  return { type: 'frame', parts, maxBytes: bound(header.contentBytes, maxBytes, isExact) }
+  return { type: 'frame', parts, maxBytes: bound(header.contentBytes, maxBytes, isExact), content }
 }
 
 /** The content size that a header states must be possible: a decoder may trust it and allocate it. */

@@ -1,3 +1,4 @@
+import { cutFrame } from '../codec/cut-frame.js'
 import { FRAMES_IN_FLIGHT } from '../constants.js'
 import { batchStage, isBatch } from '../flow/batches.js'
 import { artifactName } from '../format/names.js'
@@ -21,7 +22,7 @@ import {
 
 /** Options of `encode`. */
 export interface EncodeOptions {
-  /** Frames that are compressed at the same time. Default: `FRAMES_IN_FLIGHT`. */
+  /** Pieces that are compressed at the same time. Default: `FRAMES_IN_FLIGHT`. */
   readonly concurrency?: number | undefined
   /**
    * False if a stage behind it changes the stored bytes and seals anew, as `encrypt` does: `Sealed` has no SHA-256 then, an
@@ -73,11 +74,14 @@ export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = 
         const head = queue.shift()!
         if (head instanceof InFlight) {
           inFlight--
-          yield await head.chunk()
+          yield* head.chunks()
         } else yield head
       }
     }
-    for (const item of queue) yield item instanceof InFlight ? await item.chunk() : item
+    for (const item of queue) {
+      if (item instanceof InFlight) yield* item.chunks()
+      else yield item
+    }
     for (const artifact of artifacts.values()) yield* artifact.seal()
   }) as EncodeStage
 }
@@ -104,10 +108,10 @@ function* partsOf(item: Batched<object>): Generator<Part, void, undefined> {
   }
 }
 
-/** One frame on its way through the codec. */
+/** One piece on its way through the codec: one frame or several. */
 class InFlight {
   isDone = false
-  readonly #chunk: Promise<Chunk>
+  readonly #chunks: readonly Promise<Chunk>[]
 
   constructor(
     readonly artifact: Artifact,
@@ -118,17 +122,20 @@ class InFlight {
       this.isDone = true
     }
     const { frame } = part.piece!
-    this.#chunk = artifact.chunk(artifact.encoder.encode(frame), frame.length)
-    this.#chunk.then(done, done)
+    // Of what is stored as it is, any part can be read alone.
+    const frames = codec.suffix === '' ? [frame] : cutFrame(frame)
+    this.#chunks = frames.map(bytes => artifact.chunk(artifact.encoder.encode(bytes), bytes.length))
+    Promise.all(this.#chunks).then(done, done)
   }
 
-  async chunk(): Promise<Chunk> {
-    const chunk = await this.#chunk
+  async *chunks(): AsyncGenerator<Chunk, void, undefined> {
+    const chunks = await Promise.all(this.#chunks)
     const { lease, piece } = this.part
     // A codec that was made of another one's fields may say what is true of that one only.
-    if (this.codec.copies && chunk.bytes.buffer !== piece!.frame.buffer) lease?.release?.()
+    const isCopied = this.codec.copies && chunks.every(({ bytes }) => bytes.buffer !== piece!.frame.buffer)
+    if (isCopied) lease?.release?.()
     else lease?.keep?.()
-    return chunk
+    yield* chunks
   }
 }
 

@@ -9,12 +9,15 @@ export interface Archive {
   read(offset: number, length: number): Promise<Uint8Array>
   /** Bytes frame by frame, however many. @throws as `read` */
   bytes(offset: number, length: number): AsyncIterable<Uint8Array>
-  /** As `read`, but may be part of a larger block of memory. Default: `read`. */
-  view?(offset: number, length: number): Promise<Uint8Array>
+  /**
+   * As `read`, but may be part of a larger block of memory, and where at least `least` of the bytes are in one frame, it
+   * may be those alone. Default: `read`.
+   */
+  view?(offset: number, length: number, least?: number): Promise<Uint8Array>
   /** The decoded frame with the byte at an offset, and where it begins. Default: some bytes around it are read. */
   frame?(offset: number): Promise<{ readonly start: number; readonly bytes: Uint8Array }>
   /** As `view`, of what is at hand; undefined: it is not. */
-  held?(offset: number, length: number): Uint8Array | undefined
+  held?(offset: number, length: number, least?: number): Uint8Array | undefined
 }
 
 /** Finds the archive of a date. @throws BackupError IBT_BASIS_MISSING */

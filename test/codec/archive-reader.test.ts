@@ -135,6 +135,38 @@ test('a range of several frames takes one request, and fetches nothing behind it
   assert.deepEqual(ranges.slice(1), [[borders[0]!, borders[5]!]])
 })
 
+test('a view of at least so many bytes ends with its frame, and reads no other one', async () => {
+  const { stored, content, borders } = await build(zstd(), [someBytes(300_000), someBytes(300_000)])
+  const ranges: [number, number][] = []
+  const read = rangesOf(stored)
+  const watched = (start: number, end: number) => {
+    ranges.push([start, end])
+    return read(start, end)
+  }
+  const archive = await openArchive(watched, stored.length, zstd(), 'a')
+  assert.deepEqual(await archive.view(299_000, 3000, 1000), content.subarray(299_000, 300_000))
+  assert.deepEqual(archive.held(299_000, 3000, 1000), content.subarray(299_000, 300_000))
+  assert.equal(archive.held(299_000, 3000, 1001), undefined)
+  assert.deepEqual(ranges.slice(1), [[0, borders[0]!]])
+  assert.deepEqual(await archive.view(299_000, 3000, 1001), content.subarray(299_000, 302_000))
+})
+
+test('of frames that are stored as they are, the first bytes are read alone, and their frame with what is near', async () => {
+  const bytes = Buffer.from(someBytes(3_000_000))
+  const ranges: [number, number][] = []
+  const read = async (start: number, end: number) => {
+    ranges.push([start, end])
+    return bytes.subarray(start, end)
+  }
+  const archive = await openArchive(read, bytes.length, none(), 'a')
+  assert.deepEqual(await archive.view(1_500_000, 1000), bytes.subarray(1_500_000, 1_501_000))
+  assert.deepEqual(ranges, [[1_500_000, 1_501_000]])
+  assert.deepEqual(await archive.view(1_501_000, 1000), bytes.subarray(1_501_000, 1_502_000))
+  assert.deepEqual(await archive.view(2_097_000, 1000), bytes.subarray(2_097_000, 2_098_000))
+  assert.deepEqual(ranges.slice(1, 2), [[1_048_576, 2_097_152]])
+  assert.ok(ranges.length <= 3)
+})
+
 test('an archive that is smaller than its tail takes one request for everything', async () => {
   for (const codec of [zstd(), gzip()]) {
     const { stored, content } = await build(codec, FRAMES)

@@ -2,12 +2,16 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { age } from '../../src/age/index.js'
 import type { ArchiveReader } from '../../src/codec/archive-reader.js'
+import { gzip, none } from '../../src/codec/index.js'
 import { catEntry, fullBackup, restoreBackup } from '../../src/index.js'
 import { comparePaths } from '../../src/path.js'
+import { encrypted, prefixed, tiered } from '../../src/stores/decorators/index.js'
 import { Chain, directoryStore, wrapStore } from '../../src/stores/index.js'
-import type { Entry, Store } from '../../src/types.js'
+import type { Cipher, Codec, Entry, Store } from '../../src/types.js'
 import { bytesOf, directory, file } from '../helpers/entries.js'
+import { makeKeyPair } from '../helpers/keys.js'
 import { createRandom } from '../helpers/random.js'
 import { temporaryDirectory } from '../native/tree.js'
 
@@ -23,13 +27,13 @@ function text(words: number): string {
   return Array.from({ length: words }, () => WORDS[random.int(WORDS.length)]).join(' ')
 }
 
-/** Directories of files with text, in path order: a tree of so many entries. */
-function manyEntries(entries: number, words: number): Entry[] {
+/** Directories of files, in path order: a tree of so many entries. */
+function manyEntries(entries: number, makeContent: () => string | Uint8Array): Entry[] {
   const directories = Math.ceil(entries / 100)
   const all = [directory('.')]
   for (let i = 0; i < directories; i++) {
     all.push(directory(`dir ${i}`))
-    for (let j = 0; j < 99; j++) all.push(file(`dir ${i}/file ${j}`, text(words)))
+    for (let j = 0; j < 99; j++) all.push(file(`dir ${i}/file ${j}`, makeContent()))
   }
   return all.sort((a, b) => comparePaths(a.path, b.path))
 }
@@ -103,7 +107,7 @@ const WAYS: Record<string, (backup: Backup, store: Store, cache: string | false,
 }
 
 test('one file of 8,800 entries costs 3 requests and little more than its frame with a cache, and 4 without, with no byte twice', async t => {
-  const entries = manyEntries(8800, 200)
+  const entries = manyEntries(8800, () => text(200))
   const backup = await makeBackup(t, entries)
   const most = (await largestFrame(backup.store)) + 5000
   for (const [way, read] of Object.entries(WAYS)) {
@@ -122,8 +126,56 @@ test('one file of 8,800 entries costs 3 requests and little more than its frame 
   }
 })
 
+interface Case {
+  readonly options?: { readonly codec?: Codec; readonly encrypt?: Cipher; readonly codecs?: readonly Cipher[] }
+  readonly wrap?: (store: Store) => Store
+  /** Requests with a cache and without, and bytes without those of the state. */
+  readonly most: readonly [cached: number, uncached: number, bytes: number]
+}
+
+const { identity, recipient } = await makeKeyPair()
+const cipher = age({ recipients: [recipient], identities: [identity] })
+
+/** As the table of docs/look-around.md says. */
+const CASES: Record<string, Case> = {
+  zstd: { most: [3, 4, 150_000] },
+  gzip: { options: { codec: gzip() }, most: [3, 4, 150_000] },
+  // Its state has more than 2 MiB.
+  none: { options: { codec: none() }, most: [3, 5, 20_000] },
+  prefixed: { wrap: store => prefixed(store, 'mine-'), most: [3, 4, 150_000] },
+  tiered: { wrap: store => tiered({ default: store, full: store }), most: [3, 4, 150_000] },
+  'the option encrypt': { options: { encrypt: cipher, codecs: [cipher] }, most: [4, 5, 270_000] },
+  'the store encrypted': { wrap: store => encrypted(store, cipher), most: [7, 10, 350_000] }
+}
+
+test('one random file of 8,800 entries costs as few requests, and less than 150 kB where nothing is encrypted', async t => {
+  const entries = manyEntries(8800, () => random.bytes(1100))
+  for (const [what, { options = {}, wrap = (store: Store) => store, most }] of Object.entries(CASES)) {
+    const base = temporaryDirectory(t)
+    const cache = join(base, 'cache')
+    const own = directoryStore(join(base, 'store'))
+    const stages = { walk: entries } as never
+    const { files } = await fullBackup(base, { store: wrap(own), cache, key: 'key', stages, ...options })
+    const stateBytes = files.find(({ kind }) => kind === 'state')!.sizeBytes
+    for (const at of [3, 1000, 4400, 7000, entries.length - 1]) {
+      const { path, content } = entries[at]!
+      const expected = Buffer.from(await bytesOf(content!.open()))
+      for (const [i, from] of [cache, false as const].entries()) {
+        const { store, asked } = watched(own)
+        const found = await bytesOf(catEntry('key', path, { store: wrap(store), cache: from, ...options }))
+        assert.ok(expected.equals(found))
+        const said = `${what} ${path} ${i}: ${sum(asked)} bytes, ${JSON.stringify(asked)}`
+        assert.ok(asked.length <= most[i]!, said)
+        // Of an encrypted state, the store reads a chunk of 64 KiB again.
+        const ofState = i === 0 ? 0 : stateBytes * 1.2
+        assert.ok(sum(asked) <= most[2] + ofState, said)
+      }
+    }
+  }
+})
+
 test('of a large state, one file costs the frames that lead to it, and a directory what is in it', async t => {
-  const entries = manyEntries(50_000, 3)
+  const entries = manyEntries(50_000, () => text(3))
   const backup = await makeBackup(t, entries)
   assert.ok(backup.stateBytes > 2_000_000, `${backup.stateBytes}`)
   const { path, content } = entries[30_000]!

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { cutFrame } from '../../src/codec/cut-frame.js'
+import { gzip, zstd } from '../../src/codec/index.js'
+import { FRAME_BYTES } from '../../src/constants.js'
+import { ArchiveWriter } from '../../src/format/archive-writer.js'
+import { decodeEntryAt } from '../../src/format/tar-decode.js'
+import { encode } from '../../src/stages/encode.js'
+import { isChunk, type Piece } from '../../src/types.js'
+import { collect } from '../helpers/entries.js'
+import { oracle } from '../helpers/oracle.js'
+import { createRandom } from '../helpers/random.js'
+
+const random = createRandom(5)
+/** Stored bytes of one part, with room for what an estimate is wrong. */
+const PART_MAX = 140_000
+
+/** A tar of so many files, as frames; each has records before its header. */
+function framesOf(count: number, makeBody: (i: number) => Uint8Array): Uint8Array[] {
+  const writer = new ArchiveWriter('full')
+  for (let i = 0; i < count; i++) {
+    const body = makeBody(i)
+    const path = `directory/${i}`
+    writer.header({ path, type: 'file', mode: 0o644, uid: 0, gid: 0, mtimeNs: 1n, sizeBytes: body.length })
+    writer.body(body)
+    writer.endBody(body.length)
+  }
+  writer.end()
+  const pieces = writer.takePieces().flatMap(piece => [...(Symbol.iterator in piece ? piece : [piece])] as Piece[])
+  return pieces.map(({ frame }) => frame)
+}
+
+function pathAt(bytes: Uint8Array): string {
+  const found = decodeEntryAt(bytes)
+  assert.ok('header' in found)
+  return found.header.path
+}
+
+for (const sizeBytes of [700, 1100, 4096, 20_480, 60_000]) {
+  test(`a frame of random files of ${sizeBytes} bytes is cut where entries begin, and takes hardly more room`, async () => {
+    const frames = framesOf(Math.ceil(1_500_000 / (sizeBytes + 2048)), () => random.bytes(sizeBytes))
+    const [frame] = frames as [Uint8Array]
+    assert.ok(frame.length > FRAME_BYTES / 2)
+    const parts = cutFrame(frame)
+    assert.deepEqual(Buffer.concat(parts), Buffer.from(frame))
+    for (const codec of [zstd(), gzip()]) {
+      const stored = await Promise.all(parts.map(part => codec.encode(part)))
+      const sizes = stored.map(({ length }) => length)
+      assert.ok(Math.max(...sizes) < PART_MAX, `${codec.name}: ${sizes}`)
+      const whole = (await codec.encode(frame)).length
+      const sum = sizes.reduce((total, size) => total + size + 8, 0)
+      assert.ok(sum < whole * 1.002, `${codec.name}: ${sum} bytes, not ${whole}`)
+    }
+    const paths = new Set(parts.map(pathAt))
+    assert.equal(paths.size, parts.length)
+  })
+}
+
+test('a content that is longer than a part stays in one piece', () => {
+  const sizes = [300_000, 1000, 1000, 400_000, 1000]
+  const [frame] = framesOf(sizes.length, i => random.bytes(sizes[i]!)) as [Uint8Array]
+  const parts = cutFrame(frame)
+  assert.deepEqual(parts.map(pathAt), ['directory/0', 'directory/1', 'directory/3', 'directory/4'])
+})
+
+test('a frame stays whole that compresses, that repeats itself, or that is a part of one content', () => {
+  const text = Buffer.alloc(3000, 'What compresses is best compressed with what is like it. ')
+  const media = Array.from({ length: 10 }, () => gzipSync(random.bytes(20_000)))
+  const whole = {
+    text: framesOf(300, () => text),
+    'more text than media': framesOf(300, i => (i % 10 === 0 ? random.bytes(3000) : text)),
+    copies: framesOf(45, i => media[i % media.length]!),
+    'a large file': framesOf(1, () => random.bytes(3 * FRAME_BYTES)),
+    'no tar': [random.bytes(FRAME_BYTES)],
+    little: framesOf(4, () => random.bytes(20_000))
+  }
+  for (const [what, frames] of Object.entries(whole)) {
+    for (const frame of frames) assert.deepEqual(cutFrame(frame), [frame], what)
+  }
+})
+
+for (const { codec, tool } of [
+  { codec: zstd(), tool: 'zstd' },
+  { codec: gzip(), tool: 'gzip' }
+]) {
+  test(`what ${tool} unpacks of frames that were cut is the tar`, oracle(tool), async () => {
+    const frames = framesOf(300, () => random.bytes(5000))
+    const pieces = frames.map(frame => ({ item: 'piece', kind: 'full', frame }) as const)
+    const items = await collect(encode(codec, { key: 'k', date: '20261101T000000.000Z' })(pieces))
+    const stored = Buffer.concat(items.filter(isChunk).map(({ bytes }) => bytes))
+    const { stdout } = spawnSync(tool, ['-dcq'], { input: stored, maxBuffer: 2 ** 24 })
+    assert.ok(stdout.equals(Buffer.concat(frames)))
+  })
+}
