@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { defaultCodec } from '../codec/index.js'
 import { BackupError } from '../errors.js'
@@ -7,6 +8,7 @@ import { type SentTotals, TreeSender } from '../exchange/tree-sender.js'
 import { batchesOf, isBatch } from '../flow/batches.js'
 import { traceRun } from '../flow/tracing.js'
 import { pipe } from '../interop/pipe.js'
+import { encodePath, printPath } from '../path.js'
 import { addParents } from '../stages/add-parents.js'
 import { filter } from '../stages/filter.js'
 import { sign } from '../stages/sign.js'
@@ -105,6 +107,7 @@ async function send(
       answer: sender.answer
     }
     const stages = chooseStages(defaults, options.stages, defaults.filter)
+    if (stages.walk === defaults.walk) await checkDirectory(readRoot)
     const digests: Stage<Entry> = checksum || isAsked ? addDigests : passAll
     const listing = pipe(stages.walk, stages.filter, addParents({}), digests, marked, stages.list, { signal })
     // The other one stops by the signal.
@@ -145,6 +148,13 @@ const addDigests: Stage<Entry> = async function* addDigestsStage(source, context
 
 function toProgress(path: string, { entries, files, sizeBytes, sentBytes }: SentTotals): Progress {
   return { path, entries, files, sizeBytes, storedBytes: sentBytes }
+}
+
+/** The directory that `walk` makes up for a file would take the place of the receiver's own. @throws BackupError IBT_READ_FAILED */
+async function checkDirectory(path: string): Promise<void> {
+  const found = await stat(encodePath(path)).catch(() => undefined)
+  if (!found?.isFile()) return
+  throw new BackupError('IBT_READ_FAILED', `${printPath(path)} is a file: only a directory is sent as a tree`, { path })
 }
 
 /** @throws BackupError IBT_NOT_ALLOWED */

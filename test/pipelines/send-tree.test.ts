@@ -186,6 +186,16 @@ test('nothing is deleted unless it was asked for, and nothing of what the sender
   await sync(source, into, { send: { rules: { files: ['sub'] } } })
 })
 
+test('a source that is one file is refused: it is in no directory that the other could be equal to', async t => {
+  const { source, into } = places(t)
+  mkdirSync(into, { mode: 0o755 })
+  writeFileSync(join(into, 'other'), 'other')
+  writeFileSync(join(source, 'file'), 'file')
+  const { sent, received } = await exchange(join(source, 'file'), into, { receive: { delete: true } })
+  assert.deepEqual([codeOf(sent), codeOf(received)], ['IBT_READ_FAILED', 'IBT_READ_FAILED'])
+  assert.deepEqual([readdirSync(into), lstatSync(into).mode & 0o777], [['other'], 0o755])
+})
+
 test('what the receiver excludes is neither asked for nor written', async t => {
   const { source, into } = places(t)
   for (const name of ['a', 'b.o', 'sub/c', 'sub/d.o']) writeFileSync(join(source, name), name)
