@@ -41,7 +41,7 @@ export interface MirrorOptions {
  * one, at the byte where it stopped, if a store fails or ends early. `list` is what all stores have together; so many may
  * fail that every name of a successful `put` is still in one that answers: `quorum` less one. `delete` succeeds when the
  * name is gone in all stores, so a name that is deleted does not come back with a store that was away. `create` asks the
- * first store, which decides, and stores in the others. `retain` is asked of all that can; a store that retains a name
+ * first store and then the others: it succeeds if the name is free in all that answer. `retain` is asked of all that can; a store that retains a name
  * keeps the others from replacing or deleting it.
  *
  * Its id is that of the first store. It has `create` if the first one has it, and `retain` and `clean` if any has.
@@ -168,9 +168,18 @@ class Mirror {
   async create(name: string, bytes: Uint8Array, options: StoreOptions = {}): Promise<boolean> {
     const [first, ...others] = this.stores
     if (!(await first!.create!(name, bytes, options))) return false
-    const put = async (store: Store) => store.put(name, [bytes], options)
-    await this.#enough('create', name, others, this.#quorum - 1, put)
-    return true
+    const made = [first!]
+    const make = async (store: Store) => {
+      const isFree = store.create === undefined || (await store.create(name, bytes, options))
+      if (!isFree) return false
+      if (store.create === undefined) await store.put(name, [bytes], options)
+      made.push(store)
+      return true
+    }
+    const wereFree = await this.#enough('create', name, others, this.#quorum - 1, make)
+    if (!wereFree.includes(false)) return true
+    for (const store of made) await store.delete(name, options)
+    return false
   }
 
   async retain(name: string, untilMs: number, options: StoreOptions = {}): Promise<void> {

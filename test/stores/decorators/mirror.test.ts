@@ -195,6 +195,19 @@ test('a name that is deleted does not come back: the delete fails if one store c
   assert.deepEqual([await names(a), await names(store)], [[], ['name']])
 })
 
+test('a name that one store has is not created: its lock is not taken from who holds it there', async () => {
+  const [a, b, without] = [memoryStore(), memoryStore(), plain()]
+  await b.put('k.lock', [Buffer.from('held')])
+  const both = mirror([a, without, b])
+  assert.equal(await both.create!('k.lock', Buffer.from('other')), false)
+  assert.deepEqual([await names(a), await names(without), await text(b, 'k.lock')], [[], [], 'held'])
+  await b.delete('k.lock')
+  assert.equal(await both.create!('k.lock', Buffer.from('other')), true)
+  for (const store of [a, without, b]) assert.equal(await text(store, 'k.lock'), 'other')
+  await a.delete('k.lock')
+  assert.equal(await mirror([b, a]).create!('k.lock', Buffer.from('third')), false)
+})
+
 test('one store that retains a name keeps all copies of it', async () => {
   const [a, b] = [plain(), memoryStore()]
   const store = mirror([a, b])
