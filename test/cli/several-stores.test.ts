@@ -77,7 +77,7 @@ test('with a quorum of 1, a store that cannot store is a warning, and ibt copy c
   )
   const { status, stderr } = desk.ibt('backup')
   assert.equal(status, 0, stderr)
-  assert.match(stderr, /b failed \(create src\.lock\), and the other stores went on: .*No space left/)
+  assert.match(stderr, /b failed \(put src\.full\.\S+\), and the other stores went on: .*No space left/)
   assert.equal(stderr.split('went on').length, 2)
   assert.doesNotMatch(desk.ibt('full', 'src', '--quiet').stderr, /went on/)
   succeeds(desk.ibt('copy', 'src', '--store', 'a', '--to', 'b'))
