@@ -25,11 +25,10 @@ async function makeStore(t: TestContext): Promise<string> {
 }
 
 async function start(t: TestContext, base: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(
-    process.execPath,
-    [IBT, 'serve', '--store', join(base, 'store'), '--no-cache', '--port', '0', '--json', ...args],
-    { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }
-  )
+  const child = spawn(process.execPath, [IBT, 'serve', '--no-cache', '--port', '0', '--json', ...args], {
+    env: { ...process.env, IBT_STORE: join(base, 'store'), ...env },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
   t.after(() => child.kill('SIGKILL'))
   let [stdout, stderr] = ['', '']
   child.stderr.on('data', text => {
