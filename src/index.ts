@@ -131,16 +131,12 @@ export {
 export type { GuardOptions } from './serve/guard.js'
 export { type BackupServer, type ServeOptions, serveBackups } from './serve/serve-backups.js'
 export type { EncodeStage } from './stages/encode.js'
-export {
-  Chain,
-  type ChainOptions,
-  type NeededArtifact,
-  type StoredArtifact,
-  type StoredBackup
-} from './stores/chain.js'
+export type { StoredBackup } from './stores/backup-names.js'
+export { Chain, type ChainOptions, type NeededArtifact, type StoredArtifact } from './stores/chain.js'
 export { type FoundOrigins, findOrigins, type OriginKeys } from './stores/origins.js'
 export type { RemovedBackup } from './stores/removed.js'
 export type { StoredSegment } from './stores/segments.js'
+export type { StateEnds } from './stores/state-ends.js'
 export type { SeekOptions } from './stores/state-seek.js'
 export type * from './types.js'
 export { batches, batchOf, isChunk, isCounted, isEntry, isPacked, isPiece, isSealed } from './types.js'

@@ -1,6 +1,6 @@
 import { BackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
-import { listStored } from '../stores/chain.js'
+import { listStored } from '../stores/backup-names.js'
 import { findRemoved } from '../stores/removed.js'
 import type { ListingOptions, Store, StoredName } from '../types.js'
 

@@ -1,4 +1,5 @@
-import { askedFor, type Chain } from '../stores/chain.js'
+import { askedFor } from '../stores/backup-names.js'
+import type { Chain } from '../stores/chain.js'
 import type { BackupNeeds, UnknownNeeds } from './needs.js'
 
 /** A merge: of a date to a full, or of the increments behind one date, up to another, to one. */

@@ -1,6 +1,7 @@
 import { BackupError } from '../errors.js'
 import type { Kept } from '../retention/evaluate.js'
-import { askedFor, type Chain, type StoredArtifact } from '../stores/chain.js'
+import { askedFor } from '../stores/backup-names.js'
+import type { Chain, StoredArtifact } from '../stores/chain.js'
 import type { StoredName } from '../types.js'
 import { type PlannedMerge, planMerges } from './merges.js'
 import { type ArtifactId, artifactId, type BackupNeeds, type UnknownNeeds } from './needs.js'

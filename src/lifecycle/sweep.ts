@@ -1,6 +1,7 @@
 import { parseDate } from '../format/dates.js'
 import { parseArtifactName } from '../format/names.js'
-import { askedFor, Chain, type ChainOptions, type StoredArtifact } from '../stores/chain.js'
+import { askedFor } from '../stores/backup-names.js'
+import { Chain, type ChainOptions, type StoredArtifact } from '../stores/chain.js'
 import { checkStateless } from '../stores/leftovers.js'
 import { type RemovedBackup, withRemoved } from '../stores/removed.js'
 import type { StoredSegment } from '../stores/segments.js'

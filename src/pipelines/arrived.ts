@@ -5,7 +5,7 @@ import { whileLocked } from '../lifecycle/locked.js'
 import type { LockedOptions } from '../lifecycle/options.js'
 import type { PlaceOptions } from '../places/options.js'
 import { openPlaces } from '../places/places.js'
-import { listStored } from '../stores/chain.js'
+import { listStored } from '../stores/backup-names.js'
 
 /** What the store has of the backups of a key, whole or waiting, for `exportBackups`. */
 export async function listArrived(key: string, options: PlaceOptions = {}): Promise<Arrived> {

@@ -8,7 +8,8 @@ import { SIGNATURE_DIGEST } from '../format/state-encode.js'
 import { decodePath, printPath } from '../path.js'
 import { checkNamed } from '../places/places.js'
 import type { Rules } from '../rules.js'
-import type { Chain, NeededArtifact, StoredBackup } from '../stores/chain.js'
+import type { StoredBackup } from '../stores/backup-names.js'
+import type { Chain, NeededArtifact } from '../stores/chain.js'
 import { type FoundOrigins, findOrigins } from '../stores/origins.js'
 import type {
   Artifact,

@@ -4,7 +4,7 @@ import { whileLocked } from '../lifecycle/locked.js'
 import type { LockedOptions } from '../lifecycle/options.js'
 import { type Swept, sweep } from '../lifecycle/sweep.js'
 import { openPlaces } from '../places/places.js'
-import { listStored } from '../stores/chain.js'
+import { listStored } from '../stores/backup-names.js'
 import { checkMounted } from './mounted.js'
 import { followInCache } from './prune.js'
 

@@ -1,7 +1,7 @@
 import { BackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
 import type { Places } from '../places/places.js'
-import { listStored } from '../stores/chain.js'
+import { listStored } from '../stores/backup-names.js'
 import type { Store, StoreOptions } from '../types.js'
 
 /**

@@ -1,6 +1,7 @@
 import { isBackupError } from '../errors.js'
 import { type FindOptions, FinishedSegments, findFinished, type SegmentsOf } from '../rewrite/finished-segments.js'
-import { Chain, listStored } from '../stores/chain.js'
+import { listStored } from '../stores/backup-names.js'
+import { Chain } from '../stores/chain.js'
 import { isFixed } from '../stores/leftovers.js'
 import { findSegments, type StoredSegment } from '../stores/segments.js'
 import type { Writing } from './encrypted.js'

@@ -7,7 +7,8 @@ import { openPlaces } from '../places/places.js'
 import { aboutMs, parseDuration } from '../retention/duration.js'
 import { keptBackups } from '../retention/evaluate.js'
 import { hasRules, type KeepOptions, parseRules } from '../retention/rules.js'
-import { askedFor, Chain, listStored } from '../stores/chain.js'
+import { askedFor, listStored } from '../stores/backup-names.js'
+import { Chain } from '../stores/chain.js'
 import type { StoredName } from '../types.js'
 
 /** Options of `retainBackups`. */

@@ -1,5 +1,6 @@
 import { type BackupError, isBackupError } from '../errors.js'
-import { askedFor, type Chain, type StoredArtifact } from '../stores/chain.js'
+import { askedFor } from '../stores/backup-names.js'
+import type { Chain, StoredArtifact } from '../stores/chain.js'
 import type { RemovedBackup } from '../stores/removed.js'
 import type { Kind, StoredName } from '../types.js'
 import type { Erasing, Matches } from './erase-entries.js'

@@ -1,7 +1,8 @@
 import { untilAbort } from '../flow/abortable.js'
 import type { PlaceOptions } from '../places/options.js'
 import { openPlaces, type Places, toStore } from '../places/places.js'
-import { Chain, listStored } from '../stores/chain.js'
+import { listStored } from '../stores/backup-names.js'
+import { Chain } from '../stores/chain.js'
 import type { StoredName } from '../types.js'
 
 /**

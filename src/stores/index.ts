@@ -1,5 +1,6 @@
+export type { StoredBackup } from './backup-names.js'
 export { type CacheOptions, cachedStore } from './cached-store.js'
-export { Chain, type ChainOptions, type StoredArtifact, type StoredBackup } from './chain.js'
+export { Chain, type ChainOptions, type StoredArtifact } from './chain.js'
 export { type ConformanceOptions, storeConformance } from './conformance.js'
 export * from './decorators/index.js'
 export { defineStore, type StoreDefinition } from './define-store.js'
