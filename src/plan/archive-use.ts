@@ -1,9 +1,10 @@
 import { Tail } from '../codec/tail.js'
+import { padding } from '../format/tar.js'
 import type { StoredArtifact } from '../stores/chain.js'
 import type { ArchiveKind, FrameIndex, Store, StoredName, StoreOptions } from '../types.js'
 
-/** Bytes that a reader asks for with a body, to have its header. */
-const HEADER_BYTES = 2048
+/** Bytes of the header of an entry, with records for its times. */
+export const HEADER_BYTES = 1536
 /** Stored bytes that a reader fetches together where frames follow each other. */
 const FETCH_BYTES = 1024 * 1024
 
@@ -99,7 +100,7 @@ export class ArchiveUse {
 
   #mark(offset: number, sizeBytes: number): void {
     const { index } = this
-    const end = Math.min(index.sizeBytes, offset + HEADER_BYTES + sizeBytes)
+    const end = Math.min(index.sizeBytes, offset + HEADER_BYTES + sizeBytes + padding(sizeBytes))
     for (let at = offset; at < end; ) {
       const found = index.find(at)
       const frame = index.frame(found)

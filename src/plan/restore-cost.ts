@@ -6,10 +6,8 @@ import type { Selection } from '../rules.js'
 import { filter } from '../stages/filter.js'
 import type { Chain, StoredArtifact } from '../stores/chain.js'
 import type { Place, Source, StateEntry, StoredName } from '../types.js'
-import { ArchiveUse, coldArchive, type Extent, type PlannedArchive } from './archive-use.js'
+import { ArchiveUse, coldArchive, type Extent, HEADER_BYTES, type PlannedArchive } from './archive-use.js'
 
-/** Bytes of the headers of an entry in a tar, with records for its times. */
-const ENTRY_BYTES = 1536
 /** Bytes of the header of a part of a delta. */
 const PART_HEADER_BYTES = 2048
 
@@ -83,7 +81,7 @@ class Reads {
   /** Counts an entry: true if it is a file whose content no other link has been counted with. */
   isNewContent({ type, link }: StateEntry): boolean {
     this.#entries++
-    this.#tarBytes += ENTRY_BYTES
+    this.#tarBytes += HEADER_BYTES
     if (type !== 'file') return false
     this.#files++
     if (link === undefined) return true
