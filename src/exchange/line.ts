@@ -5,6 +5,7 @@ import { onAbort } from '../flow/on-abort.js'
 import type { ForeignSink } from '../interop/foreign.js'
 import { isNodeWritable, type NodeDuplex, toNodeWritable } from '../interop/node.js'
 import { pipe } from '../interop/pipe.js'
+import { printText } from '../path.js'
 import type { Sink, Source } from '../types.js'
 import {
   decodeMessages,
@@ -151,7 +152,7 @@ export class Line {
     const known =
       typeof code === 'string' && /^IBT_[A-Z_]{1,40}$/.test(code) ? (code as ErrorCode) : 'IBT_CONNECTION_LOST'
     const options = { path: typeof path === 'string' ? path : undefined }
-    return new BackupError(known, `The ${this.other} has failed: ${String(message)}`, options)
+    return new BackupError(known, `The ${this.other} has failed: ${printText(String(message))}`, options)
   }
 }
 

@@ -286,6 +286,8 @@ export class TreeWriter {
       return await writeLargeFile(this.root, temporary, shared => abortable(open(shared), signal), options)
     } catch (error) {
       if (signal?.aborted || !isBackupError(error) || error.code === 'IBT_WRITE_FAILED') throw error
+      // It is the content that cannot be had, with an old version or without.
+      if (error.code !== 'IBT_HASH_MISMATCH' && this.options.costsEntry(error)) throw error
       // There is no signature, or the old file changes meanwhile: the archives have all of it.
       await this.#queue.discard(temporary)
       return undefined

@@ -142,3 +142,12 @@ test('a disk that is full leaves the old files, and both say so', oracle('mount'
     spawnSync('umount', [desk.at('into')])
   }
 })
+
+test('what the other side says does not act on a terminal', t => {
+  const desk = deskWithSource(t)
+  mkdirSync(desk.at('red\u001b[31m'))
+  const { status, stdout, stderr } = desk.ibt('send', 'red\u001b[31m', '--tree', '--to-command', RECEIVE)
+  assert.equal(status, 0, stderr)
+  assert.match(stderr, /Received the tree of ".*red\\u001b\[31m" of /)
+  assert.ok(!`${stdout}${stderr}`.includes('\u001b'))
+})

@@ -1,4 +1,5 @@
 import { setJobs } from '../../native.js'
+import { printPath } from '../../path.js'
 import { type ReceiveTreeReport, receiveTree } from '../../pipelines/receive-tree.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
@@ -43,7 +44,7 @@ export async function runReceiveTree(into: string, values: ReceiveValues, signal
 function describe(report: ReceiveTreeReport, elapsedMs: number): string[] {
   const { destination, source, host, entries, files, sizeBytes, skippedEntries } = report
   return [
-    `Received the tree of ${source} of ${host} into ${destination}`,
+    `Received the tree of ${printPath(source)} of ${printPath(host)} into ${printPath(destination)}`,
     `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} written, ${formatSeconds(elapsedMs)}`,
     overLine(report),
     ...leftOutLines(report),

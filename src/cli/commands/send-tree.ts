@@ -1,3 +1,4 @@
+import { printPath } from '../../path.js'
 import { type SendTreeReport, sendTree } from '../../pipelines/send-tree.js'
 import { Child } from '../child.js'
 import { Exit, UsageError } from '../exit.js'
@@ -48,7 +49,7 @@ function describe(report: SendTreeReport, elapsedMs: number): string[] {
   const { source, entries, files, sizeBytes, sentFiles, deltaFiles, sentBytes } = report
   const { unreadableEntries, dirtyFiles, notWrittenEntries } = report
   const lines = [
-    `Sent the tree of ${source}`,
+    `Sent the tree of ${printPath(source)}`,
     `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)}`,
     `  ${formatCount(sentFiles, 'file')} sent, ${deltaFiles} as deltas: ${formatBytes(sentBytes)}, ${formatSeconds(elapsedMs)}`
   ]
