@@ -19,6 +19,7 @@ import { filter } from '../stages/filter.js'
 import { observe } from '../stages/observe.js'
 import { type Overwrite, type WriteOptions, type Written, write } from '../stages/write.js'
 import type { Entry, EntryType, Sink, Source, Stage } from '../types.js'
+import { anchorPatterns } from './anchor.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import type { RunOptions } from './options.js'
 import { progress } from './restore.js'
@@ -45,7 +46,7 @@ export interface ReceiveTreeOptions
    * it could not list, or that have an ignore file. Default: nothing is deleted.
    */
   readonly delete?: boolean | undefined
-  /** Patterns as in gitignore(5), of what is neither written nor deleted. */
+  /** Patterns as in gitignore(5), of what is neither written nor deleted. An absolute path in the destination is anchored there. */
   readonly exclude?: readonly string[] | undefined
   /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
   readonly stages?: StagesOption<ReceiveTreeStages> | undefined
@@ -119,7 +120,7 @@ async function writeTree(
   const { owners, protect, onError, delete: deletes = false, exclude = [] } = options
   const line = receiver.line()
   const { signal } = line
-  const own = createRules({ ignoreFiles: [], exclude })
+  const own = createRules({ ignoreFiles: [], exclude: await anchorPatterns(exclude, resolve(destination)) })
   // Both lists count, so that neither takes back what the other excludes.
   const scopes = [own, createRules({ ignoreFiles: [], exclude: hello.exclude })].map(({ root }) => root(new Map()))
   const opened = await Destination.open(destination)

@@ -196,6 +196,17 @@ test('a source that is one file is refused: it is in no directory that the other
   assert.deepEqual([readdirSync(into), lstatSync(into).mode & 0o777], [['other'], 0o755])
 })
 
+test('an absolute path that the receiver excludes is one in its directory', async t => {
+  const { source, into } = places(t)
+  mkdirSync(join(into, 'drafts'), { recursive: true })
+  writeFileSync(join(into, 'drafts/x'), 'draft')
+  await sync(source, into, { receive: { delete: true, exclude: [join(into, 'drafts')] } })
+  assert.equal(readFileSync(join(into, 'drafts/x'), 'utf8'), 'draft')
+  const { received } = await exchange(source, into, { receive: { delete: true, exclude: ['~/drafts'] } })
+  assert.ok(reasonOf(received) instanceof RangeError)
+  assert.ok(existsSync(join(into, 'drafts/x')))
+})
+
 test('what the receiver excludes is neither asked for nor written', async t => {
   const { source, into } = places(t)
   for (const name of ['a', 'b.o', 'sub/c', 'sub/d.o']) writeFileSync(join(source, name), name)
