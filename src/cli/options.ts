@@ -78,7 +78,11 @@ export function addCommonOptions(command: Command): Command {
       'directory or URL of the backups (default: IBT_STORE); repeated: store in each, read from the first that has it',
       collect
     )
-    .option('--quorum <n>', 'of several stores, how many have to store (default: all)', parseQuorum)
+    .option(
+      '--quorum <n>',
+      'of several stores, how many have to store (default: all); with 1 of 2, both still have to be there',
+      parseQuorum
+    )
     .option('--temporary', 'use a store in the directory for temporary files, which a restart may empty')
     .option(
       '--opaque-names <file>',

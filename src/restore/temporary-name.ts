@@ -29,7 +29,9 @@ export async function isLeftBehind({
   if (host === undefined) return false
   const [ownHost, ownPlace] = await thisPlaceMarks()
   if (host !== ownHost) return false
-  if (place === ownPlace) return isProcessGone({ pid: Number(pid), began: began === '0' ? undefined : began })
+  // Without the boot's number, another machine of this name could have the same mark.
+  const isHere = place === ownPlace && (await thisPlace()).boot !== undefined
+  if (isHere) return isProcessGone({ pid: Number(pid), began: began === '0' ? undefined : began })
   return Date.now() - Number(mtimeNs / 1_000_000n) > UNCHANGED_MS
 }
 

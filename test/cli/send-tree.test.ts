@@ -151,3 +151,15 @@ test('what the other side says does not act on a terminal', t => {
   assert.match(stderr, /Received the tree of ".*red\\u001b\[31m" of /)
   assert.ok(!`${stdout}${stderr}`.includes('\u001b'))
 })
+
+test('a store and a cache in the directory stay where nothing else does', t => {
+  const desk = deskWithSource(t)
+  mkdirSync(desk.at('into'))
+  Object.assign(desk.env, { IBT_STORE: 'into/deep/store', IBT_CACHE: 'into/cache' })
+  assert.equal(desk.ibt('backup', 'src').status, 0)
+  writeFileSync(desk.at('into/other'), '')
+  const { status, stderr } = desk.ibt('send', 'src', '--tree', '--to-command', `${RECEIVE} --delete`)
+  assert.equal(status, 0, stderr)
+  assert.deepEqual(readdirSync(desk.at('into')), ['cache', 'deep', 'large', 'sub'])
+  assert.equal(desk.ibt('verify', 'src').status, 0)
+})

@@ -1,6 +1,9 @@
+import { resolve } from 'node:path'
 import { setJobs } from '../../native.js'
 import { printPath } from '../../path.js'
 import { type ReceiveTreeReport, receiveTree } from '../../pipelines/receive-tree.js'
+import { defaultCachePath, toStore } from '../../places/places.js'
+import { isStoreUrl } from '../../stores/store-url.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { limited } from '../options.js'
@@ -31,7 +34,7 @@ export async function runReceiveTree(into: string, values: ReceiveValues, signal
   try {
     const ends = { readable: process.stdin, writable: limited(process.stdout, limitRate) }
     const report = await receiveTree(ends, into, {
-      ...{ overwrite, delete: deletes, exclude, owners, onProgress, onError, signal }
+      ...{ overwrite, delete: deletes, exclude, owners, protect: ownPlaces(values), onProgress, onError, signal }
     })
     const isPartial = report.skippedEntries + report.incompleteEntries > 0
     return reporter.report(report, describe(report, reporter.elapsedMs), isPartial ? Exit.partial : Exit.done)
@@ -39,6 +42,18 @@ export async function runReceiveTree(into: string, values: ReceiveValues, signal
     closeStdin()
     reporter.end()
   }
+}
+
+/** Where this machine's own backups are, as far as its environment and config say: they stay, also with --delete. */
+function ownPlaces({ cache, configured }: ReceiveValues): string[] {
+  const stores = [process.env.IBT_STORE || undefined, configured?.store].flatMap(named =>
+    named === undefined || (typeof named === 'string' && isStoreUrl(named)) ? [] : (toStore(named).places ?? [])
+  )
+  const others = [cache, process.env.IBT_CACHE, configured?.cache, defaultCachePath(), configured?.localState]
+  return [
+    ...stores,
+    ...others.filter(path => typeof path === 'string' && path !== '').map(path => resolve(path as string))
+  ]
 }
 
 function describe(report: ReceiveTreeReport, elapsedMs: number): string[] {

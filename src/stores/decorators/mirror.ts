@@ -170,16 +170,20 @@ class Mirror {
     if (!(await first!.create!(name, bytes, options))) return false
     const made = [first!]
     const make = async (store: Store) => {
-      const isFree = store.create === undefined || (await store.create(name, bytes, options))
-      if (!isFree) return false
-      if (store.create === undefined) await store.put(name, [bytes], options)
-      made.push(store)
-      return true
+      const isFree = await store.create!(name, bytes, options)
+      if (isFree) made.push(store)
+      return isFree
     }
-    const wereFree = await this.#enough('create', name, others, this.#quorum - 1, make)
-    if (!wereFree.includes(false)) return true
-    for (const store of made) await store.delete(name, options)
-    return false
+    const able = others.filter(({ create }) => create !== undefined)
+    const unable = others.filter(({ create }) => create === undefined)
+    const wereFree = await this.#enough('create', name, able, this.#quorum - 1 - unable.length, make)
+    if (wereFree.includes(false)) {
+      for (const store of made) await store.delete(name, options)
+      return false
+    }
+    // What cannot tell whether the name was free is asked last: nothing of it has to be taken back.
+    await this.#enough('put', name, unable, this.#quorum - made.length, store => store.put(name, [bytes], options))
+    return true
   }
 
   async retain(name: string, untilMs: number, options: StoreOptions = {}): Promise<void> {

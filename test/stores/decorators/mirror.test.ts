@@ -15,7 +15,7 @@ import {
   wrapStore
 } from '../../../src/stores/index.js'
 import type { Source, Store } from '../../../src/types.js'
-import { bytesOf, collect } from '../../helpers/entries.js'
+import { bytesOf, code, collect } from '../../helpers/entries.js'
 import { temporaryDirectory } from '../../native/tree.js'
 
 const disk = () => directoryStore(temporaryDirectory({ after } as TestContext))
@@ -206,6 +206,13 @@ test('a name that one store has is not created: its lock is not taken from who h
   for (const store of [a, without, b]) assert.equal(await text(store, 'k.lock'), 'other')
   await a.delete('k.lock')
   assert.equal(await mirror([b, a]).create!('k.lock', Buffer.from('third')), false)
+  // One that cannot tell keeps what it has.
+  const unable = plain()
+  await unable.put('other.lock', [Buffer.from('theirs')])
+  await b.put('other.lock', [Buffer.from('theirs')])
+  assert.equal(await mirror([a, unable, b]).create!('other.lock', Buffer.from('mine')), false)
+  assert.equal(String(await bytesOf(unable.get('other.lock'))), 'theirs')
+  await assert.rejects(bytesOf(a.get('other.lock')), code('IBT_NOT_FOUND'))
 })
 
 test('one store that retains a name keeps all copies of it', async () => {
