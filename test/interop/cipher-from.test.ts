@@ -92,8 +92,9 @@ test('a source that fails kills the program: half an artifact never looks whole'
   await assert.rejects(bytesOf(cipher.seal(failing(), {})), thrown => thrown === error)
   assert.equal(children[0]!.signalCode, 'SIGKILL')
   for await (const _ of cipher.seal([createRandom(1).bytes(5_000_000)], {})) break
-  // Bun closes the pipe first: what the program then writes kills it.
-  assert.match(children[1]!.signalCode!, /^SIG(KILL|PIPE)$/)
+  // Its output is closed first: it may also end by SIGPIPE, or say that the connection was reset.
+  const { exitCode, signalCode } = children[1]!
+  assert.ok(signalCode !== null || exitCode! > 0, `it ended with ${exitCode}`)
   await assert.rejects(
     bytesOf(
       (async function* () {
