@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const compiled = name => import(join(root, 'dist/src/cli', name))
 const [{ buildProgram }, { addCommonOptions }, { rdiffHelp }, { TOPICS }] = await Promise.all(
-  ['program.js', 'options.js', 'rdiff.js', 'topics.js'].map(compiled)
+  ['program.js', 'common-options.js', 'rdiff.js', 'topics.js'].map(compiled)
 )
 const { Command } = await import('commander')
 const { version, description } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))

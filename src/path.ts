@@ -128,6 +128,11 @@ export function parentPath(path: string): string {
   return slash < 0 ? ROOT_PATH : path.slice(0, slash)
 }
 
+/** The name of an entry in its directory. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
 /** The path of an entry by its name in a directory. */
 export function joinPath(directory: string, name: string): string {
   return directory === ROOT_PATH ? name : `${directory}/${name}`

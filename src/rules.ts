@@ -1,6 +1,6 @@
 import ignore from 'ignore'
 import { IGNORE_FILE_BYTES } from './constants.js'
-import { ROOT_PATH } from './path.js'
+import { baseName, ROOT_PATH } from './path.js'
 import { mayHold, NamedEntries } from './rules/named.js'
 import { checkRulesOptions, type RulesOptions } from './rules/options.js'
 import { type Pattern, parseIgnoreFile, parseTyped, spell, toByteString } from './rules/patterns.js'
@@ -165,7 +165,7 @@ class DirectoryScope implements Scope {
   #isWanted(path: string, type: EntryType): boolean {
     const { named } = this.settings
     const { marks, isListed } = this.options
-    if (marks !== undefined && !marks.includes(path.slice(path.lastIndexOf('/') + 1))) return false
+    if (marks !== undefined && !marks.includes(baseName(path))) return false
     if (named !== undefined && isListed && !mayHold(type)) named.see(path)
     return named === undefined || named.has(path, type)
   }

@@ -1,10 +1,11 @@
 import type { IncrementalStages } from '../pipelines/backup-stages.js'
 import type { BackupOptions } from '../pipelines/options.js'
 import { type SendOptions, type SendReport, sendBackup } from '../pipelines/send-backup.js'
+import type { BackupValues } from './backup-options.js'
 import { Child } from './child.js'
 import { UsageError } from './exit.js'
 import { formatCount } from './format.js'
-import { type BackupValues, limited } from './options.js'
+import { limited } from './limited-output.js'
 import type { Reporter } from './reporter.js'
 
 /** @throws UsageError for options that do not fit each other, or a terminal as the connection */

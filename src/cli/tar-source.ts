@@ -1,6 +1,6 @@
 import { fromTar, type TarEntry } from '../interop/from-tar.js'
+import type { BackupValues } from './backup-options.js'
 import { UsageError } from './exit.js'
-import type { BackupValues } from './options.js'
 
 /** What only a directory can answer. */
 const OF_DIRECTORIES = {

@@ -2,7 +2,7 @@ import { sigvaultBlockLen } from '../change/policy.js'
 import { CHUNK_BYTES, SIGNED_MIN_BYTES, SIGVAULT_BLOCK_LEN_MIN } from '../constants.js'
 import { isBackupError } from '../errors.js'
 import { createScanner, FileType, type OpenFile, openFile } from '../native.js'
-import { encodePath, isBelow, parentPath, ROOT_PATH } from '../path.js'
+import { baseName, encodePath, isBelow, parentPath, ROOT_PATH } from '../path.js'
 import { type Existing, ExistingDirectory } from '../restore/existing.js'
 import type { OldVersion } from '../restore/reuse.js'
 import { closeFile, readChunk } from '../source/disk.js'
@@ -75,8 +75,4 @@ export async function signOld({ fd, sizeBytes }: OldVersion, signal?: AbortSigna
     at += chunk.length
   }
   return (await scanner.finish(signal)).signature
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }

@@ -1,6 +1,6 @@
 import { BackupError, isBackupError } from '../errors.js'
 import { Operation } from '../native.js'
-import { checkPath, isBelow, parentPath, printPath, ROOT_PATH } from '../path.js'
+import { baseName, checkPath, isBelow, parentPath, printPath, ROOT_PATH } from '../path.js'
 import type { Entry, EntryType } from '../types.js'
 import { type Existing, ExistingDirectory } from './existing.js'
 import type { OperationQueue } from './operation-queue.js'
@@ -105,6 +105,13 @@ export class OpenDirectories {
   /** Whether what is in the place of an entry is a store or a cache, is in one, or leads to one. */
   isProtected({ directory, there }: Place): boolean {
     return there !== undefined && (directory.isProtected || this.options.places.leadsToPlace(there))
+  }
+
+  /** Removes what is in the way. A directory that is not empty is removed only if it may be deleted. */
+  async clear({ restoration, there }: Place): Promise<void> {
+    const { path } = restoration.entry
+    const isDeleted = there?.type === 'directory' && this.options.deletes(path, 'directory')
+    await this.queue.add({ code: isDeleted ? Operation.remove : Operation.removeOne, path, restoration })
   }
 
   /** Opens a directory that is made in this run. */
@@ -216,8 +223,4 @@ export class OpenDirectories {
     await this.queue.add({ code: Operation.setMetadata, path, metadata: { mode: mode | OWNER_ALL } })
     return true
   }
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }

@@ -1,27 +1,19 @@
-import { PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
-import { abortable, untilAbort } from '../flow/abortable.js'
-import { type OpenFile, Operation, openFile, type Unset } from '../native.js'
-import { encodePath, joinPath, parentPath, printPath, ROOT_PATH } from '../path.js'
-import { closeFile } from '../source/disk.js'
-import type { Content } from '../types.js'
-import { digestOf, type Existing, inodeOf } from './existing.js'
-import { type LargeFile, writeLargeFile } from './large-file.js'
+import { Operation } from '../native.js'
+import { printPath, ROOT_PATH } from '../path.js'
+import type { Existing } from './existing.js'
+import { FileWriter, type FileWriterOptions } from './file-writer.js'
+import { LeftInPlace } from './left-in-place.js'
 import { OpenDirectories, type OpenDirectoriesOptions, type OpenDirectory, type Place } from './open-directories.js'
 import { OperationQueue } from './operation-queue.js'
 import type { PathOperation } from './operations.js'
-import { PatchedContent } from './patched.js'
-import { isWithheld, type Restorable, Restoration, restoredMetadata } from './restored.js'
-import type { OldVersion } from './reuse.js'
-import { hasMetadata, isSameThing } from './same.js'
-import { temporaryName } from './temporary-name.js'
+import { Outcomes, refusal } from './outcomes.js'
+import { type Restorable, Restoration, restoredMetadata } from './restored.js'
 import { WrittenLinks } from './written-links.js'
 
-export interface TreeWriterOptions extends OpenDirectoriesOptions {
+export interface TreeWriterOptions extends OpenDirectoriesOptions, FileWriterOptions {
   /** The root as it is, if it may hold something. */
   readonly existing: Existing | undefined
-  /** Whether an error of a content costs its entry alone. */
-  readonly costsEntry: (error: BackupError) => boolean
 }
 
 const NEW_DIRECTORY = { mode: 0o700 }
@@ -34,18 +26,21 @@ const NEW_DIRECTORY = { mode: 0o700 }
 export class TreeWriter {
   readonly #directories: OpenDirectories
   readonly #links = new WrittenLinks()
-  /** Devices whose files cannot share blocks. */
-  readonly #unable = new Set<bigint>()
   readonly #queue: OperationQueue
+  readonly #leftInPlace: LeftInPlace
+  readonly #files: FileWriter
 
   constructor(
     readonly root: number,
     readonly options: TreeWriterOptions
   ) {
     const { existing, owners, signal } = options
-    const queueOptions = { isNew: existing === undefined, setsOwner: owners !== 'none', observer: this, signal }
+    const observer = new Outcomes(options.tally, this.#links)
+    const queueOptions = { isNew: existing === undefined, setsOwner: owners !== 'none', observer, signal }
     this.#queue = new OperationQueue(root, queueOptions)
     this.#directories = new OpenDirectories(this.#queue, options, directory => this.#makeSymlinks(directory))
+    this.#leftInPlace = new LeftInPlace(root, this.#queue, this.#links, options)
+    this.#files = new FileWriter(root, this.#queue, this.#directories, options)
   }
 
   async directory(entry: Restorable): Promise<void> {
@@ -72,20 +67,20 @@ export class TreeWriter {
   /** A symlink is made when its directory is left: nothing is ever written through one. */
   async symlink(entry: Restorable): Promise<void> {
     const place = await this.#directories.arrive(entry)
-    if (place !== undefined && !(await this.#leaveInPlace(place))) place.directory.symlinks.push(place)
+    if (place !== undefined && !(await this.#leftInPlace.leaves(place))) place.directory.symlinks.push(place)
   }
 
   /** A FIFO or a device. */
   async node(entry: Restorable, code: PathOperation['code']): Promise<void> {
     const place = await this.#directories.arrive(entry)
-    if (place === undefined || (await this.#leaveInPlace(place))) return
+    if (place === undefined || (await this.#leftInPlace.leaves(place))) return
     await this.#make(place, { code, path: entry.path, metadata: this.#metadata(entry) })
   }
 
   async file(entry: Restorable): Promise<void> {
     const place = this.#directories.here(entry) ?? (await this.#directories.arrive(entry))
     if (place === undefined) return
-    if (place.there !== undefined && (await this.#leaveInPlace(place))) return
+    if (place.there !== undefined && (await this.#leftInPlace.leaves(place))) return
     if (entry.link !== undefined && (await this.#link(place))) return
     try {
       await this.#writeFile(place)
@@ -111,33 +106,6 @@ export class TreeWriter {
     await this.#queue.idle()
   }
 
-  onDone({ restoration, completes, deletes }: PathOperation): void {
-    if (restoration !== undefined && completes) this.options.tally.there(restoration)
-    if (deletes) this.options.tally.deleted()
-  }
-
-  onUnset({ restoration, code }: PathOperation, unset: readonly Unset[]): void {
-    // A new directory gets its metadata when it is left.
-    if (restoration !== undefined && code !== Operation.makeDirectory) this.options.tally.incomplete(restoration, unset)
-  }
-
-  onSpared(operation: PathOperation): void {
-    const { restoration, path } = operation
-    this.options.tally.spared(restoration?.entry.path ?? path)
-    if (restoration === undefined) return
-    this.#links.lose(operation.link)
-    this.options.tally.failed(restoration, refusal(restoration.entry, 'is at or behind a mount point'))
-  }
-
-  onFailed({ code, path, restoration, deletes, link }: PathOperation, error: BackupError): void {
-    const { tally } = this.options
-    this.#links.lose(link)
-    const { code: errno } = error.cause as { code?: string }
-    if (code === Operation.removeOne && errno === 'ENOTEMPTY') tally.spared(path)
-    if (restoration !== undefined) tally.failed(restoration, error)
-    else if (deletes) tally.skipped(error)
-  }
-
   async #openRoot(entry: Restorable, existing: Existing | undefined): Promise<void> {
     const restoration = new Restoration(entry)
     if (existing !== undefined) return this.#directories.openExisting(restoration, existing)
@@ -150,48 +118,6 @@ export class TreeWriter {
       const { entry } = place.restoration
       const { path, linkname: other } = entry
       await this.#make(place, { code: Operation.makeSymlink, path, other, metadata: this.#metadata(entry) })
-    }
-  }
-
-  /** Whether something that is in the entry's place may stay there, with its metadata made right. */
-  async #leaveInPlace(place: Place): Promise<boolean> {
-    const { restoration, directory, there } = place
-    const { entry } = restoration
-    if (there === undefined) return false
-    if (this.options.overwrite === 'never') return this.#isUnchanged(restoration)
-    const first = this.#links.first(entry)
-    if (first !== undefined) return inodeOf(there) === first.inode && this.#isUnchanged(restoration)
-    if (!isSameThing(entry, there) || !this.#links.mayStay(entry, there)) return false
-    if (entry.type === 'file' && !(await this.#hasContent(entry, there))) return false
-    this.#links.add(entry, there)
-    const metadata = this.#metadata(entry)
-    const { owners, tally } = this.options
-    if (directory.isProtected || hasMetadata(entry, there, owners)) {
-      if (isWithheld(entry, metadata, there, owners)) tally.unprivileged(restoration)
-      return this.#isUnchanged(restoration)
-    }
-    const { path } = entry
-    await this.#queue.add({ code: Operation.setMetadata, path, metadata, restoration, completes: true })
-    return true
-  }
-
-  #isUnchanged(restoration: Restoration): true {
-    restoration.isUnchanged = true
-    this.options.tally.there(restoration)
-    return true
-  }
-
-  /** For files of one size. Hashing the file that is there costs less than reading the archives. */
-  async #hasContent(entry: Restorable, there: Existing): Promise<boolean> {
-    const { overwrite, signal } = this.options
-    const isProvenByTime = overwrite === 'if-changed' && !entry.dirty && !entry.racy
-    if (isProvenByTime && entry.mtimeNs === there.mtimeNs) return true
-    if (entry.sha256 === undefined) return false
-    try {
-      return (await digestOf(this.root, there, signal)) === entry.sha256
-    } catch (error) {
-      if (signal?.aborted) throw error
-      return false
     }
   }
 
@@ -218,82 +144,14 @@ export class TreeWriter {
   }
 
   async #writeFile(place: Place): Promise<void> {
-    const { restoration, directory, there } = place
-    const { entry } = restoration
     if (this.#isRefused(place)) return
-    this.#links.add(entry)
+    const { restoration, directory } = place
+    this.#links.add(restoration.entry)
     if (!directory.isChanged) await this.#directories.change(directory)
     // To make the content, `patch` may spool in the root.
-    if (!this.#directories.root.isChanged) await this.#directories.change(this.#directories.root)
-    const { content, sizeBytes = Infinity } = entry
-    const { signal } = this.options
-    const chunks = () => abortable(content?.open() ?? [], signal)
-    if (sizeBytes > PART_BYTES) return this.#writeLarge(place, chunks)
-    const read = () => (content?.read === undefined ? buffer(entry, chunks()) : untilAbort(content.read(), signal))
-    const unproven = content instanceof PatchedContent ? content.unproven : undefined
-    const stored = unproven?.body
-    const body = stored?.inMemory() ?? (await (stored ? buffer(entry, abortable(stored.open(), signal)) : read()))
-    const proof = unproven && { sha256: unproven.sha256, again: read }
-    const isInTheWay = there?.type === 'directory'
-    if (isInTheWay) await this.#clear(place)
-    const code = entry.sparse ? Operation.writeSparseFile : Operation.writeFile
-    const other = there === undefined || isInTheWay ? undefined : await temporaryName()
-    const { path, link } = entry
-    const metadata = this.#metadata(entry)
-    restoration.sizeBytes = body.length
-    await this.#queue.add({ code, path, other, metadata, link, proof, restoration, completes: true }, body)
-  }
-
-  /** The bytes of a large file are proven only when all are written: it gets its name then. */
-  async #writeLarge(place: Place, chunks: () => AsyncIterable<Uint8Array>): Promise<void> {
-    const { restoration, there } = place
-    const { path, link, sparse = false } = restoration.entry
-    const { signal } = this.options
-    await this.#queue.flush()
-    const temporary = joinPath(parentPath(path), await temporaryName())
-    try {
-      const written =
-        (await this.#writeOver(place, temporary)) ??
-        (await writeLargeFile(this.root, temporary, chunks, { sparse, signal, unable: this.#unable }))
-      restoration.sizeBytes = written.sizeBytes
-      restoration.sharedBytes = written.sharedBytes
-      if (there?.type === 'directory') await this.#clear(place)
-      const metadata = this.#metadata(restoration.entry)
-      await this.#queue.add({ code: Operation.setMetadata, path: temporary, metadata, restoration })
-      const rename = { code: Operation.rename, path: temporary, other: path, link }
-      await this.#queue.add({ ...rename, restoration, completes: true })
-      // It is still there if the rename has failed.
-      await this.#queue.add({ code: Operation.unlink, path: temporary })
-      await this.#queue.flush()
-    } catch (error) {
-      await this.#queue.discard(temporary)
-      if (!isBackupError(error) || error.path !== temporary || !(error.cause instanceof Error)) throw error
-      this.#queue.fail({ code: Operation.writeFile, path, link, restoration }, error.cause)
-    }
-  }
-
-  /** Writes a large file with what the file in its place has of it. Undefined: it was not written. */
-  async #writeOver({ restoration, there }: Place, temporary: string): Promise<LargeFile | undefined> {
-    const { path, content, sparse = false } = restoration.entry
-    const { signal } = this.options
-    if (there?.type !== 'file' || !isOverOld(content)) return undefined
-    let old: OpenFile | undefined
-    try {
-      old = await openFile(this.root, encodePath(path), 'read', signal)
-      const open = await content.openOver({ fd: old.fd, path, sizeBytes: there.sizeBytes ?? 0 })
-      if (open === undefined) return undefined
-      const options = { sparse, signal, unable: this.#unable }
-      return await writeLargeFile(this.root, temporary, shared => abortable(open(shared), signal), options)
-    } catch (error) {
-      if (signal?.aborted || !isBackupError(error) || error.code === 'IBT_WRITE_FAILED') throw error
-      // It is the content that cannot be had, with an old version or without.
-      if (error.code !== 'IBT_HASH_MISMATCH' && this.options.costsEntry(error)) throw error
-      // There is no signature, or the old file changes meanwhile: the archives have all of it.
-      await this.#queue.discard(temporary)
-      return undefined
-    } finally {
-      if (old !== undefined) await closeFile(old.fd)
-    }
+    const { root } = this.#directories
+    if (!root.isChanged) await this.#directories.change(root)
+    await this.#files.write(place)
   }
 
   /** Makes something where something else may be. */
@@ -301,7 +159,7 @@ export class TreeWriter {
     if (this.#isRefused(place)) return
     const { restoration, directory, there } = place
     await this.#directories.change(directory)
-    if (there !== undefined) await this.#clear(place)
+    if (there !== undefined) await this.#directories.clear(place)
     await this.#queue.add({ ...operation, restoration, completes: true })
   }
 
@@ -315,41 +173,7 @@ export class TreeWriter {
     return true
   }
 
-  /** Removes what is in the way. A directory that is not empty is removed only if it may be deleted. */
-  async #clear({ restoration, there }: Place): Promise<void> {
-    const { path } = restoration.entry
-    const isDeleted = there?.type === 'directory' && this.options.deletes(path, 'directory')
-    await this.#queue.add({ code: isDeleted ? Operation.remove : Operation.removeOne, path, restoration })
-  }
-
   #metadata(entry: Restorable) {
     return restoredMetadata(entry, this.options.owners)
   }
-}
-
-/** A content that takes what an old version of its file has of it from there. */
-interface OverOld extends Content {
-  openOver(old: OldVersion): ReturnType<PatchedContent['openOver']>
-}
-
-function isOverOld(content: Content | undefined): content is OverOld {
-  return content !== undefined && 'openOver' in content
-}
-
-function refusal({ path }: Restorable, why: string): BackupError {
-  const message = `Cannot write ${printPath(path)}: the thing in its place ${why}`
-  return new BackupError('IBT_WRITE_FAILED', message, { path })
-}
-
-/** Reads all of a content that says it is small. @throws BackupError IBT_FILE_CHANGED if it is not */
-async function buffer({ path }: Restorable, chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const buffered: Uint8Array[] = []
-  let sizeBytes = 0
-  for await (const chunk of chunks) {
-    buffered.push(chunk)
-    sizeBytes += chunk.length
-    if (sizeBytes <= PART_BYTES) continue
-    throw new BackupError('IBT_FILE_CHANGED', `${printPath(path)} has more bytes than its entry says`, { path })
-  }
-  return buffered.length === 1 ? buffered[0]! : Buffer.concat(buffered)
 }

@@ -10,7 +10,7 @@ export type Target =
   | { readonly route: 'artifact'; readonly name: string }
 
 /** No key has this name. */
-const RAW = '~store'
+export const RAW = '~store'
 
 /** A path and its query. */
 export interface Parsed {

@@ -1,5 +1,5 @@
 import { batchesOf, isBatch } from '../flow/batches.js'
-import { parentPath } from '../path.js'
+import { baseName, parentPath } from '../path.js'
 import type { ChainLink, Origin, Origins, StateEntry } from '../types.js'
 import type { Chain } from './chain.js'
 import { entryAt } from './entry-at.js'
@@ -145,10 +145,6 @@ export function mayRotate(path: string): boolean {
 /** A name without its numbers: what rotates has only other ones. */
 function familyOf(path: string): string {
   return `${parentPath(path)}/${baseName(path).replace(/[-._]*\d+/g, '')}`
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 function isFamily(a: string, b: string): boolean {

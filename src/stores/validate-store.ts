@@ -4,9 +4,10 @@ import { BackupError, isBackupError } from '../errors.js'
 import { onAbort } from '../flow/on-abort.js'
 import { printPath } from '../path.js'
 import type { Store, StoredName } from '../types.js'
-import { CHECKS, endsWithin, MANY_CHECKS } from './conformance.js'
+import { endsWithin } from './checks/checks.js'
+import { readOnlyChecks } from './checks/read-only.js'
+import { storeChecks } from './checks/store-checks.js'
 import { toBytes } from './hand-source.js'
-import { readingChecks } from './reading-checks.js'
 import { isStoredName, TRIED } from './stored-name.js'
 import { clearLeftovers, encodeProbe } from './validate-leftovers.js'
 
@@ -45,8 +46,9 @@ export interface ValidateReport {
 
 /**
  * Tries what `docs/stores.md` promises of a store, under names that begin with `ibt-validate-` and that are deleted again;
- * nothing else in the store is touched. What a trial has left that was killed is deleted by the next one. Of a store that refuses to write with IBT_NOT_ALLOWED, only reading is tried, of what
- * is there. That a name can be retained is not tried: it would stay.
+ * nothing else in the store is touched. If a trial is killed, the next one deletes the names that it has left. In a store
+ * that refuses to write with IBT_NOT_ALLOWED, only reading is tried, with the names that are there. Retention is not
+ * tried: a retained name would stay.
  * Memory: a few MB.
  *
  * @throws BackupError IBT_STORE_FAILED if the directory of the store is not there: it is not made; the signal's reason
@@ -58,7 +60,7 @@ export async function validateStore(store: Store, options: ValidateOptions = {})
   await clearLeftovers(store, { signal })
   const trial = new Trial(store, timeoutMs, signal)
   const isReadOnly = await trial.isReadOnly()
-  const checks = Object.entries(isReadOnly ? readingChecks(store) : many ? { ...CHECKS, ...MANY_CHECKS } : CHECKS)
+  const checks = Object.entries(isReadOnly ? readOnlyChecks(store) : storeChecks({ many }))
   const promises: TriedPromise[] = []
   try {
     if (!isReadOnly) await trial.begin()

@@ -1,8 +1,8 @@
 import { BackupError } from '../../errors.js'
 import { pipe } from '../../interop/pipe.js'
 import { type CatReport, catEntry } from '../../pipelines/cat.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
 /** `ibt cat`: the bytes of a file and nothing else go to stdout. */

@@ -1,10 +1,10 @@
 import type { Swept } from '../../lifecycle/sweep.js'
 import { cleanBackups } from '../../pipelines/clean.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { forKeys } from '../each-source.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
 import { parseGrace, toMs } from '../keep.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
 export interface CleanValues extends CommonValues {

@@ -1,9 +1,10 @@
 import { type CompareReport, compareToSource } from '../../pipelines/compare.js'
+import { toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
-import { type SourceValues, toPlaceOptions, toSourceOptions } from '../options.js'
 import { Output } from '../output.js'
 import { Reporter } from '../reporter.js'
+import { type SourceValues, toSourceOptions } from '../source-options.js'
 import { changeLine } from './diff.js'
 
 /** `ibt compare`. */

@@ -1,9 +1,9 @@
 import { copyBackups } from '../../pipelines/copy.js'
 import { checkText } from '../arguments.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { toMs } from '../keep.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 import { hasSecretNames, withOpaqueNames } from '../store.js'
 

@@ -1,10 +1,10 @@
 import { compareBackups } from '../../catalog/changes.js'
 import { printPath } from '../../path.js'
 import type { Change, ChangeKind } from '../../types.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import type { DiffLine } from '../events.js'
 import { Exit, UsageError } from '../exit.js'
 import { toJsonLine } from '../json.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
 
 interface DiffValues extends CommonValues {

@@ -5,10 +5,10 @@ import { BackupError } from '../../errors.js'
 import { drillBackup } from '../../pipelines/drill.js'
 import type { DrillReport } from '../../pipelines/drill-report.js'
 import type { SampleSize } from '../../proof/sample.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { drillSummary, drillText } from '../drill-text.js'
 import { problemsExit, UsageError } from '../exit.js'
 import { plain } from '../json.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
 interface DrillValues extends CommonValues {

@@ -1,9 +1,9 @@
 import { diskUsage } from '../../catalog/usage.js'
 import { printPath } from '../../path.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
 import { toJsonLine } from '../json.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output } from '../output.js'
 
 /** `ibt du`. */

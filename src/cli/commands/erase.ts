@@ -3,10 +3,10 @@ import { type EraseReport, eraseFiles } from '../../pipelines/erase.js'
 import type { OtherPath } from '../../rewrite/erase-search.js'
 import type { ErasedBackup, ErasePlan } from '../../rewrite/plan-erase.js'
 import { describeRetained } from '../../stores/stored-name.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { toMs } from '../keep.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
 export interface EraseValues extends CommonValues {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { type Arrived, decodeArrived } from '../../bundle/arrived.js'
 import { exportBackups } from '../../pipelines/export.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { tarFailed, tarReporter } from '../tar-output.js'
 
 /** Options of `ibt export`. */

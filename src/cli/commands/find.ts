@@ -1,11 +1,11 @@
 import { type FoundVersion, findEntries } from '../../catalog/find.js'
 import type { BackupError } from '../../errors.js'
 import { printPath } from '../../path.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { describeError, Exit, exitCode, failure } from '../exit.js'
 import { formatCount } from '../format.js'
 import { failedLine } from '../json.js'
 import { Listing, type ListingValues } from '../listing.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
 import { FOUND_COLUMNS } from '../rows.js'
 

@@ -1,8 +1,8 @@
 import { retainBackups } from '../../pipelines/retain.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
 import { type KeepValues, toKeepOptions, toMs } from '../keep.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
 export interface LockValues extends CommonValues, KeepValues {

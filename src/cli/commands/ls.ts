@@ -1,10 +1,10 @@
 import { listEntries } from '../../catalog/entries.js'
 import { printPath } from '../../path.js'
 import type { StateEntry } from '../../types.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatMode, formatTime } from '../format.js'
 import { Listing, type ListingValues } from '../listing.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
 import { ENTRY_COLUMNS } from '../rows.js'
 

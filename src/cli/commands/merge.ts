@@ -1,8 +1,8 @@
 import { type MergeReport, mergeBackups } from '../../pipelines/merge.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { toMs } from '../keep.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
 export interface MergeValues extends CommonValues {

@@ -1,8 +1,8 @@
 import { type ReceiveReport, receiveBackup } from '../../pipelines/receive-backup.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatSeconds } from '../format.js'
 import { keyNotes } from '../keys.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 import { closeStdin } from '../tar-source.js'
 

@@ -1,10 +1,11 @@
 import { printPath } from '../../path.js'
 import { type SendTreeReport, sendTree } from '../../pipelines/send-tree.js'
+import { type BackupValues, toBackupOptions } from '../backup-options.js'
 import { Child } from '../child.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
+import { limited } from '../limited-output.js'
 import { filesOf } from '../names.js'
-import { type BackupValues, limited, toBackupOptions } from '../options.js'
 import { reporterOf } from './backup.js'
 
 /** What only a backup has. */

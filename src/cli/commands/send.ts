@@ -1,4 +1,4 @@
-import type { BackupValues } from '../options.js'
+import type { BackupValues } from '../backup-options.js'
 import { checkSend } from '../sender.js'
 import { runBackup } from './backup.js'
 

@@ -1,8 +1,8 @@
 import { type SignOptions, type SignReport, signBackups } from '../../pipelines/sign-backups.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatCount } from '../format.js'
 import { toMs } from '../keep.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
 export interface SignValues extends CommonValues {

@@ -1,9 +1,9 @@
 import { printPath } from '../../path.js'
 import { backupStats, type DayStats, type KeyStats } from '../../plan/backup-stats.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { describeError, Exit, exitCode } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
 import { toJsonLine } from '../json.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output } from '../output.js'
 import { tableLines } from '../table.js'
 

@@ -1,7 +1,7 @@
 import { thawBackup } from '../../pipelines/thaw.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
 export interface ThawValues extends CommonValues {

@@ -1,8 +1,8 @@
 import { listRemoved, undeleteBackup } from '../../pipelines/undelete.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { toJsonLine } from '../json.js'
 import { toMs } from '../keep.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output, say } from '../output.js'
 import { Reporter } from '../reporter.js'
 

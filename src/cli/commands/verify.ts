@@ -1,10 +1,10 @@
 import { type VerifyReport, verifyBackup } from '../../pipelines/verify.js'
 import type { ProvenSample } from '../../pipelines/verify-sample.js'
 import type { SampleSize } from '../../proof/sample.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { forKeys } from '../each-source.js'
 import { problemsExit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Reporter } from '../reporter.js'
 
 interface VerifyValues extends CommonValues {

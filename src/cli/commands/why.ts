@@ -1,8 +1,8 @@
 import { type BackupReason, whyBackup } from '../../plan/why-backup.js'
+import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'
 import { toJsonLine } from '../json.js'
-import { type CommonValues, toPlaceOptions } from '../options.js'
 import { Output } from '../output.js'
 import { describeFullReason, largestLines } from '../reasons.js'
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../exit.js'
 import { addEncryptOptions } from '../keys.js'
-import { collect, parseBytes, parsePieceBytes, parseSeconds } from '../options.js'
+import { collect, parseBytes, parsePieceBytes, parseSeconds } from '../parse-values.js'
 import { type Answer, AT, addReader } from './reader.js'
 
 const COUNT = 'a number, all, or a time such as 7d'

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../exit.js'
-import { addSourceOptions } from '../options.js'
 import { parseFormat } from '../rows.js'
+import { addSourceOptions } from '../source-options.js'
 import { type Answer, AT, addReader } from './reader.js'
 
 /** Commands that look at backups and change nothing. */

@@ -1,10 +1,9 @@
 import type { Command } from 'commander'
 import { parseCodec } from '../../codec/index.js'
+import { addNamedOptions } from '../backup-options.js'
 import { addEncryptOptions } from '../keys.js'
 import { MANUAL } from '../manual.js'
 import {
-  addNamedOptions,
-  addSourceOptions,
   collect,
   parseChain,
   parseCount,
@@ -12,7 +11,8 @@ import {
   parsePieceBytes,
   parsePort,
   parseSeconds
-} from '../options.js'
+} from '../parse-values.js'
+import { addSourceOptions } from '../source-options.js'
 import { type Answer, addReader } from './reader.js'
 
 /** Commands at the two ends of a connection. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { addBackupOptions, addLevelOptions } from '../backup-options.js'
 import { MANUAL } from '../manual.js'
-import { addBackupOptions, addLevelOptions, collect } from '../options.js'
+import { collect } from '../parse-values.js'
 import { type Answer, AT, addReader } from './reader.js'
 
 /** Commands that say what things cost, and why. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import { addCommonOptions } from '../common-options.js'
 import { MANUAL } from '../manual.js'
-import { addCommonOptions } from '../options.js'
 
 /** What `--at` takes. */
 export const AT = 'the newest backup made at or before: an ISO time, a date of a backup, or words such as "3 days ago"'

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { parseCodec } from '../../codec/index.js'
+import { addVolumeSize } from '../backup-options.js'
 import { addEncryptOptions } from '../keys.js'
-import { addVolumeSize, collect, parseParts, parseSeconds } from '../options.js'
+import { collect, parseParts, parseSeconds } from '../parse-values.js'
 import { type Answer, AT, addReader } from './reader.js'
 
 /** Commands that send backups elsewhere, and receive them. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { ByteRange, Store, StoredName } from '../types.js'
-import { checkStoredName, compareStoredNames } from './stored-name.js'
+import type { Store, StoredName } from '../../types.js'
+import { checkStoredName, compareStoredNames } from '../stored-name.js'
+import { type Checks, readBytes } from './checks.js'
 
 /** A content that is read as a whole has so many bytes at most. */
 const READ_BYTES_MAX = 16 * 1024 * 1024
@@ -8,7 +9,7 @@ const READ_BYTES_MAX = 16 * 1024 * 1024
 const NAMES_READ = 5
 
 /** The promises of a store that can only be read, tried with what is in it. */
-export function readingChecks(store: Store): Readonly<Record<string, () => Promise<void>>> {
+export function readOnlyChecks(store: Store): Checks {
   return {
     'lists valid names, each once, in the order of their bytes': async () => {
       const names = (await listed(store)).map(({ name }) => name)
@@ -29,12 +30,13 @@ export function readingChecks(store: Store): Readonly<Record<string, () => Promi
     },
 
     'gives as many bytes as it lists': async () => {
-      for (const { name, sizeBytes } of await someOf(store)) assert.equal((await read(store, name)).length, sizeBytes)
+      for (const { name, sizeBytes } of await someOf(store))
+        assert.equal((await readBytes(store, name)).length, sizeBytes)
     },
 
     'gives any range, and up to the end where a range ends behind it': async () => {
       for (const { name, sizeBytes } of await someOf(store)) {
-        const whole = await read(store, name)
+        const whole = await readBytes(store, name)
         const [third, half] = [Math.floor(sizeBytes / 3), Math.floor(sizeBytes / 2)]
         const ranges = [
           [0, 1],
@@ -43,16 +45,19 @@ export function readingChecks(store: Store): Readonly<Record<string, () => Promi
           [Math.max(0, sizeBytes - 1), sizeBytes + 99]
         ] as const
         for (const [start, end] of [...ranges, [sizeBytes, sizeBytes + 1], [sizeBytes + 5, sizeBytes + 9]] as const) {
-          const found = await read(store, name, { start, end })
+          const found = await readBytes(store, name, { start, end })
           assert.ok(found.equals(whole.subarray(start, end)), `${name}, bytes ${start} to ${end}`)
         }
       }
     },
 
     'says in its error that a name is missing': async () => {
-      await assert.rejects(read(store, 'ibt-validate-missing'), { code: 'IBT_NOT_FOUND', path: 'ibt-validate-missing' })
+      await assert.rejects(readBytes(store, 'ibt-validate-missing'), {
+        code: 'IBT_NOT_FOUND',
+        path: 'ibt-validate-missing'
+      })
       const range = { start: 0, end: 1 }
-      await assert.rejects(read(store, 'ibt-validate-missing', range), { code: 'IBT_NOT_FOUND' })
+      await assert.rejects(readBytes(store, 'ibt-validate-missing', range), { code: 'IBT_NOT_FOUND' })
     },
 
     'refuses to write and to delete': async () => {
@@ -66,9 +71,9 @@ export function readingChecks(store: Store): Readonly<Record<string, () => Promi
       const [first] = await someOf(store)
       await assert.rejects(listed(store, '', aborted), error => error === reason)
       if (first === undefined) return
-      await assert.rejects(read(store, first.name, undefined, aborted), error => error === reason)
+      await assert.rejects(readBytes(store, first.name, undefined, aborted), error => error === reason)
       const controller = new AbortController()
-      const reading = read(store, first.name, undefined, controller.signal)
+      const reading = readBytes(store, first.name, undefined, controller.signal)
       controller.abort(reason)
       await assert.rejects(reading, error => error === reason)
     }
@@ -85,10 +90,4 @@ async function listed(store: Store, prefix?: string, signal?: AbortSignal): Prom
 async function someOf(store: Store): Promise<StoredName[]> {
   const some = (await listed(store)).filter(({ sizeBytes }) => sizeBytes <= READ_BYTES_MAX)
   return some.sort((a, b) => b.sizeBytes - a.sizeBytes).slice(0, NAMES_READ)
-}
-
-async function read(store: Store, name: string, range?: ByteRange, signal?: AbortSignal): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of store.get(name, range, { signal })) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }
