@@ -40,9 +40,9 @@ export type EncodeStage = <T extends object>(
 /**
  * Compresses the frames of every artifact, several at a time, and seals the artifacts at the end of its source.
  *
- * Consumes `Piece`, yields `Chunk`; at its end, for each artifact, the chunk with the seek table and `Sealed`.
+ * Consumes `Piece`, yields a `Chunk` for each; at its end, for each artifact, the chunk with the seek table and `Sealed`.
  * Other items pass on. Order kept. Look-ahead: `concurrency` frames and the items between them.
- * Memory: twice the frames in flight, 2 MiB for each artifact, and 16 bytes for each frame that was written.
+ * Memory: twice the frames in flight, 3 MiB for each artifact, and 16 bytes for each frame that was written.
  *
  * @throws RangeError at the call for a concurrency that is not a positive integer.
  */
@@ -74,12 +74,12 @@ export function encode(codec: Codec, backup: BackupId, options: EncodeOptions = 
         const head = queue.shift()!
         if (head instanceof InFlight) {
           inFlight--
-          yield* head.chunks()
+          yield await head.chunk()
         } else yield head
       }
     }
     for (const item of queue) {
-      if (item instanceof InFlight) yield* item.chunks()
+      if (item instanceof InFlight) yield await item.chunk()
       else yield item
     }
     for (const artifact of artifacts.values()) yield* artifact.seal()
@@ -108,10 +108,10 @@ function* partsOf(item: Batched<object>): Generator<Part, void, undefined> {
   }
 }
 
-/** One piece on its way through the codec: one frame or several. */
+/** One piece on its way through the codec: one chunk, be it that the piece was cut into several frames. */
 class InFlight {
   isDone = false
-  readonly #chunks: readonly Promise<Chunk>[]
+  readonly #chunk: Promise<Chunk>
 
   constructor(
     readonly artifact: Artifact,
@@ -124,18 +124,18 @@ class InFlight {
     const { frame } = part.piece!
     // Of what is stored as it is, any part can be read alone.
     const frames = codec.suffix === '' ? [frame] : cutFrame(frame)
-    this.#chunks = frames.map(bytes => artifact.chunk(artifact.encoder.encode(bytes), bytes.length))
-    Promise.all(this.#chunks).then(done, done)
+    this.#chunk = artifact.chunk(frames)
+    this.#chunk.then(done, done)
   }
 
-  async *chunks(): AsyncGenerator<Chunk, void, undefined> {
-    const chunks = await Promise.all(this.#chunks)
+  async chunk(): Promise<Chunk> {
+    const chunk = await this.#chunk
     const { lease, piece } = this.part
     // A codec that was made of another one's fields may say what is true of that one only.
-    const isCopied = this.codec.copies && chunks.every(({ bytes }) => bytes.buffer !== piece!.frame.buffer)
+    const isCopied = this.codec.copies && chunk.bytes.buffer !== piece!.frame.buffer
     if (isCopied) lease?.release?.()
     else lease?.keep?.()
-    yield* chunks
+    return chunk
   }
 }
 
@@ -163,14 +163,17 @@ class Artifact {
     this.#scanner = options.hasDigest ? createScanner({}) : undefined
   }
 
-  /** A chunk whose bytes are on their way. It is hashed before anybody else has it, behind those that were asked for before. */
-  chunk(stored: Promise<Uint8Array>, frameBytes: number): Promise<Chunk> {
+  /** Frames as one chunk. It is hashed before anybody else has it, behind those that were asked for before. */
+  chunk(frames: readonly Uint8Array[]): Promise<Chunk> {
+    const encoding = Promise.all(frames.map(frame => this.encoder.encode(frame)))
     // It may fail before its turn comes.
-    stored.catch(() => {})
+    encoding.catch(() => {})
     return this.#add(async () => {
-      const bytes = await stored
-      this.#frames.push({ storedBytes: bytes.length, sizeBytes: frameBytes })
-      return bytes
+      const stored = await encoding
+      for (const [i, { length }] of stored.entries())
+        this.#frames.push({ storedBytes: length, sizeBytes: frames[i]!.length })
+      // One chunk costs all that comes behind less than its parts: a job to hash it, a turn of each stage and store.
+      return stored.length === 1 ? stored[0]! : Buffer.concat(stored)
     })
   }
 

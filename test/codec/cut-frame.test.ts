@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { cutFrame } from '../../src/codec/cut-frame.js'
-import { gzip, zstd } from '../../src/codec/index.js'
+import { gzip, openArchive, zstd } from '../../src/codec/index.js'
 import { FRAME_BYTES } from '../../src/constants.js'
 import { ArchiveWriter } from '../../src/format/archive-writer.js'
 import { decodeEntryAt } from '../../src/format/tar-decode.js'
 import { encode } from '../../src/stages/encode.js'
-import { isChunk, type Piece } from '../../src/types.js'
+import { isChunk, isSealed, type Piece } from '../../src/types.js'
 import { collect } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
@@ -80,6 +81,39 @@ test('a frame stays whole that compresses, that repeats itself, or that is a par
     for (const frame of frames) assert.deepEqual(cutFrame(frame), [frame], what)
   }
 })
+
+for (const codec of [zstd(), gzip()]) {
+  test(`${codec.name}: a frame that was cut is one chunk, and its parts are in the seek table`, async () => {
+    const frames = framesOf(150, () => random.bytes(20_000))
+    const pieces = frames.map(frame => ({ item: 'piece', kind: 'full', frame }) as const)
+    const items = await collect(encode(codec, { key: 'k', date: '20261101T000000.000Z' })(pieces))
+    const chunks = items.filter(isChunk)
+    // The last one is the seek table.
+    assert.equal(chunks.length, frames.length + 1)
+    const stored = Buffer.concat(chunks.map(({ bytes }) => bytes))
+    const { sizeBytes, sha256 } = items.find(isSealed)!
+    assert.deepEqual([sizeBytes, sha256], [stored.length, createHash('sha256').update(stored).digest('hex')])
+
+    const asked: number[] = []
+    const read = async (start: number, end: number) => {
+      asked.push(end - start)
+      return stored.subarray(start, end)
+    }
+    const archive = await openArchive(read, stored.length, codec, 'name', undefined, 20_000)
+    const parts = frames.flatMap(cutFrame)
+    assert.ok(parts.length > 6 * frames.length)
+    const sizes = Array.from({ length: archive.index.frames }, (_, i) => archive.index.frame(i).sizeBytes)
+    assert.deepEqual(
+      sizes,
+      parts.map(({ length }) => length)
+    )
+    const tar = Buffer.concat(frames)
+    assert.ok(tar.subarray(1_900_000, 1_901_000).equals(await archive.read(1_900_000, 1000)))
+    assert.ok(asked.length === 2 && asked[1]! < PART_MAX, `${asked}`)
+    assert.ok(tar.subarray(100_000, 900_000).equals(await archive.read(100_000, 800_000)))
+    assert.equal(asked.length, 3)
+  })
+}
 
 for (const { codec, tool } of [
   { codec: zstd(), tool: 'zstd' },
