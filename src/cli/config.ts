@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { LoadedConfig, NamedSource } from '../config/config.js'
+import type { CatchUpValues } from './behind.js'
 
 /** What a command takes from the config, where neither an option nor the environment says it. */
 export type Configured = Pick<
@@ -22,14 +23,15 @@ export interface ConfigValues {
  * @throws BackupError IBT_CONFIG_INVALID, IBT_CONFIG_UNSAFE
  */
 export async function applyConfig(command: Command): Promise<void> {
-  const { config, quiet } = command.opts<ConfigValues & { quiet?: boolean }>()
+  const values = command.opts<CatchUpValues & { quiet?: boolean }>()
+  const { config, quiet } = values
   if (config === false || !command.options.some(({ long }) => long === '--config')) return
   const { findConfig } = await import('../config/find-config.js')
   const file = config ?? findConfig(process.cwd())
   if (file === undefined) return
   const { loadConfig } = await import('../config/load-config.js')
-  const { sayBehind } = await import('./store.js')
-  const loaded = await loadConfig(file, { onBehind: quiet ? undefined : sayBehind() })
+  const { sayBehind } = await import('./behind.js')
+  const loaded = await loadConfig(file, { onBehind: quiet ? undefined : sayBehind(values) })
   command.setOptionValueWithSource('loaded', loaded, 'config')
   const source = loaded.sources.find(({ key }) => key === keyOf(command))
   command.setOptionValueWithSource('configured', source ?? loaded, 'config')

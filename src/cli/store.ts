@@ -1,23 +1,21 @@
-import { readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { parseArtifactName } from '../format/names.js'
 import { printPath } from '../path.js'
 import type { PlaceOptions } from '../places/options.js'
 import { temporaryStorePath, toStore } from '../places/places.js'
 import { severalStores } from '../places/several-stores.js'
-import type { Behind } from '../stores/decorators/mirror.js'
-import { isOpaqueName, opaqueNames, parseNamesSecret } from '../stores/decorators/opaque-names.js'
 import { isNotFound } from '../stores/stored-name.js'
 import type { Store } from '../types.js'
 import { checkText } from './arguments.js'
+import { type CatchUpValues, sayBehind } from './behind.js'
 import type { ConfigValues } from './config.js'
-import { describeError, UsageError } from './exit.js'
-import { say } from './output.js'
+import { UsageError } from './exit.js'
+import { hasOpaqueNames, withOpaqueNames } from './opaque-names.js'
 
 const KEYS_SHOWN = 5
 
 /** What names the store on the command line. */
-export interface StoreValues extends Pick<ConfigValues, 'configured'> {
+export interface StoreValues extends CatchUpValues, Pick<ConfigValues, 'configured'> {
   readonly store?: readonly string[]
   /** How many of several stores have to store. */
   readonly quorum?: number
@@ -45,31 +43,20 @@ function secretOf(store: Store | string, { opaqueNames, configured }: StoreValue
 }
 
 /** @throws UsageError */
-function namedStore({ store: typed = [], quorum, quiet, temporary = false, configured }: StoreValues): Store | string {
+function namedStore(values: StoreValues): Store | string {
+  const { store: typed = [], quorum, quiet, temporary = false, configured } = values
   if (temporary && typed.length > 0) throw new UsageError('Give either --store or --temporary')
   if (quorum !== undefined && typed.length < 2) throw new UsageError('--quorum is for several stores: repeat --store')
   if (temporary) return temporaryStorePath()
   if (typed.length > 1) {
     for (const path of typed) checkText('the store', path)
-    return severalStores(typed, { quorum, onBehind: quiet ? undefined : sayBehind() })
+    return severalStores(typed, { quorum, onBehind: quiet ? undefined : sayBehind(values) })
   }
   const named = typed[0] ?? (process.env.IBT_STORE || configured?.store)
   if (named === undefined) {
     throw new UsageError('No store: give --store DIR|URL or set IBT_STORE (or --temporary, to try it out)')
   }
   return typeof named === 'string' ? checkText('the store', named) : named
-}
-
-/** Tells a person, once for each store, that it missed something while the others went on. */
-export function sayBehind(): (behind: Behind) => void {
-  const said = new Set<Store>()
-  return ({ store, call, name, error }) => {
-    if (said.has(store)) return
-    said.add(store)
-    const place = printPath(store.places?.[0] ?? store.id)
-    say(`ibt: ${place} failed (${call} ${name}), and the other stores went on: ${describeError(error)}\n`)
-    if (call !== 'get' && call !== 'list') say(`(to bring it up to date: ibt copy KEY --to ${place})\n`)
-  }
 }
 
 /** Whether the store is there that a command names: a directory, or what answers a list. */
@@ -84,25 +71,6 @@ export async function isStoreThere(named: Store | string): Promise<boolean> {
     if (place === undefined && !isNotFound(error)) throw error
     return false
   }
-}
-
-/** The store with names that are encrypted with the secret in a file. @throws UsageError, RangeError */
-export function withOpaqueNames(store: Store | string, secretFile: string): Store {
-  return opaqueNames(toStore(store), readSecret(secretFile))
-}
-
-function readSecret(file: string): string {
-  try {
-    return parseNamesSecret(readFileSync(file, 'utf8'), printPath(file))
-  } catch (error) {
-    const isRead = (error as NodeJS.ErrnoException).syscall === undefined
-    throw new UsageError(isRead ? (error as Error).message : `Cannot read the secret: ${describeError(error)}`)
-  }
-}
-
-async function hasOpaqueNames(store: Store | string): Promise<boolean> {
-  for await (const { name } of toStore(store).list()) if (isOpaqueName(name)) return true
-  return false
 }
 
 /** The keys of a store, sorted. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { Desk } from '../helpers/desk.js'
@@ -87,6 +88,62 @@ test('with a quorum of 1, a store that cannot store is a warning, and ibt copy c
   breakStore(desk, 'b')
   const both = ['--store', 'a', '--store', 'b', '--quorum', '1']
   assert.match(desk.ibt('list', 'src', ...both).stderr, /IBT_STORE_FAILED/)
+})
+
+/** The command that a warning says, as a shell takes it apart. */
+function commandIn(stderr: string): string[] {
+  const [, command] = /^\(to bring it up to date: ibt (.*)\)$/m.exec(stderr) ?? assert.fail(stderr)
+  return execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
+    .trimEnd()
+    .split('\n')
+}
+
+test('of three stores with a quorum of 2, any one may be away, and the command that is said catches it up', t => {
+  const desk = makeDesk(t)
+  const all = ['first', "it's the 2nd", 'third']
+  const stores = [...all.flatMap(store => ['--store', store]), '--quorum', '2']
+  succeeds(desk.ibt('backup', 'src', ...stores))
+  for (const [i, away] of all.entries()) {
+    writeFileSync(desk.at('src/file'), `version ${i}`)
+    breakStore(desk, away)
+    const { status, stderr } = desk.ibt('backup', 'src', ...stores)
+    assert.equal(status, 0, stderr)
+    mendStore(desk, away)
+    const command = commandIn(stderr)
+    assert.deepEqual(command, ['copy', 'src', '--store', all[away === 'first' ? 1 : 0], '--to', away])
+    succeeds(desk.ibt(...command))
+    succeeds(desk.ibt('restore', 'src', `out ${i}`, '--store', away))
+    assert.equal(readFileSync(desk.at(`out ${i}`, 'file'), 'utf8'), `version ${i}`)
+  }
+  for (const store of all) assert.deepEqual(stored(desk, store), stored(desk, 'first'))
+})
+
+test('also with encrypted names, a store that misses an artifact does not get the state of its backup', t => {
+  const desk = makeDesk(t)
+  writeFileSync(desk.at('names.txt'), 'a secret for names')
+  writeFileSync(
+    desk.at('ibt.config.mjs'),
+    `import { directoryStore, wrapStore } from 'incremental-backups-tools/stores'
+    const b = directoryStore('b')
+    let puts = 0
+    const full = { put: (...call) => ++puts === 1 ? Promise.reject(new Error('No space left')) : b.put(...call) }
+    const sources = { src: { path: 'src' } }
+    export default { store: ['a', wrapStore(b, full)], opaqueNames: 'names.txt', quorum: 1, sources }`
+  )
+  const { status, stderr } = desk.ibt('backup')
+  assert.equal(status, 0, stderr)
+  const plain = ['--no-config', '--opaque-names', 'names.txt']
+  assert.equal(desk.ibt('list', 'src', '--store', 'b', ...plain).stdout, '')
+  const command = commandIn(stderr)
+  assert.deepEqual(command.slice(-4), [
+    '--opaque-names',
+    desk.at('names.txt'),
+    '--to-opaque-names',
+    desk.at('names.txt')
+  ])
+  succeeds(desk.ibt(...command, '--no-config'))
+  succeeds(desk.ibt('verify', 'src', '--read-data', '--store', 'b', ...plain))
+  assert.deepEqual(stored(desk, 'a'), stored(desk, 'b'))
 })
 
 test('a quorum that makes no sense is a mistake of usage', t => {

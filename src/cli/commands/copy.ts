@@ -4,8 +4,9 @@ import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { toMs } from '../keep.js'
+import { withOpaqueNames } from '../opaque-names.js'
 import { Reporter } from '../reporter.js'
-import { hasSecretNames, withOpaqueNames } from '../store.js'
+import { hasSecretNames } from '../store.js'
 
 /** Options of `ibt copy`. */
 export interface CopyValues extends CommonValues {

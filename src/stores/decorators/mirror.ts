@@ -41,8 +41,9 @@ export interface MirrorOptions {
  * one, at the byte where it stopped, if a store fails or ends early. `list` is what all stores have together; so many may
  * fail that every name of a successful `put` is still in one that answers: `quorum` less one. `delete` succeeds when the
  * name is gone in all stores, so a name that is deleted does not come back with a store that was away. `create` asks the
- * first store and then the others: it succeeds if the name is free in all that answer. `retain` is asked of all that can; a store that retains a name
- * keeps the others from replacing or deleting it.
+ * first store and then the others: it succeeds if the name is free in all that answer. The first store may fail if the
+ * quorum is more than half of the stores, and all can `create`. `retain` is asked of all that can; a store that retains a
+ * name keeps the others from replacing or deleting it.
  *
  * Its id is that of the first store. It has `create` if the first one has it, and `retain` and `clean` if any has.
  * Memory: `bufferBytes` and one chunk for each `put`, however many stores there are, and the names that were listed.
@@ -167,8 +168,7 @@ class Mirror {
 
   async create(name: string, bytes: Uint8Array, options: StoreOptions = {}): Promise<boolean> {
     const [first, ...others] = this.stores
-    if (!(await first!.create!(name, bytes, options))) return false
-    const made = [first!]
+    const made: Store[] = []
     const make = async (store: Store) => {
       const isFree = await store.create!(name, bytes, options)
       if (isFree) made.push(store)
@@ -176,7 +176,16 @@ class Mirror {
     }
     const able = others.filter(({ create }) => create !== undefined)
     const unable = others.filter(({ create }) => create === undefined)
-    const wereFree = await this.#enough('create', name, able, this.#quorum - 1 - unable.length, make)
+    try {
+      if (!(await make(first!))) return false
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      // Of two that create it, each in as many stores as the quorum, one meets the other: if these are more than half.
+      const isMost = 2 * this.#quorum > this.stores.length
+      if (unable.length > 0 || !isMost || this.#quorum === this.stores.length) throw error
+      this.#report(first!, 'create', name, error)
+    }
+    const wereFree = await this.#enough('create', name, able, this.#quorum - made.length - unable.length, make)
     if (wereFree.includes(false)) {
       for (const store of made) await store.delete(name, options)
       return false

@@ -2,6 +2,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { appendFile, mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BackupError } from '../../errors.js'
+import { shellQuote } from '../shell-quote.js'
 import type { HostSettings } from './host-settings.js'
 
 /** A key that a file names for a host. */
@@ -70,9 +71,9 @@ export class KnownHost {
   #refuse(key: Buffer, what: string, changedIn?: string): BackupError {
     const { knownAs, knownHosts } = this.settings
     const fingerprint = createHash('sha256').update(key).digest('base64').replace(/=+$/, '')
-    const file = quote(knownHosts[0] ?? '~/.ssh/known_hosts')
-    const accept = `echo ${quote(`${knownAs} ${typeOf(key)} ${key.toString('base64')}`)} >> ${file}`
-    const forget = changedIn === undefined ? '' : `ssh-keygen -R ${quote(knownAs)} -f ${quote(changedIn)}; `
+    const file = shellQuote(knownHosts[0] ?? '~/.ssh/known_hosts')
+    const accept = `echo ${shellQuote(`${knownAs} ${typeOf(key)} ${key.toString('base64')}`)} >> ${file}`
+    const forget = changedIn === undefined ? '' : `ssh-keygen -R ${shellQuote(knownAs)} -f ${shellQuote(changedIn)}; `
     const message =
       `The host key of ${knownAs} ${what}: it showed ${typeOf(key)} SHA256:${fingerprint}. ` +
       `If that is the fingerprint on the server itself (ssh-keygen -lf /etc/ssh/ssh_host_…_key.pub), accept it: ${forget}${accept}`
@@ -117,8 +118,4 @@ function hashed(host: string): string {
 
 function hmac(host: string, salt: Buffer): string {
   return createHmac('sha1', salt).update(host).digest('base64')
-}
-
-function quote(text: string): string {
-  return /^[\w./@:+=~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -215,6 +215,31 @@ test('a name that one store has is not created: its lock is not taken from who h
   await assert.rejects(bytesOf(a.get('other.lock')), code('IBT_NOT_FOUND'))
 })
 
+test('a lock needs the first store, unless the quorum is more than half of stores that can all decide', async () => {
+  const [b, c] = [memoryStore(), memoryStore()]
+  const lock = Buffer.from('mine')
+  const reports: Behind[] = []
+  const most = mirror([dead(), b, c], { quorum: 2, onBehind: behind => reports.push(behind) })
+  assert.equal(await most.create!('k.lock', lock), true)
+  assert.deepEqual(
+    reports.map(({ call, name }) => [call, name]),
+    [['create', 'k.lock']]
+  )
+  // Another run, that can only reach the first store and one more, does not get it.
+  const first = memoryStore()
+  assert.equal(await mirror([first, dead(), c], { quorum: 2 }).create!('k.lock', Buffer.from('theirs')), false)
+  assert.deepEqual([await names(first), await text(c, 'k.lock')], [[], 'mine'])
+  for (const stores of [
+    [dead(), b, plain()],
+    [dead(), b, dead()]
+  ]) {
+    await assert.rejects(mirror(stores, { quorum: 2 }).create!('other.lock', lock), code('IBT_STORE_FAILED'))
+  }
+  await assert.rejects(mirror([dead(), b]).create!('other.lock', lock), code('IBT_STORE_FAILED'))
+  // Each of two runs could reach another one.
+  await assert.rejects(mirror([dead(), memoryStore()], { quorum: 1 }).create!('k.lock', lock), code('IBT_STORE_FAILED'))
+})
+
 test('one store that retains a name keeps all copies of it', async () => {
   const [a, b] = [plain(), memoryStore()]
   const store = mirror([a, b])
