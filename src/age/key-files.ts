@@ -21,24 +21,24 @@ export async function readPassphrase(file: string): Promise<string> {
   return parsePassphrase(await readKeys(file), printPath(file))
 }
 
-/** As `readIdentities`, of a text that comes from somewhere. @throws RangeError */
-export function parseIdentities(text: string, from: string): string[] {
+/** As `readIdentities`, of a text; `from` is its name in messages. @throws RangeError */
+export function parseIdentities(text: string, from = 'the text'): string[] {
   const lines = linesIn(text)
   for (const { line, number } of lines) checkIdentity(line, `Line ${number} of ${from}`)
   if (lines.length === 0) throw new RangeError(`${from} holds no identity`)
   return lines.map(({ line }) => line)
 }
 
-/** As `readRecipients`, of a text that comes from somewhere. @throws RangeError */
-export function parseRecipients(text: string, from: string): string[] {
+/** As `readRecipients`, of a text; `from` is its name in messages. @throws RangeError */
+export function parseRecipients(text: string, from = 'the text'): string[] {
   const lines = linesIn(text)
   for (const { line, number } of lines) checkRecipient(line, ` in line ${number} of ${from}`)
   if (lines.length === 0) throw new RangeError(`${from} holds no recipient`)
   return lines.map(({ line }) => line)
 }
 
-/** As `readPassphrase`, of a text that comes from somewhere. @throws RangeError */
-export function parsePassphrase(text: string, from: string): string {
+/** As `readPassphrase`, of a text; `from` is its name in messages. @throws RangeError */
+export function parsePassphrase(text: string, from = 'the text'): string {
   const passphrase = text.replace(/\r?\n$/, '')
   if (passphrase === '') throw new RangeError(`${from} holds no passphrase`)
   return passphrase

@@ -43,6 +43,18 @@ export function checkItems(items: unknown): AsyncGenerator<unknown, void, undefi
   throw new TypeError('A step of a pipeline that is not the last returns an async generator: a sink comes last')
 }
 
+/**
+ * Where bytes are to go, as a sink. Of a Transform only the half that is written to counts: somebody else reads the other.
+ *
+ * @throws TypeError for what nothing can be written to
+ */
+export function toOutput(output: unknown): Sink<unknown, unknown> {
+  if (typeof output === 'function') return output as Sink<unknown, unknown>
+  if (isWebWritable(output)) return toWebWritable(output)
+  if (isNodeWritable(output)) return toNodeWritable(output)
+  throw new TypeError('An output is a sink, or a Node, streamx or web writable')
+}
+
 /** The last step as a sink, if it is a foreign one. A duplex that is not a Transform is one there: a socket. */
 export function toSink(step: unknown): Sink<unknown> | undefined {
   if (isWebWritable(step)) return toWebWritable(step)

@@ -3,7 +3,7 @@ import { abortable } from '../flow/abortable.js'
 import { Channel } from '../flow/channel.js'
 import { onAbort } from '../flow/on-abort.js'
 import type { Sink, StageContext } from '../types.js'
-import { toSink } from './foreign.js'
+import { toOutput } from './foreign.js'
 import type { Tee } from './wiring.js'
 
 /**
@@ -19,11 +19,7 @@ import type { Tee } from './wiring.js'
  */
 export const tee = ((...steps: unknown[]): Sink<unknown, unknown[]> => {
   if (steps.length < 2) throw new TypeError('tee: at least two sinks are expected')
-  const sinks = steps.map(step => {
-    const sink = typeof step === 'function' ? (step as Sink<unknown, unknown>) : toSink(step)
-    if (sink === undefined) throw new TypeError('tee: sinks, and Node, streamx or web writables are expected')
-    return sink
-  })
+  const sinks = steps.map(toOutput)
   return async function teeSink(source, context = {}) {
     const controller = new AbortController()
     let failure: { readonly error: unknown } | undefined

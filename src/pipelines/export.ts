@@ -2,7 +2,7 @@ import type { Arrived } from '../bundle/arrived.js'
 import { type BundleOptions, checkVolumeBytes, knownVolumes, type ResumePoint } from '../bundle/write-volumes.js'
 import { traceRun } from '../flow/tracing.js'
 import { END_OF_ARCHIVE } from '../format/tar-encode.js'
-import type { ForeignSink } from '../interop/foreign.js'
+import { type ForeignSink, toOutput } from '../interop/foreign.js'
 import { pipe } from '../interop/pipe.js'
 import { parseAt } from '../places/at.js'
 import type { AtOptions } from '../places/options.js'
@@ -74,7 +74,7 @@ async function exportAll(
   const missing = missingOf(artifacts, arrived)
   const sizeBytes = missing.reduce((total, { artifact, from }) => total + artifact.sizeBytes - from.sizeBytes, 0)
   const count = new TransferCounter(missing.length, sizeBytes, onProgress)
-  await pipe(toTar(missing, cached, volumeBytes, count, signal), output, { signal })
+  await pipe(toTar(missing, cached, volumeBytes, count, signal), toOutput(output), { signal })
   return { key, dates, artifacts: missing.length, skippedArtifacts: artifacts.length - missing.length, sizeBytes }
 }
 

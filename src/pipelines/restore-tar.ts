@@ -1,5 +1,5 @@
 import { traceRun } from '../flow/tracing.js'
-import type { ForeignSink } from '../interop/foreign.js'
+import { type ForeignSink, toOutput } from '../interop/foreign.js'
 import { pipe } from '../interop/pipe.js'
 import { openPlaces } from '../places/places.js'
 import type { Restorable } from '../restore/restored.js'
@@ -92,6 +92,8 @@ async function restore(
     }
   }
   const watch = [observe(count), observe(progress(options))] as const
-  await pipe(stages.unpack, stages.filter, stages.patch, ...watch, stages.pack, only('full'), output, { signal })
+  await pipe(stages.unpack, stages.filter, stages.patch, ...watch, stages.pack, only('full'), toOutput(output), {
+    signal
+  })
   return { key, date, ...counts, reads: await reads() }
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type BundleOptions, checkVolumeBytes } from '../bundle/write-volumes.js'
 import { withCodec } from '../codec/index.js'
 import { parseArtifactName } from '../format/names.js'
-import type { ForeignSink } from '../interop/foreign.js'
+import { type ForeignSink, toOutput } from '../interop/foreign.js'
 import { pipe } from '../interop/pipe.js'
 import { tee } from '../interop/tee.js'
 import { defaultCachePath } from '../places/places.js'
@@ -94,7 +94,7 @@ function send(
     })
     const commits = () => isSent.then(() => true)
     const sending: Sink<Chunk | Sealed | Counted> = async (items, branch) => {
-      await pipe(checked(items, run), bundle(options), output, { signal: branch?.signal })
+      await pipe(checked(items, run), bundle(options), toOutput(output), { signal: branch?.signal })
       sent()
     }
     const [published] = await tee(publish(run.store, { commits }), sending)(source, context)

@@ -128,12 +128,16 @@ async function routed(served: Served, views: Views, asked: Asked): Promise<Answe
   }
 }
 
-function toAsked({ method = 'GET', url = '', headers }: IncomingMessage, signal: AbortSignal): Asked {
+/** Express and others cut the path at which a handler is mounted off `url`, and keep all of it in `originalUrl`. */
+type Mounted = IncomingMessage & { readonly originalUrl?: unknown }
+
+function toAsked({ method = 'GET', url = '', originalUrl, headers }: Mounted, signal: AbortSignal): Asked {
   const header = (name: string) => {
     const value = headers[name]
     return Array.isArray(value) ? value.join(', ') : value
   }
-  return { method, target: url, host: header(':authority') ?? headers.host, header, signal }
+  const target = typeof originalUrl === 'string' ? originalUrl : url
+  return { method, target, host: header(':authority') ?? headers.host, header, signal }
 }
 
 /** What is not the asker's fault is told without what the server knows of itself. */

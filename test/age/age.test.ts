@@ -3,7 +3,15 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { age, readIdentities, readPassphrase, readRecipients } from '../../src/age/index.js'
+import {
+  age,
+  parseIdentities,
+  parsePassphrase,
+  parseRecipients,
+  readIdentities,
+  readPassphrase,
+  readRecipients
+} from '../../src/age/index.js'
 import type { Cipher } from '../../src/types.js'
 import { rangesOf, someBytes } from '../codec/archives.js'
 import { bytesOf, code } from '../helpers/entries.js'
@@ -204,6 +212,13 @@ test('keys are read from the files of age-keygen, and what is no key is refused 
   ])
   const list = `# host\n${host.recipient}\n\n  # recovery\r\n${recovery.recipient}\r\n`
   assert.deepEqual(await readRecipients(write(list)), [host.recipient, recovery.recipient])
+  assert.deepEqual(parseRecipients(list), [host.recipient, recovery.recipient])
+  assert.deepEqual(parseIdentities(`${host.identity}\n`), [host.identity])
+  assert.throws(() => parsePassphrase(''), { name: 'RangeError', message: 'the text holds no passphrase' })
+  assert.throws(() => parseRecipients('ssh-rsa x', 'RECIPIENTS'), {
+    name: 'RangeError',
+    message: /line 1 of RECIPIENTS/
+  })
   assert.equal(await readPassphrase(write('a b \r\n')), 'a b ')
   for (const text of [
     '',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { Writable } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import { test } from 'node:test'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fullBackup, pipe, restoreBackup, verifyBackup } from '../../src/index.js'
@@ -104,6 +104,13 @@ test('a sink that has seen enough does not end the others', async () => {
   const source = new Watched(numbers(100))
   assert.deepEqual(await pipe(source, tee(first, blind)), [0, 'nothing'])
   assert.ok(source.isClosed && !source.isEnded)
+})
+
+test('a Transform is written to, and somebody else reads what comes out', async () => {
+  const through = new PassThrough({ objectMode: true })
+  const read = through.toArray()
+  const [count] = await pipe(numbers(100), tee(drain<number>, through))
+  assert.deepEqual([count, await read], [numbers(100), numbers(100)])
 })
 
 test('what is no sink is refused at the call', () => {

@@ -415,6 +415,23 @@ test('what is served restores as a store of a web server', oracle('rsync'), asyn
   assert.ok(statSync(join(base, 'out/more')).size === 300_000)
 })
 
+test('a framework may cut the path at which it mounts the handler off the URL, as Express does', async t => {
+  const { source } = oddTree(t)
+  const store = memoryStore()
+  await fullBackup(source, { store, cache: false, key: 'key' })
+  const { handle } = serveBackups({ store, cache: false, base: '/backups' })
+  const server = createServer((request, response) => {
+    const { url = '' } = request
+    void handle(Object.assign(request, { originalUrl: url, url: url.replace('/backups', '') }), response)
+  }).listen(0, '127.0.0.1')
+  t.after(() => server.close().closeAllConnections())
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/backups`
+  const answer = await fetch(`${url}/key/latest/a%20b`, { headers: { range: 'bytes=0-6' } })
+  assert.deepEqual([answer.status, await answer.text()], [206, 'content'])
+  assert.match(await (await fetch(`${url}/key/`)).text(), /href="\/backups\/key\//)
+})
+
 test('a framework mounts it with the classes of the web', async t => {
   const { source } = oddTree(t)
   const store = memoryStore()

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { fullBackup, restoreBackup } from '../../src/index.js'
 import { directoryStore, storeFromUrl } from '../../src/stores/index.js'
+import { sftpStore } from '../../src/stores/sftp/index.js'
 import { storeUrlId } from '../../src/stores/store-url.js'
 import { NaiveChain } from '../helpers/chain.js'
 import { Desk } from '../helpers/desk.js'
@@ -20,6 +21,17 @@ test('a file: URL is the directory of that path, also with odd names', async t =
   assert.deepEqual(readdirSync(join(chain.base, 'out')), ['file'])
   assert.equal(storeFromUrl(store).id, directoryStore(path).id)
   assert.deepEqual(storeFromUrl(new URL(store)).places, [path])
+})
+
+test('a store has the same id by its URL and by its options, and a host of another config is another store', () => {
+  for (const [url, options] of [
+    ['sftp://nas/backups', { host: 'nas', path: '/backups' }],
+    ['sftp://me@nas:22/~/backups', { host: 'nas', path: 'backups', username: 'me', port: 22 }],
+    ['sftp://nas/backups?config=%2Fetc%2Fibt%2Fssh', { host: 'nas', path: '/backups', config: '/etc/ibt/ssh' }]
+  ] as const) {
+    assert.equal(sftpStore(options).id, url)
+    assert.equal(storeFromUrl(url).id, url)
+  }
 })
 
 test('what is no URL of a store is refused, and the message names those that are', () => {

@@ -62,8 +62,10 @@ export type CheckedOptions = ReturnType<typeof checkOptions>
 /** @throws TypeError, RangeError for what is no bucket, or an option that no upload could succeed with */
 export function checkOptions(options: S3StoreOptions) {
   const { bucket, prefix = '', endpoint, storageClass = {} } = options
-  if (typeof bucket !== 'string' || !/^[a-zA-Z0-9][a-zA-Z0-9._-]+$/.test(bucket))
-    throw new TypeError(`s3Store: not the name of a bucket: ${JSON.stringify(bucket)}`)
+  if (typeof bucket !== 'string' || !/^[a-zA-Z0-9][a-zA-Z0-9._-]{2,}$/.test(bucket)) {
+    const rule = 'it has at least three letters, digits, dots and hyphens'
+    throw new TypeError(`s3Store: not the name of a bucket: ${JSON.stringify(bucket)}; ${rule}`)
+  }
   for (const [kind, name] of Object.entries(storageClass)) {
     if (!KINDS.includes(kind)) throw new RangeError(`s3Store: no kind of artifact: ${kind} (${KINDS.join(', ')})`)
     const isHot = kind === 'state' || kind === 'sigvault'

@@ -113,11 +113,13 @@ function checkAddress({ host, path, username, port }: SftpStoreOptions): void {
     throw new RangeError(`sftpStore: ${port} is not a port`)
 }
 
-function idOf({ host, path, port, username }: SftpStoreOptions): string {
+/** The URL of the store. A config is a part of it: the same name can be another host there. */
+function idOf({ host, path, port, username, config }: SftpStoreOptions): string {
   const user = username === undefined ? '' : `${encodeURIComponent(username)}@`
   const at = port === undefined ? '' : `:${port}`
+  const parameter = typeof config === 'string' ? `?config=${encodeURIComponent(config)}` : ''
   const where = path.startsWith('/') ? path : `/~/${path}`
-  return `sftp://${user}${host.includes(':') ? `[${host}]` : host}${at}${encodeURI(where)}`
+  return `sftp://${user}${host.includes(':') ? `[${host}]` : host}${at}${encodeURI(where)}${parameter}`
 }
 
 /** The bytes of a file, over as many connections as it takes. */
