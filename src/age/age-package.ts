@@ -30,13 +30,12 @@ export interface Decrypter {
 interface AgePackage {
   readonly Encrypter: new () => Encrypter
   readonly Decrypter: new () => Decrypter
-  readonly Stanza: new (args: string[], body: Uint8Array) => Stanza
 }
 
 /** @throws BackupError IBT_PEER_MISSING */
 export function loadAge(): Promise<AgePackage> {
   return loadPeers(
-    'Backups that are encrypted with age',
+    'Backups that are encrypted with age to keys that are not those of age-keygen',
     ['age-encryption'],
     () => import('age-encryption' as string) as Promise<AgePackage>
   )
