@@ -32,9 +32,13 @@ const common = addCommonOptions(new Command()).options.map(describe)
 
 /** Options of its own; those that most commands have are described once. */
 function optionsOf({ options }) {
-  const all = options.map(describe)
-  const own = all.filter(option => !common.includes(option))
-  return own.length === all.length ? own : [...own, paragraph('It also takes the common options.')]
+  const own = options.filter(option => !common.includes(describe(option)))
+  const headings = new Set([undefined, ...own.map(({ helpGroupHeading }) => helpGroupHeading)])
+  const described = [...headings].flatMap(heading => [
+    ...(heading === undefined ? [] : [paragraph(heading)]),
+    ...own.filter(({ helpGroupHeading }) => helpGroupHeading === heading).map(describe)
+  ])
+  return own.length === options.length ? described : [...described, paragraph('It also takes the common options.')]
 }
 
 /** What the help says below the options. */

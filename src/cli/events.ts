@@ -183,7 +183,7 @@ export interface JsonLines {
   readonly erase: (Report & Omit<EraseReport, 'plan'>) | ErasePlanEvent
   readonly thaw: Report & ThawReport
   readonly send: (BackupEvent & SendReport) | (Report & SendTreeReport) | SourcesLine
-  readonly receive: Report & (ReceiveReport | ReceiveTreeReport)
+  readonly receive: (Report & (ReceiveReport | ReceiveTreeReport)) | DiffLine
   readonly serve: ListeningEvent | (Report & { readonly url: string })
   readonly 'validate-store': (Report & ValidateReport) | PromiseEvent
   readonly clean: (Report & CleanReport) | SourcesLine

@@ -54,6 +54,7 @@ const REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'IBT_CLOCK',
   'IBT_CODEC_UNKNOWN',
   'IBT_CONFIG_UNSAFE',
+  'IBT_DELETE_LIMIT',
   'IBT_HOST_KEY',
   'IBT_KEY_MISSING',
   'IBT_KEY_WRONG',

@@ -72,3 +72,9 @@ export function parseBytes(text: string): number {
   if (bytes === undefined) throw new UsageError(`'${text}' is not a size: give bytes, or 500K, 20M, 2G`)
   return bytes
 }
+
+/** @throws UsageError */
+export function parseEntries(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new UsageError(`'${text}' is not a number of entries`)
+}

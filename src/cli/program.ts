@@ -19,6 +19,7 @@ import { addProof } from './programs/proof.js'
 import { type Answer, AT, addReader } from './programs/reader.js'
 import { addStream } from './programs/stream.js'
 import type { StoreValues } from './store.js'
+import { groupTreeOptions } from './tree-options.js'
 
 /** Runs a command of the backup kind. Each command's code is loaded when it runs. */
 export async function runProgram(args: readonly string[], signal: AbortSignal): Promise<number> {
@@ -118,6 +119,7 @@ export function buildProgram(signal: AbortSignal, answer: Answer): Command {
   for (const command of program.commands.filter(command => MEASURED.has(command.name()))) {
     command.option('--metrics <file>', 'write the outcome as metrics into this file (see ibt help metrics)')
   }
+  groupTreeOptions(program)
   program
     .command('build-addon')
     .summary('compile the addon, if there is no binary for this platform')

@@ -19,6 +19,10 @@ export interface AskOptions {
   readonly overwrite: 'always' | 'if-changed' | 'never'
   /** Whether an entry is wanted at all, in path order. Default: all are. */
   readonly selects?: ((entry: Entry) => boolean) | undefined
+  /** Observes what is listed, wanted or not. */
+  readonly onListed?: ((entry: Entry) => void) | undefined
+  /** No content will be opened. */
+  readonly dryRun?: boolean | undefined
 }
 
 /**
@@ -85,6 +89,7 @@ class Ahead {
 
   async #ask(listed: Listed): Promise<Waiting> {
     const { entry } = listed
+    this.options.onListed?.(entry)
     if (this.options.selects?.(entry) === false) return { listed, entry: undefined, bytes: 0 }
     const there = await this.old.find(entry)
     if (entry.type !== 'file') return { listed, entry, bytes: 0 }
@@ -93,7 +98,7 @@ class Ahead {
     const isFirst = entry.link === undefined || !this.#links.has(entry.link)
     if (entry.link !== undefined) this.#links.add(entry.link)
     const received = { ...entry, content }
-    if (!isFirst || sizeBytes > PART_BYTES || !this.#isWanted(entry, there)) {
+    if (this.options.dryRun || !isFirst || sizeBytes > PART_BYTES || !this.#isWanted(entry, there)) {
       return { listed, entry: received, bytes: 0 }
     }
     while (this.#bytes > 0 && this.#bytes + sizeBytes > IN_FLIGHT_BYTES) {

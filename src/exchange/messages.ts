@@ -50,6 +50,20 @@ export interface TreeSenderHello extends SenderHello {
   readonly exclude: readonly string[]
   /** It says the SHA-256 of every file. */
   readonly checksum: boolean
+  /** Nothing is to be written. */
+  readonly dryRun?: boolean | undefined
+  /** The source may be all but empty. */
+  readonly allowShrink?: boolean | undefined
+  /** The directory that is sent. */
+  readonly place?: TreePlace | undefined
+}
+
+/** A directory, so that the other side knows it if it is on the same machine. */
+export interface TreePlace {
+  /** Absolute, without symbolic links. */
+  readonly path: string
+  /** Of the boot, the device and the inode. */
+  readonly id: string
 }
 
 /** What the receiver of a tree answers. */
@@ -59,6 +73,10 @@ export interface TreeReceiverHello {
   readonly deletes: boolean
   /** It wants to hear the SHA-256 of every file. */
   readonly checksum: boolean
+  /** It writes nothing. */
+  readonly dryRun?: boolean | undefined
+  /** The directory that it writes into, if that is there. */
+  readonly place?: TreePlace | undefined
 }
 
 /** What the receiver of a tree wants: the content of an entry, by its number in the listing. */

@@ -3,6 +3,7 @@ import { CHUNK_BYTES, SIGNED_MIN_BYTES, SIGVAULT_BLOCK_LEN_MIN } from '../consta
 import { isBackupError } from '../errors.js'
 import { createScanner, FileType, type OpenFile, openFile } from '../native.js'
 import { baseName, encodePath, isBelow, parentPath, ROOT_PATH } from '../path.js'
+import { NOWHERE } from '../restore/destination.js'
 import { type Existing, ExistingDirectory } from '../restore/existing.js'
 import type { OldVersion } from '../restore/reuse.js'
 import { closeFile, readChunk } from '../source/disk.js'
@@ -18,7 +19,7 @@ const STRONG_LEN = 8
 export class OldTree {
   readonly #open: ExistingDirectory[] = []
 
-  /** `root`: a descriptor, by which everything is opened, and no link is followed. */
+  /** `root`: a descriptor, or `NOWHERE`: everything is opened by it, and no link is followed. */
   constructor(
     readonly root: number,
     readonly signal: AbortSignal | undefined
@@ -47,6 +48,7 @@ export class OldTree {
 
   /** A directory that cannot be listed has nothing: whoever writes says so. */
   async #enter(path: string): Promise<void> {
+    if (this.root === NOWHERE) return
     const listed = await this.#hint(ExistingDirectory.list(this.root, path, this.signal))
     if (listed !== undefined) this.#open.push(listed)
   }

@@ -73,6 +73,11 @@ export class TreeReceiver {
     readonly codec: Codec
   ) {}
 
+  /** Entries of the listing so far. */
+  get listedEntries(): number {
+    return this.#reader.entries
+  }
+
   /** A message of the sender. @throws BackupError IBT_ARCHIVE_CORRUPT, and what reading a listing throws */
   async take({ kind, body }: Message): Promise<void> {
     if (kind === Kind.listing && !this.#isListed) await this.#list(body)

@@ -1,10 +1,13 @@
 import { stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { relative } from 'node:path'
 import { defaultCodec } from '../codec/index.js'
 import { BackupError } from '../errors.js'
 import { Line, type TwoWay } from '../exchange/line.js'
 import { decodeValue, Kind, type Message, type TreeReceiverHello, type TreeSenderHello } from '../exchange/messages.js'
-import { type SentTotals, TreeSender } from '../exchange/tree-sender.js'
+import type { SentTotals } from '../exchange/sent-totals.js'
+import { checkApart, placeHere, placeOf } from '../exchange/tree-place.js'
+import { TreeSender } from '../exchange/tree-sender.js'
 import { batchesOf, isBatch } from '../flow/batches.js'
 import { traceRun } from '../flow/tracing.js'
 import { pipe } from '../interop/pipe.js'
@@ -38,6 +41,10 @@ export interface SendTreeOptions
   extends Pick<BackupOptions<object>, 'codec' | 'rules' | 'readFrom' | 'onProgress' | 'onError' | 'signal'> {
   /** Says the SHA-256 of every file, so that no size and no time is believed. Default: the receiver decides. */
   readonly checksum?: boolean | undefined
+  /** The receiver writes nothing, and reports what it would write and delete. */
+  readonly dryRun?: boolean | undefined
+  /** Tells a receiver that deletes that the source may be all but empty. */
+  readonly allowShrink?: boolean | undefined
   /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
   readonly stages?: StagesOption<SendTreeStages> | undefined
 }
@@ -47,6 +54,10 @@ export interface SendTreeReport extends SentTotals {
   readonly source: string
   /** Entries that the receiver could not write, or not wholly: it says which. */
   readonly notWrittenEntries: number
+  /** The directory that the receiver writes into, if it is in the source: it is not sent. */
+  readonly leftOut: readonly string[]
+  /** The receiver has written nothing. */
+  readonly dryRun: boolean
 }
 
 /**
@@ -56,8 +67,8 @@ export interface SendTreeReport extends SentTotals {
  * Contents are read after they were listed: those that a stage makes have to be repeatable.
  * Memory: that of `sign`, and the files of `LISTING_WINDOW_BYTES` of the listing.
  *
- * @throws BackupError IBT_NOT_ALLOWED if the other end stores backups, or deletes more than it can know; IBT_CONNECTION_LOST;
- * what the receiver fails with, with its code.
+ * @throws BackupError IBT_NOT_ALLOWED if the other end stores backups, deletes more than it can know, writes into the source
+ * itself, or would write in a dry run; IBT_CONNECTION_LOST; what the receiver fails with, with its code.
  */
 export function sendTree(
   ends: TwoWay,
@@ -74,7 +85,7 @@ async function send(
   options: SendTreeOptions
 ): Promise<SendTreeReport> {
   const codec = options.codec ?? defaultCodec()
-  const { checksum = false, rules = {}, onProgress, onError } = options
+  const { checksum = false, dryRun = false, allowShrink = false, rules = {}, onProgress, onError } = options
   const exclude = await anchorPatterns(rules.exclude ?? [], root)
   let greet: (hello: TreeReceiverHello) => void = () => {}
   const greeted = new Promise<TreeReceiverHello>(resolve => {
@@ -91,14 +102,24 @@ async function send(
   const line: Line = new Line(ends, 'receiver', take, options.signal)
   try {
     const hello: TreeSenderHello = {
-      ...{ mode: 'tree', packing: codec.suffix, exclude, checksum },
+      ...{
+        mode: 'tree',
+        packing: codec.suffix,
+        exclude,
+        checksum,
+        dryRun,
+        allowShrink,
+        place: await placeOf(readRoot)
+      },
       ...{ defaultKey: key, kind: 'auto', root, host: hostname(), suffixes: [] }
     }
     await line.send(Kind.hello, hello)
-    const { deletes, checksum: isAsked } = checkHello(await line.until(greeted))
+    const answered = checkHello(await line.until(greeted), dryRun)
+    const { deletes, checksum: isAsked } = answered
+    const leftOut = await destinationIn(readRoot, answered)
     const { signal } = line
     const marked: Stage<Entry> = deletes ? markPartial(readRoot, rules) : passAll
-    const walkRules = await sourceRules(root, rules, { leftOut: [], onMissing: () => {} })
+    const walkRules = await sourceRules(root, rules, { leftOut, onMissing: () => {} })
     const defaults: SendTreeStages = {
       walk: walk(readRoot, walkRules, { signal }),
       filter: filter(walkRules),
@@ -112,7 +133,7 @@ async function send(
     const listing = pipe(stages.walk, stages.filter, addParents({}), digests, marked, stages.list, { signal })
     // The other one stops by the signal.
     await Promise.all([listing, answerAll(sender, stages, signal)].map(half => half.catch(fail)))
-    return { source: root, ...sender.totals, notWrittenEntries }
+    return { source: root, ...sender.totals, notWrittenEntries, leftOut, dryRun: answered.dryRun === true }
   } catch (error) {
     line.fail(error)
     throw line.signal.reason
@@ -157,9 +178,26 @@ async function checkDirectory(path: string): Promise<void> {
   throw new BackupError('IBT_READ_FAILED', `${printPath(path)} is a file: only a directory is sent as a tree`, { path })
 }
 
+/** Where the receiver writes if that is in the source: who sends that as well never comes to an end. @throws BackupError IBT_NOT_ALLOWED */
+async function destinationIn(root: string, { place }: TreeReceiverHello): Promise<string[]> {
+  const [source, destination] = [await placeOf(root), await placeHere(place)]
+  checkApart(source, destination)
+  if (source === undefined || destination === undefined) return []
+  const below = relative(source.path, destination.path)
+  return below === '..' || below.startsWith('../') ? [] : [below]
+}
+
 /** @throws BackupError IBT_NOT_ALLOWED */
-function checkHello({ mode, deletes, checksum }: Partial<TreeReceiverHello>): TreeReceiverHello {
-  if (mode === 'tree') return { mode, deletes: deletes === true, checksum: checksum === true }
+function checkHello(
+  { mode, deletes, checksum, dryRun, place }: Partial<TreeReceiverHello>,
+  isDry: boolean
+): TreeReceiverHello {
+  if (mode === 'tree') {
+    if (isDry && dryRun !== true) {
+      throw new BackupError('IBT_NOT_ALLOWED', 'The receiver is of a version that knows no dry run: it would write')
+    }
+    return { mode, deletes: deletes === true, checksum: checksum === true, dryRun, place }
+  }
   const message =
     'The receiver stores backups, and writes into no directory: give it --into DIR (a version that knows it)'
   throw new BackupError('IBT_NOT_ALLOWED', message)

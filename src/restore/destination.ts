@@ -12,6 +12,8 @@ import type { Existing } from './existing.js'
 const closeDescriptor = promisify(close)
 const statDescriptor: (fd: number, options: { bigint: true }) => Promise<BigIntStats> = promisify(fstat)
 const SLASH = Buffer.from('/')
+/** In the place of the descriptor of a directory that is not there. */
+export const NOWHERE = -1
 
 /**
  * The directory that a restore fills. It is found by its name once; afterwards everything goes by its descriptor, so that
@@ -40,6 +42,12 @@ export class Destination {
     }
   }
 
+  /** Opens the directory as it is: if it is not there, nothing is in it. @throws BackupError IBT_WRITE_FAILED */
+  static async openThere(destination: string | Uint8Array): Promise<Destination> {
+    if (await Destination.isThere(destination)) return Destination.open(destination)
+    return new Destination(decodePath(absolute(destination)), NOWHERE)
+  }
+
   /** Whether something is there, or nobody can tell. */
   static isThere(destination: string | Uint8Array): Promise<boolean> {
     return stat(absolute(destination)).then(
@@ -51,6 +59,7 @@ export class Destination {
   /** @throws BackupError IBT_NOT_EMPTY, IBT_WRITE_FAILED */
   async checkEmpty(): Promise<void> {
     const path = this.path
+    if (this.root === NOWHERE) return
     const { count } = await listDirectory(this.root, ROOT_PATH).catch(cause => {
       throw new BackupError('IBT_WRITE_FAILED', `Cannot list the directory ${printPath(path)}`, { path, cause })
     })
@@ -59,8 +68,9 @@ export class Destination {
     throw new BackupError('IBT_NOT_EMPTY', message, { path })
   }
 
-  /** The directory itself as it is; its attributes come with its listing. */
-  async existing(): Promise<Existing> {
+  /** The directory itself as it is, if it is there; its attributes come with its listing. */
+  async existing(): Promise<Existing | undefined> {
+    if (this.root === NOWHERE) return undefined
     const { mode, uid, gid, mtimeNs, dev, ino, nlink } = await statDescriptor(this.root, { bigint: true })
     return {
       path: ROOT_PATH,
@@ -74,8 +84,8 @@ export class Destination {
   }
 
   /** Jobs that run keep a descriptor of their own. */
-  close(): Promise<void> {
-    return closeDescriptor(this.root)
+  async close(): Promise<void> {
+    if (this.root !== NOWHERE) await closeDescriptor(this.root)
   }
 }
 

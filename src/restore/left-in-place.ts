@@ -32,6 +32,7 @@ export class LeftInPlace {
       return this.#isUnchanged(restoration)
     }
     const { path } = entry
+    restoration.isTouched = true
     await this.queue.add({ code: Operation.setMetadata, path, metadata, restoration, completes: true })
     return true
   }

@@ -2,6 +2,7 @@ import { BackupError, isBackupError } from '../errors.js'
 import { Operation } from '../native.js'
 import { baseName, checkPath, isBelow, parentPath, printPath, ROOT_PATH } from '../path.js'
 import type { Entry, EntryType } from '../types.js'
+import type { Deletions } from './deletions.js'
 import { type Existing, ExistingDirectory } from './existing.js'
 import type { OperationQueue } from './operation-queue.js'
 import type { ProtectedPlaces } from './protected-places.js'
@@ -15,7 +16,9 @@ export interface OpenDirectoriesOptions {
   /** What becomes of things that are in the destination already. Undefined: nothing is there. */
   readonly overwrite: 'always' | 'if-changed' | 'never' | undefined
   /** Whether something that is there and that the backup does not have is deleted, with everything below it. */
-  readonly deletes: (path: string, type: EntryType) => boolean
+  readonly deletes: MayDelete
+  /** What is deleted waits here for somebody who confirms it. Undefined: nobody does. */
+  readonly deletions: Deletions | undefined
   /** Whether a directory only leads to other entries: it stays as it is, and nothing in it is deleted. */
   readonly isLeading: (directory: Entry) => boolean
   /** Stores and caches of backups. */
@@ -23,6 +26,9 @@ export interface OpenDirectoriesOptions {
   readonly tally: Tally
   readonly signal: AbortSignal | undefined
 }
+
+/** Whether something may be deleted; `spare`: it stays, and is reported. */
+export type MayDelete = (path: string, type: EntryType) => boolean | 'spare' | Promise<boolean | 'spare'>
 
 /** A directory that is being filled. When it is left, its symlinks are made and its metadata set. */
 export interface OpenDirectory {
@@ -95,8 +101,10 @@ export class OpenDirectories {
     if (directory?.restoration.entry.path !== parentPath(path) || path === ROOT_PATH) {
       throw new BackupError('IBT_UNSAFE_PATH', `${printPath(path)} is not in a directory of this backup`, { path })
     }
-    const restoration = new Restoration(entry)
-    if (!directory.isClosed) return { restoration, directory, there: directory.listing?.find(baseName(path)) }
+    const there = directory.isClosed ? undefined : directory.listing?.find(baseName(path))
+    const restoration = new Restoration(entry, there)
+    if (there !== undefined) this.options.deletions?.met()
+    if (!directory.isClosed) return { restoration, directory, there }
     const message = `Cannot write ${printPath(path)}: its directory could not be restored`
     this.options.tally.failed(restoration, new BackupError('IBT_WRITE_FAILED', message, { path }))
     return undefined
@@ -110,7 +118,9 @@ export class OpenDirectories {
   /** Removes what is in the way. A directory that is not empty is removed only if it may be deleted. */
   async clear({ restoration, there }: Place): Promise<void> {
     const { path } = restoration.entry
-    const isDeleted = there?.type === 'directory' && this.options.deletes(path, 'directory')
+    const { deletes, deletions } = this.options
+    const isDeleted = there?.type === 'directory' && (await deletes(path, 'directory')) === true
+    if (isDeleted) await deletions?.givesWay(path)
     await this.queue.add({ code: isDeleted ? Operation.remove : Operation.removeOne, path, restoration })
   }
 
@@ -135,6 +145,7 @@ export class OpenDirectories {
     const directory = { restoration, there: known, listing, isProtected, isChanged }
     this.#add(directory)
     restoration.isUnchanged = this.#staysAsItIs(directory) || hasMetadata(entry, known, owners)
+    restoration.isTouched = true
     tally.there(restoration)
   }
 
@@ -193,18 +204,32 @@ export class OpenDirectories {
   async #delete(directory: OpenDirectory): Promise<void> {
     const { listing, isProtected, restoration } = directory
     if (listing === undefined || restoration.entry.carried) return
-    const { deletes, isLeading, places, tally } = this.options
+    const { deletes, deletions, isLeading, places, tally, owners } = this.options
+    const deferred: string[] = []
     for (const other of listing.others()) {
       const { path, type } = other
       const isLeftover = type === 'file' && (await isLeftBehind(other))
-      if (!isLeftover && (isLeading(restoration.entry) || !deletes(path, type))) continue
-      if (isProtected || places.leadsToPlace(other)) {
+      if (!isLeftover && isLeading(restoration.entry)) continue
+      const isDeleted = isLeftover || (await deletes(path, type))
+      if (isDeleted === false) continue
+      if (isDeleted === 'spare' || isProtected || places.leadsToPlace(other)) {
         if (!isLeftover) tally.spared(path)
+        continue
+      }
+      if (!isLeftover) tally.doomed(other)
+      if (!isLeftover && deletions !== undefined) {
+        await deletions.add(path, type === 'directory')
+        deferred.push(path)
         continue
       }
       await this.change(directory)
       await this.queue.add({ code: isLeftover ? Operation.unlink : Operation.remove, path, deletes: !isLeftover })
     }
+    if (deferred.length === 0) return
+    const { mode, mtimeNs } = this.#staysAsItIs(directory)
+      ? directory.there!
+      : restoredMetadata(restoration.entry, owners)
+    await deletions?.defer({ path: restoration.entry.path, mode: mode!, mtimeNs: mtimeNs! }, deferred)
   }
 
   async #list(path: string): Promise<ExistingDirectory | BackupError> {

@@ -155,6 +155,13 @@ export class OperationQueue {
   }
 }
 
+/** Takes operations for done, and does none. */
+export class DryQueue extends OperationQueue {
+  override add(operation: PathOperation): undefined {
+    this.options.observer.onDone(operation)
+  }
+}
+
 function toBackupError(operation: PathOperation, cause: Error & { readonly code?: string }): BackupError {
   const path = operation.restoration?.entry.path ?? operation.path
   if (operation.code === Operation.removeOne && cause.code === 'ENOTEMPTY') {

@@ -1,5 +1,6 @@
 import { groupId, userId } from '../native.js'
-import type { Entry, StateEntry } from '../types.js'
+import type { ChangeKind, Entry, StateEntry } from '../types.js'
+import type { Existing } from './existing.js'
 import type { OperationMetadata } from './operations.js'
 
 /** An entry with what its state says about it. */
@@ -10,12 +11,24 @@ export class Restoration {
   status: 'pending' | 'there' | 'failed' = 'pending'
   /** Nothing had to be written for it, or nothing was allowed to be. */
   isUnchanged = false
+  /** What is there stays, with other metadata. */
+  isTouched = false
   /** Of the content that is written for it. */
   sizeBytes = 0
   /** Of these, bytes in blocks that are shared with the old version. */
   sharedBytes = 0
 
-  constructor(readonly entry: Restorable) {}
+  constructor(
+    readonly entry: Restorable,
+    /** What has its name. */
+    readonly there?: Existing | undefined
+  ) {}
+
+  get change(): ChangeKind {
+    if (this.isUnchanged) return 'unchanged'
+    if (this.there === undefined) return 'created'
+    return this.isTouched ? 'touched' : 'updated'
+  }
 }
 
 /** Owners by the name that the backup has, by number, or not at all. */

@@ -2,7 +2,8 @@ import { REPORTED_PATHS } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { systemError, type Unset } from '../native.js'
 import { printPath } from '../path.js'
-import type { Entry } from '../types.js'
+import type { Change, Entry } from '../types.js'
+import type { Existing } from './existing.js'
 import type { Restoration } from './restored.js'
 
 /** What a restore has done. Counted is what has succeeded. */
@@ -48,6 +49,8 @@ export interface Written {
 export interface TallyOptions {
   readonly onError?: ((error: BackupError) => void) | undefined
   readonly onEntry?: ((entry: Entry) => void) | undefined
+  /** Observes changes: entries, and what is to be deleted. */
+  readonly onChange?: ((change: Change) => void) | undefined
 }
 
 const SYSTEM_CALLS = { owner: 'chown', attribute: 'setxattr', mode: 'chmod', time: 'utimensat', privileges: 'chmod' }
@@ -82,6 +85,8 @@ export class Tally {
     if (entry.type === 'file') this.#counts.files++
     if (entry.expectedSha256 !== undefined) this.#counts.suspectFiles++
     this.options.onEntry?.(entry)
+    const { change, there } = restoration
+    if (change !== 'unchanged') this.options.onChange?.({ ...entry, change, previous: there })
   }
 
   /** An entry cannot be restored, or, if it is there, not finished. Reported once, whatever else fails because of it. */
@@ -129,6 +134,11 @@ export class Tally {
   spared(path: string): void {
     this.#counts.sparedEntries++
     if (this.#spared.length < REPORTED_PATHS) this.#spared.push(path)
+  }
+
+  /** It will be deleted if nothing comes in between. */
+  doomed(there: Existing): void {
+    this.options.onChange?.({ ...there, change: 'deleted', previous: there })
   }
 
   deleted(): void {

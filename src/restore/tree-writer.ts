@@ -5,7 +5,7 @@ import type { Existing } from './existing.js'
 import { FileWriter, type FileWriterOptions } from './file-writer.js'
 import { LeftInPlace } from './left-in-place.js'
 import { OpenDirectories, type OpenDirectoriesOptions, type OpenDirectory, type Place } from './open-directories.js'
-import { OperationQueue } from './operation-queue.js'
+import { DryQueue, OperationQueue } from './operation-queue.js'
 import type { PathOperation } from './operations.js'
 import { Outcomes, refusal } from './outcomes.js'
 import { type Restorable, Restoration, restoredMetadata } from './restored.js'
@@ -14,6 +14,8 @@ import { WrittenLinks } from './written-links.js'
 export interface TreeWriterOptions extends OpenDirectoriesOptions, FileWriterOptions {
   /** The root as it is, if it may hold something. */
   readonly existing: Existing | undefined
+  /** Nothing is written: operations count as done. */
+  readonly isDry: boolean
 }
 
 const NEW_DIRECTORY = { mode: 0o700 }
@@ -37,7 +39,7 @@ export class TreeWriter {
     const { existing, owners, signal } = options
     const observer = new Outcomes(options.tally, this.#links)
     const queueOptions = { isNew: existing === undefined, setsOwner: owners !== 'none', observer, signal }
-    this.#queue = new OperationQueue(root, queueOptions)
+    this.#queue = options.isDry ? new DryQueue(root, queueOptions) : new OperationQueue(root, queueOptions)
     this.#directories = new OpenDirectories(this.#queue, options, directory => this.#makeSymlinks(directory))
     this.#leftInPlace = new LeftInPlace(root, this.#queue, this.#links, options)
     this.#files = new FileWriter(root, this.#queue, this.#directories, options)
@@ -99,6 +101,8 @@ export class TreeWriter {
   async end(): Promise<void> {
     await this.#directories.end()
     await this.#queue.flush()
+    await this.options.deletions?.run(this.#queue)
+    await this.#queue.flush()
   }
 
   /** After an error: waits until nothing is written any more. */
@@ -107,7 +111,7 @@ export class TreeWriter {
   }
 
   async #openRoot(entry: Restorable, existing: Existing | undefined): Promise<void> {
-    const restoration = new Restoration(entry)
+    const restoration = new Restoration(entry, existing)
     if (existing !== undefined) return this.#directories.openExisting(restoration, existing)
     this.#directories.openNew(restoration)
     this.options.tally.there(restoration)
@@ -147,11 +151,20 @@ export class TreeWriter {
     if (this.#isRefused(place)) return
     const { restoration, directory } = place
     this.#links.add(restoration.entry)
+    if (this.options.isDry) return this.#wouldWrite(place)
     if (!directory.isChanged) await this.#directories.change(directory)
     // To make the content, `patch` may spool in the root.
     const { root } = this.#directories
     if (!root.isChanged) await this.#directories.change(root)
     await this.#files.write(place)
+  }
+
+  async #wouldWrite(place: Place): Promise<void> {
+    const { restoration, there } = place
+    const { path, sizeBytes = 0 } = restoration.entry
+    if (there?.type === 'directory') await this.#directories.clear(place)
+    restoration.sizeBytes = sizeBytes
+    await this.#queue.add({ code: Operation.writeFile, path, restoration, completes: true })
   }
 
   /** Makes something where something else may be. */

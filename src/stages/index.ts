@@ -20,4 +20,12 @@ export { type StateEmitOptions, stateEmit } from './state-emit.js'
 export { type UnbundleOptions, unbundle } from './unbundle.js'
 export { unpack } from './unpack.js'
 export { type WalkOptions, walk } from './walk.js'
-export { type Overwrite, type WriteOptions, type Written, write } from './write.js'
+export {
+  type ConfirmDelete,
+  type DeleteCounts,
+  type MayDelete,
+  type Overwrite,
+  type WriteOptions,
+  type Written,
+  write
+} from './write.js'

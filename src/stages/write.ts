@@ -3,14 +3,18 @@ import { batchesOf, isBatch } from '../flow/batches.js'
 import { checkValues } from '../format/entry-check.js'
 import { Operation } from '../native.js'
 import { printPath } from '../path.js'
+import { type ConfirmDelete, Deletions } from '../restore/deletions.js'
 import { Destination } from '../restore/destination.js'
+import type { MayDelete } from '../restore/open-directories.js'
 import { ProtectedPlaces } from '../restore/protected-places.js'
 import type { Restorable } from '../restore/restored.js'
 import { Tally, type Written } from '../restore/tally.js'
 import { TreeWriter } from '../restore/tree-writer.js'
 import { isPassedOver, wasErased, whyNotRestored } from '../restore/unrestorable.js'
-import { type Entry, type EntryType, isEntry, type Sink } from '../types.js'
+import { type Change, type Entry, isEntry, type Sink } from '../types.js'
 
+export type { ConfirmDelete, DeleteCounts } from '../restore/deletions.js'
+export type { MayDelete } from '../restore/open-directories.js'
 export type { Written } from '../restore/tally.js'
 
 /** What becomes of things that are in the destination already. */
@@ -33,9 +37,20 @@ export interface WriteOptions {
   /**
    * Deletes everything in the directories of the backup that the backup does not have, or each thing for which the
    * function returns true, with all that is below it. Without it, a directory that is not empty does not give way to an
-   * entry of another type. Requires `overwrite`.
+   * entry of another type. Requires `overwrite`. `spare`: the thing stays, and is among the report's `spared`.
    */
-  readonly delete?: boolean | ((path: string, type: EntryType) => boolean) | undefined
+  readonly delete?: boolean | MayDelete | undefined
+  /**
+   * Called once when everything is written and before the first deletion, if there is something to delete: an error that
+   * it throws ends the run, and nothing is deleted. Deletions wait for it, their paths in a file without a name in the
+   * destination. It is also called before a directory that is not empty gives way to an entry of another type, which does
+   * not wait. Default: what is in a directory is deleted when the directory is left.
+   */
+  readonly confirmDelete?: ConfirmDelete | undefined
+  /** Writes, deletes and reads no content, and counts what it would do; a destination that is not there is not made. */
+  readonly dryRun?: boolean | undefined
+  /** With `dryRun`: observes each change that would be made. */
+  readonly onChange?: ((change: Change) => void) | undefined
   /**
    * Absolute paths of stores and caches: a restore neither removes nor replaces them, nor anything in them, nor the
    * directories and symlinks that lead to them.
@@ -78,27 +93,29 @@ export interface WriteOptions {
  * @throws TypeError at the call for an option that makes no sense.
  */
 export function write(destination: string | Uint8Array, options: WriteOptions = {}): Sink<Entry, Written> {
-  const { overwrite, delete: deletes = false, protect = [], isLeading = () => false } = options
+  const { overwrite, delete: deletes = false, protect = [], isLeading = () => false, dryRun = false } = options
   if (overwrite !== undefined && !['always', 'if-changed', 'never'].includes(overwrite)) {
     throw new TypeError(`write: overwrite is 'always', 'if-changed' or 'never', not ${overwrite}`)
   }
   if (deletes !== false && overwrite === undefined) throw new TypeError('write: delete requires overwrite')
   return async function writeSink(source, { signal } = {}) {
-    const tally = new Tally(options)
+    const tally = new Tally({ ...options, onChange: dryRun ? options.onChange : undefined })
     const owners = options.owners ?? (process.geteuid?.() === 0 ? 'name' : 'none')
     const isDeleted = typeof deletes === 'function' ? deletes : () => deletes
     const places = await ProtectedPlaces.find(overwrite === undefined ? [] : protect)
     const open = async () => {
-      const opened = await Destination.open(destination)
+      const opened = await (dryRun ? Destination.openThere(destination) : Destination.open(destination))
       try {
         if (overwrite === undefined) await opened.checkEmpty()
         const existing = overwrite === undefined ? undefined : await opened.existing()
         if (existing !== undefined && places.isPlace(existing)) throw new RangeError(inPlace(opened.path))
+        const { confirmDelete: confirm, costsEntry = () => false } = options
+        const deletions = confirm && new Deletions(opened.root, opened.path, confirm, signal)
         const settings = {
-          ...{ owners, overwrite, existing, deletes: isDeleted, isLeading, places, tally, signal },
-          costsEntry: options.costsEntry ?? (() => false)
+          ...{ owners, overwrite, existing, deletes: isDeleted, deletions, isLeading, places, tally, signal },
+          ...{ costsEntry, isDry: dryRun }
         }
-        return { opened, writer: new TreeWriter(opened.root, settings) }
+        return { opened, deletions, writer: new TreeWriter(opened.root, settings) }
       } catch (error) {
         await opened.close()
         throw error
@@ -116,6 +133,7 @@ export function write(destination: string | Uint8Array, options: WriteOptions = 
     } finally {
       // After an error, jobs that run go on writing until they have stopped.
       await into?.writer.leave()
+      await into?.deletions?.close()
       await into?.opened.close()
     }
     return tally.written

@@ -52,6 +52,7 @@ test('options that make no sense are usage errors, and ends that do not fit refu
   for (const option of [['--key', 'a'], ['--full'], ['--checkpoint', '1M'], ['--skip-unchanged']]) {
     refuse(2, /is for backups, not for --tree/, 'src', '--tree', ...option, '--to-command', RECEIVE)
   }
+  refuse(2, /--dry-run requires --tree/, 'src', '--dry-run', '--to-command', RECEIVE)
   refuse(2, /--tree sends one directory/, 'src', 'src', '--tree', '--to-command', RECEIVE)
   const receive = (options: string) => `'${process.execPath}' '${BIN}' receive ${options}`
   const wrong = [
@@ -59,7 +60,10 @@ test('options that make no sense are usage errors, and ends that do not fit refu
     '--into into --store x',
     '--into into --overwrite perhaps',
     '--delete',
-    '--exclude a'
+    '--exclude a',
+    '--dry-run',
+    '--into into --max-delete 5',
+    '--into into --delete --max-delete many'
   ]
   for (const options of wrong) refuse(1, /ended with 2/, 'src', '--tree', '--to-command', receive(options))
   refuse(5, /IBT_NOT_ALLOWED/, 'src', '--to-command', RECEIVE)
@@ -162,4 +166,33 @@ test('a store and a cache in the directory stay where nothing else does', t => {
   assert.equal(status, 0, stderr)
   assert.deepEqual(readdirSync(desk.at('into')), ['cache', 'deep', 'large', 'sub'])
   assert.equal(desk.ibt('verify', 'src').status, 0)
+})
+
+test('--dry-run lists what --delete would do, and --max-delete has the last word', t => {
+  const desk = deskWithSource(t, 1000)
+  const send = (receive: string, ...args: string[]) =>
+    desk.ibt('send', 'src', '--tree', ...args, '--to-command', `${RECEIVE} --delete ${receive}`)
+  mkdirSync(desk.at('into/gone/below'), { recursive: true })
+  writeFileSync(desk.at('into/large'), '')
+  const dry = send('', '--dry-run')
+  assert.equal(dry.status, 0, dry.stderr)
+  assert.match(dry.stdout, /^Dry run: listed the tree of /)
+  for (const line of ['- gone/', 'M large', '+ sub/', '+ sub/small']) assert.ok(dry.stderr.includes(`${line}\n`), line)
+  assert.match(
+    dry.stderr,
+    /Dry run: nothing was written into into, .*\n {2}2 created, 1 updated, \d touched, 1 deleted, /
+  )
+  assert.deepEqual(readdirSync(desk.at('into')), ['gone', 'large'])
+  const lines = send('--dry-run --json')
+    .stderr.trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  assert.ok(lines.some(({ change, path, type }) => change === 'deleted' && path === 'gone' && type === 'directory'))
+  assert.deepEqual([lines.at(-1).event, lines.at(-1).dryRun], ['report', true])
+  const refused = send('--max-delete 1')
+  assert.equal(refused.status, 5, refused.stderr)
+  assert.match(refused.stderr, /ibt: 2 entries of .*into would be deleted, .*\n\(ibt help IBT_DELETE_LIMIT/)
+  assert.deepEqual(readdirSync(desk.at('into')), ['gone', 'large', 'sub'])
+  assert.equal(send('--max-delete 2').status, 0)
+  assert.deepEqual(readdirSync(desk.at('into')), ['large', 'sub'])
 })

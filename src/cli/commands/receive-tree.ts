@@ -4,25 +4,23 @@ import { printPath } from '../../path.js'
 import { type ReceiveTreeReport, receiveTree } from '../../pipelines/receive-tree.js'
 import { defaultCachePath, toStore } from '../../places/places.js'
 import { isStoreUrl } from '../../stores/store-url.js'
+import type { Change, ChangeKind } from '../../types.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { limited } from '../limited-output.js'
 import { Reporter } from '../reporter.js'
 import { closeStdin } from '../tar-source.js'
+import { givenOf, RECEIVE_STORE_OPTIONS } from '../tree-options.js'
+import { changeLine } from './diff.js'
 import type { ReceiveValues } from './receive.js'
 import { isOverwrite, leftOutLines, overLine } from './restore.js'
 
-/** What only a store has. */
-const OF_STORES = {
-  ...{ store: '--store', key: '--key', maxChain: '--max-chain', deleteOldSigvaults: '--delete-old-sigvaults' },
-  ...{ init: '--init', lockWait: '--lock-wait', temporary: '--temporary', encrypt: '--encrypt' }
-} as const
-
 /** `ibt receive --into`. */
 export async function runReceiveTree(into: string, values: ReceiveValues, signal: AbortSignal): Promise<number> {
-  const wrong = Object.entries(OF_STORES).find(([name]) => name in values)
-  if (wrong !== undefined) throw new UsageError(`${wrong[1]} is for a store, not for --into`)
-  const { overwrite, delete: deletes, exclude, numericOwner, limitRate, jobs } = values
+  const wrong = givenOf(RECEIVE_STORE_OPTIONS, values)
+  if (wrong !== undefined) throw new UsageError(`${wrong} is for a store, not for --into`)
+  const { overwrite, delete: deletes, exclude, numericOwner, limitRate, jobs, dryRun, maxDelete, allowShrink } = values
+  if (maxDelete !== undefined && !deletes) throw new UsageError('--max-delete requires --delete')
   if (overwrite !== undefined && !isOverwrite(overwrite)) {
     throw new UsageError(`'${overwrite}' is not a value of --overwrite: give always, if-changed or never`)
   }
@@ -31,13 +29,20 @@ export async function runReceiveTree(into: string, values: ReceiveValues, signal
   const reporter = new Reporter({ ...values, progress: false, output: process.stderr })
   const owners = numericOwner && process.geteuid?.() === 0 ? 'number' : undefined
   const { onProgress, onError } = reporter
+  const counts: Counts = { created: 0, updated: 0, touched: 0, deleted: 0 }
+  const onChange = (change: Change) => {
+    counts[change.change as keyof Counts]++
+    if (values.json || !values.quiet) process.stderr.write(changeLine(change, values))
+  }
   try {
     const ends = { readable: process.stdin, writable: limited(process.stdout, limitRate) }
     const report = await receiveTree(ends, into, {
-      ...{ overwrite, delete: deletes, exclude, owners, protect: ownPlaces(values), onProgress, onError, signal }
+      ...{ overwrite, delete: deletes, maxDelete, allowShrink, exclude, owners, protect: ownPlaces(values) },
+      ...{ dryRun, onChange, onProgress, onError, signal }
     })
     const isPartial = report.skippedEntries + report.incompleteEntries > 0
-    return reporter.report(report, describe(report, reporter.elapsedMs), isPartial ? Exit.partial : Exit.done)
+    const lines = report.dryRun ? describePlan(report, counts) : describe(report, reporter.elapsedMs)
+    return reporter.report(report, lines, isPartial ? Exit.partial : Exit.done)
   } finally {
     closeStdin()
     reporter.end()
@@ -53,6 +58,18 @@ function ownPlaces({ cache, configured }: ReceiveValues): string[] {
   return [
     ...stores,
     ...others.filter(path => typeof path === 'string' && path !== '').map(path => resolve(path as string))
+  ]
+}
+
+type Counts = Record<Exclude<ChangeKind, 'unchanged'>, number>
+
+function describePlan(report: ReceiveTreeReport, { created, updated, touched, deleted }: Counts): string[] {
+  const { destination, source, host, sizeBytes, unchangedEntries, skippedEntries } = report
+  return [
+    `Dry run: nothing was written into ${printPath(destination)}, from the tree of ${printPath(source)} of ${printPath(host)}`,
+    `  ${created} created, ${updated} updated, ${touched} touched, ${deleted} deleted, ${unchangedEntries} unchanged; files of ${formatBytes(sizeBytes)}`,
+    ...leftOutLines(report),
+    ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be written`] : [])
   ]
 }
 

@@ -5,6 +5,7 @@ import { formatBytes, formatSeconds } from '../format.js'
 import { keyNotes } from '../keys.js'
 import { Reporter } from '../reporter.js'
 import { closeStdin } from '../tar-source.js'
+import { givenOf, RECEIVE_TREE_OPTIONS } from '../tree-options.js'
 
 /** Options of `ibt receive`. */
 export interface ReceiveValues extends CommonValues {
@@ -18,12 +19,10 @@ export interface ReceiveValues extends CommonValues {
   readonly delete?: boolean
   readonly exclude?: readonly string[]
   readonly numericOwner?: boolean
+  readonly dryRun?: boolean
+  readonly maxDelete?: number
+  readonly allowShrink?: boolean
 }
-
-/** What only a directory has. */
-const OF_DIRECTORIES = {
-  ...{ overwrite: '--overwrite', delete: '--delete', exclude: '--exclude', numericOwner: '--numeric-owner' }
-} as const
 
 /** `ibt receive`. */
 export async function runReceive(values: ReceiveValues, signal: AbortSignal): Promise<number> {
@@ -35,8 +34,8 @@ export async function runReceive(values: ReceiveValues, signal: AbortSignal): Pr
     const { runReceiveTree } = await import('./receive-tree.js')
     return runReceiveTree(into, values, signal)
   }
-  const wrong = Object.entries(OF_DIRECTORIES).find(([name]) => name in values)
-  if (wrong !== undefined) throw new UsageError(`${wrong[1]} requires --into`)
+  const wrong = givenOf(RECEIVE_TREE_OPTIONS, values)
+  if (wrong !== undefined) throw new UsageError(`${wrong} requires --into`)
   // The sender shows how far it is.
   const reporter = new Reporter({ ...values, progress: false, output: process.stderr })
   const places = toPlaceOptions(values, signal)

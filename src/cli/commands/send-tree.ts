@@ -6,14 +6,8 @@ import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { limited } from '../limited-output.js'
 import { filesOf } from '../names.js'
+import { givenOf, SEND_BACKUP_OPTIONS } from '../tree-options.js'
 import { reporterOf } from './backup.js'
-
-/** What only a backup has. */
-const OF_BACKUPS = {
-  ...{ key: '--key', full: '--full', checkpoint: '--checkpoint', skipUnchanged: '--skip-unchanged' },
-  ...{ allowSourceMismatch: '--allow-source-mismatch', allowShrink: '--allow-shrink', sourceId: '--source-id' },
-  ...{ maxChain: '--max-chain', compare: '--compare', sort: '--sort', stripComponents: '--strip-components' }
-} as const
 
 /** `ibt send --tree`: into a directory of an `ibt receive --into`. */
 export async function runSendTree(
@@ -22,19 +16,29 @@ export async function runSendTree(
   signal: AbortSignal
 ): Promise<number> {
   const [source] = sources
-  const wrong = Object.entries(OF_BACKUPS).find(([name]) => values[name as keyof BackupValues] !== undefined)
-  if (wrong !== undefined) throw new UsageError(`${wrong[1]} is for backups, not for --tree`)
+  const wrong = givenOf(SEND_BACKUP_OPTIONS, values)
+  if (wrong !== undefined) throw new UsageError(`${wrong} is for backups, not for --tree`)
   if (source === undefined || source === '-' || sources.length > 1) throw new UsageError('--tree sends one directory')
   const reporter = reporterOf('send', values)
   const { rules, codec } = toBackupOptions(values, signal, { isSent: true })
-  const { checksum, toCommand, limitRate } = values
+  const { checksum, dryRun, allowShrink, toCommand, limitRate } = values
   const child = toCommand === undefined ? undefined : new Child(toCommand)
   const { readable, writable } = child?.ends ?? { readable: process.stdin, writable: process.stdout }
   const { onProgress, onError } = reporter
   try {
     const report = await sendTree({ readable, writable: limited(writable, limitRate) }, source, {
-      ...{ rules: { ...rules, files: filesOf(values) }, codec, checksum, onProgress, onError, signal }
+      ...{
+        rules: { ...rules, files: filesOf(values) },
+        codec,
+        checksum,
+        dryRun,
+        allowShrink,
+        onProgress,
+        onError,
+        signal
+      }
     })
+    for (const path of report.leftOut) reporter.warn(`Excluded ${printPath(path)}: the receiver writes there`)
     const { unreadableEntries, dirtyFiles, notWrittenEntries } = report
     const isPartial = unreadableEntries + dirtyFiles + notWrittenEntries > 0
     return reporter.report(report, describe(report, reporter.elapsedMs), isPartial ? Exit.partial : Exit.done)
@@ -50,7 +54,7 @@ function describe(report: SendTreeReport, elapsedMs: number): string[] {
   const { source, entries, files, sizeBytes, sentFiles, deltaFiles, sentBytes } = report
   const { unreadableEntries, dirtyFiles, notWrittenEntries } = report
   const lines = [
-    `Sent the tree of ${printPath(source)}`,
+    `${report.dryRun ? 'Dry run: listed' : 'Sent'} the tree of ${printPath(source)}`,
     `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)}`,
     `  ${formatCount(sentFiles, 'file')} sent, ${deltaFiles} as deltas: ${formatBytes(sentBytes)}, ${formatSeconds(elapsedMs)}`
   ]

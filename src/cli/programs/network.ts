@@ -7,6 +7,7 @@ import {
   collect,
   parseChain,
   parseCount,
+  parseEntries,
   parseLimit,
   parsePieceBytes,
   parsePort,
@@ -23,6 +24,7 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
     .option('--no-config', 'use no config')
     .option('--to-command <command>', 'start this command, and talk to its stdin and stdout (default: to our own)')
     .option('--tree', 'send the directory itself, for an ibt receive --into: no backup is made')
+    .option('--dry-run', 'the receiver writes nothing, and lists what it would write and delete')
     .option('--key <key>', "name of the chain (default: that of the receiver, or the source's base name)")
     .option('--full', 'back up everything, instead of the changes since the newest backup')
     .option(
@@ -46,19 +48,29 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
       const { runSend } = await import('../commands/send.js')
       answer(await runSend(sources, values, signal))
     })
-  addEncryptOptions(addReader(program, 'receive', 'store the backup that an ibt send makes, over stdin and stdout'))
+  send.usage('[options] [sources...]\n       ibt send --tree [options] <directory>')
+  const receive = addEncryptOptions(
+    addReader(program, 'receive', 'store the backup that an ibt send makes, over stdin and stdout')
+  )
     .option('--into <dir>', 'store nothing: make this directory equal to that of an ibt send --tree')
     .option(
       '--overwrite <when>',
-      'with --into: leave a file as it is if its size and time are right (if-changed, the default), only if its SHA-256 is right (always), or in any case (never)'
+      'leave a file as it is if its size and time are right (if-changed, the default), only if its SHA-256 is right (always), or in any case (never)'
     )
-    .option('--delete', 'with --into: delete what the source does not have')
+    .option('--delete', 'delete what the source does not have, when everything else is done')
+    .option(
+      '--max-delete <n>',
+      'with --delete: if more entries than this would be deleted, delete none (exit code 5)',
+      parseEntries
+    )
+    .option('--allow-shrink', 'with --delete: accept a source that is all but empty beside this directory')
+    .option('--dry-run', 'write nothing, and list what would be written and deleted')
     .option(
       '--exclude <pattern>',
-      'with --into: neither write nor delete entries that match, as in an ignore file; may be repeated',
+      'neither write nor delete entries that match, as in an ignore file; may be repeated',
       collect
     )
-    .option('--numeric-owner', 'with --into: owners by number, not by name')
+    .option('--numeric-owner', 'owners by number, not by name')
     .option('--key <key>', 'accept only this key')
     .option('--max-chain <n>', 'make a full if there are this many incrementals on the newest full', parseChain)
     .option('--delete-old-sigvaults', 'after a full, delete the signatures of older chains')
@@ -69,6 +81,7 @@ export function addNetwork(program: Command, signal: AbortSignal, answer: Answer
       const { runReceive } = await import('../commands/receive.js')
       answer(await runReceive(values, signal))
     })
+  receive.usage('[options]\n       ibt receive --into <dir> [options]')
   addServe(program, signal, answer)
 }
 
