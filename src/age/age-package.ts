@@ -30,12 +30,13 @@ export interface Decrypter {
 interface AgePackage {
   readonly Encrypter: new () => Encrypter
   readonly Decrypter: new () => Decrypter
+  readonly Stanza: new (args: string[], body: Uint8Array) => Stanza
 }
 
 /** @throws BackupError IBT_PEER_MISSING */
 export function loadAge(): Promise<AgePackage> {
   return loadPeers(
-    'Backups that are encrypted with age to keys that are not those of age-keygen',
+    'Backups that are encrypted with age',
     ['age-encryption'],
     () => import('age-encryption' as string) as Promise<AgePackage>
   )

@@ -27,8 +27,8 @@ export interface AgeOptions {
 }
 
 /**
- * A cipher whose artifacts are plain age files: Debian's `age -d` reads them. All goes through `node:crypto`; headers for
- * keys that `age-keygen` does not make need the optional package `age-encryption`, loaded on use. Any part of an artifact can be read: of
+ * A cipher whose artifacts are plain age files: Debian's `age -d` reads them. The header is made and read by the optional
+ * package `age-encryption`, loaded on use; the payload goes through `node:crypto`. Any part of an artifact can be read: of
  * each, the header and the last chunk of 64 KiB once, then the chunks of what is wanted.
  * Memory: 2 MiB for each artifact that is under way.
  *

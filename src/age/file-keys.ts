@@ -1,25 +1,15 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { KEY_HINT, keyMissing } from '../codec/index.js'
 import { corrupt } from '../codec/limits.js'
 import { BackupError } from '../errors.js'
 import { parseArtifactName } from '../format/names.js'
 import { type Encrypter, loadAge, type Stanza } from './age-package.js'
-import { NONCE_BYTES } from './header.js'
 import type { KeyLog } from './key-log.js'
 import { unwrapByPassphrase, wrapByPassphrase } from './passphrase.js'
-import { decodeSections, encodeSections, type Sections } from './sections.js'
-import { FILE_KEY_BYTES } from './wrapped-key.js'
-import {
-  damagedIdentity,
-  readIdentity,
-  readRecipient,
-  type SecretKey,
-  unwrapByIdentity,
-  wrapByRecipient
-} from './x25519.js'
 
 /** File keys that are remembered, so that no header is opened twice. */
 const KEYS_REMEMBERED = 4096
+const FILE_KEY_BYTES = 16
 
 /** What opens and makes headers. */
 export interface Keys {
@@ -33,45 +23,30 @@ export interface Keys {
 /** The file keys of age files: made with a header, or read out of one. Memory: the keys of `KEYS_REMEMBERED` headers. */
 export class FileKeys {
   readonly #opened = new Map<string, Promise<Uint8Array>>()
-  #read: readonly (SecretKey | undefined)[] | undefined
 
   constructor(readonly keys: Keys) {}
 
   /** A new header with the nonce behind it, and its file key. That of a state or of signatures is remembered on disk. */
   async make(name: string | undefined): Promise<{ readonly start: Uint8Array; readonly fileKey: Uint8Array }> {
-    const { log } = this.keys
-    const { header, fileKey } = (await this.#makeHeader()) ?? (await this.#makeByPackage())
-    if (log !== undefined && isRemembered(name)) await log.add(idOf(header), fileKey)
-    return { start: Buffer.concat([header, randomBytes(NONCE_BYTES)]), fileKey }
-  }
-
-  /** Undefined if a recipient is none of age-keygen's. */
-  async #makeHeader(): Promise<Made | undefined> {
-    const { recipients, passphrase, scryptLogN } = this.keys
-    const keys = recipients.map(readRecipient).filter(key => key !== undefined)
-    if (keys.length < recipients.length) return undefined
-    const fileKey = randomBytes(FILE_KEY_BYTES)
-    const stanzas =
-      keys.length > 0
-        ? keys.map(key => wrapByRecipient(fileKey, key))
-        : [await wrapByPassphrase(fileKey, passphrase!, scryptLogN)]
-    return { header: encodeSections(stanzas, fileKey), fileKey }
-  }
-
-  async #makeByPackage(): Promise<Made> {
-    const { Encrypter } = await loadAge()
+    const { recipients, passphrase, scryptLogN, log } = this.keys
+    const { Encrypter, Stanza } = await loadAge()
     const encrypter = new Encrypter()
-    for (const recipient of this.keys.recipients) addRecipient(encrypter, recipient)
+    for (const recipient of recipients) addRecipient(encrypter, recipient)
     let fileKey = new Uint8Array(0)
     encrypter.addRecipient({
-      wrapFileKey(key) {
+      async wrapFileKey(key) {
         fileKey = Uint8Array.from(key)
-        return []
+        if (recipients.length > 0) return []
+        const { args, body } = await wrapByPassphrase(key, passphrase!, scryptLogN)
+        return [new Stanza(args, body)]
       }
     })
     const empty = await encrypter.encrypt(new Uint8Array(0))
-    // Behind the header stand a nonce and the empty payload, which is a tag.
-    return { header: empty.subarray(0, empty.length - NONCE_BYTES - 16), fileKey }
+    // Behind header and nonce stands the empty payload, which is a tag.
+    const start = empty.subarray(0, empty.length - 16)
+    const header = start.subarray(0, start.length - 16)
+    if (log !== undefined && isRemembered(name)) await log.add(idOf(header), fileKey)
+    return { start, fileKey }
   }
 
   /** The file key in a header. @throws BackupError IBT_KEY_MISSING, IBT_KEY_WRONG, IBT_ARCHIVE_CORRUPT, IBT_PEER_MISSING */
@@ -99,69 +74,36 @@ export class FileKeys {
   }
 
   async #unwrap(header: Uint8Array, name: string): Promise<Uint8Array> {
-    const { passphrase } = this.keys
-    const keys = this.#identities
-    let sections: Sections
-    let fileKey: Uint8Array | null
-    try {
-      sections = decodeSections(header)
-      fileKey = unwrapByIdentity(
-        sections.stanzas,
-        keys.filter(key => key !== undefined)
-      )
-      if (fileKey === null && passphrase !== undefined) fileKey = await unwrapByPassphrase(sections.stanzas, passphrase)
-      if (fileKey !== null && !sections.isOf(fileKey)) throw new Error('it was changed')
-    } catch (error) {
-      throw unreadable(name, error)
-    }
-    if (fileKey === null && keys.includes(undefined)) fileKey = await this.#unwrapByPackage(header, name)
-    if (fileKey === null) throw noneFits(name, sections.stanzas, this.keys)
-    return fileKey
-  }
-
-  /** Undefined for each that is none of age-keygen's. */
-  get #identities(): readonly (SecretKey | undefined)[] {
-    this.#read ??= this.keys.identities.map((identity, i) => readIdentity(identity, `Identity ${i + 1}`))
-    return this.#read
-  }
-
-  /** By the identities that are none of age-keygen's; null if none fits. */
-  async #unwrapByPackage(header: Uint8Array, name: string): Promise<Uint8Array | null> {
+    const { identities, passphrase } = this.keys
     const { Decrypter } = await loadAge()
     const decrypter = new Decrypter()
-    for (const [i, identity] of this.keys.identities.entries()) {
+    for (const [i, identity] of identities.entries()) {
       try {
         decrypter.addIdentity(identity)
       } catch {
         // The cause would show the secret.
-        throw damagedIdentity(`Identity ${i + 1}`)
+        throw new RangeError(`Identity ${i + 1} is not one of age: its text is damaged`)
       }
     }
-    let isUnmatched = false
+    if (passphrase !== undefined)
+      decrypter.addIdentity({ unwrapFileKey: stanzas => unwrapByPassphrase(stanzas, passphrase) })
+    let unmatched: readonly Stanza[] | undefined
     decrypter.addIdentity({
-      unwrapFileKey() {
-        isUnmatched = true
+      unwrapFileKey(stanzas) {
+        unmatched = stanzas
         return null
       }
     })
+    let fileKey: Uint8Array
     try {
-      const fileKey = await decrypter.decryptHeader(header)
-      if (fileKey.length !== FILE_KEY_BYTES) throw new Error('it has no file key')
-      return fileKey
+      fileKey = await decrypter.decryptHeader(header)
     } catch (error) {
-      if (isUnmatched) return null
-      throw unreadable(name, error)
+      if (unmatched !== undefined) throw noneFits(name, unmatched, this.keys)
+      throw corrupt(name, `its age header cannot be read: ${(error as Error).message}`)
     }
+    if (fileKey.length !== FILE_KEY_BYTES) throw corrupt(name, 'its age header has no file key')
+    return fileKey
   }
-}
-
-interface Made {
-  readonly header: Uint8Array
-  readonly fileKey: Uint8Array
-}
-
-function unreadable(name: string, error: unknown): BackupError {
-  return corrupt(name, `its age header cannot be read: ${(error as Error).message}`)
 }
 
 function addRecipient(encrypter: Encrypter, recipient: string): void {

@@ -10,7 +10,7 @@ const HEADER_BYTES_MAX = 256 * 1024
 /** Bytes that are read first: enough for some twenty recipients. */
 const FIRST_READ_BYTES = 4096
 /** The nonce of the payload comes behind the header. */
-export const NONCE_BYTES = 16
+const NONCE_BYTES = 16
 
 /** The beginning of an age file. */
 export interface Header {

@@ -53,7 +53,7 @@ export function checkRecipient(recipient: string, where = ''): void {
   const shown = recipient.slice(0, 24)
   if (/^(?:ssh|ecdsa|sk)-/.test(recipient)) {
     throw new RangeError(
-      `'${shown}…'${where} is an SSH key, which cannot be written to here: make a key with age-keygen`
+      `'${shown}…'${where} is an SSH key, which the package age-encryption cannot write to: make a key with age-keygen`
     )
   }
   throw new RangeError(`'${shown}'${where} is not a recipient of age: it begins with age1`)
@@ -63,7 +63,7 @@ export function checkRecipient(recipient: string, where = ''): void {
 export function checkIdentity(identity: string, where: string): void {
   if (IDENTITY.test(identity)) return
   const what = /^-----BEGIN .*PRIVATE KEY/.test(identity)
-    ? 'is an SSH key, which cannot be used here'
+    ? 'is an SSH key, which the package age-encryption cannot read with'
     : /^(?:age-encryption\.org|-----BEGIN AGE)/.test(identity)
       ? 'is itself encrypted: decrypt it with age -d first'
       : identity.startsWith('AGE-PLUGIN-')
