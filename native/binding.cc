@@ -60,6 +60,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   set<ibt::make_hole_job>(exports, "makeHole");
   set<ibt::make_sequence>(exports, "sequence");
   set<ibt::open_root_job>(exports, "openRoot");
+  set<ibt::close_descriptor_job>(exports, "closeDescriptor");
   set<ibt::operate_job>(exports, "operate");
   set<ibt::user_name>(exports, "userName");
   set<ibt::group_name>(exports, "groupName");

@@ -24,7 +24,7 @@ export { returnFreedMemory, type SystemError, setJobs, systemError } from './nat
 export { type ComparedLines, LineCode, LineMatcher, type ListedColumns, UsedKind } from './native/line-matcher.js'
 export { FileType, type Listing, type ListOptions, listDirectories, listDirectory } from './native/listing.js'
 export { allocateBytes } from './native/memory.js'
-export { type OpenFile, openFile } from './native/open-file.js'
+export { closeDescriptor, type OpenFile, openFile } from './native/open-file.js'
 export {
   createSequence,
   LEAVE,

@@ -314,6 +314,20 @@ Napi::Value open_root_job(const Napi::CallbackInfo& info) {
       [](Napi::Env env, Fd& opened) -> Napi::Value { return Napi::Number::New(env, opened.release()); });
 }
 
+// (fd, token): closes what another job has opened, also if this one never gets its turn
+Napi::Value close_descriptor_job(const Napi::CallbackInfo& info) {
+  Fd fd(descriptor(info, 0, "fd"));
+  return start(
+      info.Env(), token(info, 1), {},
+      [fd = std::move(fd)](const CancelToken&) mutable {
+        const int number = result_of(::close(fd.release()));
+        // After EINTR the descriptor is gone all the same.
+        if (number != 0 && number != EINTR) throw SystemError{number, "close", SystemError::What::write};
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
 // (root, codes, paths, others, modes, uids, gids, mtimesNs, devMajors, devMinors, xattrs, xattrOffsets, slab, offsets,
 // digests, setsOwner, sequence, token)
 Napi::Value operate_job(const Napi::CallbackInfo& info) {

@@ -12,6 +12,7 @@ Napi::Value share_blocks_job(const Napi::CallbackInfo& info);
 Napi::Value make_hole_job(const Napi::CallbackInfo& info);
 Napi::Value make_sequence(const Napi::CallbackInfo& info);
 Napi::Value open_root_job(const Napi::CallbackInfo& info);
+Napi::Value close_descriptor_job(const Napi::CallbackInfo& info);
 Napi::Value operate_job(const Napi::CallbackInfo& info);
 
 // Look-ups that are done at once: undefined for what is unknown.

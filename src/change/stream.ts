@@ -5,9 +5,9 @@ import { BackupError, isBackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
 import { measured } from '../flow/known-size.js'
 import { EXTENTS_MAX } from '../format/sparse-map.js'
-import { createScanner, dataExtents, FileType, type OpenFile } from '../native.js'
+import { closeDescriptor, createScanner, dataExtents, FileType, type OpenFile } from '../native.js'
 import { printPath } from '../path.js'
-import { closeFile, DiskContent, isNotFound, isNow, noFile, readChunk, readFailed } from '../source/disk.js'
+import { DiskContent, isNotFound, isNow, noFile, readChunk, readFailed } from '../source/disk.js'
 import { readAhead, readsOf, readsToEnd } from '../source/read-ahead.js'
 import { SecondLook } from '../source/second-look.js'
 import type { Change, Entry, Extent, Look, ReadRange, Signed, Source } from '../types.js'
@@ -65,7 +65,7 @@ async function* signFile(entry: Entry, file: OpenFile, context: SignContext): As
     yield await withBody({ map: body, ...item }, input, context)
   } finally {
     // What was only read takes no harm from a close that fails.
-    await closeFile(file.fd).catch(() => {})
+    await closeDescriptor(file.fd).catch(() => {})
   }
 }
 

@@ -1,12 +1,12 @@
 import { sigvaultBlockLen } from '../change/policy.js'
 import { CHUNK_BYTES, SIGNED_MIN_BYTES, SIGVAULT_BLOCK_LEN_MIN } from '../constants.js'
 import { isBackupError } from '../errors.js'
-import { createScanner, FileType, type OpenFile, openFile } from '../native.js'
+import { closeDescriptor, createScanner, FileType, type OpenFile, openFile } from '../native.js'
 import { baseName, encodePath, isBelow, parentPath, ROOT_PATH } from '../path.js'
 import { NOWHERE } from '../restore/destination.js'
 import { type Existing, ExistingDirectory } from '../restore/existing.js'
 import type { OldVersion } from '../restore/reuse.js'
-import { closeFile, readChunk } from '../source/disk.js'
+import { readChunk } from '../source/disk.js'
 import type { Metadata } from '../types.js'
 
 /** Bytes of a strong sum: what it misses, the SHA-256 of the content finds, and the file is sent whole. */
@@ -42,7 +42,7 @@ export class OldTree {
     if (file === undefined) return undefined
     const { fd, stat } = file
     if (stat.types[0] === FileType.file) return { fd, path, sizeBytes: Number(stat.sizes[0]) }
-    await closeFile(fd)
+    await closeDescriptor(fd)
     return undefined
   }
 

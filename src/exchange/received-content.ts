@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { CHUNK_BYTES, PART_BYTES, SIGNED_MIN_BYTES } from '../constants.js'
 import { isBackupError } from '../errors.js'
-import { createPatcher } from '../native.js'
+import { closeDescriptor, createPatcher } from '../native.js'
 import { printPath } from '../path.js'
 import type { OldVersion } from '../restore/reuse.js'
-import { closeFile } from '../source/disk.js'
 import type { Content, Source } from '../types.js'
 import type { Listed } from './listing.js'
 import { type OldTree, signOld } from './old-tree.js'
@@ -74,7 +73,7 @@ export class ReceivedContent implements Content {
       if (this.old.signal?.aborted || !isBackupError(error)) throw error
       await asked.sha256
     } finally {
-      if (old !== undefined) await closeFile(old.fd)
+      if (old !== undefined) await closeDescriptor(old.fd)
     }
     return gather(this.#proven(this.#want(undefined, PART_BYTES), undefined))
   }
@@ -88,7 +87,7 @@ export class ReceivedContent implements Content {
       const signature = isFit ? await signOld(old, this.old.signal).catch(this.#unlessAborted) : undefined
       return this.#want(signature, maxBytes)
     } finally {
-      await closeFile(old.fd)
+      await closeDescriptor(old.fd)
     }
   }
 

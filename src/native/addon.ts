@@ -137,6 +137,7 @@ export interface Addon {
   makeHole(fd: number, at: number, sizeBytes: number, token: Token): Promise<boolean>
   sequence(): Sequence
   openRoot(path: Uint8Array, token: Token): Promise<number>
+  closeDescriptor(fd: number, token: Token): Promise<void>
   operate(
     root: RootArgument,
     codes: Uint8Array,

@@ -1,4 +1,3 @@
-import { close } from 'node:fs'
 import { decodePath } from '../path.js'
 import { addon } from './addon.js'
 import { type StatColumns, statColumns } from './columns.js'
@@ -6,7 +5,7 @@ import { runJob } from './job.js'
 
 /** A file that is open, and what it was when it was opened. */
 export interface OpenFile {
-  /** For `node:fs`; the caller closes it. */
+  /** For `node:fs`; the caller closes it by `closeDescriptor`. */
   readonly fd: number
   readonly stat: StatColumns
   /**
@@ -34,7 +33,17 @@ export async function openFile(
     subject,
     signal,
     token => addon().openFile(root, path, create, token),
-    opened => close(opened.fd)
+    opened => void closeDescriptor(opened.fd).catch(() => {})
   )
   return { fd, stat: statColumns(columns, 1), isSettled }
+}
+
+/**
+ * Closes what `openFile` or `openRoot` has opened. `close` of `node:fs` would do so, too, but in a worker thread it warns
+ * of every descriptor that `node:fs` has not opened.
+ *
+ * @throws BackupError IBT_WRITE_FAILED: a network file system may report only now that a write has failed
+ */
+export function closeDescriptor(fd: number): Promise<void> {
+  return runJob({ action: 'close a file' }, undefined, token => addon().closeDescriptor(fd, token))
 }

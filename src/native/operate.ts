@@ -1,7 +1,7 @@
-import { close } from 'node:fs'
 import { decodePath } from '../path.js'
 import { addon, type RawUnset, type Sequence } from './addon.js'
 import { runJob } from './job.js'
+import { closeDescriptor } from './open-file.js'
 
 /** What `operate` does to one path below the root. */
 export const Operation = {
@@ -103,7 +103,7 @@ export async function openRoot(path: Uint8Array, signal?: AbortSignal): Promise<
     subject,
     signal,
     token => addon().openRoot(path, token),
-    fd => close(fd)
+    fd => void closeDescriptor(fd).catch(() => {})
   )
 }
 

@@ -1,15 +1,14 @@
 import type { BigIntStats } from 'node:fs'
-import { close, fstat } from 'node:fs'
+import { fstat } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { BackupError } from '../errors.js'
 import { makeDirectories } from '../native/make-directories.js'
-import { listDirectory, openRoot } from '../native.js'
+import { closeDescriptor, listDirectory, openRoot } from '../native.js'
 import { decodePath, encodePath, printPath, ROOT_PATH } from '../path.js'
 import type { Existing } from './existing.js'
 
-const closeDescriptor = promisify(close)
 const statDescriptor: (fd: number, options: { bigint: true }) => Promise<BigIntStats> = promisify(fstat)
 const SLASH = Buffer.from('/')
 /** In the place of the descriptor of a directory that is not there. */

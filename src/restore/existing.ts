@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { CHUNK_BYTES } from '../constants.js'
-import { type Listing, listDirectory, openFile } from '../native.js'
+import { closeDescriptor, type Listing, listDirectory, openFile } from '../native.js'
 import { comparePaths, encodePath, joinPath } from '../path.js'
-import { closeFile, readChunk } from '../source/disk.js'
+import { readChunk } from '../source/disk.js'
 import { ENTRY_TYPES, splitNames } from '../source/listed.js'
 import type { Metadata } from '../types.js'
 
@@ -101,6 +101,6 @@ export async function digestOf(
     }
     return undefined
   } finally {
-    await closeFile(fd)
+    await closeDescriptor(fd)
   }
 }

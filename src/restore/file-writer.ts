@@ -1,9 +1,8 @@
 import { PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable, untilAbort } from '../flow/abortable.js'
-import { type OpenFile, Operation, openFile } from '../native.js'
+import { closeDescriptor, type OpenFile, Operation, openFile } from '../native.js'
 import { encodePath, joinPath, parentPath, printPath } from '../path.js'
-import { closeFile } from '../source/disk.js'
 import type { Content } from '../types.js'
 import { type LargeFile, writeLargeFile } from './large-file.js'
 import type { OpenDirectories, OpenDirectoriesOptions, Place } from './open-directories.js'
@@ -100,7 +99,7 @@ export class FileWriter {
       await this.queue.discard(temporary)
       return undefined
     } finally {
-      if (old !== undefined) await closeFile(old.fd)
+      if (old !== undefined) await closeDescriptor(old.fd)
     }
   }
 }

@@ -5,9 +5,8 @@ import { BackupError } from '../errors.js'
 import { isZeros } from '../format/sparse-map.js'
 import { makeHole } from '../native/share.js'
 import { syncDescriptor } from '../native/sync.js'
-import { openFile } from '../native.js'
+import { closeDescriptor, openFile } from '../native.js'
 import { encodePath, printPath } from '../path.js'
-import { closeFile } from '../source/disk.js'
 import { SharedBlocks, type SharedBlocksOptions } from './shared-blocks.js'
 
 const writeFile = promisify(write)
@@ -93,7 +92,7 @@ class Output {
 
   /** A network file system may report only now that a write has failed. */
   async close(): Promise<void> {
-    await this.#try(closeFile(this.fd))
+    await this.#try(closeDescriptor(this.fd))
   }
 
   async #try<T>(call: Promise<T>): Promise<T> {

@@ -1,13 +1,12 @@
-import { close, read } from 'node:fs'
+import { read } from 'node:fs'
 import { promisify } from 'node:util'
 import { CHUNK_BYTES, RACY_MS } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { readBuffer } from '../flow/memory.js'
-import { type OpenFile, openFile, type StatColumns } from '../native.js'
+import { closeDescriptor, type OpenFile, openFile, type StatColumns } from '../native.js'
 import { encodePath, printPath } from '../path.js'
 import type { Content, Entry, Look } from '../types.js'
 
-export const closeFile = promisify(close)
 const readFile = promisify(read)
 
 /** What a file was when it was listed: a row of columns. */
@@ -53,7 +52,7 @@ export class DiskContent implements Content {
         at += chunk.length
       }
     } finally {
-      await closeFile(fd)
+      await closeDescriptor(fd)
     }
   }
 
@@ -66,7 +65,7 @@ export class DiskContent implements Content {
 
   async #lookAgain({ stat: was, index }: StatRow): Promise<Look> {
     const { fd, stat, isSettled } = await this.openFile()
-    await closeFile(fd)
+    await closeDescriptor(fd)
     const isSame =
       stat.inos[0] === was.inos[index] &&
       stat.sizes[0] === was.sizes[index] &&

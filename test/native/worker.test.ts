@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync, writeFileSync } from 'node:fs'
+import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,6 +11,7 @@ import { oracle } from '../helpers/oracle.js'
 import { randomBytes, temporaryDirectory } from './tree.js'
 
 const NATIVE = JSON.stringify(new URL('../../src/native.js', import.meta.url).href)
+const INDEX = JSON.stringify(new URL('../../src/index.js', import.meta.url).href)
 const BUSY = `
   const { parentPort } = require('node:worker_threads')
   import(${NATIVE}).then(async ({ createScanner, listDirectory, loadSignature }) => {
@@ -57,6 +58,34 @@ test('a worker thread that is terminated while its jobs run takes nothing with i
   const scanner = createScanner({})
   await scanner.update(Buffer.from('abc'))
   assert.equal((await scanner.finish()).sizeBytes, 3)
+})
+
+test('a backup and restores in a worker thread leave no descriptor, and Node warns of none', async t => {
+  const base = temporaryDirectory(t)
+  mkdirSync(join(base, 'src'))
+  writeFileSync(join(base, 'src/large'), randomBytes(9_000_000, 1))
+  const script = `
+    const { parentPort, workerData: base } = require('node:worker_threads')
+    const fs = require('node:fs')
+    const warnings = []
+    process.on('warning', ({ message }) => warnings.push(message))
+    import(${INDEX}).then(async ({ fullBackup, incrementalBackup, restoreBackup }) => {
+      const options = { store: base + '/store', cache: false, overwrite: 'if-changed' }
+      const open = () => fs.readdirSync('/proc/self/fd').length
+      await fullBackup(base + '/src', options)
+      await restoreBackup('src', base + '/out', options)
+      const before = open()
+      fs.writeSync(fs.openSync(base + '/src/large', 'r+'), 'changed')
+      await incrementalBackup(base + '/src', options)
+      await restoreBackup('src', base + '/out', options)
+      await new Promise(setImmediate)
+      parentPort.postMessage({ warnings, left: open() - before })
+    })`
+  const worker = new Worker(script, { eval: true, workerData: base })
+  const [[said]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')])
+  // The one that the test leaves open itself.
+  assert.deepEqual(said, { warnings: [], left: 1 })
+  assert.deepEqual(readFileSync(join(base, 'out/large')), readFileSync(join(base, 'src/large')))
 })
 
 test('a worker thread that waits for a pipe can be terminated', oracle('mkfifo'), async t => {
