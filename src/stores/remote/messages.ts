@@ -12,8 +12,8 @@ const WINDOW_BYTES_MAX = 64 * 1024 * 1024
 const LISTED_LINE_MAX = 4096
 
 /** Calls of the protocol. */
-export type RemoteCall = 'put' | 'get' | 'list' | 'delete' | 'create' | 'retain' | 'clean'
-const CALLS: readonly unknown[] = ['put', 'get', 'list', 'delete', 'create', 'retain', 'clean']
+export type RemoteCall = 'put' | 'get' | 'list' | 'delete' | 'create' | 'retain' | 'thaw' | 'clean'
+const CALLS: readonly unknown[] = ['put', 'get', 'list', 'delete', 'create', 'retain', 'thaw', 'clean']
 
 /** What begins a call. The fields depend on it. */
 export interface Request {
@@ -24,6 +24,8 @@ export interface Request {
   readonly untilMs?: number | undefined
   /** Of a list. A side that does not know it lists without. */
   readonly withRetention?: boolean | undefined
+  /** Of a list: lines may also say what is cold. A caller of an older version would not understand them. */
+  readonly withCold?: boolean | undefined
 }
 
 /** What each side says first. */
@@ -70,7 +72,7 @@ export function decodeHello(bytes: Uint8Array): Hello {
 
 /** @throws BackupError IBT_STORE_FAILED, IBT_NAME_INVALID; RangeError for a range or time that is none */
 export function decodeRequest(bytes: Uint8Array): Request {
-  const { call, name, start = 0, end, untilMs, withRetention } = toObject(decodeJson(bytes))
+  const { call, name, start = 0, end, untilMs, withRetention, withCold } = toObject(decodeJson(bytes))
   if (!CALLS.includes(call) || typeof name !== 'string') throw violation('an unknown call')
   if (call === 'get') checkRange({ start: start as number, end: end as number | undefined })
   if (call === 'retain') checkUntil(untilMs as number)
@@ -78,7 +80,8 @@ export function decodeRequest(bytes: Uint8Array): Request {
   if (call !== 'list' && call !== 'clean') checkStoredName(name)
   return {
     ...{ call: call as RemoteCall, name, start: start as number, end: end as number, untilMs: untilMs as number },
-    withRetention: withRetention === true
+    withRetention: withRetention === true,
+    withCold: withCold === true
   }
 }
 
@@ -104,9 +107,10 @@ export function decodeError(bytes: Uint8Array): Error {
   })
 }
 
-/** A line of a list. */
-export function encodeListed({ name, sizeBytes, retainedUntilMs }: StoredName): string {
-  return `${JSON.stringify(retainedUntilMs === undefined ? [name, sizeBytes] : [name, sizeBytes, retainedUntilMs])}\n`
+/** A line of a list: as short as it can be. */
+export function encodeListed({ name, sizeBytes, retainedUntilMs, cold }: StoredName): string {
+  const fields = [name, sizeBytes, retainedUntilMs ?? null, cold ?? null]
+  return `${JSON.stringify(fields.slice(0, cold ? 4 : retainedUntilMs === undefined ? 2 : 3))}\n`
 }
 
 /** Reads the lines of a list. Memory: one line. @throws BackupError IBT_STORE_FAILED */
@@ -127,11 +131,18 @@ export async function* decodeList(source: AsyncIterable<Uint8Array>): AsyncGener
 
 function decodeListed(line: Uint8Array): StoredName {
   const listed = decodeJson(line)
-  const [name, sizeBytes, retainedUntilMs] = Array.isArray(listed) ? (listed as unknown[]) : []
+  const [name, sizeBytes, until, cold] = Array.isArray(listed) ? (listed as unknown[]) : []
   const isSize = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
   if (typeof name !== 'string' || !isSize(sizeBytes)) throw violation('a name that is none')
+  const retainedUntilMs = until ?? undefined
   if (retainedUntilMs !== undefined && typeof retainedUntilMs !== 'number') throw violation('a time that is none')
-  return { name, sizeBytes: sizeBytes as number, ...(retainedUntilMs !== undefined && { retainedUntilMs }) }
+  if (!isCold(cold)) throw violation('a name that is cold in no way')
+  const rest = { ...(retainedUntilMs !== undefined && { retainedUntilMs }), ...(cold && { cold }) }
+  return { name, sizeBytes: sizeBytes as number, ...rest }
+}
+
+function isCold(value: unknown): value is StoredName['cold'] {
+  return [undefined, 'frozen', 'thawing'].includes(value as StoredName['cold'])
 }
 
 function toObject(value: unknown): Record<string, unknown> {

@@ -7,12 +7,14 @@ import type { Request } from './messages.js'
  * What a served store may be asked for. `put` stores new names (`create` does, too); to replace a name, `replace` is
  * needed as well.
  */
-export type Permission = 'get' | 'list' | 'put' | 'replace' | 'delete' | 'retain' | 'clean'
+export type Permission = 'get' | 'list' | 'put' | 'replace' | 'delete' | 'retain' | 'thaw' | 'clean'
 
-export const ALL_PERMISSIONS: readonly Permission[] = ['get', 'list', 'put', 'replace', 'delete', 'retain', 'clean']
+export const ALL_PERMISSIONS: readonly Permission[] = [
+  ...(['get', 'list', 'put', 'replace', 'delete', 'retain', 'thaw', 'clean'] as const)
+]
 /** New names only: nothing is deleted or replaced, but locks. */
 export const APPEND_ONLY: readonly Permission[] = ['get', 'list', 'put', 'retain']
-/** Nothing is changed. */
+/** Nothing is changed. To thaw costs money: allow it by name, `[...READ_ONLY, 'thaw']`. */
 export const READ_ONLY: readonly Permission[] = ['get', 'list']
 
 /** Names that are being put, by store: two puts of a new name would replace each other. */

@@ -44,7 +44,7 @@ export async function remoteStore(
     put: (name, chunks, { signal }) => client.upload({ call: 'put', name }, chunks, signal),
     get: (name, { start, end }, { signal }) => client.download({ call: 'get', name, start, end }, signal),
     list: (prefix, { signal, withRetention }) =>
-      decodeList(client.download({ call: 'list', name: prefix, withRetention }, signal)),
+      decodeList(client.download({ call: 'list', name: prefix, withRetention, withCold: true }, signal)),
     delete: (name, { signal }) => client.ask({ call: 'delete', name }, signal),
     ...(calls.includes('create') && {
       create: async (name, bytes, { signal }) =>
@@ -53,6 +53,7 @@ export async function remoteStore(
     ...(calls.includes('retain') && {
       retain: (name, untilMs, { signal }) => client.ask({ call: 'retain', name, untilMs }, signal)
     }),
+    ...(calls.includes('thaw') && { thaw: (name, { signal }) => client.ask({ call: 'thaw', name }, signal) }),
     ...(calls.includes('clean') && { clean: async key => Number(await client.ask({ call: 'clean', name: key })) })
   })
   const close = () => client.close()

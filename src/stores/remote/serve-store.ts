@@ -127,13 +127,14 @@ class Server implements FrameHandler {
   }
 
   async #answer(machine: string | undefined): Promise<void> {
-    const { id, places, create, retain, clean } = this.store
+    const { id, places, create, retain, thaw, clean } = this.store
     const isHere = machine !== undefined && machine === (await machineProof())
     const isUnnamed = this.options.id === undefined && id.startsWith(UNNAMED)
     const own = `remote-${createHash('sha256').update(`${hostname()} ${id}`).digest('hex').slice(0, 32)}`
     const calls = [
       ...(create && this.#allowed.has('put') ? ['create'] : []),
       ...(retain && this.#allowed.has('retain') ? ['retain'] : []),
+      ...(thaw && this.#allowed.has('thaw') ? ['thaw'] : []),
       ...(clean && this.#allowed.has('clean') ? ['clean'] : [])
     ]
     const hello: Hello = {
@@ -177,7 +178,7 @@ class Server implements FrameHandler {
 
   async #run(request: Request, call: Call, signal: AbortSignal): Promise<unknown> {
     const { store } = this
-    const { call: kind, name, start, end, untilMs, withRetention } = request
+    const { call: kind, name, start, end, untilMs, withRetention, withCold } = request
     switch (kind) {
       case 'put':
         return withoutReplacing(store, name, this.#allowed, { signal }, () => store.put(name, call.read(), { signal }))
@@ -185,13 +186,15 @@ class Server implements FrameHandler {
         for await (const chunk of store.get(name, { start: start!, end }, { signal })) await call.send(chunk)
         return undefined
       case 'list':
-        return sendList(store.list(name, { signal, withRetention }), call)
+        return sendList(store.list(name, { signal, withRetention }), call, withCold === true)
       case 'delete':
         return store.delete(name, { signal })
       case 'create':
         return has(store.create).call(store, name, await gather(call), { signal })
       case 'retain':
         return has(store.retain).call(store, name, untilMs!, { signal })
+      case 'thaw':
+        return has(store.thaw).call(store, name, { signal })
       case 'clean':
         return has(store.clean).call(store, name)
     }
@@ -209,10 +212,10 @@ function has<T>(call: T | undefined): T {
   return call
 }
 
-async function sendList(list: AsyncIterable<StoredName>, call: Call): Promise<void> {
+async function sendList(list: AsyncIterable<StoredName>, call: Call, withCold: boolean): Promise<void> {
   let text = ''
   for await (const stored of list) {
-    text += encodeListed(stored)
+    text += encodeListed(withCold ? stored : { ...stored, cold: undefined })
     if (text.length < LISTED_TEXT_MAX) continue
     await call.send(Buffer.from(text))
     text = ''

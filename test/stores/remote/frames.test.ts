@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { test } from 'node:test'
 import { BackupError } from '../../../src/errors.js'
-import { memoryStore, serveStore } from '../../../src/stores/index.js'
+import { memoryStore, serveStore, wrapStore } from '../../../src/stores/index.js'
 import { encodeHeader, Frame, FrameReader, type FrameType } from '../../../src/stores/remote/frames.js'
 import {
   decodeError,
@@ -115,8 +115,10 @@ test('errors cross with code, path and the cause of the system, and no text of a
 test('a list is read however its lines are cut', async () => {
   const listed = [
     { name: 'a"\\ü😀', sizeBytes: 1 },
-    { name: 'b', sizeBytes: 2, retainedUntilMs: 3 }
-  ]
+    { name: 'b', sizeBytes: 2, retainedUntilMs: 3 },
+    { name: 'c', sizeBytes: 4, cold: 'frozen' },
+    { name: 'd', sizeBytes: 5, retainedUntilMs: 6, cold: 'thawing' }
+  ] as const
   const bytes = Buffer.from(listed.map(encodeListed).join(''))
   for (const cut of [1, 3, 1000]) {
     const chunks = Array.from({ length: Math.ceil(bytes.length / cut) }, (_, i) =>
@@ -124,9 +126,36 @@ test('a list is read however its lines are cut', async () => {
     )
     assert.deepEqual(await collect(decodeList(chunks as never)), listed)
   }
-  for (const text of ['{}\n', '["a"]\n', '["a",-1]\n', '["a",1', 'x'.repeat(5000)]) {
+  for (const text of ['{}\n', '["a"]\n', '["a",-1]\n', '["a",1', '["a",1,null,"warm"]\n', 'x'.repeat(5000)]) {
     await assert.rejects(collect(decodeList([Buffer.from(text)] as never)), { code: 'IBT_STORE_FAILED' })
   }
+})
+
+test('a caller of an older version gets no line of a list that it cannot read', async () => {
+  const cold = { name: 'a', sizeBytes: 5, cold: 'frozen' } as const
+  const store = wrapStore(memoryStore(), { list: () => Readable.from([cold]) })
+  const lines: string[] = []
+  for (const asked of [{}, { withCold: true }]) {
+    const [readable, writable] = [new PassThrough(), new PassThrough()]
+    const write = (type: FrameType, call: number, message: object) => {
+      const body = encodeJson(message)
+      readable.write(Buffer.concat([encodeHeader(type, call, body.length), body]))
+    }
+    const ended = serveStore({ readable, writable }, store)
+    let text = ''
+    const reader = new FrameReader({
+      onFrame: type => type === Frame.result && readable.end(),
+      onData: (_, bytes) => {
+        text += Buffer.from(bytes).toString()
+      }
+    })
+    writable.on('data', chunk => reader.push(chunk))
+    write(Frame.hello, 0, { protocol: PROTOCOL, versions: [1], windowBytes: 1000 })
+    write(Frame.call, 1, { call: 'list', name: '', ...asked })
+    await ended
+    lines.push(text)
+  }
+  assert.deepEqual(lines, ['["a",5]\n', '["a",5,null,"frozen"]\n'])
 })
 
 test('a server ends a connection that sends anything else, and keeps nothing of it', async () => {

@@ -359,3 +359,39 @@ test('a list with retention is asked for at the other end', async () => {
   assert.deepEqual(await collect(store.list('', { withRetention: true })), retained)
   assert.deepEqual(asked, [false, true])
 })
+
+test('what is cold is listed, and thawed at the other end if that is allowed', async () => {
+  const inner = memoryStore()
+  for (const name of ['cold', 'kept', 'warm']) await inner.put(name, [Buffer.from('bytes')])
+  const thawed: string[] = []
+  const frozen = wrapStore(inner, {
+    async *list(prefix, options) {
+      for await (const stored of inner.list(prefix, options)) {
+        const cold = thawed.includes(stored.name) ? 'thawing' : 'frozen'
+        if (stored.name === 'kept') yield { ...stored, retainedUntilMs: 4e12, cold }
+        else yield stored.name === 'cold' ? { ...stored, cold } : stored
+      }
+    },
+    thaw: async (name, options) => {
+      for await (const _ of inner.get(name, undefined, options));
+      thawed.push(name)
+    }
+  })
+  const { store } = await overTcp(frozen)
+  const listed = async () => (await collect(store.list())).map(({ name, cold }) => [name, cold])
+  const before = [
+    ['cold', 'frozen'],
+    ['kept', 'frozen'],
+    ['warm', undefined]
+  ]
+  assert.deepEqual(await listed(), before)
+  assert.deepEqual(await collect(store.list('')), await collect(frozen.list('')))
+  await store.thaw!('cold')
+  await assert.rejects(store.thaw!('missing'), { code: 'IBT_NOT_FOUND' })
+  assert.deepEqual((await listed())[0], ['cold', 'thawing'])
+  assert.deepEqual(thawed, ['cold'])
+  for (const allow of [READ_ONLY, APPEND_ONLY]) {
+    assert.equal((await overTcp(frozen, { allow })).store.thaw, undefined)
+  }
+  assert.ok((await overTcp(frozen, { allow: [...READ_ONLY, 'thaw'] })).store.thaw)
+})
