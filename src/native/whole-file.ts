@@ -1,19 +1,19 @@
-import { randomBytes } from 'node:crypto'
-import { open, rename, stat, unlink } from 'node:fs/promises'
+import { lstat, open, opendir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BackupError } from '../errors.js'
 import { encodePath, printPath } from '../path.js'
 import { syncDescriptor } from './sync.js'
+import { isLeftBehind, isTemporaryName, temporaryName } from './temporary-name.js'
 
 /**
  * Has a file written under a temporary name beside its own; it gets its own when it is whole, and replaces what is there
- * when it is on disk, too, and takes its mode: a crash costs at most what was written, as with `rdiff` or `cp`. `use`
- * writes into the descriptor.
+ * when it is on disk, too, and takes its mode: a crash costs at most what was written, as with `rdiff` or `cp`. What a
+ * killed one has left in the directory is removed. `use` writes into the descriptor.
  * @throws BackupError IBT_WRITE_FAILED; what `use` throws, and then there is no file.
  */
 export async function writeWhole<T>(path: string, use: (fd: number) => Promise<T>): Promise<T> {
   // Without the file's own name, which may be as long as a name can be.
-  const temporary = encodePath(join(dirname(path), `.ibt-${randomBytes(8).toString('hex')}.tmp`))
+  const temporary = encodePath(join(dirname(path), await temporaryName()))
   const target = encodePath(path)
   const writeFailed = (cause: unknown) => {
     throw new BackupError('IBT_WRITE_FAILED', `Cannot write ${printPath(path)}`, { path, cause })
@@ -30,9 +30,20 @@ export async function writeWhole<T>(path: string, use: (fd: number) => Promise<T
       await file.close().catch(writeFailed)
     }
     await rename(temporary, target).catch(writeFailed)
+    await removeLeftBehind(dirname(path)).catch(() => {})
     return result
   } catch (error) {
     await unlink(temporary).catch(() => {})
     throw error
+  }
+}
+
+/** Where it may not look or remove, it leaves what is there. */
+async function removeLeftBehind(directory: string): Promise<void> {
+  for await (const { name } of await opendir(encodePath(directory))) {
+    if (!isTemporaryName(name)) continue
+    const path = encodePath(join(directory, name))
+    const { mtimeNs } = await lstat(path, { bigint: true })
+    if (await isLeftBehind({ path: name, mtimeNs })) await unlink(path)
   }
 }

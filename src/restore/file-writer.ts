@@ -1,6 +1,7 @@
 import { PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable, untilAbort } from '../flow/abortable.js'
+import { temporaryName } from '../native/temporary-name.js'
 import { closeDescriptor, type OpenFile, Operation, openFile } from '../native.js'
 import { encodePath, joinPath, parentPath, printPath } from '../path.js'
 import type { Content } from '../types.js'
@@ -10,7 +11,6 @@ import type { OperationQueue } from './operation-queue.js'
 import { PatchedContent } from './patched.js'
 import { type Restorable, restoredMetadata } from './restored.js'
 import type { OldVersion } from './reuse.js'
-import { temporaryName } from './temporary-name.js'
 
 export interface FileWriterOptions extends Pick<OpenDirectoriesOptions, 'owners' | 'signal'> {
   /** Whether an error of a content costs its entry alone. */

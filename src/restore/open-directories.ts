@@ -1,4 +1,5 @@
 import { BackupError, isBackupError } from '../errors.js'
+import { isLeftBehind } from '../native/temporary-name.js'
 import { Operation } from '../native.js'
 import { baseName, checkPath, isBelow, parentPath, printPath, ROOT_PATH } from '../path.js'
 import type { Entry, EntryType } from '../types.js'
@@ -9,7 +10,6 @@ import type { ProtectedPlaces } from './protected-places.js'
 import { type Owners, type Restorable, Restoration, restoredMetadata } from './restored.js'
 import { hasMetadata } from './same.js'
 import type { Tally } from './tally.js'
-import { isLeftBehind } from './temporary-name.js'
 
 export interface OpenDirectoriesOptions {
   readonly owners: Owners

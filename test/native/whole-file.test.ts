@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, fstatSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -33,6 +35,29 @@ test('what breaks off leaves what was there, and nothing else', async t => {
   await assert.rejects(writeWhole(path, fail), error => error === failure)
   assert.deepEqual([readdirSync(directory), readFileSync(path, 'utf8')], [['file'], 'old'])
   await assert.rejects(writeWhole(join(directory, 'none/file'), fail), code('IBT_WRITE_FAILED'))
+})
+
+test('what a killed process has left is removed by the next one that writes there, and nothing that may be in use', async t => {
+  const directory = temporaryDirectory(t)
+  const script = `
+    import { writeWhole } from ${JSON.stringify(new URL('../../src/native/whole-file.js', import.meta.url).href)}
+    await writeWhole(${JSON.stringify(join(directory, 'never'))}, async () => {
+      console.log('open')
+      await new Promise(resolve => setTimeout(resolve, 60_000))
+    })`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => child.kill('SIGKILL'))
+  await once(child.stdout, 'data')
+  const [left] = readdirSync(directory)
+  const others = ['.ibt-0123456789abcdef.tmp', '.ibt-notes.tmp']
+  for (const name of others) writeFileSync(join(directory, name), 'text')
+  const write = () => writeWhole(join(directory, 'file'), async fd => writeSync(fd, 'content'))
+  await write()
+  assert.deepEqual(readdirSync(directory).sort(), [...others, left, 'file'].sort())
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  await write()
+  assert.deepEqual(readdirSync(directory).sort(), [...others, 'file'].sort())
 })
 
 test('what replaces a file has its mode from the first byte on', async t => {

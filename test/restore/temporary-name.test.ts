@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { fullBackup, restoreBackup } from '../../src/index.js'
-import { temporaryName } from '../../src/restore/temporary-name.js'
+import { temporaryName } from '../../src/native/temporary-name.js'
 import { code } from '../helpers/entries.js'
 import { randomBytes, temporaryDirectory } from '../native/tree.js'
 

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { isProcessGone, processStat, thisPlace } from '../native/process-place.js'
+import { isProcessGone, processStat, thisPlace } from './process-place.js'
 
 const TEMPORARY = /(?:^|\/)\.ibt-([0-9a-f]{8})-([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-[0-9a-f]{16}\.tmp$/
 
@@ -8,14 +8,18 @@ const UNCHANGED_MS = 24 * 60 * 60_000
 
 let mark: Promise<string> | undefined
 
-/** The name that a file has in a destination until it is complete: it tells the process that writes the file. */
+/** The name that a file has in its directory until it is complete: it tells the process that writes the file. */
 export async function temporaryName(): Promise<string> {
   mark ??= thisMark()
   return `.ibt-${await mark}-${randomBytes(8).toString('hex')}.tmp`
 }
 
+export function isTemporaryName(path: string): boolean {
+  return TEMPORARY.test(path)
+}
+
 /**
- * Whether a file is what a restore has left that is known to be gone, as a lock is: in the same boot and process namespace
+ * Whether a file is what a process has left that is known to be gone, as a lock is: in the same boot and process namespace
  * by its process number. In another one of a machine of the same name the file must not have changed for a day.
  */
 export async function isLeftBehind({
