@@ -7,6 +7,7 @@ import type { PlaceOptions } from '../places/options.js'
 import { type Answer, type Asked, HttpError, statusOf } from './answer.js'
 import { createGuard, type GuardOptions } from './guard.js'
 import { route, type Served } from './routes.js'
+import { StallWatch } from './stall-watch.js'
 import { Views } from './view.js'
 import { watchBody } from './watched-body.js'
 
@@ -18,6 +19,11 @@ export interface ServeOptions extends Omit<PlaceOptions, 'signal'>, GuardOptions
   readonly base?: string | undefined
   /** Requests that are answered at a time; others get 503. Default: 64. */
   readonly maxRequests?: number | undefined
+  /**
+   * How long the reader of an answer may take nothing, in milliseconds, before the answer is ended and counts no more.
+   * Default: 300,000.
+   */
+  readonly stalledMs?: number | undefined
   /**
    * How long a list of the store serves other requests, too, in milliseconds: this late a new backup is `latest`. By its
    * date it is found at once. Default: 2000; 0: each request lists.
@@ -34,6 +40,7 @@ export interface BackupServer {
 }
 
 const LIST_MS = 2000
+const STALLED_MS = 300_000
 
 /** What every answer has. */
 const HEADERS = {
@@ -56,10 +63,12 @@ const HEADERS = {
  * @throws RangeError at the call for an option that makes no sense, TypeError for a signing key that is none.
  */
 export function serveBackups(options: ServeOptions = {}): BackupServer {
-  const { keys, base = '', maxRequests = 64, listMs = LIST_MS, token, hosts, ...places } = options
+  const { keys, base = '', maxRequests = 64, stalledMs = STALLED_MS, listMs = LIST_MS, ...rest } = options
+  const { token, hosts, ...places } = rest
   if (base !== '' && !/^\/.*[^/]$/.test(base))
     throw new RangeError(`A base begins with a slash and ends without: ${base}`)
   if (!(maxRequests >= 1)) throw new RangeError('maxRequests is positive')
+  if (!(stalledMs > 0)) throw new RangeError('stalledMs is positive')
   if (!(listMs >= 0)) throw new RangeError('listMs is not negative')
   const guard = createGuard({ token, hosts })
   const views = new Views(places, listMs)
@@ -85,15 +94,17 @@ export function serveBackups(options: ServeOptions = {}): BackupServer {
       const gone = new AbortController()
       response.on('close', () => gone.abort(new Error('The client has gone')))
       response.on('error', () => {})
+      const watch = new StallWatch(stalledMs, error => gone.abort(error))
       requests++
       try {
         const { status, headers, body } = await answer(toAsked(request, gone.signal))
         response.writeHead(status, headers)
-        await pipe(body ?? [], toNodeWritable(response as NodeWritable), { signal: gone.signal })
+        await pipe(watch.through(body ?? []), toNodeWritable(response as NodeWritable), { signal: gone.signal })
       } catch {
         // The head is gone: only a connection that ends tells that something is missing.
         response.destroy()
       } finally {
+        watch.end()
         requests--
       }
     },
@@ -108,7 +119,10 @@ export function serveBackups(options: ServeOptions = {}): BackupServer {
       const onOver = () => {
         requests--
       }
-      if (body !== undefined) return new Response(watchBody(toWebReadable(body), signal, onOver), { status, headers })
+      if (body !== undefined) {
+        const watched = watchBody(toWebReadable(body), { signal, stalledMs, onOver })
+        return new Response(watched, { status, headers })
+      }
       onOver()
       return new Response(null, { status, headers })
     }

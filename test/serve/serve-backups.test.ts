@@ -12,7 +12,7 @@ import {
   writeFileSync
 } from 'node:fs'
 import { createServer, get } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -36,7 +36,7 @@ import { assertSameTree, copyTree } from '../helpers/judges.js'
 import { makeKeyPair } from '../helpers/keys.js'
 import { oracle } from '../helpers/oracle.js'
 import { createRandom } from '../helpers/random.js'
-import { temporaryDirectory } from '../native/tree.js'
+import { randomBytes, temporaryDirectory } from '../native/tree.js'
 
 const execute = promisify(execFile)
 
@@ -574,4 +574,36 @@ test('by fetch, an answer counts until its body has been read, is cancelled or i
   }
   assert.equal((await ask({ method: 'HEAD' })).status, 200)
   assert.equal((await ask()).status, 200)
+})
+
+test('an answer that nobody reads is ended after a time, and one that is read slowly is not', async t => {
+  const { source } = oddTree(t)
+  writeFileSync(join(source, 'large'), randomBytes(20 << 20, 1))
+  const store = memoryStore()
+  await fullBackup(source, { store, cache: false, key: 'key' })
+  const options = { store, cache: false, maxRequests: 1, stalledMs: 300 } as const
+  const { fetch: ask } = serveBackups(options)
+  const request = () => ask(new Request('http://localhost/key/latest/large'))
+  const [unread, early] = [await request(), await request()]
+  assert.deepEqual([unread.status, early.status], [200, 503])
+  await early.body!.cancel()
+  await setTimeout(600)
+  await assert.rejects(unread.arrayBuffer(), /Nobody has read the answer/)
+  const slow = await request()
+  let sizeBytes = 0
+  for await (const chunk of slow.body!) {
+    sizeBytes += chunk.length
+    await setTimeout(20)
+  }
+  assert.deepEqual([slow.status, sizeBytes], [200, 20 << 20])
+
+  const url = await serve(t, { ...options, stalledMs: 1000 })
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  t.after(() => socket.destroy())
+  socket.write('GET /key/latest/large HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await once(socket, 'data')
+  socket.pause()
+  assert.equal((await fetch(`${url}/`)).status, 503)
+  for (let tries = 0; tries < 100 && (await fetch(`${url}/`)).status === 503; tries++) await setTimeout(50)
+  assert.equal((await fetch(`${url}/key/latest/large`)).status, 200)
 })
