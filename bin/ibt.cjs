@@ -13,7 +13,7 @@ process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, require('node:os').availab
 // free them: a third of the processor time of a restore. Without the steps ahead it marks when its limit is reached.
 if (process.versions.bun === undefined) require('node:v8').setFlagsFromString('--no-incremental-marking')
 // Node 20 compiles so early that a run of seconds ends before it has paid; later ones do not know the flag.
-if (process.versions.v8?.startsWith('11.')) require('node:v8').setFlagsFromString('--interrupt-budget=600000')
+if (process.versions.v8?.startsWith('11.')) require('node:v8').setFlagsFromString('--interrupt-budget=2000000')
 // The commands of rdiff need little: they have a file of their own.
 const isRdiff = ['signature', 'delta', 'patch', 'compose'].includes(process.argv[2])
 import(isRdiff ? '../dist/src/ibt/rdiff.js' : '../dist/src/ibt/main.js').then(({ main }) =>

@@ -13,7 +13,8 @@ export function formatBytes(bytes: number): string {
 }
 
 export function formatCount(count: number, noun: string, plural = `${noun}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? noun : plural}`
+  // As toLocaleString('en'), which takes 8 ms at its first call.
+  return `${String(count).replace(/\B(?=(\d{3})+$)/g, ',')} ${count === 1 ? noun : plural}`
 }
 
 export function formatSeconds(ms: number): string {

@@ -4,10 +4,12 @@ import { comparePaths, printPath } from '../path.js'
 import { type Batch, batchOf, type ChainLink, type StateClosing, type StateEntry, type StateHeader } from '../types.js'
 import { invalid } from './fields.js'
 import { CLOSING_START, decodeStateClosing, decodeStateEntry } from './state-decode.js'
+import type { StateLine } from './state-line.js'
 import type { Window } from './state-lines.js'
 import { StateScanner } from './state-scan.js'
 
 const NEWLINE = 0x0a
+const COMMA = 0x2c
 
 /** The lines behind the header: which may come next. */
 export class Lines {
@@ -19,7 +21,8 @@ export class Lines {
 
   /** Where the last entry's line begins. */
   offset = 0
-  #windowStart = 0
+  /** Where the window begins that is being read. */
+  windowStart = 0
   readonly #scanner: StateScanner
   readonly #hash = createHash('sha256')
 
@@ -38,14 +41,14 @@ export class Lines {
       this.#close(lineAt(window, start, end))
       return undefined
     }
-    this.offset = this.#windowStart + start
+    this.offset = this.windowStart + start
     return this.#entry(window, start, end)
   }
 
   /** Lines that were found to be in order, each with a comma, and were not read. */
   pass(window: Window, end: number): void {
     const last = window.bytes.lastIndexOf(NEWLINE, end - 2) + 1
-    this.offset = this.#windowStart + last
+    this.offset = this.windowStart + last
     this.#expectsEntry = true
     this.#scanner.pass(window, last)
     this.#previous = undefined
@@ -77,7 +80,7 @@ export class Lines {
 
   /** All of a window has been read. */
   finish(window: Window, linesEnd: number): void {
-    this.#windowStart += window.bytes.length
+    this.windowStart += window.bytes.length
     this.#hash.update(window.bytes.subarray(0, linesEnd))
   }
 
@@ -145,6 +148,22 @@ export class WindowEntries implements IterableIterator<StateEntry>, Batch<StateE
   /** What the dates of places are indexes into. */
   get chain(): readonly ChainLink[] {
     return this.lines.header.chain
+  }
+
+  /**
+   * Passes over the next lines that end with a comma, of which nothing is known but that. What they say is not checked, but
+   * for the digest of all lines.
+   */
+  skim(look: (line: StateLine, text: string, offset: number) => void): void {
+    const { window, chain, lines } = this
+    let end = 0
+    for (let start = this.nextLine; start < window.bytes.length; start = end) {
+      const feed = window.text.indexOf('\n', start)
+      if (window.bytes[feed - 1] !== COMMA) break
+      end = feed + 1
+      look({ window, start, end: feed - 1, chain }, window.text.slice(start, feed - 1), lines.windowStart + start)
+    }
+    if (end > 0) this.pass(end)
   }
 
   /** Passes over the lines up to `end`, which are known to be in order, and in path order. */

@@ -32,14 +32,15 @@ export function addParents(options: AddParentsOptions = {}): Stage<Entry> {
     for await (const item of source) {
       if (isListedSpan(item)) {
         // Entries of one directory, in order.
-        yield* parents.before(item.directory.entry(item.begin))
-        parents.pass(item.directory.placed(item.end - 1))
+        const { directory, begin, end } = item
+        yield* parents.before(directory.pathOf(begin), directory.listing.mtimesNs[begin]!)
+        parents.pass(directory.placed(end - 1))
         yield item
         continue
       }
       for (const single of isBatch(item) ? item : [item]) {
         if (isEntry(single)) {
-          yield* parents.before(single)
+          yield* parents.before(single.path, single.mtimeNs)
           parents.pass(single)
         }
         yield single
@@ -55,17 +56,19 @@ class Parents {
 
   constructor(readonly options: AddParentsOptions) {}
 
-  /** Those that are missing. */
-  *before(entry: Entry): Generator<Entry, void, undefined> {
-    checkPath(entry.path)
-    if (this.#last !== undefined) checkPathOrder(this.#last, entry.path)
-    this.#directories.leaveFor(entry.path)
-    for (let path: string | undefined; (path = this.#directories.nextMissing(entry.path)) !== undefined; ) {
-      const made = makeDirectory(path, entry)
-      this.options.onMade?.(made)
-      yield made
-      this.#directories.push(path)
+  /** Those that are missing, of the time of the entry that needs them. */
+  before(path: string, mtimeNs: bigint): readonly Entry[] {
+    checkPath(path)
+    if (this.#last !== undefined) checkPathOrder(this.#last, path)
+    this.#directories.leaveFor(path)
+    const made: Entry[] = []
+    for (let missing: string | undefined; (missing = this.#directories.nextMissing(path)) !== undefined; ) {
+      const directory = makeDirectory(missing, mtimeNs)
+      this.options.onMade?.(directory)
+      made.push(directory)
+      this.#directories.push(missing)
     }
+    return made
   }
 
   pass({ path, type }: Pick<Entry, 'path' | 'type'>): void {
@@ -74,7 +77,7 @@ class Parents {
   }
 }
 
-function makeDirectory(path: string, { mtimeNs }: Entry): Entry {
+function makeDirectory(path: string, mtimeNs: bigint): Entry {
   const uid = process.geteuid?.() ?? 0
   const gid = process.getegid?.() ?? 0
   return { path, type: 'directory', mode: MADE_MODE, uid, gid, uname: userName(uid), gname: groupName(gid), mtimeNs }

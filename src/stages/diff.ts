@@ -47,8 +47,10 @@ export function diff(state: Source<StateEntry>, options: DiffOptions = {}): Stag
     try {
       for await (const item of source) {
         if (breather.due()) await breather.pause()
-        if (isListedSpan(item)) yield* merge.span(item)
-        else {
+        if (isListedSpan(item)) {
+          const begin = merge.begin(item)
+          if (begin < item.end) yield* merge.span(item, begin)
+        } else {
           yield* merge.unchanged()
           for (const single of isBatch(item) ? item : [item]) {
             if (breather.due()) await breather.pause()
@@ -79,18 +81,23 @@ class Merge {
     readonly options: DiffOptions
   ) {}
 
-  /** Entries as they were listed: by their columns, as far as these tell, else one by one. */
-  async *span(span: ListedSpan): AsyncGenerator<Batched<Change>, void, undefined> {
+  /** Passes over the first entries of a span, if they are as the state says: the index of the first that is not. */
+  begin(span: ListedSpan): number {
+    checkOrder(this.#last?.(), span.directory.pathOf(span.begin), 'Entry')
+    return this.#pass(span, span.begin)
+  }
+
+  #pass(span: ListedSpan, begin: number): number {
+    const end = begin < span.end ? begin + this.previous.pass(span, begin) : begin
+    if (end > begin) this.#last = () => span.directory.pathOf(end - 1)
+    return end
+  }
+
+  /** The entries of a span from `begin` on: by their columns, as far as these tell, else one by one. */
+  async *span(span: ListedSpan, begin: number): AsyncGenerator<Batched<Change>, void, undefined> {
     const { previous } = this
     const { directory } = span
-    checkOrder(this.#last?.(), directory.pathOf(span.begin), 'Entry')
-    for (let i = span.begin; i < span.end; ) {
-      const passed = previous.pass(span, i)
-      if (passed > 0) {
-        const end = (i += passed)
-        this.#last = () => directory.pathOf(end - 1)
-        continue
-      }
+    for (let i = begin; i < span.end; i = this.#pass(span, i)) {
       yield* this.unchanged()
       const compared = previous.compare(span, i)
       if (compared === undefined) yield* this.single(directory.entry(i++))

@@ -1,4 +1,7 @@
 import { batchesOf, isBatch } from '../flow/batches.js'
+import { lineEntries } from '../format/line-entries.js'
+import { digestIn, hasSignature } from '../format/line-texts.js'
+import { WindowEntries } from '../format/state-entries.js'
 import { baseName, parentPath } from '../path.js'
 import type { ChainLink, Origin, Origins, StateEntry } from '../types.js'
 import type { Chain } from './chain.js'
@@ -99,15 +102,26 @@ async function makeIndex(chain: Chain, date: string): Promise<Index> {
     inodes: new KeyIndex(LOOKS),
     families: new KeyIndex(LOOKS)
   }
+  const add = ({ type, sizeBytes = 0, sha256, ino, signature, path }: StateEntry, offset: number) => {
+    if (type !== 'file' || sizeBytes === 0) return
+    if (sha256 !== undefined) index.contents.add(contentKey(sha256), offset)
+    if (signature === undefined) return
+    if (ino !== undefined) index.inodes.add(inodeKey(ino), offset)
+    index.families.add(familyKey(path), offset)
+  }
   for await (const batch of batchesOf(state.entries())) {
-    for (const entry of isBatch(batch) ? batch : [batch]) {
-      const { type, sizeBytes = 0, sha256, ino, signature, path } = entry
-      if (type !== 'file' || sizeBytes === 0) continue
-      if (sha256 !== undefined) index.contents.add(contentKey(sha256), state.offset)
-      if (signature === undefined) continue
-      if (ino !== undefined) index.inodes.add(inodeKey(ino), state.offset)
-      index.families.add(familyKey(path), state.offset)
+    const entries = isBatch(batch) ? batch : [batch]
+    // An entry takes ten times as long as its key. A key that is wrong is found out when its line is read.
+    if (entries instanceof WindowEntries) {
+      entries.skim((line, text, offset) => {
+        if (hasSignature(text)) for (const entry of lineEntries(line)) add(entry, offset)
+        else {
+          const sha256 = digestIn(text)
+          if (sha256 !== undefined) index.contents.add(contentKey(sha256), offset)
+        }
+      })
     }
+    for (const entry of entries) add(entry, state.offset)
   }
   return index
 }

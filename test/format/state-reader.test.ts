@@ -2,8 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isBackupError } from '../../src/errors.js'
+import { batchesOf, isBatch } from '../../src/flow/batches.js'
+import { lineEntries } from '../../src/format/line-entries.js'
+import { digestIn, hasSignature } from '../../src/format/line-texts.js'
+import { WindowEntries } from '../../src/format/state-entries.js'
 import { STATE_LINE_BYTES } from '../../src/format/state-lines.js'
 import { openState } from '../../src/format/state-reader.js'
+import { comparePaths } from '../../src/path.js'
 import type { Source, StateEntry } from '../../src/types.js'
 import { CLOSING, ENTRIES, encodeState, HEADER } from '../helpers/state-samples.js'
 
@@ -150,4 +155,29 @@ test('damaged states never cause anything but a BackupError', async () => {
     }),
     { seed: 6, numRuns: 3000 }
   )
+})
+
+test('lines that are skimmed are those of the entries, and the last entries are read as ever', async () => {
+  const odd = { ...ENTRIES.at(-1)!, path: 'zz,"sha256":"0,"signature":' }
+  const text = encodeState([...ENTRIES, odd].sort((a, b) => comparePaths(a.path, b.path)))
+  const bytes = Buffer.from(text)
+  for (const size of [100, 4096, bytes.length]) {
+    const state = await openState(chunks(bytes, size))
+    const found: StateEntry[] = []
+    for await (const batch of batchesOf(state.entries())) {
+      const entries = isBatch(batch) ? batch : [batch]
+      if (entries instanceof WindowEntries) {
+        entries.skim((line, lineText, offset) => {
+          const [entry] = [...lineEntries(line)]
+          assert.equal(digestIn(lineText), entry!.sha256)
+          assert.equal(hasSignature(lineText), entry!.signature !== undefined)
+          assert.equal(bytes.toString('latin1', offset, offset + lineText.length), lineText)
+          found.push(entry!)
+        })
+      }
+      for (const entry of entries) found.push(entry)
+    }
+    assert.deepEqual(found, await readText(text))
+    assert.deepEqual(state.closing(), CLOSING)
+  }
 })
