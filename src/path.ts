@@ -143,6 +143,7 @@ const UNSAFE_PART = /(?:^|\/)\.{0,2}(?:\/|$)/
 
 /** Refuses what no backup may hold: absolute paths, '.', '..' or empty parts, NUL. @throws BackupError IBT_UNSAFE_PATH */
 export function checkPath(path: string): void {
+  if (typeof path !== 'string') throw new BackupError('IBT_UNSAFE_PATH', `A path is text, not ${typeof path}`)
   if (path === ROOT_PATH) return
   if (UNSAFE_PART.test(path) || path.includes('\0')) {
     throw new BackupError(

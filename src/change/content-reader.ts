@@ -1,6 +1,7 @@
 import { PART_BYTES, SPARSE_BUFFERED_BYTES } from '../constants.js'
 import { isBatch, toBatch } from '../flow/batches.js'
 import { createBreather } from '../flow/breathe.js'
+import { checkSize } from '../format/entry-check.js'
 import { DiskContent } from '../source/disk.js'
 import { isListedSpan } from '../source/listed.js'
 import { type Batch, type Batched, type Change, type Entry, isEntry, type Signed } from '../types.js'
@@ -78,6 +79,7 @@ class ContentReader {
   add(given: Batched<Entry>): Batched<Signed> | Deferred | undefined {
     if (isBatch(given) || !isEntry(given)) return this.#pass(given as Batched<Signed>)
     const item = asChange(given)
+    checkSize(item)
     const route = this.reading.route(item)
     if (typeof route === 'object') return this.#pass(route)
     if (route === 'read' && isBatchable(item)) this.#queue.read(item)

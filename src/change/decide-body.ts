@@ -1,12 +1,15 @@
-import { type BackupError, isBackupError } from '../errors.js'
+import { BackupError, isBackupError } from '../errors.js'
 import { untilAbort } from '../flow/abortable.js'
 import { deltaBytes, type LoadedSignature, loadSignature, type StatColumns } from '../native.js'
+import { printPath } from '../path.js'
 import { freshMetadata } from '../source/fresh.js'
-import type { Body, Change, Entry, Origin, Origins, Signed, Summary, WholeReason } from '../types.js'
+import type { Body, Change, ChangeKind, Entry, Origin, Origins, Signed, Summary, WholeReason } from '../types.js'
 import { kindOfRead } from './compare.js'
 import { metadataOf } from './metadata.js'
 import { type Policy, pays, whyNoDelta } from './policy.js'
 import type { Maps } from './use-map.js'
+
+const CHANGES: ReadonlySet<ChangeKind> = new Set<ChangeKind>(['created', 'updated', 'deleted', 'unchanged', 'touched'])
 
 /** A content in memory, and what is known of it. */
 export interface InMemory {
@@ -117,7 +120,14 @@ async function withBasis<T>(
 export function asChange(entry: Entry): Change {
   if (!('change' in entry)) return { change: 'created', ...entry }
   const change = entry as Change
+  if (!CHANGES.has(change.change)) throw unknownChange(change)
   return isAnother(change) ? { ...change, change: 'created' } : change
+}
+
+/** Without this, what a stage has misspelt would pass as unchanged. */
+function unknownChange({ path, change }: Change): BackupError {
+  const message = `${printPath(path)} has the change ${String(change)}, not ${[...CHANGES].join(', ')}`
+  return new BackupError('IBT_STATE_INVALID', message, { path })
 }
 
 /** Whether a stage behind `diff` has made something else of what was unchanged: the previous backup does not have that. */

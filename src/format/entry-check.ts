@@ -1,6 +1,6 @@
 import { BackupError } from '../errors.js'
 import { checkPath, comparePaths, encodePath, printPath, ROOT_PATH } from '../path.js'
-import type { EntryType, Metadata, StateEntry } from '../types.js'
+import type { ArchiveKind, EntryType, Metadata, Place, StateEntry } from '../types.js'
 import { DirectoryStack } from './directory-stack.js'
 
 const MODE_MAX = 0o7777
@@ -16,6 +16,7 @@ const TYPES: ReadonlySet<EntryType> = new Set<EntryType>([
   'block-device',
   'unreadable'
 ])
+const ARCHIVE_KINDS: ReadonlySet<ArchiveKind> = new Set<ArchiveKind>(['full', 'created', 'updated'])
 const INT64_MAX = 2n ** 63n - 1n
 const INT64_MIN = -(2n ** 63n)
 const UINT64_MAX = 2n ** 64n - 1n
@@ -104,10 +105,23 @@ function noDirectory(path: string): BackupError {
 /** @throws BackupError IBT_UNSAFE_PATH, IBT_NAME_INVALID, IBT_STATE_INVALID for an entry that no state can hold */
 export function checkEntry(entry: StateEntry): void {
   checkValues(entry)
-  const { path, type, sizeBytes } = entry
+  const { path, type, sizeBytes, places, signature } = entry
   if (entry.mapped !== undefined) checkText(path, 'mapped', entry.mapped)
-  if (type === 'file' && entry.places === undefined && sizeBytes !== undefined && sizeBytes > 0)
+  if (type === 'file' && places === undefined && sizeBytes !== undefined && sizeBytes > 0)
     throw refused(path, `nothing was stored of its ${sizeBytes} bytes`)
+  if (places !== undefined) for (const place of places) checkPlace(path, place)
+  if (signature !== undefined) checkWhole(path, 'offset', signature.offset, Number.MAX_SAFE_INTEGER)
+}
+
+function checkPlace(path: string, place: Place): void {
+  if (!ARCHIVE_KINDS.has(place.in)) throw refused(path, `its content is in ${String(place.in)}`)
+  checkWhole(path, 'offset', place.offset, Number.MAX_SAFE_INTEGER)
+  if (place.path !== undefined) checkPath(place.path)
+}
+
+/** Checks that the size of an entry is known or not, before anybody counts with it. @throws BackupError IBT_STATE_INVALID */
+export function checkSize({ path, sizeBytes }: Pick<Values, 'path' | 'sizeBytes'>): void {
+  if (sizeBytes !== undefined) checkWhole(path, 'sizeBytes', sizeBytes, Number.MAX_SAFE_INTEGER)
 }
 
 /**
@@ -116,8 +130,7 @@ export function checkEntry(entry: StateEntry): void {
  * @throws BackupError IBT_UNSAFE_PATH, IBT_NAME_INVALID, IBT_STATE_INVALID
  */
 export function checkValues(entry: Values): void {
-  const { path, type, linkname, sizeBytes, uname, gname, xattrs, sha256, link } = entry
-  if (typeof path !== 'string') throw new BackupError('IBT_STATE_INVALID', 'An entry has no path')
+  const { path, type, linkname, uname, gname, xattrs, sha256, link } = entry
   checkPath(path)
   if (!path.isWellFormed()) encodePath(path)
   if (!TYPES.has(type)) throw refused(path, `its type is ${String(type)}`)
@@ -127,7 +140,7 @@ export function checkValues(entry: Values): void {
   checkTime(path, 'mtimeNs', entry.mtimeNs)
   if (entry.ctimeNs !== undefined) checkTime(path, 'ctimeNs', entry.ctimeNs)
   if (entry.ino !== undefined) checkInode(entry)
-  if (sizeBytes !== undefined) checkWhole(path, 'sizeBytes', entry.sizeBytes, Number.MAX_SAFE_INTEGER)
+  checkSize(entry)
   if (link !== undefined) checkWhole(path, 'link', entry.link, Number.MAX_SAFE_INTEGER)
   if (entry.devMajor !== undefined) checkWhole(path, 'devMajor', entry.devMajor, UINT32_MAX)
   if (entry.devMinor !== undefined) checkWhole(path, 'devMinor', entry.devMinor, UINT32_MAX)
@@ -160,6 +173,7 @@ function checkText(path: string, field: string, text: unknown): void {
 }
 
 function checkXattrs(path: string, xattrs: ReadonlyMap<string, Uint8Array>): void {
+  if (!(xattrs instanceof Map)) throw refused(path, 'its xattrs are not a Map')
   for (const [name, value] of xattrs) {
     const isText = typeof name === 'string' && name !== '' && !name.includes('\0')
     if (!isText || !(value instanceof Uint8Array))

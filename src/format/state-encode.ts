@@ -1,4 +1,5 @@
 import { FORMAT_VERSION } from '../constants.js'
+import { BackupError } from '../errors.js'
 import { encodePath, isUtf8Path } from '../path.js'
 import type { MergedEntry, Place, PlaceName, SignatureDigest, StandsFor, StateClosing, StateHeader } from '../types.js'
 
@@ -35,7 +36,7 @@ export function encodeStateHeader(header: StateHeader): string {
  * One entry of a state, without the comma and the line feed that follow it.
  * `chainIndex` numbers the dates of places; a place in the backup that is being made has the empty date.
  *
- * @throws RangeError for a date that it does not number.
+ * @throws BackupError IBT_STATE_INVALID for a date that it does not number.
  */
 export function encodeStateEntry(entry: MergedEntry, chainIndex: ReadonlyMap<string, number>): string {
   const { path, type, mode, uid, gid, uname, gname, mtimeNs, ctimeNs, ino, sizeBytes, linkname, link } = entry
@@ -106,7 +107,9 @@ function encodePlaces(places: readonly Place[], chainIndex: ReadonlyMap<string, 
 
 function indexOf(date: string, chainIndex: ReadonlyMap<string, number>): number {
   const index = chainIndex.get(date)
-  if (index === undefined) throw new RangeError(`The chain has no backup of the date ${JSON.stringify(date)}`)
+  if (index === undefined) {
+    throw new BackupError('IBT_STATE_INVALID', `The chain has no backup of the date ${JSON.stringify(date)}`)
+  }
   return index
 }
 

@@ -1,5 +1,6 @@
 import { filter } from '../stages/filter.js'
 import { type IncrementalStages, runStages } from './backup-stages.js'
+import { withCheck } from './check-made.js'
 import { chooseStages } from './choose-stages.js'
 import { mergeFirst } from './merge-first.js'
 import type { RunKind } from './newest.js'
@@ -54,7 +55,7 @@ async function run(
   // A limit that is still reached makes a full; a dry run has merged nothing.
   const opened = await openRun(source, { ...options, kind, merge: options.merge && !merges })
   try {
-    const chosen = chooseStages(opened.stages, stages, filter(opened.rules))
+    const chosen = withCheck(chooseStages(opened.stages, stages, filter(opened.rules)), opened)
     const report = await opened.report(await runStages(chosen, opened, opened.context))
     return merged === undefined ? report : { ...report, merged }
   } finally {

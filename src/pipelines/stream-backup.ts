@@ -16,6 +16,7 @@ import { nullStore } from '../stores/null-store.js'
 import { wrapStore } from '../stores/wrap-store.js'
 import { type Chunk, type Counted, isCounted, type Sealed, type Sink, type Source, type Store } from '../types.js'
 import { type IncrementalStages, runStages } from './backup-stages.js'
+import { withCheck } from './check-made.js'
 import { chooseStages } from './choose-stages.js'
 import type { RunKind } from './newest.js'
 import { type BackupRun, openRun } from './open-run.js'
@@ -71,7 +72,7 @@ async function stream(
       : { store: memory })
   })
   try {
-    const chosen = chooseStages(run.stages, stages, filter(run.rules))
+    const chosen = withCheck(chooseStages(run.stages, stages, filter(run.rules)), run)
     const published = await runStages({ ...chosen, publish: send(run, output, { volumeBytes }) }, run, run.context)
     const report = await run.report(published)
     if (memory !== undefined) await forgetOlder(memory, report, options)

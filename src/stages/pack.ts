@@ -218,6 +218,9 @@ class Packer {
     const place = writer.end()
     const summary = body.result()
     if (summary.error !== undefined) return this.addUnstored(toUnreadable(item, summary.error))
+    if (body.form === 'whole' && body.sizeBytes !== undefined && summary.sizeBytes !== body.sizeBytes) {
+      throw changedSize(item, body.sizeBytes, summary)
+    }
     const { previous } = item
     const change = previous === undefined ? item.change : kindOfRead(item, previous, summary)
     const isUnstored = place === undefined || (change !== 'created' && change !== 'updated')
@@ -246,6 +249,11 @@ function isUnread({ type, body, linkTo, origin, change = 'created' }: Partial<Si
 /** Whether nobody knows the size of such a content. */
 function needsSize(item: Partial<Signed>): boolean {
   return item.sizeBytes === undefined && item.content !== undefined && isUnread(item)
+}
+
+function changedSize({ path }: Signed, storedBytes: number, { sizeBytes }: Summary): BackupError {
+  const message = `${printPath(path)} was stored with ${storedBytes} bytes, not the ${sizeBytes} that its body says at its end`
+  return new BackupError('IBT_FILE_CHANGED', message, { path })
 }
 
 /** A delta without a COPY is a whole content. */

@@ -5,6 +5,7 @@ import { abortable, untilAbort } from '../flow/abortable.js'
 import { Channel } from '../flow/channel.js'
 import { onAbort } from '../flow/on-abort.js'
 import { type ArtifactTrace, artifactChannel, hasListeners } from '../flow/tracing.js'
+import { checkSeal, invalidArtifact } from '../format/artifact-check.js'
 import { printPath } from '../path.js'
 import {
   type Chunk,
@@ -50,8 +51,9 @@ export interface Published {
  * there, and an abort comes too late. A `put` that does not end within `WITHDRAW_MS` is left behind: its source has
  * failed and its signal is aborted, so a store that keeps its promises stores nothing of it.
  *
- * @throws what the store throws; BackupError IBT_STORE_FAILED for an artifact that was never sealed,
- * IBT_OUTCOME_UNKNOWN if the backup may exist.
+ * @throws what the store throws; BackupError IBT_STORE_FAILED for an artifact that was never sealed; IBT_STATE_INVALID for
+ * one that was sealed twice, with other bytes than came, or with a digest that is none; IBT_OUTCOME_UNKNOWN if the backup
+ * may exist.
  */
 export function publish(
   store: Store,
@@ -67,9 +69,8 @@ export function publish(
         if (isChunk(item)) await puts.push(item)
         else if (isSealed(item)) {
           const { name, kind, sizeBytes, sha256 } = item
-          if (sha256 === '') throw neverSealed(name)
-          artifacts.push({ name, kind, sizeBytes, sha256 })
           puts.seal(item)
+          artifacts.push({ name, kind, sizeBytes, sha256 })
         } else if (isCounted(item)) totals = item.totals
         else if (isEntry(item) && !isPacked(item)) throw unpacked(item)
       }
@@ -98,6 +99,8 @@ interface Put {
   readonly trace: ArtifactTrace
   outcome: 'pending' | 'resolved' | 'rejected'
   isSealed: boolean
+  /** Bytes that have come. */
+  sizeBytes: number
   /** Whether its source has ended: only then can it have stored anything. */
   isEnded: boolean
 }
@@ -110,7 +113,10 @@ class Puts {
   constructor(readonly store: Store) {}
 
   async push(chunk: Chunk): Promise<void> {
-    const { name, channel, done } = this.#open(chunk)
+    const put = this.#open(chunk)
+    const { name, channel, done } = put
+    if (put.isSealed) throw invalidArtifact(name, 'goes on after its end')
+    put.sizeBytes += chunk.bytes.length
     try {
       await channel.push(chunk.bytes)
     } catch {
@@ -130,7 +136,17 @@ class Puts {
     const work = async () => this.store.put(name, channel, { signal })
     const done = hasListeners(artifactChannel) ? artifactChannel.tracePromise(work, trace) : work()
     const isState = kind === 'state'
-    const put: Put = { name, isState, channel, done, trace, outcome: 'pending', isSealed: false, isEnded: false }
+    const put: Put = {
+      name,
+      isState,
+      channel,
+      done,
+      trace,
+      outcome: 'pending',
+      isSealed: false,
+      sizeBytes: 0,
+      isEnded: false
+    }
     // Whatever ends a put ends its channel: a push that comes after it throws.
     done.then(
       () => {
@@ -147,7 +163,13 @@ class Puts {
   }
 
   seal(sealed: Sealed): void {
+    checkSeal(sealed)
     const put = this.#open(sealed)
+    if (put.isSealed) throw invalidArtifact(put.name, 'was sealed twice')
+    if (put.sizeBytes !== sealed.sizeBytes) {
+      const found = `has ${put.sizeBytes} bytes, not the ${sealed.sizeBytes} of its seal`
+      throw invalidArtifact(put.name, `${found}: a stage that changes stored bytes seals anew`)
+    }
     put.isSealed = true
     put.trace.sizeBytes = sealed.sizeBytes
     put.trace.sha256 = sealed.sha256

@@ -4,6 +4,7 @@ import { Tally } from '../change/tally.js'
 import { FRAME_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { batchStage, isBatch } from '../flow/batches.js'
+import { checkArtifact, invalidArtifact } from '../format/artifact-check.js'
 import { EntryCheck } from '../format/entry-check.js'
 import { encodeStateClosing, SIGNATURE_DIGEST } from '../format/state-encode.js'
 import { checkLine, StateText } from '../format/state-text.js'
@@ -111,7 +112,7 @@ class StateLines {
   ) {
     this.#check = new EntryCheck(behind)
     this.#text = new StateText(header)
-    this.needed = new NeededArtifacts(header.date)
+    this.needed = new NeededArtifacts(header)
   }
 
   add(item: Packed | StoredSpans | UnchangedLines): void {
@@ -185,11 +186,14 @@ class NeededArtifacts {
   readonly #used = new Map<string, Set<Kind>>()
   readonly #own: Artifact[] = []
 
-  constructor(readonly date: string) {}
+  constructor(readonly header: StateHeader) {}
 
   seal({ name, kind, sizeBytes, sha256 }: Sealed): void {
-    if (sha256 === '') throw new BackupError('IBT_STATE_INVALID', `${name} has no digest`, { path: name })
-    this.#own.push({ name, kind, sizeBytes, sha256, date: this.date })
+    const { key, date } = this.header
+    const artifact = { name, kind, sizeBytes, sha256, date }
+    checkArtifact(artifact, key)
+    if (this.#own.some(own => own.kind === kind)) throw invalidArtifact(name, `is one of two of kind ${kind}`)
+    this.#own.push(artifact)
   }
 
   add({ places, signature }: StateEntry): void {
@@ -204,13 +208,21 @@ class NeededArtifacts {
     }
   }
 
-  #use(date: string, kind: Kind): void {
+  /** The backup that is being made has no date in its places. */
+  #use(placed: string, kind: Kind): void {
+    const date = placed === '' ? this.header.date : placed
     const kinds = this.#used.get(date)
     if (kinds !== undefined) kinds.add(kind)
-    else if (date !== '') this.#used.set(date, new Set([kind]))
+    else this.#used.set(date, new Set([kind]))
   }
 
   artifacts(inherited: readonly Artifact[]): readonly Artifact[] {
+    // Without a seal at all, nobody stores what is made.
+    for (const kind of this.#own.length === 0 ? [] : (this.#used.get(this.header.date) ?? [])) {
+      if (!this.#own.some(own => own.kind === kind)) {
+        throw new BackupError('IBT_STATE_INVALID', `Entries need an artifact of kind ${kind}, and none was sealed`)
+      }
+    }
     return [...inherited.filter(({ kind, date }) => this.#used.get(date)?.has(kind)), ...this.#own]
   }
 }

@@ -54,7 +54,8 @@ export async function acquireLock(store: Store, key: string, options: LockOption
     signal?.throwIfAborted()
     return lock
   } catch (error) {
-    // A call that was rejected or aborted may have stored the lock.
+    // A call that was rejected or aborted may have stored the lock, or the one on taking it over.
+    released.add(holder.token)
     await lock.release().catch(() => {})
     throw error
   }

@@ -178,5 +178,8 @@ export function isPacked(item: object): item is Packed {
 /** Tells an `Entry`, and all that is made of one, from other items. */
 export function isEntry(item: object): item is Entry {
   const { item: name, path } = item as { readonly item?: unknown; readonly path?: unknown }
-  return typeof path === 'string' && (name === undefined || name === 'packed')
+  // A path that is not text is refused where it is checked: an entry that passed as something else would be lost.
+  return name === undefined
+    ? typeof path === 'string' || (typeof item === 'object' && 'path' in item)
+    : name === 'packed'
 }

@@ -97,7 +97,11 @@ const IMPOSSIBLE: readonly Partial<Record<keyof StateEntry, unknown>>[] = [
   { linkname: 'a\0b' },
   { sha256: 'A'.repeat(64) },
   { xattrs: new Map([['', new Uint8Array(1)]]) },
-  { xattrs: new Map([['user.a', 'text']]) }
+  { xattrs: new Map([['user.a', 'text']]) },
+  { xattrs: { 'user.a': new Uint8Array(1) } },
+  { sizeBytes: 1, places: [{ date: '', in: 'full', offset: -1 }] },
+  { sizeBytes: 1, places: [{ date: '', in: 'sigvault', offset: 0 }] },
+  { signature: { date: '', offset: 0.5 } }
 ]
 
 test('values that the formats cannot hold are refused', () => {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { encodeStateEntry } from '../../src/format/state-encode.js'
 import { encodePath, isUtf8Path } from '../../src/path.js'
+import { code } from '../helpers/entries.js'
 import { oracle } from '../helpers/oracle.js'
 import { CHAIN_INDEX, DATES, ENTRIES, encodeState, HEADER, ODD_NAMES } from '../helpers/state-samples.js'
 
@@ -79,7 +80,7 @@ test('a place names its date by the place in the chain, this backup by the last'
     content.map(({ date }: { date: number }) => date),
     [1, 2]
   )
-  assert.throws(() => encodeStateEntry(entry, new Map([[DATES[1], 0]])), RangeError)
+  assert.throws(() => encodeStateEntry(entry, new Map([[DATES[1], 0]])), code('IBT_STATE_INVALID'))
 })
 
 test('flags that are false are not written', () => {

@@ -19,7 +19,14 @@ const chunk = (kind: Kind, text: string): Chunk => ({
   kind,
   bytes: Buffer.from(text)
 })
-const seal = (kind: Kind): Sealed => ({ item: 'sealed', name: `k.${kind}`, kind, sizeBytes: 1, sha256: 'x' })
+/** Of both chunks of an artifact. */
+const seal = (kind: Kind): Sealed => ({
+  item: 'sealed',
+  name: `k.${kind}`,
+  kind,
+  sizeBytes: `1 ${kind}2 ${kind}`.length,
+  sha256: 'a'.repeat(64)
+})
 const totals = { entries: 5 } as Totals
 const backup = () => [
   ...KINDS.map(kind => chunk(kind, `1 ${kind}`)),
@@ -331,3 +338,22 @@ test('an entry that no archive has is refused, and nothing is stored', async () 
     assert.deepEqual(await names(store), [])
   }
 })
+
+const WRONG_SEALS: Record<string, (items: ReturnType<typeof backup>) => readonly object[]> = {
+  'the size of other bytes': items => items.map(item => ('sha256' in item ? { ...item, sizeBytes: 3 } : item)),
+  'no size': items => items.map(item => ('sha256' in item ? { ...item, sizeBytes: undefined } : item)),
+  'a digest in base64': items =>
+    items.map(item => ('sha256' in item ? { ...item, sha256: Buffer.alloc(32).toString('base64') } : item)),
+  'a second seal': items =>
+    items.flatMap(item => ('sha256' in item && item.kind === 'sigvault' ? [item, item] : [item])),
+  'bytes behind it': items =>
+    items.flatMap(item => ('sha256' in item && item.kind === 'sigvault' ? [item, chunk('sigvault', 'more')] : [item]))
+}
+
+for (const [what, change] of Object.entries(WRONG_SEALS)) {
+  test(`a seal with ${what} is refused, and nothing stays`, async () => {
+    const store = memoryStore()
+    await assert.rejects(publish(store)(change(backup()) as never), code('IBT_STATE_INVALID'))
+    assert.deepEqual(await names(store), [])
+  })
+}

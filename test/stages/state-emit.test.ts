@@ -172,3 +172,25 @@ test('a content that is known by the digest of its signature alone is refused wh
   const entries = await collect(state.entries())
   assert.deepEqual(entries[1]?.signatureDigest, signatureDigest)
 })
+
+for (const [what, change] of Object.entries<Partial<Record<keyof Sealed, unknown>>>({
+  'a digest in capitals': { sha256: 'B'.repeat(64) },
+  'no digest': { sha256: undefined },
+  'no size': { sizeBytes: undefined },
+  'a size below zero': { sizeBytes: -1 },
+  'a name of another key': { name: `j.created.${DATE}.tar` },
+  'a name of another date': { name: `k.created.${OLD}.tar` },
+  'a name of nobody': { name: 'k.created.tar' },
+  'another kind': { kind: 'updated' }
+})) {
+  test(`an artifact that was sealed with ${what} is refused`, async () => {
+    const items = [packed('.'), packed('a'), { ...sealed, ...change } as Sealed]
+    await assert.rejects(emitted(items), code('IBT_STATE_INVALID'))
+  })
+}
+
+test('two artifacts of one kind, or none of a kind that an entry needs, are refused', async () => {
+  await assert.rejects(emitted([packed('.'), packed('a'), sealed, sealed]), code('IBT_STATE_INVALID'))
+  const sigvault: Sealed = { ...sealed, name: `k.sigvault.${DATE}.tar`, kind: 'sigvault' }
+  await assert.rejects(emitted([packed('.'), packed('a'), sigvault]), code('IBT_STATE_INVALID'))
+})

@@ -218,6 +218,21 @@ test('a key that no name can hold is refused', async () => {
   await assert.rejects(acquireLock(memoryStore(), 'a/b'), { code: 'IBT_NAME_INVALID' })
 })
 
+test('what a take-over has left when its store failed is removed by the same process, too', async () => {
+  const memory = memoryStore()
+  await leave(memory)
+  let gets = 0
+  const get: Store['get'] = async function* (...args) {
+    // The lock, the lock again behind the gate, the gate.
+    if (++gets === 3) throw new Error('No answer')
+    yield* memory.get(...args)
+  }
+  await assert.rejects(acquireLock(wrapStore(memory, { get }), 'key'), { message: 'No answer' })
+  assert.equal((await names(memory)).length, 1, 'the gate is left')
+  await cleanTakeOvers(memory, 'key', await collect(memory.list()))
+  assert.deepEqual(await names(memory), [])
+})
+
 test('a call that stored the lock and then failed, or was aborted meanwhile, leaves no lock', async () => {
   for (const call of ['create', 'put'] as const) {
     const memory = memoryStore()
