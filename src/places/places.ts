@@ -60,9 +60,17 @@ function checkLocal(what: string, path: string): string {
   throw new RangeError(`'${path}' is not a path on this machine: for a directory of that name, give './${path}'`)
 }
 
-/** An empty path is the working directory to Node, and to a script most often a variable that is not set. @throws RangeError */
+/**
+ * An empty path is the working directory to Node, and to a script most often a variable that is not set. `~/path` is what
+ * a shell leaves of `--store=~/path`: it would become a directory named `~`.
+ *
+ * @throws RangeError
+ */
 export function checkNamed(what: string, path: string): string {
   if (path === '') throw new RangeError(`The path of the ${what} is empty`)
+  if (/^~(?:\/|$)/.test(path) && !existsSync(path)) {
+    throw new RangeError(`No shell has expanded ~ in the ${what} '${path}': give a path, or './${path}'`)
+  }
   return path
 }
 

@@ -44,16 +44,20 @@ export function parsePattern(pattern: string): Pattern {
   return { negative, glob: negative ? pattern.slice(1) : pattern }
 }
 
+/** A part of a path that no listed path has: '.', '..' or nothing. */
+const NO_PART = /(?:^|\/)\.{1,2}(?:\/|$)|\/\//
+
 /**
- * A pattern that somebody typed: `./a` is anchored at the root, as `/a` is.
+ * A pattern that somebody typed: `./a` is anchored at the root, as `/a` is, and so are `a/.` and `a//b`.
  *
  * @throws RangeError for the root itself, and for what is outside of it: neither would leave out anything.
  */
 export function parseTyped(text: string): Pattern {
   const { negative, glob } = parsePattern(text)
-  if (!/^\.{1,2}(?:\/|$)/.test(glob)) return { negative, glob }
-  const path = posix.normalize(glob)
-  if (/^\.{1,2}(?:\/|$)/.test(path)) throw new RangeError(`The pattern '${glob}' is the source itself, or outside it`)
+  if (!NO_PART.test(glob)) return { negative, glob }
+  const path = posix.normalize(glob).replace(/^\//, '')
+  if (path === '' || /^\.{1,2}(?:\/|$)/.test(path))
+    throw new RangeError(`The pattern '${glob}' is the source itself, or outside it`)
   return { negative, glob: `/${path}` }
 }
 

@@ -2,8 +2,8 @@ import { type FileHandle, link, open, unlink } from 'node:fs/promises'
 import { writeAll } from '../flow/gathered-writes.js'
 import { syncDescriptor } from '../native/sync.js'
 
-/** What a file system without hard links answers. */
-const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
+/** What a file system without hard links answers; or somebody has cleaned the temporary file away. */
+const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENOENT']
 
 /** Gives a whole file its name if that is free. */
 export async function publishNew(temporary: string, path: string, bytes: Uint8Array): Promise<boolean> {

@@ -163,10 +163,13 @@ async function openNew(directory: string, path: string): Promise<FileHandle> {
   }
 }
 
-/** Whether a lock that was never published was of a process that is gone. */
+/**
+ * Whether a lock that was never published was of a process that is gone. One that names nobody yet may be of a process
+ * that was killed before it wrote: whoever still writes it creates the lock without it.
+ */
 async function isAbandoned(path: string): Promise<boolean> {
   const holder = decodeHolder(await readFile(path).catch(() => Buffer.alloc(0)))
-  return holder !== undefined && isGone(holder)
+  return holder === undefined || isGone(holder)
 }
 
 async function* readRange(

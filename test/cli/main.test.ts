@@ -292,12 +292,13 @@ test('a list of no names is refused unless that is allowed', t => {
 
 test('an exclusion of an absolute path or of ./ is understood, one that would leave out nothing is refused', t => {
   const desk = new Desk(t)
-  for (const name of ['one', 'two', 'sub/one']) {
+  for (const name of ['one', 'two', 'three', 'four', 'sub/one', 'sub/two']) {
     mkdirSync(desk.at('src', name), { recursive: true })
     writeFileSync(desk.at('src', name, 'file'), 'x')
   }
   mkdirSync(desk.at('other/directory'), { recursive: true })
-  assert.equal(desk.ibt('full', 'src', '--exclude', desk.at('src/one'), '--exclude', './two').status, 0)
+  const spelled = [desk.at('src/one'), './two', 'three/.', '//four', '/sub/./two']
+  assert.equal(desk.ibt('full', 'src', ...spelled.flatMap(pattern => ['--exclude', pattern])).status, 0)
   const paths = desk.ibt('ls', 'src', '--json').stdout.trim().split('\n')
   assert.deepEqual(
     paths.map(line => JSON.parse(line).path),

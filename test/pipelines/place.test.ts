@@ -147,21 +147,22 @@ test('a run whose lock was taken over while it stood still ends before it commit
   assert.deepEqual(await collect(memory.list()), [])
 })
 
-test('a name of another machine is not made a directory here', async t => {
+test('a name of another machine, or of a home directory that no shell has found, is not made a directory here', async t => {
   const base = temporaryDirectory(t)
   const before = process.cwd()
   process.chdir(base)
   t.after(() => process.chdir(before))
-  const remote = ['gopher://host/path', 'host:path', 'user@host:/path', 'rclone:remote:']
+  const remote = ['gopher://host/path', 'host:path', 'user@host:/path', 'rclone:remote:', '~/store', '~']
   const urls = ['s3://bucket/path', 'https://host/path', 'file:///x']
   for (const name of remote) await assert.rejects(fullBackup(base, { store: name, cache: false }), RangeError)
   for (const name of [...remote, ...urls]) {
     assert.throws(() => storePath(name), RangeError, name)
     await assert.rejects(fullBackup(base, { store: './store', cache: name }), RangeError)
   }
+  await assert.rejects(restoreBackup('k', '~/restored', { store: './store', cache: false }), RangeError)
   assert.deepEqual(readdirSync(base), [])
   mkdirSync('there:is')
-  const local = ['/a:b', './host:path', '../host:path', 'plain', 'a/b:c', 'there:is']
+  const local = ['/a:b', './host:path', '../host:path', 'plain', 'a/b:c', 'there:is', './~', '~store']
   for (const name of local) assert.equal(toStore(name).places!.length, 1)
 })
 

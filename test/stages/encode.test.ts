@@ -120,7 +120,7 @@ test('without a digest, the same is stored, and nothing of it is published', asy
   assert.deepEqual(sealed, { ...rest, sha256: '' })
   assert.notEqual(digest, '')
   const store = memoryStore()
-  await assert.rejects(publish(store)(found), code('IBT_STORE_FAILED'))
+  await assert.rejects(publish(store)(found), code('IBT_STATE_INVALID'))
   assert.deepEqual(await collect(store.list()), [])
 })
 

@@ -7,6 +7,7 @@ import { after, test } from 'node:test'
 import { removedName } from '../../src/format/names.js'
 import { storeConformance } from '../../src/stores/conformance.js'
 import { directoryStore } from '../../src/stores/directory.js'
+import { publishNew } from '../../src/stores/directory-files.js'
 
 const made: string[] = []
 after(() => Promise.all(made.map(path => rm(path, { recursive: true, force: true }))))
@@ -103,6 +104,15 @@ test('hidden files, directories and names that are not UTF-8 are not listed', as
   assert.deepEqual(await listed(store), ['name'])
 })
 
+test('a lock whose temporary file somebody else has cleaned away is created all the same, and once', async () => {
+  const path = await newDirectory()
+  const [temporary, lock] = [join(path, 'gone'), join(path, 'key.lock')]
+  assert.equal(await publishNew(temporary, lock, Buffer.from('mine')), true)
+  assert.equal(await readFile(lock, 'utf8'), 'mine')
+  assert.equal(await publishNew(temporary, lock, Buffer.from('other')), false)
+  assert.equal(await readFile(lock, 'utf8'), 'mine')
+})
+
 test('what a killed run has left is removed for its key only', async () => {
   const path = await newDirectory()
   const store = directoryStore(path)
@@ -118,7 +128,6 @@ test('what a killed run has left is removed for its key only', async () => {
     `.key.more.${artifact}.${random}.tmp`,
     `.key.${artifact}`,
     `.key.${artifact}.${random}.tmp.more`,
-    `.key.lock.${random}.tmp`,
     `key.${artifact}`
   ]
   for (const name of [...ours, ...others]) await writeFile(join(path, name), 'x')
@@ -126,6 +135,9 @@ test('what a killed run has left is removed for its key only', async () => {
   const holder = { pid, host: hostname(), startedNs: '1', token: 'a'.repeat(32) }
   ours.push(`.key.lock.${'1'.repeat(16)}.tmp`, `.key.lock.${'a'.repeat(16)}.${random}.tmp`)
   for (const name of ours.slice(3)) await writeFile(join(path, name), JSON.stringify(holder))
+  // Killed before it had written whose it is.
+  ours.push(`.key.lock.${'3'.repeat(16)}.tmp`)
+  await writeFile(join(path, ours.at(-1)!), '')
   others.push(`.key.lock.${'2'.repeat(16)}.tmp`)
   await writeFile(join(path, others.at(-1)!), JSON.stringify({ ...holder, pid: process.pid }))
   assert.equal(await store.clean('key'), ours.length)

@@ -80,10 +80,10 @@ export class RemoteDirectory {
     return text === undefined ? 0 : parseMark(text.toString('utf8'))
   }
 
-  /** Whether a lock that was never published was of a process of this machine that is gone. */
+  /** Whether a lock that was never published names nobody, or a process of this machine that is gone. */
   async #isAbandoned(connection: Connection, file: string): Promise<boolean> {
     const holder = decodeHolder((await readSmall(connection, this.#fileOf(file))) ?? Buffer.alloc(0))
-    return holder !== undefined && isGone(holder)
+    return holder === undefined || isGone(holder)
   }
 
   async #look(
