@@ -158,7 +158,7 @@ export interface JsonLines {
   readonly full: BackupLine
   readonly incremental: BackupLine
   readonly backup: BackupLine
-  readonly restore: Report & (RestoreReport | TarReport)
+  readonly restore: (Report & (RestoreReport | TarReport)) | DiffLine
   readonly list: BackupSummary | UnreadableBackup
   readonly ls: StateEntry
   readonly cat: Report & CatReport

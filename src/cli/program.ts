@@ -186,6 +186,7 @@ function addReaders(program: Command, signal: AbortSignal, answer: Answer): void
       'allow a destination that is not empty; leave a file as it is if its size and time or its SHA-256 are right (if-changed), only if its SHA-256 is right (always), or in any case (never)'
     )
     .option('--delete', 'with --overwrite: delete what the backup does not have, also files that were excluded from it')
+    .option('--dry-run', 'write nothing: list what would be created, updated and deleted')
     .addHelpText('after', RESTORE_HELP)
     .action(async (key, dest, values) => {
       const { runRestore } = await import('./commands/restore.js')
@@ -205,7 +206,7 @@ selected ones. It never deletes the store, the cache or anything on a mount.
 Examples:
   ibt restore photos /tmp/photos --store /mnt/backups
   ibt restore photos /tmp/photos --at '2026-11-01T12:00' --path '2025/**/*.jpg'
-  ibt restore project ~/project --overwrite if-changed --delete
+  ibt restore project ~/project --overwrite if-changed --delete --dry-run
   ibt restore photos - | tar -tvf -`
 
 /** They are run elsewhere; here they are for the list of commands. */

@@ -17,7 +17,7 @@ import { unpack } from '../stages/unpack.js'
 import { type Overwrite, type Written, write } from '../stages/write.js'
 import { Chain } from '../stores/chain.js'
 import { countReads } from '../stores/count-reads.js'
-import type { Entry, EntryType, Layered, Sink, Source, Stage, StateClosing, StateEntry } from '../types.js'
+import type { Change, Entry, EntryType, Layered, Sink, Source, Stage, StateClosing, StateEntry } from '../types.js'
 import { chooseStages, passAll, type StagesOption } from './choose-stages.js'
 import type { Progress } from './options.js'
 
@@ -67,6 +67,10 @@ export interface RestoreOptions extends SelectOptions {
    * stay where they are, as in every restore. Requires `overwrite`.
    */
   readonly delete?: boolean | undefined
+  /** Writes, deletes and reads no content, and counts what it would do; a destination that is not there is not made. */
+  readonly dryRun?: boolean | undefined
+  /** With `dryRun`: observes each change that would be made. */
+  readonly onChange?: ((change: Change) => void) | undefined
   /** Replaces stages of the pipeline, by name: a record, or a function of the pipeline's own. */
   readonly stages?: StagesOption<RestoreStages> | undefined
 }
@@ -76,6 +80,8 @@ export interface RestoreReport extends Written {
   readonly key: string
   readonly date: string
   readonly destination: string
+  /** Nothing was written: the report says what would be. */
+  readonly dryRun: boolean
   readonly reads: ArchiveReads
 }
 
@@ -96,7 +102,7 @@ export function restoreBackup(
 }
 
 async function restore(key: string, destination: string | Uint8Array, options: RestoreOptions): Promise<RestoreReport> {
-  const { signal, owners, overwrite, onError } = options
+  const { signal, owners, overwrite, dryRun = false, onChange, onError } = options
   signal?.throwIfAborted()
   const path = typeof destination === 'string' ? destination : decodePath(destination)
   checkNamed('destination', path)
@@ -109,7 +115,10 @@ async function restore(key: string, destination: string | Uint8Array, options: R
   const protect = [...(places.store.places ?? []), ...(places.cache?.places ?? [])]
   const isLeading = ({ path }: Entry) => selection?.selects(path, 'directory') === false
   const deleted = options.delete && deletes
-  const writes = write(destination, { owners, overwrite, delete: deleted, protect, isLeading, onError })
+  const writes = write(destination, {
+    ...{ owners, overwrite, delete: deleted, protect, isLeading },
+    ...{ dryRun, onChange, onError }
+  })
   const defaults: RestoreStages = {
     unpack: selected.unpack,
     filter: selected.filter,
@@ -121,7 +130,7 @@ async function restore(key: string, destination: string | Uint8Array, options: R
     dropped === undefined ? stages.unpack : dropped.before(pipe(stages.unpack, selected.filter, { signal }))
   const watch: Stage<Entry> = options.onProgress === undefined ? passAll : observe(progress(options))
   const written = await pipe(unpacked, stages.filter, stages.patch, watch, stages.write, { signal })
-  return { key, date: selected.date, destination: path, ...written, reads: await selected.reads() }
+  return { key, date: selected.date, destination: path, dryRun, ...written, reads: await selected.reads() }
 }
 
 /** What a restore begins with. */

@@ -88,6 +88,7 @@ test('every line that a command writes is one of the schema', oracle('openssl'),
   run('drill', ['src', '--sample', '50%', '--into', 'drilled'])
   run('restore', ['src', 'out'])
   run('restore', ['src', 'out', '--overwrite', 'if-changed', '--delete'])
+  run('restore', ['src', 'dry', '--dry-run'])
   run('restore', ['src', '-'])
   run('export', ['src', '--all'])
   run('import', ['-', '--store', 'imported'], { input: bundle })

@@ -149,6 +149,16 @@ test('a restore over what is there writes what differs and deletes what is too m
   writeFileSync(join(desk.path, 'src/sub/more'), 'more')
   const over = ['restore', 'src', 'src', '--overwrite']
   assert.match(ibt(desk, 'restore', 'src', 'src').stderr, /--overwrite/)
+  const dry = ibt(desk, ...over, 'if-changed', '--delete', '--dry-run')
+  assert.deepEqual(dry.stdout.split('\n').slice(0, 3), ['M a.txt', 'm sub/', '- sub/more'])
+  assert.match(
+    dry.stdout,
+    /Dry run: nothing was written into src, from src of .*\n {2}0 created, 1 updated, 1 touched, 1 deleted/
+  )
+  assert.equal(readFileSync(join(desk.path, 'src/sub/more'), 'utf8'), 'more')
+  assert.equal(ibt(desk, 'restore', 'src', '-', '--dry-run').status, 2)
+  assert.equal(ibt(desk, 'restore', 'src', 'nowhere', '--dry-run').status, 0)
+  assert.ok(!existsSync(join(desk.path, 'nowhere')))
   assert.match(ibt(desk, ...over, 'never', '--delete').stdout, /4 left as they were, 1 deleted/)
   assert.equal(readFileSync(join(desk.path, 'src/a.txt'), 'utf8'), 'changed')
   const { status, stdout } = ibt(desk, ...over, 'if-changed', '--json')

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type BackupReport, compose, fullBackup, type RestoreStages, restoreBackup } from '../../src/index.js'
+import {
+  type BackupReport,
+  compose,
+  fullBackup,
+  type RestoreOptions,
+  type RestoreReport,
+  type RestoreStages,
+  restoreBackup
+} from '../../src/index.js'
 import { directoryStore } from '../../src/stores/index.js'
 import type { Entry, Layered, Source, StageContext, Store } from '../../src/types.js'
 import { NaiveChain } from '../helpers/chain.js'
@@ -49,6 +57,23 @@ async function makeChain(t: TestContext): Promise<NaiveChain> {
   return chain
 }
 
+/** Restores nothing: neither the tree nor the reads of archives change. */
+async function dryRestore(source: string, options: RestoreOptions, reads: () => number): Promise<RestoreReport> {
+  const [before, readsBefore] = [inodes(source), reads()]
+  let changes = 0
+  const onChange = () => {
+    changes++
+  }
+  const report = await restoreBackup('key', source, { ...options, dryRun: true, onChange })
+  assert.deepEqual([report.dryRun, inodes(source), reads()], [true, before, readsBefore])
+  assert.equal(changes, report.entries - report.unchangedEntries + report.deletedEntries)
+  return report
+}
+
+function counts({ entries, files, sizeBytes, unchangedEntries, deletedEntries }: RestoreReport): readonly number[] {
+  return [entries, files, sizeBytes, unchangedEntries, deletedEntries]
+}
+
 test(
   'every date is restored in place over every other, and a second time nothing is read or written',
   oracle('rsync'),
@@ -60,7 +85,9 @@ test(
     const order = [5, 0, 3, 1, 5, 2, 4, 0].map(i => dates[i]!)
     for (const at of order) {
       const options = { ...OVER, store, cache: false, at } as const
+      const planned = await dryRestore(chain.source, options, reads)
       const report = await restoreBackup('key', chain.source, options)
+      assert.deepEqual(counts(planned), counts(report))
       assert.equal(report.skippedEntries, 0)
       assertSameAttributes(chain.source, chain.copy(at), at)
       const [before, readsBefore] = [inodes(chain.source), reads()]

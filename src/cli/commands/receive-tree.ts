@@ -4,14 +4,13 @@ import { printPath } from '../../path.js'
 import { type ReceiveTreeReport, receiveTree } from '../../pipelines/receive-tree.js'
 import { defaultCachePath, toStore } from '../../places/places.js'
 import { isStoreUrl } from '../../stores/store-url.js'
-import type { Change, ChangeKind } from '../../types.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
 import { limited } from '../limited-output.js'
+import { PlannedChanges } from '../planned-changes.js'
 import { Reporter } from '../reporter.js'
 import { closeStdin } from '../tar-source.js'
 import { givenOf, RECEIVE_STORE_OPTIONS } from '../tree-options.js'
-import { changeLine } from './diff.js'
 import type { ReceiveValues } from './receive.js'
 import { isOverwrite, leftOutLines, overLine } from './restore.js'
 
@@ -29,19 +28,15 @@ export async function runReceiveTree(into: string, values: ReceiveValues, signal
   const reporter = new Reporter({ ...values, progress: false, output: process.stderr })
   const owners = numericOwner && process.geteuid?.() === 0 ? 'number' : undefined
   const { onProgress, onError } = reporter
-  const counts: Counts = { created: 0, updated: 0, touched: 0, deleted: 0 }
-  const onChange = (change: Change) => {
-    counts[change.change as keyof Counts]++
-    if (values.json || !values.quiet) process.stderr.write(changeLine(change, values))
-  }
+  const changes = new PlannedChanges(process.stderr, values)
   try {
     const ends = { readable: process.stdin, writable: limited(process.stdout, limitRate) }
     const report = await receiveTree(ends, into, {
       ...{ overwrite, delete: deletes, maxDelete, allowShrink, exclude, owners, protect: ownPlaces(values) },
-      ...{ dryRun, onChange, onProgress, onError, signal }
+      ...{ dryRun, onChange: changes.onChange, onProgress, onError, signal }
     })
     const isPartial = report.skippedEntries + report.incompleteEntries > 0
-    const lines = report.dryRun ? describePlan(report, counts) : describe(report, reporter.elapsedMs)
+    const lines = report.dryRun ? describePlan(report, changes) : describe(report, reporter.elapsedMs)
     return reporter.report(report, lines, isPartial ? Exit.partial : Exit.done)
   } finally {
     closeStdin()
@@ -61,13 +56,11 @@ function ownPlaces({ cache, configured }: ReceiveValues): string[] {
   ]
 }
 
-type Counts = Record<Exclude<ChangeKind, 'unchanged'>, number>
-
-function describePlan(report: ReceiveTreeReport, { created, updated, touched, deleted }: Counts): string[] {
-  const { destination, source, host, sizeBytes, unchangedEntries, skippedEntries } = report
+function describePlan(report: ReceiveTreeReport, changes: PlannedChanges): string[] {
+  const { destination, source, host, skippedEntries } = report
   return [
     `Dry run: nothing was written into ${printPath(destination)}, from the tree of ${printPath(source)} of ${printPath(host)}`,
-    `  ${created} created, ${updated} updated, ${touched} touched, ${deleted} deleted, ${unchangedEntries} unchanged; files of ${formatBytes(sizeBytes)}`,
+    changes.line(report),
     ...leftOutLines(report),
     ...(skippedEntries > 0 ? [`  ${skippedEntries} could not be written`] : [])
   ]

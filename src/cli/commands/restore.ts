@@ -6,6 +6,7 @@ import type { Overwrite, Written } from '../../stages/write.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'
+import { PlannedChanges } from '../planned-changes.js'
 import { Reporter } from '../reporter.js'
 import { tarFailed, tarReporter } from '../tar-output.js'
 
@@ -15,6 +16,7 @@ export interface RestoreValues extends CommonValues {
   readonly numericOwner?: boolean
   readonly overwrite?: string
   readonly delete?: boolean
+  readonly dryRun?: boolean
 }
 
 /** What both kinds of restore report. */
@@ -27,6 +29,7 @@ interface Report {
   readonly erasedEntries: number
   readonly suspectFiles: number
   readonly incompleteEntries?: number
+  readonly dryRun?: boolean
   readonly reads: ArchiveReads
 }
 
@@ -51,7 +54,14 @@ export async function runRestore(
       return tell(reporter, values, report, [`Restored ${key} of ${report.date} as a tar`])
     }
     const owners = values.numericOwner && process.geteuid?.() === 0 ? 'number' : undefined
-    const report = await restoreBackup(key, dest, { ...options, owners, overwrite, delete: values.delete })
+    const { delete: deletes, dryRun } = values
+    const changes = new PlannedChanges(process.stdout, values)
+    const { onChange } = changes
+    const report = await restoreBackup(key, dest, { ...options, owners, overwrite, delete: deletes, dryRun, onChange })
+    if (report.dryRun) {
+      const first = `Dry run: nothing was written into ${dest}, from ${key} of ${report.date}`
+      return tell(reporter, values, report, [first, changes.line(report)], leftOutLines(report))
+    }
     return tell(
       reporter,
       values,
@@ -100,9 +110,11 @@ function listPaths(paths: readonly string[], count: number): string {
 }
 
 /** @throws UsageError */
-function checkOverwrite({ overwrite, delete: deletes, numericOwner }: RestoreValues, toTar: boolean) {
-  if (toTar && (overwrite !== undefined || deletes || numericOwner)) {
-    throw new UsageError('--overwrite, --delete and --numeric-owner need a directory as the destination, not stdout')
+function checkOverwrite({ overwrite, delete: deletes, dryRun, numericOwner }: RestoreValues, toTar: boolean) {
+  if (toTar && (overwrite !== undefined || deletes || dryRun || numericOwner)) {
+    throw new UsageError(
+      '--overwrite, --delete, --dry-run and --numeric-owner need a directory as the destination, not stdout'
+    )
   }
   if (deletes && overwrite === undefined)
     throw new UsageError('--delete requires --overwrite always, if-changed or never')
@@ -122,13 +134,17 @@ function tell(
   more: readonly string[] = []
 ): number {
   const { date, files, sizeBytes, entries, skippedEntries, incompleteEntries = 0 } = report
-  const { erasedEntries, suspectFiles } = report
+  const { erasedEntries, suspectFiles, dryRun = false } = report
   const isEmpty = path !== undefined && entries === 0
   if (isEmpty) reporter.warn(`Nothing in the backup of ${date} matches ${path.join(', ')}`)
   const lines = [
     ...first,
-    `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} written, ${formatSeconds(reporter.elapsedMs)}`,
-    readLine(report.reads),
+    ...(dryRun
+      ? []
+      : [
+          `  ${formatCount(entries, 'entry', 'entries')}: ${formatCount(files, 'file')}, ${formatBytes(sizeBytes)} written, ${formatSeconds(reporter.elapsedMs)}`,
+          readLine(report.reads)
+        ]),
     ...more,
     ...(suspectFiles > 0
       ? [`  ${formatCount(suspectFiles, 'file')} suspected of bit rot when backed up: see ibt help IBT_BIT_ROT`]
