@@ -15,11 +15,11 @@ export function isIncompressible(bytes: Uint8Array): boolean {
   for (let i = 0; i < SAMPLES; i++) {
     for (let at = i * step, end = at + SAMPLE_BYTES; at < end; at++) counts[bytes[at]!]!++
   }
-  return entropy(counts, SAMPLES * SAMPLE_BYTES) > ENTROPY_MIN
+  return entropyOf(counts, SAMPLES * SAMPLE_BYTES) > ENTROPY_MIN
 }
 
-/** Bits a byte. */
-function entropy(counts: Uint32Array, total: number): number {
+/** Bits a byte of so many, of which there are so many of each value. */
+export function entropyOf(counts: Uint32Array, total: number): number {
   let bits = 0
   for (const count of counts) if (count > 0) bits += count * Math.log2(total / count)
   return bits / total

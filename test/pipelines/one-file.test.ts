@@ -174,6 +174,24 @@ test('one random file of 8,800 entries costs as few requests, and less than 150 
   }
 })
 
+test('one file of base64 or of hexadecimal costs less than 150 kB, too', async t => {
+  const makers = {
+    base64: () => random.bytes(1100).toString('base64'),
+    hexadecimal: () => random.bytes(1100).toString('hex')
+  }
+  for (const [what, makeContent] of Object.entries(makers)) {
+    const entries = manyEntries(3000, makeContent)
+    const backup = await makeBackup(t, entries)
+    for (const at of [3, 1000, entries.length - 1]) {
+      const { path, content } = entries[at]!
+      const { store, asked } = watched(backup.store)
+      const found = await bytesOf(catEntry('key', path, { store, cache: backup.cache }))
+      assert.ok(found.equals(Buffer.from(await bytesOf(content!.open()))))
+      assert.ok(asked.length <= 3 && sum(asked) < 150_000, `${what} ${path}: ${JSON.stringify(asked)}`)
+    }
+  }
+})
+
 test('of a large state, one file costs the frames that lead to it, and a directory what is in it', async t => {
   const entries = manyEntries(50_000, () => text(3))
   const backup = await makeBackup(t, entries)
