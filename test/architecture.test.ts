@@ -106,6 +106,8 @@ const PURE = ['format', 'retention', 'codec', 'path', 'rules', 'types', 'errors'
 const INPUT_OUTPUT =
   /^node:(child_process|dgram|dns|fs|http|http2|https|inspector|net|os|readline|tls|tty|worker_threads)\b/
 
+const LINES_MAX = 300
+
 /** Where a package may be imported. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
   'it-pipe': /^interop\/pipe\.ts$/,
@@ -244,4 +246,12 @@ test('every import of a file of ours names it with its ending, and it exists', (
 test('no part of the source is called utils', () => {
   const isUtils = (file: string) => /(^|\/)(utils?|helpers?|misc|common)(\/|\.ts$)/.test(relative('.', file))
   assert.deepEqual(files.filter(isUtils), [])
+})
+
+test('no source file has more lines than a reader takes in: one with two ideas is two files', () => {
+  const lengths = files.map(file => [readFileSync(join(source, file), 'utf8').split('\n').length - 1, file] as const)
+  assert.deepEqual(
+    lengths.filter(([lines]) => lines > LINES_MAX),
+    []
+  )
 })

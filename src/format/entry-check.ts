@@ -6,7 +6,7 @@ import { DirectoryStack } from './directory-stack.js'
 const MODE_MAX = 0o7777
 const UINT32_MAX = 0xffff_ffff
 
-const TYPES: ReadonlySet<EntryType> = new Set<EntryType>([
+export const ENTRY_TYPES: readonly EntryType[] = [
   'file',
   'directory',
   'symlink',
@@ -15,7 +15,8 @@ const TYPES: ReadonlySet<EntryType> = new Set<EntryType>([
   'character-device',
   'block-device',
   'unreadable'
-])
+]
+const KNOWN_TYPES: ReadonlySet<EntryType> = new Set(ENTRY_TYPES)
 const ARCHIVE_KINDS: ReadonlySet<ArchiveKind> = new Set<ArchiveKind>(['full', 'created', 'updated'])
 const INT64_MAX = 2n ** 63n - 1n
 const INT64_MIN = -(2n ** 63n)
@@ -133,7 +134,7 @@ export function checkValues(entry: Values): void {
   const { path, type, linkname, uname, gname, xattrs, sha256, link } = entry
   checkPath(path)
   if (!path.isWellFormed()) encodePath(path)
-  if (!TYPES.has(type)) throw refused(path, `its type is ${String(type)}`)
+  if (!KNOWN_TYPES.has(type)) throw refused(path, `its type is ${String(type)}`)
   checkWhole(path, 'mode', entry.mode, MODE_MAX)
   checkWhole(path, 'uid', entry.uid, UINT32_MAX)
   checkWhole(path, 'gid', entry.gid, UINT32_MAX)

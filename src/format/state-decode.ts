@@ -5,7 +5,6 @@ import type {
   ArchiveKind,
   Artifact,
   ChainLink,
-  EntryType,
   EveryField,
   Kind,
   MergedEntry,
@@ -19,6 +18,7 @@ import type {
   Totals
 } from '../types.js'
 import { isDate } from './dates.js'
+import { ENTRY_TYPES } from './entry-check.js'
 import { Fields, invalid, parseLine } from './fields.js'
 import { checkKey, parseArtifactName } from './names.js'
 import { SIGNATURE_DIGEST, STATE_FORMAT } from './state-encode.js'
@@ -35,16 +35,6 @@ const SAFE_MAX = Number.MAX_SAFE_INTEGER
 const BLOCK_BYTES = 512
 const SIGNED_64 = { signed: 64 }
 const UNSIGNED_64 = { unsigned: 64 }
-const TYPES: readonly EntryType[] = [
-  'file',
-  'directory',
-  'symlink',
-  'fifo',
-  'socket',
-  'character-device',
-  'block-device',
-  'unreadable'
-]
 const ARCHIVE_KINDS: readonly ArchiveKind[] = ['full', 'created', 'updated']
 const KINDS: readonly Kind[] = [...ARCHIVE_KINDS, 'sigvault', 'state']
 const TOTALS: readonly (keyof Totals)[] = [
@@ -146,7 +136,7 @@ export function decodeStateEntry(line: string, chain: readonly ChainLink[]): Dec
   const fields = parseLine(text.endsWith(',') ? text.slice(0, -1) : text, line)
   const path = fields.bytesText('path')
   checkPath(path)
-  const type = fields.oneOf('type', TYPES)
+  const type = fields.oneOf('type', ENTRY_TYPES)
   const linkname = fields.optionalBytesText('linkname')
   if (linkname === '' || (linkname === undefined && type === 'symlink')) throw fields.expected('linkname', 'a target')
   const entry = {
