@@ -1,5 +1,5 @@
 import { sigvaultBlockLen } from '../change/policy.js'
-import { CHUNK_BYTES, SIGNED_MIN_BYTES, SIGVAULT_BLOCK_LEN_MIN } from '../constants.js'
+import { CHUNK_BYTES, PART_BYTES, SIGNED_MIN_BYTES, SIGVAULT_BLOCK_LEN_MIN } from '../constants.js'
 import { isBackupError } from '../errors.js'
 import { closeDescriptor, createScanner, FileType, type OpenFile, openFile } from '../native.js'
 import { baseName, encodePath, isBelow, parentPath, ROOT_PATH } from '../path.js'
@@ -11,6 +11,8 @@ import type { Metadata } from '../types.js'
 
 /** Bytes of a strong sum: what it misses, the SHA-256 of the content finds, and the file is sent whole. */
 const STRONG_LEN = 8
+/** Old versions that are so many times as long as the content are not signed. */
+const LONGER_MAX = 16
 
 /**
  * What a directory has before it is made equal to a tree: hints of what has to be asked for. Whoever writes looks again.
@@ -65,16 +67,28 @@ export class OldTree {
   }
 }
 
-/** The signature of an old version; undefined if it is too small for a delta. Memory: one chunk, and the signature. */
-export async function signOld({ fd, sizeBytes }: OldVersion, signal?: AbortSignal): Promise<Uint8Array | undefined> {
-  if (sizeBytes < SIGNED_MIN_BYTES) return undefined
+/**
+ * The signature of old versions, one behind the other; undefined if they are too small for a delta of a content, or so much
+ * longer that the signature would be longer than what it saves.
+ * Memory: one chunk, and the signature: the block length grows with the root of the size, so 4 MB for 100 GiB.
+ */
+export async function signOld(
+  olds: readonly OldVersion[],
+  contentBytes: number,
+  signal?: AbortSignal
+): Promise<Uint8Array | undefined> {
+  const sizeBytes = olds.reduce((sum, old) => sum + old.sizeBytes, 0)
+  if (sizeBytes < SIGNED_MIN_BYTES || sizeBytes > Math.max(PART_BYTES, LONGER_MAX * contentBytes)) return undefined
   const blockLen = sigvaultBlockLen(sizeBytes, { blockLenMin: SIGVAULT_BLOCK_LEN_MIN, blockLenMax: Infinity })
   const scanner = createScanner({ sizeBytes, sign: true, blockLen, strongLen: STRONG_LEN })
-  for (let at = 0; at < sizeBytes; ) {
-    const chunk = await readChunk(fd, at, Math.min(CHUNK_BYTES, sizeBytes - at))
-    if (chunk.length === 0) break
-    await scanner.update(chunk, signal)
-    at += chunk.length
+  for (const { fd, sizeBytes } of olds) {
+    for (let at = 0; at < sizeBytes; ) {
+      const chunk = await readChunk(fd, at, Math.min(CHUNK_BYTES, sizeBytes - at))
+      // It has been cut since: what comes behind it would be at another place.
+      if (chunk.length === 0) return undefined
+      await scanner.update(chunk, signal)
+      at += chunk.length
+    }
   }
   return (await scanner.finish(signal)).signature
 }

@@ -1,13 +1,21 @@
 import { createHash } from 'node:crypto'
-import { CHUNK_BYTES, PART_BYTES, SIGNED_MIN_BYTES } from '../constants.js'
+import { PART_BYTES, SIGNED_MIN_BYTES } from '../constants.js'
 import { isBackupError } from '../errors.js'
-import { closeDescriptor, createPatcher } from '../native.js'
+import { closeDescriptor } from '../native.js'
 import { printPath } from '../path.js'
-import type { OldVersion } from '../restore/reuse.js'
-import type { Content, Source } from '../types.js'
+import { applyDelta } from '../restore/apply-delta.js'
+import type { OldVersions } from '../restore/reuse.js'
+import type { SharedBlocks } from '../restore/shared-blocks.js'
+import type { Content } from '../types.js'
 import type { Listed } from './listing.js'
 import { type OldTree, signOld } from './old-tree.js'
 import { type Asked, ofEntry, type TreeReceiver } from './tree-receiver.js'
+
+/** What a delta is applied to. */
+interface DeltaBasis {
+  readonly olds: OldVersions
+  readonly shared?: SharedBlocks | undefined
+}
 
 /**
  * The content of a file that the sender has: asked for when it is opened, or ahead. What the directory has of it already is
@@ -46,18 +54,21 @@ export class ReceivedContent implements Content {
   }
 
   /**
-   * A function that opens the content as `open` does, with an old version that is open until the end. Undefined if that is
-   * not worth it. The content throws IBT_HASH_MISMATCH after its last byte if the old version changes meanwhile.
+   * A function that opens the content as `open` does, with what old versions have of it read from there, or shared with
+   * them: undefined if that is not worth it. They are open until the end. The content throws IBT_HASH_MISMATCH after its
+   * last byte if one of them changes meanwhile.
    */
-  async openOver(old: OldVersion): Promise<(() => AsyncGenerator<Uint8Array, void, undefined>) | undefined> {
-    if (this.sizeBytes < SIGNED_MIN_BYTES || old.sizeBytes < SIGNED_MIN_BYTES) return undefined
-    const signature = await signOld(old, this.old.signal)
+  async openOver(
+    olds: OldVersions
+  ): Promise<((shared: SharedBlocks) => AsyncGenerator<Uint8Array, void, undefined>) | undefined> {
+    if (this.sizeBytes < SIGNED_MIN_BYTES) return undefined
+    const signature = await signOld(olds, this.sizeBytes, this.old.signal)
     // Nothing is asked for before the first pull: what is asked for has to be taken.
-    return () => this.#provenOver(old, signature)
+    return signature && (shared => this.#provenOver({ olds, shared }, signature))
   }
 
-  async *#provenOver(old: OldVersion, signature: Uint8Array | undefined) {
-    yield* this.#proven(this.#want(signature), old)
+  async *#provenOver(basis: DeltaBasis, signature: Uint8Array) {
+    yield* this.#proven(this.#want(signature), basis)
   }
 
   async #readAll(): Promise<Uint8Array> {
@@ -67,7 +78,7 @@ export class ReceivedContent implements Content {
     if (form === 'whole') return gather(this.#proven(asked, undefined))
     const old = await this.old.open(this.path)
     try {
-      if (old !== undefined) return await gather(this.#proven(asked, old))
+      if (old !== undefined) return await gather(this.#proven(asked, { olds: [old] }))
     } catch (error) {
       // The old file is another one by now.
       if (this.old.signal?.aborted || !isBackupError(error)) throw error
@@ -82,9 +93,7 @@ export class ReceivedContent implements Content {
     const old = this.sizeBytes < SIGNED_MIN_BYTES ? undefined : await this.old.open(this.path)
     if (old === undefined) return this.#want(undefined, maxBytes)
     try {
-      // The signature of a file that is much longer would be longer than what it saves.
-      const isFit = old.sizeBytes <= Math.max(PART_BYTES, 16 * this.sizeBytes)
-      const signature = isFit ? await signOld(old, this.old.signal).catch(this.#unlessAborted) : undefined
+      const signature = await signOld([old], this.sizeBytes, this.old.signal).catch(this.#unlessAborted)
       return this.#want(signature, maxBytes)
     } finally {
       await closeDescriptor(old.fd)
@@ -99,11 +108,11 @@ export class ReceivedContent implements Content {
     return this.receiver.want(this.listed.number, { path: this.path, signature, maxBytes })
   }
 
-  async *#proven(asked: Asked, old: OldVersion | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#proven(asked: Asked, basis: DeltaBasis | undefined): AsyncGenerator<Uint8Array, void, undefined> {
     const hash = createHash('sha256')
     let bytes = 0
     const { sizeBytes } = await asked.head
-    for await (const chunk of this.#made(asked, old)) {
+    for await (const chunk of this.#made(asked, basis)) {
       bytes += chunk.length
       if (bytes > sizeBytes) break
       hash.update(chunk)
@@ -114,28 +123,12 @@ export class ReceivedContent implements Content {
     throw ofEntry('IBT_HASH_MISMATCH', this.path, message)
   }
 
-  async *#made(asked: Asked, old: OldVersion | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#made(asked: Asked, basis: DeltaBasis | undefined): AsyncGenerator<Uint8Array, void, undefined> {
     const { form } = await asked.head
     if (form === 'whole') yield* asked.chunks
-    else if (old !== undefined) yield* patched(old.fd, asked.chunks)
+    else if (basis !== undefined) yield* applyDelta(asked.chunks, basis.olds, basis.shared)
     else throw ofEntry('IBT_BASIS_MISSING', this.path, `The old ${printPath(this.path)} is gone`)
   }
-}
-
-async function* patched(basis: number, delta: Source<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  const patcher = createPatcher(basis)
-  let isOver = false
-  for await (const piece of delta) {
-    if (isOver) break
-    patcher.push(piece)
-    for (;;) {
-      const output = await patcher.pull(CHUNK_BYTES)
-      isOver = output === null
-      if (output === null || output.length === 0) break
-      yield output
-    }
-  }
-  if (!isOver) patcher.end()
 }
 
 async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {

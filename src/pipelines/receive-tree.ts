@@ -159,7 +159,7 @@ async function writeTree(
       ask: askFor(receiver, new OldTree(opened.root, signal), asked),
       filter: filter(own),
       write: write(destination, {
-        ...{ owners, overwrite, dryRun, onError, onChange, costsEntry: isOfEntry },
+        ...{ owners, overwrite, dryRun, onError, onChange, costsEntry: isOfEntry, keepsPartial: () => signal.aborted },
         protect: source === undefined ? protect : [...protect, source.path],
         delete: deletes && deletable.may,
         confirmDelete: deletes ? guard(receiver, opened.path, hello, options) : undefined

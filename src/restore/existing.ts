@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { CHUNK_BYTES } from '../constants.js'
-import { closeDescriptor, type Listing, listDirectory, openFile } from '../native.js'
+import { closeDescriptor, FileType, type Listing, listDirectory, openFile } from '../native.js'
 import { comparePaths, encodePath, joinPath } from '../path.js'
 import { readChunk } from '../source/disk.js'
 import { ENTRY_TYPES, splitNames } from '../source/listed.js'
@@ -49,6 +49,13 @@ export class ExistingDirectory {
   *others(): Generator<Existing, void, undefined> {
     for (const i of this.#others) yield this.#existing(i)
     for (let i = this.#next; i < this.#names.length; i++) yield this.#existing(i)
+  }
+
+  /** Files with names that a restore has given, in any order, whether asked for or not. */
+  *temporaries(): Generator<Existing, void, undefined> {
+    for (const [i, name] of this.#names.entries()) {
+      if (name.startsWith('.ibt-') && this.listing.types[i] === FileType.file) yield this.#existing(i)
+    }
   }
 
   #existing(i: number): Existing {

@@ -1,20 +1,26 @@
 import { PART_BYTES } from '../constants.js'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable, untilAbort } from '../flow/abortable.js'
-import { temporaryName } from '../native/temporary-name.js'
-import { closeDescriptor, type OpenFile, Operation, openFile } from '../native.js'
-import { encodePath, joinPath, parentPath, printPath } from '../path.js'
+import { isLeftBehind, isPartialOf, partialName, temporaryName } from '../native/temporary-name.js'
+import { closeDescriptor, Operation, openFile } from '../native.js'
+import { baseName, encodePath, joinPath, parentPath, printPath } from '../path.js'
 import type { Content } from '../types.js'
+import type { Existing } from './existing.js'
 import { type LargeFile, writeLargeFile } from './large-file.js'
 import type { OpenDirectories, OpenDirectoriesOptions, Place } from './open-directories.js'
 import type { OperationQueue } from './operation-queue.js'
 import { PatchedContent } from './patched.js'
 import { type Restorable, restoredMetadata } from './restored.js'
-import type { OldVersion } from './reuse.js'
+import type { OldVersion, OldVersions } from './reuse.js'
+
+/** Less of a file is fetched again. */
+const PARTIAL_MIN_BYTES = 1024 * 1024
 
 export interface FileWriterOptions extends Pick<OpenDirectoriesOptions, 'owners' | 'signal'> {
   /** Whether an error of a content costs its entry alone. */
   readonly costsEntry: (error: BackupError) => boolean
+  /** Whether what was written of a large file until an error stays under a name of its own, for the next run. */
+  readonly keepsPartial: (error: unknown) => boolean
 }
 
 /** Writes files with their contents. A file has its name only when its bytes are proven. */
@@ -57,7 +63,7 @@ export class FileWriter {
     const { path, link, sparse = false } = restoration.entry
     const { signal } = this.options
     await this.queue.flush()
-    const temporary = joinPath(parentPath(path), await temporaryName())
+    const temporary = joinPath(parentPath(path), await temporaryName(baseName(path)))
     try {
       const written =
         (await this.#writeOver(place, temporary)) ??
@@ -73,21 +79,24 @@ export class FileWriter {
       await this.queue.add({ code: Operation.unlink, path: temporary })
       await this.queue.flush()
     } catch (error) {
-      await this.queue.discard(temporary)
+      if (!(await this.#keep(place, temporary, error))) await this.queue.discard(temporary)
       if (!isBackupError(error) || error.path !== temporary || !(error.cause instanceof Error)) throw error
       this.queue.fail({ code: Operation.writeFile, path, link, restoration }, error.cause)
     }
   }
 
-  /** Writes a large file with what the file in its place has of it. Undefined: it was not written. */
-  async #writeOver({ restoration, there }: Place, temporary: string): Promise<LargeFile | undefined> {
-    const { path, content, sparse = false } = restoration.entry
+  /** Writes a large file with what there is of old versions of it. Undefined: it was not written. */
+  async #writeOver(place: Place, temporary: string): Promise<LargeFile | undefined> {
+    const { content, sparse = false } = place.restoration.entry
     const { signal } = this.options
-    if (there?.type !== 'file' || !isOverOld(content)) return undefined
-    let old: OpenFile | undefined
+    if (!isOverOld(content)) return undefined
+    const olds: OldVersion[] = []
     try {
-      old = await openFile(this.root, encodePath(path), 'read', signal)
-      const open = await content.openOver({ fd: old.fd, path, sizeBytes: there.sizeBytes ?? 0 })
+      for (const old of [place.there, await largestPartial(place)]) {
+        if (old?.type === 'file') olds.push(await this.#open(old))
+      }
+      const [first, ...others] = olds
+      const open = first && (await content.openOver([first, ...others]))
       if (open === undefined) return undefined
       const options = { sparse, signal, unable: this.#unable }
       return await writeLargeFile(this.root, temporary, shared => abortable(open(shared), signal), options)
@@ -99,14 +108,43 @@ export class FileWriter {
       await this.queue.discard(temporary)
       return undefined
     } finally {
-      if (old !== undefined) await closeDescriptor(old.fd)
+      for (const { fd } of olds) await closeDescriptor(fd)
     }
   }
+
+  async #open({ path, sizeBytes = 0 }: Existing): Promise<OldVersion> {
+    const { fd } = await openFile(this.root, encodePath(path), 'read', this.options.signal)
+    return { fd, path, sizeBytes }
+  }
+
+  /** Whether what was written is there for the next run, or was not more than an earlier run has left. */
+  async #keep(place: Place, temporary: string, error: unknown): Promise<boolean> {
+    if (!this.options.keepsPartial(error)) return false
+    const file = await openFile(this.root, encodePath(temporary), 'read').catch(() => undefined)
+    if (file === undefined) return false
+    await closeDescriptor(file.fd)
+    const { sizeBytes: before = 0 } = (await largestPartial(place)) ?? {}
+    if (Number(file.stat.sizes[0]) <= Math.max(before, PARTIAL_MIN_BYTES)) return false
+    const { path } = place.restoration.entry
+    await this.queue.keep(temporary, joinPath(parentPath(path), partialName(baseName(path))))
+    return true
+  }
+}
+
+/** The largest of what earlier runs have left of a file. */
+async function largestPartial({ directory, restoration }: Place): Promise<Existing | undefined> {
+  const name = baseName(restoration.entry.path)
+  let largest: Existing | undefined
+  for (const partial of directory.listing?.temporaries() ?? []) {
+    if ((partial.sizeBytes ?? 0) <= (largest?.sizeBytes ?? 0) || !isPartialOf(name, partial.path)) continue
+    if (await isLeftBehind(partial)) largest = partial
+  }
+  return largest
 }
 
 /** A content that takes what an old version of its file has of it from there. */
 interface OverOld extends Content {
-  openOver(old: OldVersion): ReturnType<PatchedContent['openOver']>
+  openOver(olds: OldVersions): ReturnType<PatchedContent['openOver']>
 }
 
 function isOverOld(content: Content | undefined): content is OverOld {

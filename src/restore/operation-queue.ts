@@ -80,10 +80,20 @@ export class OperationQueue {
     await Promise.allSettled(this.#running.map(({ done }) => done))
   }
 
-  /** Removes a file that an error left behind. It does not queue: an abort ends everything that is queued. */
-  async discard(path: string): Promise<void> {
+  /** Removes a file that an error left behind. */
+  discard(path: string): Promise<void> {
+    return this.#afterError({ code: Operation.unlink, path })
+  }
+
+  /** Renames a file that an error left behind. */
+  keep(path: string, other: string): Promise<void> {
+    return this.#afterError({ code: Operation.rename, path, other })
+  }
+
+  /** It does not queue: an abort ends everything that is queued. */
+  async #afterError(operation: PathOperation): Promise<void> {
     const batch = new OperationBatch()
-    batch.add({ code: Operation.unlink, path })
+    batch.add(operation)
     await this.idle()
     await batch.run(this.root).catch(() => {})
   }

@@ -8,7 +8,7 @@ import type { Content, Layer, Layered, Source } from '../types.js'
 import { type Basis, type BasisOptions, openBasis } from './basis.js'
 import { composeLayers } from './compose-layers.js'
 import { encodeCopies } from './copies.js'
-import { findReusable, joinSegments, missingRanges, type OldVersion } from './reuse.js'
+import { findReusable, joinSegments, missingRanges, type OldVersions } from './reuse.js'
 import type { SharedBlocks } from './shared-blocks.js'
 import { StoredLayer } from './stored-layer.js'
 
@@ -52,11 +52,12 @@ export class PatchedContent implements Content {
 
   /**
    * A function that opens the content as `open` does, with what an old version of the file has of it read from there, or
-   * shared with it: undefined if that is not worth it, or not known. The old version is open until the end.
+   * shared with it: undefined if that is not worth it, or not known. The old version is open until the end. Of several, the
+   * first is taken.
    */
-  async openOver(
-    old: OldVersion
-  ): Promise<((shared: SharedBlocks) => AsyncGenerator<Uint8Array, void, undefined>) | undefined> {
+  async openOver([old]: OldVersions): Promise<
+    ((shared: SharedBlocks) => AsyncGenerator<Uint8Array, void, undefined>) | undefined
+  > {
     const { readSignature, sizeBytes, sha256, signatureDigest } = this.entry
     const hasDigest = sha256 !== undefined || signatureDigest !== undefined
     if (readSignature === undefined || sizeBytes === undefined || !hasDigest) return undefined

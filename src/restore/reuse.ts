@@ -12,6 +12,9 @@ export interface OldVersion {
   readonly sizeBytes: number
 }
 
+/** What there is of old versions: what has the name of the file, then what an earlier run has left. */
+export type OldVersions = readonly [OldVersion, ...OldVersion[]]
+
 /** Bytes of a content: at a position of the old version, or in none. */
 export interface Segment {
   readonly sizeBytes: number
@@ -92,22 +95,42 @@ export async function* joinSegments(
   let position = 0
   try {
     for (const { sizeBytes, oldAt } of segments) {
-      const stretches =
-        oldAt === undefined
-          ? [{ end: position + sizeBytes, read: (_: number, maxBytes: number) => others.take(maxBytes) }]
-          : await stretchesOf({ sizeBytes, oldAt }, position, old, shared)
-      for (const { end, read } of stretches) {
-        while (position < end) {
-          const chunk = await read(position, Math.min(end - position, CHUNK_BYTES))
-          // Too short: the digest says so.
-          if (chunk.length === 0) return
-          yield chunk
-          position += chunk.length
-        }
+      const end = position + sizeBytes
+      const chunks =
+        oldAt === undefined ? others.take(sizeBytes) : readReused({ sizeBytes, oldAt }, { position, old, shared })
+      for await (const chunk of chunks) {
+        yield chunk
+        position += chunk.length
       }
+      // Too short: the digest says so.
+      if (position < end) return
     }
   } finally {
     await others.close()
+  }
+}
+
+/** Where a segment goes, and the old version that has it. */
+export interface ReusedOptions {
+  /** Of the content that is made. */
+  readonly position: number
+  readonly old: OldVersion
+  readonly shared?: SharedBlocks | undefined
+}
+
+/** A segment of an old version, or as much of it as there is. What is shared is read from the new file. */
+export async function* readReused(
+  { sizeBytes, oldAt }: { readonly sizeBytes: number; readonly oldAt: number },
+  { position, old, shared }: ReusedOptions
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let at = position
+  for (const { end, read } of await stretchesOf({ sizeBytes, oldAt }, position, old, shared)) {
+    while (at < end) {
+      const chunk = await read(at, Math.min(end - at, CHUNK_BYTES))
+      if (chunk.length === 0) return
+      yield chunk
+      at += chunk.length
+    }
   }
 }
 
@@ -140,22 +163,25 @@ async function readOld(old: Pick<OldVersion, 'fd' | 'path'>, position: number, m
   })
 }
 
-/** Takes as many bytes as are wanted, or fewer that are at hand; none at the end. */
+/** Takes as many bytes as are wanted, or fewer if there are no more. */
 function takeFrom(source: Source<Uint8Array>) {
   const chunks = (async function* () {
     yield* source
   })()
   let rest: Uint8Array = new Uint8Array(0)
   return {
-    async take(maxBytes: number): Promise<Uint8Array> {
-      while (rest.length === 0) {
-        const next = await chunks.next()
-        if (next.done) return rest
-        rest = next.value
+    async *take(sizeBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+      for (let left = sizeBytes; left > 0; ) {
+        while (rest.length === 0) {
+          const next = await chunks.next()
+          if (next.done) return
+          rest = next.value
+        }
+        const taken = rest.subarray(0, left)
+        rest = rest.subarray(taken.length)
+        left -= taken.length
+        yield taken
       }
-      const taken = rest.subarray(0, maxBytes)
-      rest = rest.subarray(taken.length)
-      return taken
     },
     close: () => chunks.return()
   }

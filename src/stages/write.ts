@@ -63,6 +63,11 @@ export interface WriteOptions {
   readonly isLeading?: ((directory: Entry) => boolean) | undefined
   /** Whether an error of a content costs its entry alone: it is reported, and the run goes on. Default: the run ends. */
   readonly costsEntry?: ((error: BackupError) => boolean) | undefined
+  /**
+   * Whether what was written of a large file until the run ended with an error stays, under a hidden name in its directory
+   * (`.ibt-partial-….tmp`): the next run takes from there what is right, and removes it. Default: it does not stay.
+   */
+  readonly keepsPartial?: ((error: unknown) => boolean) | undefined
   /** Observes what could not be written; the run ends if it throws. */
   readonly onError?: ((error: BackupError) => void) | undefined
   /** Observes every entry that has been written, or is there already. */
@@ -109,11 +114,11 @@ export function write(destination: string | Uint8Array, options: WriteOptions = 
         if (overwrite === undefined) await opened.checkEmpty()
         const existing = overwrite === undefined ? undefined : await opened.existing()
         if (existing !== undefined && places.isPlace(existing)) throw new RangeError(inPlace(opened.path))
-        const { confirmDelete: confirm, costsEntry = () => false } = options
+        const { confirmDelete: confirm, costsEntry = () => false, keepsPartial = () => false } = options
         const deletions = confirm && new Deletions(opened.root, opened.path, confirm, signal)
         const settings = {
           ...{ owners, overwrite, existing, deletes: isDeleted, deletions, isLeading, places, tally, signal },
-          ...{ costsEntry, isDry: dryRun }
+          ...{ costsEntry, keepsPartial, isDry: dryRun }
         }
         return { opened, deletions, writer: new TreeWriter(opened.root, settings) }
       } catch (error) {

@@ -15,8 +15,16 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { fullBackup, incrementalBackup, type RestoreOptions, restoreBackup } from '../../src/index.js'
+import {
+  fullBackup,
+  incrementalBackup,
+  type RestoreOptions,
+  receiveTree,
+  restoreBackup,
+  sendTree
+} from '../../src/index.js'
 import { memoryStore, wrapStore } from '../../src/stores/index.js'
+import { farLine } from '../helpers/far-line.js'
 import { run } from '../helpers/judges.js'
 import { type LoopKind, loopMount } from '../helpers/loop-mount.js'
 import { oracle } from '../helpers/oracle.js'
@@ -202,6 +210,21 @@ const SHARING: readonly Case[] = [
       shared.assertHolds(sparse)
       assert.ok(sharedBytes > SIZE - 2 * MIB, `${sharedBytes} bytes`)
       assert.ok(statSync(shared.large).blocks * 512 <= SIZE - 4 * MIB + 16384)
+    }
+  ],
+  [
+    'shares as much when a tree is received',
+    async shared => {
+      shared.put(FIRST)
+      const source = temporaryDirectory(shared.t)
+      writeFileSync(join(source, 'large'), SECOND)
+      const free = shared.free()
+      const { near, far } = farLine()
+      const [sent, { sharedBytes }] = await Promise.all([sendTree(near, source), receiveTree(far, shared.target)])
+      shared.assertHolds(SECOND)
+      assert.ok(sent.sentBytes < MIB, `${sent.sentBytes} bytes`)
+      assert.ok(sharedBytes > SIZE - MIB && sharedBytes < SIZE, `${sharedBytes} bytes`)
+      assert.ok(free - shared.free() < 2 * MIB, `${free - shared.free()} bytes`)
     }
   ],
   [

@@ -91,6 +91,8 @@ function places(t: TestContext) {
   return { base, source, into }
 }
 
+const PARTIAL = /(?:^|\/)\.ibt-partial-[0-9a-f]{8}\.tmp$/
+
 function leftovers(directory: string): string[] {
   return readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter(name => /(?:^|\/)\.ibt/.test(name))
 }
@@ -399,9 +401,44 @@ test('a cut anywhere leaves whole old files and whole new ones, and the next run
         `${name} after ${bytes} of ${from}`
       )
     }
-    assert.deepEqual(leftovers(into), [])
+    assert.ok(
+      leftovers(into).every(name => PARTIAL.test(name)),
+      `${leftovers(into)}`
+    )
   }
   await sync(source, into)
+  assertSameTree(into, source)
+})
+
+test('a large file that is cut goes on where it was, with and without an old version', oracle('rsync'), async t => {
+  const { source, into } = places(t)
+  const random = createRandom(17)
+  const MIB = 1 << 20
+  const content = random.bytes(40 * MIB)
+  writeFileSync(join(source, 'sub/large'), content)
+  const cut = async (mebibytes: number) => {
+    const line = { cutAfter: { from: 'near' as const, bytes: mebibytes * MIB } }
+    assert.equal(codeOf((await exchange(source, into, { line })).received), 'IBT_CONNECTION_LOST')
+    const [partial, ...others] = leftovers(into)
+    assert.deepEqual(others, [])
+    assert.match(partial!, PARTIAL)
+    return lstatSync(join(into, partial!))
+  }
+  const first = await cut(24)
+  assert.equal(first.mode & 0o777, 0o600)
+  assert.ok(first.size > 20 * MIB, `${first.size}`)
+  // A run that comes less far takes nothing away.
+  assert.ok((await cut(1)).size >= first.size)
+  const { sentBytes, deltaFiles } = await sync(source, into)
+  assert.equal(deltaFiles, 1)
+  assert.ok(sentBytes < 41 * MIB - first.size, `${sentBytes} bytes after ${first.size}`)
+  assertSameTree(into, source)
+  // Half of it is new, and half of that has come: the rest is in the old version.
+  writeFileSync(join(source, 'sub/large'), Buffer.concat([random.bytes(24 * MIB), content.subarray(0, 20 * MIB)]))
+  await cut(16)
+  assert.ok(readFileSync(join(into, 'sub/large')).equals(content))
+  const changed = await sync(source, into)
+  assert.ok(changed.sentBytes < 12 * MIB, `${changed.sentBytes} bytes`)
   assertSameTree(into, source)
 })
 
