@@ -62,10 +62,10 @@ file of --config:
   ibt prune              what the retention of each source says
   ibt restore photos X   from the store of the source with this key
 
-An option is stronger than the environment, and that than the config. The exit
-code of several sources is the worst one: 4, then 1, 2, 5, 3 and 0. A config is
-code: one that another user can write is refused. docs/config.md describes every
-field and the hooks.`
+An option is stronger than the environment, and the environment is stronger than
+the config. The exit code of several sources is the worst one: 4, then 1, 2, 5,
+3 and 0. A config is code: one that another user can write is refused.
+docs/config.md describes every field and the hooks.`
   },
   dates: {
     summary: 'the values of --at, --from and --to',
@@ -88,18 +88,20 @@ XDG_CACHE_HOME       the default cache is incremental-backups-tools in it,
 AWS_REGION           region of s3: stores; AWS_PROFILE, AWS_ACCESS_KEY_ID and
                      the like count, too: the AWS SDK reads them
 IBT_IDENTITY         file with the key of encrypted backups, without --identity
-IBT_PASSPHRASE_FILE  file with their passphrase, without --passphrase-file
+IBT_PASSPHRASE_FILE  file with the passphrase of encrypted backups, without
+                     --passphrase-file
 IBT_OPAQUE_NAMES_FILE  file with the secret of names, without --opaque-names
 IBT_SERVE_TOKEN      token that ibt serve asks for
 IBT_HTTP_TOKEN       bearer token for stores of web servers
-NETRC                file with their passwords, instead of ~/.netrc
+NETRC                file with passwords for web servers, instead of ~/.netrc
 IBT_SSH_PASSPHRASE   passphrase of the private keys for sftp: stores
-IBT_SSH_PASSWORD     their password
-SSH_AUTH_SOCK, USER  their agent and user, if ~/.ssh/config names none
+IBT_SSH_PASSWORD     password for sftp: stores
+SSH_AUTH_SOCK, USER  agent and user for sftp: stores, if ~/.ssh/config names
+                     none
 TMPDIR, TMP          directory of the backups with --temporary
 IBT_COMPLETION_MS    how long the shell's completion may search, 900 if not set
 IBT_SIGN_KEY         file of the private key, if there is no --sign-key
-IBT_SIGN_PASSPHRASE  passphrase of that key
+IBT_SIGN_PASSPHRASE  passphrase of the private key
 IBT_VERIFY_KEY       file of the public key, if there is no --verify-key
 IBT_ADDON            file of the native addon, instead of the installed one
 IBT_POISON           1: for tests, memory that was given back is overwritten
@@ -155,11 +157,11 @@ textfile collector. Each line has the labels operation and key:
   ibt_run_exit_code{operation="backup",key="photos"} 0
   ibt_run_success_time_seconds{operation="backup",key="photos"} 1795790000.1
 
-A run replaces the lines of its own operation and key and leaves the others, so
-that commands that run one after the other can share a file. A run that fails
+A run replaces the lines of its own operation and key and leaves the others.
+So commands that run one after the other can share a file. A run that fails
 leaves the time of the last success, also if a hook in front of it has failed:
-alert on its age. A file that cannot be
-written is reported and does not change the exit code.`
+alert on the age of that time. A file that cannot be written is reported, and
+does not change the exit code.`
   },
   signing: {
     summary: 'how a store is kept from altering backups',
@@ -170,18 +172,19 @@ written is reported and does not change the exit code.`
   ibt backup ~/photos --store URL --sign-key sign.pem
   ibt restore photos /tmp/photos --store URL --verify-key verify.pem
 
-What is signed is a list of all states and sigvaults of the key with their
-digests, KEY.manifest.DATE.json in the store; a state has the digest of every
-file. With --verify-key, a state that is altered, missing or not signed is
-refused (exit code 4). So is a store that was set back to an earlier time, on a
-machine whose cache has seen the later one.
+The key signs a list of all states and sigvaults with their digests. The list
+is KEY.manifest.DATE.json in the store. A state has the digest of every file.
+With --verify-key, a state that is altered, missing or not signed is refused
+(exit code 4). So is a store that was set back to an earlier time, on a machine
+whose cache has seen the later one.
 
 Give --sign-key (or IBT_SIGN_KEY) to every command that changes which backups
 there are: backup, merge, prune, undelete, import, receive, copy, erase.
 'ibt sign' signs what is there already. IBT_SIGN_PASSPHRASE decrypts the private
 key. Where backups are signed, a change without the key is refused (exit code
-5); --unsigned allows it, and everything is to be signed again. 'ibt copy' needs
-no key if the other store gets all backups: it takes the signed list along.`
+5). --unsigned allows the change, and 'ibt sign' is needed afterwards. 'ibt copy'
+needs no key if the other store gets all backups: it takes the signed list
+along.`
   },
   'opaque-names': {
     summary: 'names in the store that say nothing',

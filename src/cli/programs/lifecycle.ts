@@ -21,7 +21,7 @@ export function addLifecycle(program: Command, signal: AbortSignal, answer: Answ
       const { runPrune } = await import('../commands/prune.js')
       answer(await runPrune(key, values, signal))
     })
-  addEncryptOptions(addReader(program, 'merge <key>', 'make a backup a full by itself, or increments one'))
+  addEncryptOptions(addReader(program, 'merge <key>', 'make a full of a chain, or one incremental of several'))
     .option('--at <date>', AT)
     .option('--from <date>', 'fold the increments behind this backup into one')
     .option('--to <date>', 'the last of them (default: the newest)')
@@ -99,7 +99,7 @@ const SIGVAULTS = 'leave signatures that older backups name (default: those stay
 const LOCK_WAIT = 'wait at most this long for another run on the same key'
 const LOCKS = [
   ['lock', 'keep backups from being deleted before a time'],
-  ['extend', 'lock for longer what is locked']
+  ['extend', 'make locks last longer']
 ] as const
 
 function addKeepOptions(command: Command): Command {

@@ -44,7 +44,7 @@ function addLists(program: Command, signal: AbortSignal, answer: Answer): void {
 }
 
 function addCatalog(program: Command, signal: AbortSignal, answer: Answer): void {
-  addReader(program, 'catalog [key]', 'write SQL that makes two tables of all backups and entries').action(
+  addReader(program, 'catalog [key]', 'write SQL: one table of all backups, one of entries').action(
     async (key, values) => {
       const { runCatalog } = await import('../commands/catalog.js')
       answer(await runCatalog(key, values, signal))
