@@ -182,9 +182,8 @@ Give --sign-key (or IBT_SIGN_KEY) to every command that changes which backups
 there are: backup, merge, prune, undelete, import, receive, copy, erase.
 'ibt sign' signs what is there already. IBT_SIGN_PASSPHRASE decrypts the private
 key. Where backups are signed, a change without the key is refused (exit code
-5). --unsigned allows the change, and 'ibt sign' is needed afterwards. 'ibt copy'
-needs no key if the other store gets all backups: it takes the signed list
-along.`
+5). --unsigned allows the change: run 'ibt sign' afterwards. 'ibt copy' needs no
+key if the other store gets all backups: it takes the signed list along.`
   },
   'opaque-names': {
     summary: 'names in the store that say nothing',
