@@ -22,7 +22,7 @@ import type { BackupReport, RunOptions } from './options.js'
 import { rebuildLocalState } from './rebuild-local.js'
 import { checkShrunk } from './shrink.js'
 import { checkSigner } from './signed.js'
-import { sourceRules } from './source-rules.js'
+import { partsOfSource, sourceRules } from './source-rules.js'
 import { removeLeftovers, removeSuperfluous } from './superfluous.js'
 import { Watcher } from './watch.js'
 
@@ -112,8 +112,9 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
   const source = { root, sourceId: options.sourceId }
   const newest = await findParent(chain, kind, source, options)
   const { parent, before } = newest
-  const leftOut = await placesInside(places, root)
-  if (readRoot !== root) leftOut.push(...(await placesInside(places, readRoot)))
+  const inside = await placesInside(places, root)
+  if (readRoot !== root) inside.push(...(await placesInside(places, readRoot)))
+  const leftOut = await partsOfSource(inside, root, options.rules)
   const watcher = new Watcher(options, parent)
   if (before !== undefined) {
     const { entries, files, sizeBytes } = before

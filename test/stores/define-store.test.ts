@@ -148,4 +148,15 @@ test('a wrapped store inside its source is left out of the backup', async t => {
   const second = await fullBackup(source, { store, cache: false, key: 'key' })
   assert.deepEqual(second.leftOut, ['backups'])
   assert.equal(second.totals.entries, first.totals.entries)
+  mkdirSync(join(source, 'sub'))
+  for (const [files, leftOut] of [
+    [['sub', 'file'], []],
+    [['./sub/', 'backups/'], ['backups']],
+    [[join(source, 'sub')], []],
+    [['backups/x', 'file'], ['backups']],
+    [['.'], ['backups']]
+  ] as const) {
+    const chosen = await fullBackup(source, { store, cache: false, key: 'key', rules: { files }, onError: () => {} })
+    assert.deepEqual(chosen.leftOut, leftOut, files.join())
+  }
 })
