@@ -130,7 +130,8 @@ export class MappedBody implements Body {
 
   /** What is missing at the end is zeros, as in a content that is read whole. */
   async #read(start: number, end: number): Promise<Uint8Array> {
-    const bytes = await untilAbort(this.mapped.read(start, end), this.signal)
+    const bytes = await untilAbort(Promise.resolve(this.mapped.read(start, end)), this.signal)
+    if (!(bytes instanceof Uint8Array)) throw new TypeError('readRange has to resolve to a Uint8Array')
     if (bytes.length === end - start) return bytes
     if (bytes.length > end - start) throw new TypeError(`readRange gave ${bytes.length} bytes of ${end - start}`)
     this.#isCut = true

@@ -17,6 +17,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { PART_BYTES } from '../../src/constants.js'
 import {
+  type BackupError,
+  type BackupOptions,
   Chain,
   type Change,
   type ChangedBlocks,
@@ -362,7 +364,7 @@ test(
     const { chain } = await makeChain(t)
     const former = readFileSync(join(chain.source, 'disk'))
     const { store, cache } = chain.options
-    const run = async (readRange: NonNullable<Content['readRange']>) => {
+    const run = async (readRange: NonNullable<Content['readRange']>, more: BackupOptions<IncrementalStages> = {}) => {
       const image: Entry = {
         ...{
           path: 'disk',
@@ -378,6 +380,7 @@ test(
       const since = (await collect(listBackups('key', { store, cache }))).at(-1)!.date
       return incrementalBackup(chain.source, {
         ...chain.options,
+        ...more,
         changedBlocks: () => ({ since, extents: [{ offset: 20, sizeBytes: 3_000_000 }] }),
         stages: { walk: [root, image] }
       })
@@ -399,6 +402,12 @@ test(
       ['basis-in-doubt']
     )
     assert.ok(await isSame(after.date))
+    // Without types, a generator is a natural mistake.
+    const errors: BackupError[] = []
+    const generator = async function* () {} as unknown as NonNullable<Content['readRange']>
+    const wrong = await run(generator, { onError: error => errors.push(error) })
+    assert.deepEqual([wrong.totals.carried, wrong.skippedEntries], [1, 1])
+    assert.match(String(errors[0]?.cause), /readRange has to resolve to a Uint8Array/)
   }
 )
 
