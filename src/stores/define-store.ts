@@ -2,7 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { BackupError, isBackupError } from '../errors.js'
 import { abortable } from '../flow/abortable.js'
 import type { ByteRange, ListingOptions, Source, Store, StoredName, StoreOptions } from '../types.js'
-import { checkChunk, checkRange, checkSource, checkStoredName, checkUntil, notFound, UNNAMED } from './stored-name.js'
+import {
+  checkChunk,
+  checkRange,
+  checkSource,
+  checkStoredName,
+  checkUntil,
+  notFound,
+  UNNAMED,
+  withinRange
+} from './stored-name.js'
 
 /** What a store of your own has to do. `defineStore` adds the rest of what `docs/stores.md` promises. */
 export interface StoreDefinition {
@@ -150,7 +159,7 @@ async function* read(
   try {
     const source = await definition.get(name, range, { signal })
     if (source === undefined) throw notFound(name)
-    for await (const chunk of abortable(source, signal)) {
+    for await (const chunk of withinRange(abortable(source, signal), name, range)) {
       checkChunk(chunk)
       yield chunk
     }

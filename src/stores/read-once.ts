@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { CHUNK_BYTES } from '../constants.js'
 import type { ByteRange, Store, StoredName, StoreOptions } from '../types.js'
+import { withinRange } from './stored-name.js'
 import { wrapStore } from './wrap-store.js'
 
 /** Bytes that wait for those before them, of all artifacts together: then what is missing between is read. */
@@ -163,9 +164,14 @@ class OnceRead {
     return Math.min(Infinity, ...starts.filter(start => start > at))
   }
 
+  /** Blocks that overlap would never be hashed. */
+  #get(range: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
+    return withinRange(this.store.get(this.name, range, this.options), this.name, range)
+  }
+
   async #fetch(start: number, end: number): Promise<Uint8Array> {
     const chunks: Uint8Array[] = []
-    for await (const chunk of this.store.get(this.name, { start, end }, this.options)) chunks.push(chunk)
+    for await (const chunk of this.#get({ start, end })) chunks.push(chunk)
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     const block = { artifact: this, start, bytes }
     if (start >= this.#hashed) {
@@ -195,7 +201,7 @@ class OnceRead {
   /** Reads what is missing, and hashes on from there. */
   async #hashUpTo(end: number): Promise<void> {
     if (end > this.#hashed) {
-      for await (const chunk of this.store.get(this.name, { start: this.#hashed, end }, this.options)) {
+      for await (const chunk of this.#get({ start: this.#hashed, end })) {
         this.#hash.update(chunk)
         this.#hashed += chunk.length
       }

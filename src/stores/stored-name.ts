@@ -99,3 +99,21 @@ export function isRetained(error: unknown): boolean {
 export function isNotFound(error: unknown): boolean {
   return isBackupError(error) && error.code === 'IBT_NOT_FOUND'
 }
+
+/** Passes the bytes of a range on. @throws BackupError IBT_STORE_FAILED for more than were asked for: a store that ignores ranges */
+export async function* withinRange(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+  { start, end = Infinity }: ByteRange
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const asked = Math.max(0, end - start)
+  let left = asked
+  for await (const chunk of chunks) {
+    left -= chunk.length
+    if (left < 0) {
+      const message = `The store gave more of ${name} than the ${asked} bytes that were asked for`
+      throw new BackupError('IBT_STORE_FAILED', message, { path: name })
+    }
+    yield chunk
+  }
+}

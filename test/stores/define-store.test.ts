@@ -160,3 +160,11 @@ test('a wrapped store inside its source is left out of the backup', async t => {
     assert.deepEqual(chosen.leftOut, leftOut, files.join())
   }
 })
+
+test('a store that gives more than was asked for is refused', async () => {
+  const whole = smallest()
+  const store = defineStore({ ...whole, id: 'whole', get: name => whole.get(name, { start: 0 }, {}) })
+  await store.put('a', [Buffer.from('0123456789')])
+  assert.equal(String(await bytesOf(store.get('a'))), '0123456789')
+  await assert.rejects(bytesOf(store.get('a', { start: 2, end: 4 })), { code: 'IBT_STORE_FAILED', path: 'a' })
+})

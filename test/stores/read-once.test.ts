@@ -90,3 +90,14 @@ test('an artifact that has become shorter or cannot be read is told by its diges
   await assert.rejects(bytesOf(once.get('gone')), { code: 'IBT_NOT_FOUND' })
   await assert.rejects(once.digest('gone'), { code: 'IBT_NOT_FOUND' })
 })
+
+test('a store that ignores the end of a range fails, and no digest waits for ever', async () => {
+  const memory = memoryStore()
+  await memory.put('a', [createRandom(3).bytes(1000)])
+  const ignoring = wrapStore(memory, { get: (name, range) => memory.get(name, { start: range?.start ?? 0 }) })
+  const once = readOnce(ignoring, [{ name: 'a', sizeBytes: 1000 }])
+  const failed = { code: 'IBT_STORE_FAILED', path: 'a' }
+  await assert.rejects(bytesOf(once.get('a', { start: 100, end: 200 })), failed)
+  await assert.rejects(bytesOf(once.get('a', { start: 50, end: 300 })), failed)
+  assert.equal(await once.digest('a'), sha256(await bytesOf(memory.get('a'))))
+})
