@@ -17,7 +17,7 @@ import { backupStages, type FixedStages, type IncrementalStages } from './backup
 import { checkNames } from './check-names.js'
 import { checkPlain } from './encrypted.js'
 import { checkMounted } from './mounted.js'
-import { findParent, type RunKind } from './newest.js'
+import { findParent, type Newest, type RunKind } from './newest.js'
 import type { BackupReport, RunOptions } from './options.js'
 import { rebuildLocalState } from './rebuild-local.js'
 import { checkShrunk } from './shrink.js'
@@ -145,15 +145,33 @@ async function begin(beginning: Beginning, options: OpenRunOptions): Promise<Bac
     },
     signal
   }
-  const close = () => releaseLock(lock, options.onError)
+  return runOf(settings, { chain, newest, leftOut, watcher, ...beginning }, options)
+}
+
+/** What a run has found when it has begun. */
+interface Begun extends Beginning {
+  readonly chain: Chain
+  readonly newest: Newest
+  readonly leftOut: readonly string[]
+  readonly watcher: Watcher
+}
+
+function runOf(
+  settings: BackupSettings,
+  { chain, newest, leftOut, watcher, places, lock }: Begun,
+  options: OpenRunOptions
+): BackupRun {
+  const { parent, level } = newest
+  const { signal, onProgress, onError, dryRun = false } = options
+  const close = () => releaseLock(lock, onError)
   return {
     ...settings,
     parent,
-    level: newest.level,
+    level,
     stages: backupStages(settings, parent),
     addParents: addParents({ onMade: watcher.make }),
     watch: watcher.stage,
-    context: { signal, origins: parent?.origins, ...(options.onProgress && { onRead: watcher.read }) },
+    context: { signal, origins: parent?.origins, ...(onProgress && { onRead: watcher.read }) },
     async report(published) {
       const report = makeReport(settings, newest, published, watcher)
       const isStored = published.isCommitted && !dryRun
