@@ -1,5 +1,6 @@
 import { isSameContent } from '../change/compare.js'
 import { basisOf, placesFor } from '../change/record.js'
+import { PART_BYTES } from '../constants.js'
 import { BackupError } from '../errors.js'
 import type { ArchiveWriter } from '../format/archive-writer.js'
 import { encodeSparseMap } from '../format/sparse-map.js'
@@ -69,11 +70,12 @@ export class WholeWriter implements BodyWriter {
 }
 
 /**
- * A delta. The first part is buffered until it is known whether there is a second: one that changes nothing is not written,
- * and one that is alone needs no number.
+ * A delta, in entries of `PART_BYTES`. The first is buffered until it is known whether there is a second: a delta that changes
+ * nothing is not written, and an entry that is alone needs no number. Memory: one entry.
  */
 export class DeltaWriter implements BodyWriter {
-  #first: Uint8Array | undefined
+  #gathered: Uint8Array[] = []
+  #gatheredBytes = 0
   #offset: number | undefined
   #parts = 0
   #sizeBytes = 0
@@ -91,20 +93,21 @@ export class DeltaWriter implements BodyWriter {
 
   part(bytes: Uint8Array): void {
     this.#sizeBytes += bytes.length
-    if (this.#first === undefined) {
-      this.#first = bytes
-      return
+    for (let rest = bytes; rest.length > 0; ) {
+      if (this.#gatheredBytes === PART_BYTES) this.#writePart()
+      const taken = rest.subarray(0, PART_BYTES - this.#gatheredBytes)
+      this.#gathered.push(taken)
+      this.#gatheredBytes += taken.length
+      rest = rest.subarray(taken.length)
     }
-    this.#offset ??= this.#write(this.#first, { part: ++this.#parts })
-    this.#write(bytes, { part: ++this.#parts })
   }
 
   end(): Place | undefined {
     if (this.#offset === undefined) {
       const summary = this.body.result()
-      if (this.#first === undefined || summary.error !== undefined || this.#isBasis(summary)) return undefined
-      this.#offset = this.#write(this.#first, { sizeBytes: summary.sizeBytes, sha256: summary.sha256 || undefined })
-    }
+      if (this.#sizeBytes === 0 || summary.error !== undefined || this.#isBasis(summary)) return undefined
+      this.#offset = this.#write({ sizeBytes: summary.sizeBytes, sha256: summary.sha256 || undefined })
+    } else this.#writePart()
     return { date: '', in: this.kind, offset: this.#offset, sizeBytes: this.#sizeBytes }
   }
 
@@ -113,13 +116,22 @@ export class DeltaWriter implements BodyWriter {
     return basis !== undefined && isSameContent(summary, basis)
   }
 
-  #write(bytes: Uint8Array, facts: { part?: number; sizeBytes?: number; sha256?: string | undefined }): number {
+  #writePart(): void {
+    const offset = this.#write({ part: ++this.#parts })
+    this.#offset ??= offset
+  }
+
+  /** Writes an entry of what was gathered. */
+  #write(facts: { part?: number; sizeBytes?: number; sha256?: string | undefined }): number {
     const { item, archive } = this
+    const sizeBytes = this.#gatheredBytes
     const comment = JSON.stringify({ basis: placesFor(item, basisOf(item))?.at(-1), ...facts })
     const path = facts.part === undefined ? item.path : `${item.path}/${String(facts.part).padStart(8, '0')}`
-    const offset = archive.header(toTarHeader(item, { path, sizeBytes: bytes.length, comment }))
-    archive.body(bytes)
-    archive.endBody(bytes.length)
+    const offset = archive.header(toTarHeader(item, { path, sizeBytes, comment }))
+    for (const bytes of this.#gathered) archive.body(bytes)
+    archive.endBody(sizeBytes)
+    this.#gathered = []
+    this.#gatheredBytes = 0
     return offset
   }
 }

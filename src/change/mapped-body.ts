@@ -7,7 +7,6 @@ import { SignatureBytes } from '../format/signature.js'
 import { createScanner, digestSignature } from '../native.js'
 import { printPath } from '../path.js'
 import type { Body, Change, Look, MapUse, ReadRange, Source, Summary } from '../types.js'
-import { inParts } from './in-parts.js'
 import type { TouchedBlocks, TouchedRange } from './touched-blocks.js'
 
 /** A content of which bytes can be read anywhere. */
@@ -51,7 +50,7 @@ export class MappedBody implements Body {
     readonly signal: AbortSignal | undefined
   ) {
     this.map = { isUsed: true, readBytes: mapped.touched.readBytes }
-    this.parts = inParts(this.#delta())
+    this.parts = this.#delta()
   }
 
   get isBroken(): boolean {

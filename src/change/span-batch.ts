@@ -95,6 +95,11 @@ export class SpanBatch {
     return (await this.#toTar(batch, lease, alone, context)) ?? [await this.#decide(batch, lease, context)]
   }
 
+  /** Whether there is nothing to compare with: of a full, or of directories that are new. */
+  get #isAllNew(): boolean {
+    return this.#plans.every(({ compared }) => compared === undefined)
+  }
+
   *#files(): Generator<readonly [plan: PlannedSpan, index: number, file: number], void, undefined> {
     let file = 0
     for (const plan of this.#plans) {
@@ -108,6 +113,7 @@ export class SpanBatch {
    */
   async #findAlone(batch: FileBatch, { origins, policy, signal }: SignContext): Promise<ReadonlySet<number>> {
     const found = new Set<number>()
+    if (origins === undefined && this.#isAllNew) return found
     for (const [plan, i, file] of this.#files()) {
       if (batch.sizes[file] === 0 || plan.treatment(i) === Treatment.same) continue
       const hasBasis = plan.compared !== undefined || origins !== undefined
@@ -124,7 +130,7 @@ export class SpanBatch {
 
   /** Files whose content is that of before, under the same path, are not stored. */
   #findSame(batch: FileBatch): void {
-    if (this.#plans.every(({ compared }) => compared === undefined)) return
+    if (this.#isAllNew) return
     for (const [plan, i, file] of this.#files()) {
       const { compared } = plan
       if (compared === undefined || !hasDigest(compared, i, batch, file)) continue

@@ -98,24 +98,13 @@ export class StreamBody implements Body {
   }
 
   async *#delta(): AsyncGenerator<Batched<Uint8Array>, void, undefined> {
-    let part: Buffer[] = []
-    let partBytes = 0
     for await (const { bytes, lease } of this.#read()) {
-      let delta = await this.#scan(bytes)
+      const delta = await this.#scan(bytes)
       lease?.release?.()
-      while (partBytes + delta.length >= PART_BYTES) {
-        const room = PART_BYTES - partBytes
-        yield Buffer.concat([...part, delta.subarray(0, room)])
-        delta = delta.subarray(room)
-        part = []
-        partBytes = 0
-      }
-      if (delta.length > 0) part.push(delta)
-      partBytes += delta.length
+      if (delta.length > 0) yield delta
     }
-    part.push(await this.#finish())
-    for (let rest = Buffer.concat(part); rest.length > 0; rest = rest.subarray(PART_BYTES))
-      yield rest.subarray(0, PART_BYTES)
+    const rest = await this.#finish()
+    if (rest.length > 0) yield rest
   }
 
   #scan(chunk: Uint8Array): Promise<Buffer> {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { inParts } from '../change/in-parts.js'
 import { metadataOf } from '../change/metadata.js'
 import { SPARSE_BUFFERED_BYTES } from '../constants.js'
 import { Cursor } from '../flow/cursor.js'
@@ -147,7 +146,7 @@ async function foldDeltas(
     const bytes = written.signature && (await signature?.(written.signature))
     const summary: Summary = { sizeBytes, sha256: sha256 ?? hash!.digest('hex'), signature: bytes, copies: 1 }
     unread.add(composed)
-    return { form: 'delta', parts: inParts(closing(composed, unread)), result: () => summary }
+    return { form: 'delta', parts: closing(composed, unread), result: () => summary }
   } catch (error) {
     await composed.close()
     throw error

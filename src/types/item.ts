@@ -58,7 +58,7 @@ export interface Body {
   readonly extents?: readonly Extent[] | undefined
   /** Of a whole body where there is a previous content. */
   readonly reason?: WholeReason | undefined
-  /** Of a whole body: its bytes, exactly `sizeBytes`. Of a delta: parts of at most `PART_BYTES`, each stored as one entry. */
+  /** Of a whole body: its bytes, exactly `sizeBytes`. Of a delta: its bytes, stored as entries of `PART_BYTES`. */
   readonly parts: Source<Uint8Array>
   /** After the last part. */
   result(): Summary
