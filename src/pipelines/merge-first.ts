@@ -4,7 +4,7 @@ import { openPlaces, placesOf } from '../places/places.js'
 import { chooseLevel } from '../plan/level.js'
 import { Chain } from '../stores/chain.js'
 import { checkSource, nameSource } from './backup-run.js'
-import { type MergeReport, mergeBackups } from './merge.js'
+import type { MergeReport } from './merge.js'
 import type { RunOptions } from './options.js'
 
 /**
@@ -24,6 +24,7 @@ export async function mergeFirst(source: string | Uint8Array, options: RunOption
   if (!allowSourceMismatch) checkSource((await chain.ends(newest)).header, { root, sourceId })
   const { merge } = await chooseLevel(chain, newest, options)
   if (merge === undefined) return undefined
+  const { mergeBackups } = await import('./merge.js')
   const which = merge.from === undefined ? { at: newest } : { from: merge.from, to: newest }
   try {
     return await mergeBackups(key, { ...placesOf(options), codec, codecs, encrypt, lockWaitMs, onError, ...which })

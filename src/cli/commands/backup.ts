@@ -3,7 +3,7 @@ import { autoBackup, fullBackup, incrementalBackup } from '../../pipelines/backu
 import type { IncrementalStages } from '../../pipelines/backup-stages.js'
 import { TAR_SOURCE_ID } from '../../pipelines/import-tar.js'
 import type { BackupOptions, BackupReport } from '../../pipelines/options.js'
-import { type StreamBackupOptions, streamBackup } from '../../pipelines/stream-backup.js'
+import type { StreamBackupOptions } from '../../pipelines/stream-backup.js'
 import { temporaryStorePath } from '../../places/places.js'
 import { type BackupValues, toBackupOptions } from '../backup-options.js'
 import { countBytes } from '../count-ahead.js'
@@ -14,7 +14,6 @@ import { limited } from '../limited-output.js'
 import { filesOf } from '../names.js'
 import { describeFullReason, largestLines, mapLines } from '../reasons.js'
 import { Reporter } from '../reporter.js'
-import { senderOf } from '../sender.js'
 import { tarFailed, tarReporter } from '../tar-output.js'
 import { closeStdin, isTarSource, tarOnStdin } from '../tar-source.js'
 
@@ -66,7 +65,7 @@ export async function backUp(
   const { rules = {}, readFrom = source } = options
   if (source !== '-') reporter.countBy(signal => countBytes(String(readFrom), rules, signal))
   const { onProgress, onError } = reporter
-  const run = runnerOf(level, values, reporter)
+  const run = await runnerOf(level, values, reporter)
   const report = await run(source, { ...options, onProgress, onError })
   for (const path of report.leftOut) reporter.warn(`Excluded ${path}: it contains the backups or their cache`)
   if (report.kind === 'full' && report.isStored) for (const note of keyNotes(options)) reporter.warn(note)
@@ -85,8 +84,8 @@ export function reporterOf(level: Level, values: BackupValues): Reporter {
   return values.out === undefined ? new Reporter(values) : tarReporter(values)
 }
 
-function runnerOf(level: Level, values: BackupValues, reporter: Reporter) {
-  if (level === 'send') return senderOf(values, reporter)
+async function runnerOf(level: Level, values: BackupValues, reporter: Reporter) {
+  if (level === 'send') return (await import('../sender.js')).senderOf(values, reporter)
   return values.out === undefined ? RUN[level] : toStdout(level, values)
 }
 
@@ -95,13 +94,15 @@ const KINDS = { full: 'full', incremental: 'incremental', backup: 'auto' } as co
 /** Backs up into a bundle on stdout. */
 function toStdout(name: keyof typeof RUN, { cache, volumeSize, limitRate }: BackupValues) {
   const sent = typeof cache === 'string' ? join(cache, 'sent') : cache
-  return (source: string, options: StreamBackupOptions) =>
-    streamBackup(source, limited(process.stdout, limitRate), {
+  return async (source: string, options: StreamBackupOptions) => {
+    const { streamBackup } = await import('../../pipelines/stream-backup.js')
+    return streamBackup(source, limited(process.stdout, limitRate), {
       ...options,
       kind: KINDS[name],
       sent,
       volumeBytes: volumeSize
     }).catch(tarFailed)
+  }
 }
 
 /** @throws UsageError */
