@@ -4,6 +4,7 @@ import { abortable } from '../flow/abortable.js'
 import type { ByteRange, ListingOptions, Source, Store, StoredName, StoreOptions } from '../types.js'
 import {
   checkChunk,
+  checkListed,
   checkRange,
   checkSource,
   checkStoredName,
@@ -85,6 +86,7 @@ export function defineStore(definition: StoreDefinition): Store {
       signal?.throwIfAborted()
       try {
         for await (const stored of abortable(await definition.list(prefix, options), signal)) {
+          checkListed(stored)
           if (stored.name.startsWith(prefix)) yield stored
         }
       } catch (error) {

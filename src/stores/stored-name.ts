@@ -1,7 +1,7 @@
 import { BackupError, isBackupError } from '../errors.js'
 import { isProofsName, parseArtifactName, parseRemovedName, parseSegmentName } from '../format/names.js'
 import { parseVolumeName } from '../format/volume-names.js'
-import type { ByteRange } from '../types.js'
+import type { ByteRange, StoredName } from '../types.js'
 
 /** What `validateStore` stores begins with it. */
 export const TRIED = 'ibt-validate-'
@@ -55,6 +55,13 @@ export function checkSource(source: unknown): void {
 /** @throws TypeError for a chunk that is not bytes. */
 export function checkChunk(chunk: unknown): void {
   if (!(chunk instanceof Uint8Array)) throw new TypeError(`A store takes chunks of bytes, not ${typeof chunk}`)
+}
+
+/** @throws BackupError IBT_STORE_FAILED for what a list of a store gives that is not a name with its size */
+export function checkListed({ name, sizeBytes }: StoredName): void {
+  if (typeof name === 'string' && Number.isSafeInteger(sizeBytes) && sizeBytes >= 0) return
+  const message = `The store lists ${String(name)} with the size ${String(sizeBytes)}, not with a number of bytes`
+  throw new BackupError('IBT_STORE_FAILED', message, { path: String(name) })
 }
 
 /** Order of `list`: that of the names' bytes. */

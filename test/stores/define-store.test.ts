@@ -168,3 +168,10 @@ test('a store that gives more than was asked for is refused', async () => {
   assert.equal(String(await bytesOf(store.get('a'))), '0123456789')
   await assert.rejects(bytesOf(store.get('a', { start: 2, end: 4 })), { code: 'IBT_STORE_FAILED', path: 'a' })
 })
+
+test('a list that gives no sizes in bytes is refused, with the name', async () => {
+  for (const sizeBytes of [undefined, '3', 3n, -1, Number.NaN]) {
+    const store = defineStore({ ...smallest(), list: () => [{ name: 'named', sizeBytes: sizeBytes as number }] })
+    await assert.rejects(collect(store.list()), { code: 'IBT_STORE_FAILED', message: /^The store lists named with/ })
+  }
+})
