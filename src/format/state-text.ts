@@ -31,7 +31,7 @@ export class StateText {
     this.#append(`${checkLine(encodeStateHeader(header), 'header')}\n`)
   }
 
-  /** @throws RangeError for a place whose date is not in the chain; BackupError IBT_STATE_INVALID for too long a line */
+  /** @throws BackupError IBT_STATE_INVALID for a place whose date is not in the chain, and for too long a line */
   add(entry: StateEntry): void {
     const line = lineOf(entry)
     if (line !== undefined && this.#extends(line.chain)) this.#copy(line)

@@ -87,7 +87,7 @@ test('the lines of another chain are encoded: their numbers are other dates', as
 test('a date that is not in the chain is refused', async () => {
   const entry: StateEntry = { ...ENTRIES[0]!, signature: { date: DATES[0], offset: 0 } }
   const chain = [{ date: DATE }]
-  assert.throws(() => new StateText({ ...NEXT, chain }).add(entry), RangeError)
+  assert.throws(() => new StateText({ ...NEXT, chain }).add(entry), { code: 'IBT_STATE_INVALID' })
 })
 
 test('the length says when there is enough to take', async () => {
