@@ -27,8 +27,8 @@ const ENGINE = 'native/engine'
 /** What takes longest comes first: no processor has nothing to do while the last file runs. */
 const LONGEST = [
   ENGINE,
-  ...['pipelines/property', 'pipelines/merge', 'docs', 'crash', 'examples', 'pipelines/batches', 'cli/output', 'api'],
-  ...['compat', 'by-hand', 'pipelines/types', 'cli/', 'stores/']
+  ...['pipelines/property', 'pipelines/upkeep/merge', 'docs', 'crash', 'examples', 'pipelines/backup/batches'],
+  ...['cli/output', 'api', 'compat', 'by-hand', 'pipelines/types', 'cli/', 'stores/']
 ]
 
 /** A file that hangs fails by its name; what takes longest takes a tenth of it. */

@@ -44,25 +44,20 @@ export {
   printPath,
   ROOT_PATH
 } from './path.js'
-export { discardArrived, listArrived } from './pipelines/arrived.js'
-export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup.js'
-export { type BackupEntriesOptions, backupEntries } from './pipelines/backup-entries.js'
+export { autoBackup, fullBackup, incrementalBackup } from './pipelines/backup/backup.js'
+export { type ImportTarOptions, importTar } from './pipelines/backup/import-tar.js'
+export type { RunKind } from './pipelines/backup/newest.js'
+export { type BackupRun, type OpenRunOptions, openRun } from './pipelines/backup/open-run.js'
+export {
+  type BackupPlan,
+  type PlanBackupOptions,
+  type PlannedSource,
+  planBackup
+} from './pipelines/backup/plan-backup.js'
+export { type StreamBackupOptions, streamBackup } from './pipelines/backup/stream-backup.js'
 export type { BackupSettings, Parent } from './pipelines/backup-run.js'
 export type { FixedStages, FullStages, IncrementalStages } from './pipelines/backup-stages.js'
-export { type CatReport, catEntry } from './pipelines/cat.js'
 export type { SomeStages, StagesOption } from './pipelines/choose-stages.js'
-export { type CleanOptions, type CleanReport, cleanBackups } from './pipelines/clean.js'
-export { type CompareReport, type CompareSourceOptions, compareToSource } from './pipelines/compare.js'
-export { type CopyOptions, type CopyReport, copyBackups } from './pipelines/copy.js'
-export { type DrillOptions, drillBackup } from './pipelines/drill.js'
-export type { DrillEstimate, DrillMeasures, DrillProblem, DrillReport } from './pipelines/drill-report.js'
-export { type EraseOptions, type EraseReport, eraseFiles } from './pipelines/erase.js'
-export { type ExportOptions, type ExportReport, exportBackups } from './pipelines/export.js'
-export { type ImportOptions, type ImportReport, importBackups } from './pipelines/import.js'
-export { type ImportTarOptions, importTar } from './pipelines/import-tar.js'
-export { type MergeOptions, type MergeReport, mergeBackups } from './pipelines/merge.js'
-export type { RunKind } from './pipelines/newest.js'
-export { type BackupRun, type OpenRunOptions, openRun } from './pipelines/open-run.js'
 export type {
   BackupOptions,
   BackupReport,
@@ -71,16 +66,19 @@ export type {
   RunOptions,
   UnusedMapOfFile
 } from './pipelines/options.js'
-export { type BackupPlan, type PlanBackupOptions, type PlannedSource, planBackup } from './pipelines/plan-backup.js'
-export type { Proven, ProveOptions } from './pipelines/prove.js'
-export { type PruneOptions, type PruneReport, pruneBackups } from './pipelines/prune.js'
-export { type ReceiveOptions, type ReceiveReport, receiveBackup } from './pipelines/receive-backup.js'
+export { type DrillOptions, drillBackup } from './pipelines/prove/drill.js'
+export type { DrillEstimate, DrillMeasures, DrillProblem, DrillReport } from './pipelines/prove/drill-report.js'
+export type { Proven, ProveOptions } from './pipelines/prove/prove.js'
 export {
-  type ReceiveTreeOptions,
-  type ReceiveTreeReport,
-  type ReceiveTreeStages,
-  receiveTree
-} from './pipelines/receive-tree.js'
+  type VerifyOptions,
+  type VerifyReport,
+  type VerifyStages,
+  verifyBackup
+} from './pipelines/prove/verify.js'
+export type { ProvenSample } from './pipelines/prove/verify-sample.js'
+export { type BackupEntriesOptions, backupEntries } from './pipelines/restore/backup-entries.js'
+export { type CatReport, catEntry } from './pipelines/restore/cat.js'
+export { type CompareReport, type CompareSourceOptions, compareToSource } from './pipelines/restore/compare.js'
 export {
   type ArchiveReads,
   type RestoreOptions,
@@ -88,22 +86,34 @@ export {
   type RestoreStages,
   restoreBackup,
   type SelectOptions
-} from './pipelines/restore.js'
-export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore-tar.js'
-export { type RetainOptions, type RetainReport, retainBackups } from './pipelines/retain.js'
-export { type SendOptions, type SendReport, sendBackup } from './pipelines/send-backup.js'
-export { type SendTreeOptions, type SendTreeReport, type SendTreeStages, sendTree } from './pipelines/send-tree.js'
-export { type SignOptions, type SignReport, signBackups } from './pipelines/sign-backups.js'
-export { type StreamBackupOptions, streamBackup } from './pipelines/stream-backup.js'
-export { type ThawOptions, type ThawReport, thawBackup } from './pipelines/thaw.js'
-export { listRemoved, type UndeleteOptions, type UndeleteReport, undeleteBackup } from './pipelines/undelete.js'
+} from './pipelines/restore/restore.js'
+export { type RestoreTarOptions, restoreTar, type TarReport, type TarStages } from './pipelines/restore/restore-tar.js'
+export { type ThawOptions, type ThawReport, thawBackup } from './pipelines/restore/thaw.js'
+export { discardArrived, listArrived } from './pipelines/transfer/arrived.js'
+export { type CopyOptions, type CopyReport, copyBackups } from './pipelines/transfer/copy.js'
+export { type ExportOptions, type ExportReport, exportBackups } from './pipelines/transfer/export.js'
+export { type ImportOptions, type ImportReport, importBackups } from './pipelines/transfer/import.js'
+export { type ReceiveOptions, type ReceiveReport, receiveBackup } from './pipelines/transfer/receive-backup.js'
 export {
-  type VerifyOptions,
-  type VerifyReport,
-  type VerifyStages,
-  verifyBackup
-} from './pipelines/verify.js'
-export type { ProvenSample } from './pipelines/verify-sample.js'
+  type ReceiveTreeOptions,
+  type ReceiveTreeReport,
+  type ReceiveTreeStages,
+  receiveTree
+} from './pipelines/transfer/receive-tree.js'
+export { type SendOptions, type SendReport, sendBackup } from './pipelines/transfer/send-backup.js'
+export {
+  type SendTreeOptions,
+  type SendTreeReport,
+  type SendTreeStages,
+  sendTree
+} from './pipelines/transfer/send-tree.js'
+export { type CleanOptions, type CleanReport, cleanBackups } from './pipelines/upkeep/clean.js'
+export { type EraseOptions, type EraseReport, eraseFiles } from './pipelines/upkeep/erase.js'
+export { type MergeOptions, type MergeReport, mergeBackups } from './pipelines/upkeep/merge.js'
+export { type PruneOptions, type PruneReport, pruneBackups } from './pipelines/upkeep/prune.js'
+export { type RetainOptions, type RetainReport, retainBackups } from './pipelines/upkeep/retain.js'
+export { type SignOptions, type SignReport, signBackups } from './pipelines/upkeep/sign-backups.js'
+export { listRemoved, type UndeleteOptions, type UndeleteReport, undeleteBackup } from './pipelines/upkeep/undelete.js'
 export type { AtOptions, PlaceOptions, SigningKey } from './places/options.js'
 export type { PlannedArchive } from './plan/archive-use.js'
 export { backupStats, type DayNewest, type DayStats, type KeyStats, type LargeChange } from './plan/backup-stats.js'

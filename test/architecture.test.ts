@@ -101,6 +101,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ]
 }
 
+/** What each room of `pipelines` may import beside itself and what lies loose, lowest first. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  restore: [],
+  prove: ['restore'],
+  upkeep: ['restore'],
+  backup: ['upkeep'],
+  transfer: ['restore', 'backup']
+}
+
 /** Pure bytes and values: a file, a socket or a process has no place there. */
 const PURE = ['format', 'retention', 'codec', 'path', 'rules', 'types', 'errors', 'constants']
 const INPUT_OUTPUT =
@@ -159,6 +168,11 @@ function partOf(file: string): string {
   return file.replace(/\.ts$/, '').split('/')[0]!
 }
 
+/** The room of `pipelines` that a file is in, if any. */
+function roomOf(file: string): string | undefined {
+  return /^pipelines\/(.+)\//.exec(file)?.[1]
+}
+
 function describe(found: readonly Import[]): string[] {
   return found.map(({ from, specifier }) => `${from} imports ${specifier}`)
 }
@@ -181,6 +195,17 @@ test('imports point down only', () => {
     if (target === undefined) return false
     const [part, wanted] = [partOf(found.from), partOf(target)]
     return part !== wanted && !LAYERS[part]?.includes(wanted)
+  })
+  assert.deepEqual(describe(wrong), [])
+})
+
+test('the rooms of pipelines point down, too, and what lies loose needs none of them', () => {
+  const wrong = imports.filter(found => {
+    const target = targetOf(found)
+    if (target === undefined || partOf(found.from) !== 'pipelines') return false
+    const [room, wanted] = [roomOf(found.from), roomOf(target)]
+    if (room === wanted || wanted === undefined) return false
+    return room === undefined ? !found.isTypeOnly : !ROOMS[room]!.includes(wanted)
   })
   assert.deepEqual(describe(wrong), [])
 })

@@ -24,7 +24,7 @@ import { gzip, isBackupError, isChunk, none, verifyBackup, zstd } from '../src/i
 import { fromTar } from '../src/interop/index.js'
 import { createPatcher, createScanner, loadSignature, patchBytes } from '../src/native.js'
 import { decodePath } from '../src/path.js'
-import { decompress } from '../src/pipelines/decompress.js'
+import { decompress } from '../src/pipelines/backup/decompress.js'
 import { unbundle } from '../src/stages/index.js'
 import { acquireLock, memoryStore } from '../src/stores/index.js'
 import { decodeHolder, encodeHolder, thisProcess } from '../src/stores/lock-holder.js'

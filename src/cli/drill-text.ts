@@ -1,5 +1,5 @@
 import { printPath, printText } from '../path.js'
-import type { DrillReport } from '../pipelines/drill-report.js'
+import type { DrillReport } from '../pipelines/prove/drill-report.js'
 import { formatBytes, formatCount, formatSeconds } from './format.js'
 
 /** What a drill has found, in a few lines. */

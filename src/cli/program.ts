@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { BackupError, isBackupError } from '../errors.js'
 import type { Operation } from '../flow/tracing.js'
-import { toolVersion } from '../pipelines/tool-version.js'
+import { toolVersion } from '../pipelines/prove/tool-version.js'
 import { addBackupOptions, addLevelOptions, addOut } from './backup-options.js'
 import { applyConfig } from './config.js'
 import type { EndValues } from './each-source.js'

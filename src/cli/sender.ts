@@ -1,6 +1,6 @@
 import type { IncrementalStages } from '../pipelines/backup-stages.js'
 import type { BackupOptions } from '../pipelines/options.js'
-import { type SendOptions, type SendReport, sendBackup } from '../pipelines/send-backup.js'
+import { type SendOptions, type SendReport, sendBackup } from '../pipelines/transfer/send-backup.js'
 import type { BackupValues } from './backup-options.js'
 import { Child } from './child.js'
 import { UsageError } from './exit.js'

@@ -6,7 +6,7 @@ import type { Level, LevelLimits } from '../plan/level.js'
 import type { RulesOptions } from '../rules.js'
 import type { Cipher, Codec, FindChangedBlocks, FullReason, SealedArtifact, Totals, UnusedMapReason } from '../types.js'
 import type { StagesOption } from './choose-stages.js'
-import type { MergeReport } from './merge.js'
+import type { MergeReport } from './upkeep/merge.js'
 
 /** What a run has done so far. */
 export interface Progress {

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { autoBackup, fullBackup, incrementalBackup } from '../../pipelines/backup.js'
+import { autoBackup, fullBackup, incrementalBackup } from '../../pipelines/backup/backup.js'
+import { TAR_SOURCE_ID } from '../../pipelines/backup/import-tar.js'
+import type { StreamBackupOptions } from '../../pipelines/backup/stream-backup.js'
 import type { IncrementalStages } from '../../pipelines/backup-stages.js'
-import { TAR_SOURCE_ID } from '../../pipelines/import-tar.js'
 import type { BackupOptions, BackupReport } from '../../pipelines/options.js'
-import type { StreamBackupOptions } from '../../pipelines/stream-backup.js'
 import { temporaryStorePath } from '../../places/places.js'
 import { type BackupValues, toBackupOptions } from '../backup-options.js'
 import { countBytes } from '../count-ahead.js'
@@ -95,7 +95,7 @@ const KINDS = { full: 'full', incremental: 'incremental', backup: 'auto' } as co
 function toStdout(name: keyof typeof RUN, { cache, volumeSize, limitRate }: BackupValues) {
   const sent = typeof cache === 'string' ? join(cache, 'sent') : cache
   return async (source: string, options: StreamBackupOptions) => {
-    const { streamBackup } = await import('../../pipelines/stream-backup.js')
+    const { streamBackup } = await import('../../pipelines/backup/stream-backup.js')
     return streamBackup(source, limited(process.stdout, limitRate), {
       ...options,
       kind: KINDS[name],

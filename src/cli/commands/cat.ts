@@ -1,6 +1,6 @@
 import { BackupError } from '../../errors.js'
 import { pipe } from '../../interop/pipe.js'
-import { type CatReport, catEntry } from '../../pipelines/cat.js'
+import { type CatReport, catEntry } from '../../pipelines/restore/cat.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { Reporter } from '../reporter.js'

@@ -1,5 +1,5 @@
 import type { Swept } from '../../lifecycle/sweep.js'
-import { cleanBackups } from '../../pipelines/clean.js'
+import { cleanBackups } from '../../pipelines/upkeep/clean.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { forKeys } from '../each-source.js'
 import { Exit } from '../exit.js'

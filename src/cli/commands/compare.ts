@@ -1,4 +1,4 @@
-import { type CompareReport, compareToSource } from '../../pipelines/compare.js'
+import { type CompareReport, compareToSource } from '../../pipelines/restore/compare.js'
 import { toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'

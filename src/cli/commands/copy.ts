@@ -1,4 +1,4 @@
-import { copyBackups } from '../../pipelines/copy.js'
+import { copyBackups } from '../../pipelines/transfer/copy.js'
 import { checkText } from '../arguments.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'

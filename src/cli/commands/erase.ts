@@ -1,5 +1,5 @@
 import { printPath } from '../../path.js'
-import { type EraseReport, eraseFiles } from '../../pipelines/erase.js'
+import { type EraseReport, eraseFiles } from '../../pipelines/upkeep/erase.js'
 import type { OtherPath } from '../../rewrite/erase-search.js'
 import type { ErasedBackup, ErasePlan } from '../../rewrite/plan-erase.js'
 import { describeRetained } from '../../stores/stored-name.js'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Arrived, decodeArrived } from '../../bundle/arrived.js'
-import { exportBackups } from '../../pipelines/export.js'
+import { exportBackups } from '../../pipelines/transfer/export.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'

@@ -1,4 +1,4 @@
-import { retainBackups } from '../../pipelines/retain.js'
+import { retainBackups } from '../../pipelines/upkeep/retain.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'

@@ -1,4 +1,4 @@
-import { type MergeReport, mergeBackups } from '../../pipelines/merge.js'
+import { type MergeReport, mergeBackups } from '../../pipelines/upkeep/merge.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatCount, formatSeconds } from '../format.js'

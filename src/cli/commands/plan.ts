@@ -1,4 +1,4 @@
-import { type BackupPlan, planBackup } from '../../pipelines/plan-backup.js'
+import { type BackupPlan, planBackup } from '../../pipelines/backup/plan-backup.js'
 import { planRestore, type RestorePlan } from '../../plan/plan-restore.js'
 import { type BackupValues, toBackupOptions } from '../backup-options.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'

@@ -1,7 +1,7 @@
 import type { NamedSource } from '../../config/config.js'
 import { isBackupError } from '../../errors.js'
 import type { PlannedBackup, PruneAction, PrunePlan } from '../../lifecycle/plan.js'
-import { type PruneReport, pruneBackups } from '../../pipelines/prune.js'
+import { type PruneReport, pruneBackups } from '../../pipelines/upkeep/prune.js'
 import { hasRules, type KeepOptions, parseRules } from '../../retention/rules.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { type EndValues, forKeys } from '../each-source.js'

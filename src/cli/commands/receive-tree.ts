@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { setJobs } from '../../native.js'
 import { printPath } from '../../path.js'
-import { type ReceiveTreeReport, receiveTree } from '../../pipelines/receive-tree.js'
+import { type ReceiveTreeReport, receiveTree } from '../../pipelines/transfer/receive-tree.js'
 import { defaultCachePath, toStore } from '../../places/places.js'
 import { isStoreUrl } from '../../stores/store-url.js'
 import { Exit, UsageError } from '../exit.js'

@@ -1,4 +1,4 @@
-import { type ReceiveReport, receiveBackup } from '../../pipelines/receive-backup.js'
+import { type ReceiveReport, receiveBackup } from '../../pipelines/transfer/receive-backup.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatBytes, formatSeconds } from '../format.js'

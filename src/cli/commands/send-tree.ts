@@ -1,5 +1,5 @@
 import { printPath } from '../../path.js'
-import { type SendTreeReport, sendTree } from '../../pipelines/send-tree.js'
+import { type SendTreeReport, sendTree } from '../../pipelines/transfer/send-tree.js'
 import { type BackupValues, toBackupOptions } from '../backup-options.js'
 import { Child } from '../child.js'
 import { Exit, UsageError } from '../exit.js'

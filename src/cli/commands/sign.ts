@@ -1,4 +1,4 @@
-import { type SignOptions, type SignReport, signBackups } from '../../pipelines/sign-backups.js'
+import { type SignOptions, type SignReport, signBackups } from '../../pipelines/upkeep/sign-backups.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
 import { formatCount } from '../format.js'

@@ -1,4 +1,4 @@
-import { thawBackup } from '../../pipelines/thaw.js'
+import { thawBackup } from '../../pipelines/restore/thaw.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { formatBytes, formatCount } from '../format.js'

@@ -1,4 +1,4 @@
-import { listRemoved, undeleteBackup } from '../../pipelines/undelete.js'
+import { listRemoved, undeleteBackup } from '../../pipelines/upkeep/undelete.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit } from '../exit.js'
 import { toJsonLine } from '../json.js'

@@ -1,5 +1,5 @@
-import { type VerifyReport, verifyBackup } from '../../pipelines/verify.js'
-import type { ProvenSample } from '../../pipelines/verify-sample.js'
+import { type VerifyReport, verifyBackup } from '../../pipelines/prove/verify.js'
+import type { ProvenSample } from '../../pipelines/prove/verify-sample.js'
 import type { SampleSize } from '../../proof/sample.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { forKeys } from '../each-source.js'
