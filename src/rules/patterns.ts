@@ -44,11 +44,11 @@ export function parsePattern(pattern: string): Pattern {
   return { negative, glob: negative ? pattern.slice(1) : pattern }
 }
 
-/** A part of a path that no listed path has: '.', '..' or nothing. */
-const NO_PART = /(?:^|\/)\.{1,2}(?:\/|$)|\/\//
+/** A part of a path that no listed path has. */
+const NO_PART = /(?:^|\/)\.{1,2}(?:\/|$)/
 
 /**
- * A pattern that somebody typed: `./a` is anchored at the root, as `/a` is, and so are `a/.` and `a//b`.
+ * A pattern that somebody typed: `./a` is anchored at the root, as `/a` is, and so is `a/.`.
  *
  * @throws RangeError for the root itself, and for what is outside of it: neither would leave out anything.
  */
