@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -83,7 +83,16 @@ export class Running {
   /** Stops it where it is; once this resolves, it does nothing any more. */
   async stop(): Promise<void> {
     this.child.kill('SIGSTOP')
-    const stat = () => readFileSync(`/proc/${this.child.pid}/stat`, 'latin1')
-    await this.until(() => /\) T /.test(stat()))
+    const tasks = `/proc/${this.child.pid}/task`
+    // Each thread by itself: one that is in the kernel first ends what it does there.
+    const isStill = (task: string) => {
+      try {
+        return /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'latin1'))
+      } catch {
+        // It has ended.
+        return true
+      }
+    }
+    await this.until(() => readdirSync(tasks).every(isStill))
   }
 }
