@@ -314,6 +314,13 @@ test('a size that does not hold is refused', async () => {
   const body = content(Buffer.from('abc'))
   for (const sizeBytes of [2, 4])
     await assert.rejects(packed([entry('f', { sizeBytes, content: body })]), code('IBT_FILE_CHANGED'))
+  const result = () => ({ sizeBytes: 4, sha256: sha256(Buffer.from('abc')), copies: 0 })
+  const signed: Signed = {
+    ...entry('f', { sizeBytes: 3 }),
+    change: 'created',
+    body: { form: 'whole', sizeBytes: 3, parts: [Buffer.from('abc')], result }
+  }
+  await assert.rejects(packed([signed]), { code: 'IBT_FILE_CHANGED', path: 'f' })
 })
 
 test('options that make no sense are refused', async () => {
