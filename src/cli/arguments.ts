@@ -24,8 +24,16 @@ export function typedArguments(args: readonly string[], commandLine = COMMAND_LI
 
 /** Node knows such a directory by a name that is not its own, and would make that. @throws UsageError */
 export function checkWorkingDirectory(): void {
-  if (!isDoubtful(process.cwd()) || isUtf8(realpathSync.native('.', { encoding: 'buffer' }))) return
+  if (!isDoubtful(workingDirectory()) || isUtf8(realpathSync.native('.', { encoding: 'buffer' }))) return
   throw new UsageError('The path of the working directory is not UTF-8: start from another one')
+}
+
+function workingDirectory(): string {
+  try {
+    return process.cwd()
+  } catch {
+    throw new UsageError('The working directory was deleted: start from another one')
+  }
 }
 
 /** U+FFFD was typed, or stands for bytes that are not UTF-8. */

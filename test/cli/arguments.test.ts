@@ -53,7 +53,7 @@ test('a store in a source of any bytes is left out', { ...oracle('bash'), ...onL
   assert.match(stderr, /Excluded store/)
 })
 
-test('a working directory of other bytes is refused: Node does not know its name', {
+test('a working directory of other bytes, which Node does not know, is refused, and one that was deleted', {
   ...oracle('bash'),
   ...onLinux
 }, t => {
@@ -62,6 +62,9 @@ test('a working directory of other bytes is refused: Node does not know its name
   assert.equal(status, 2)
   assert.match(stderr, /working directory/)
   assert.deepEqual(bytesIn(desk.path), ['src\xff'])
+  const gone = inShell(desk, 'mkdir gone; cd gone; rmdir ../gone; ibt list')
+  assert.equal(gone.status, 2)
+  assert.match(gone.stderr, /^ibt: The working directory was deleted/)
 })
 
 test('where only text will do, other bytes are refused', { ...oracle('bash'), ...onLinux }, t => {
