@@ -65,6 +65,7 @@ export class DeltaReader {
       const code = bytes[next]!
       if (code === END) {
         this.#hasEnded = true
+        next++
         break
       }
       if (code > COPY_8_8) throw corrupt(`has a command ${code}`)
@@ -78,6 +79,7 @@ export class DeltaReader {
       if (code < COPY) this.#literal = sizeBytes
       else yield { position, sizeBytes }
     }
+    if (this.#hasEnded && next < bytes.length) throw corrupt('goes on behind its end')
     this.#pending = bytes.subarray(next)
   }
 }

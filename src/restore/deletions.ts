@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { StringDecoder } from 'node:string_decoder'
 import { isBackupError } from '../errors.js'
 import { Spool } from '../flow/spool.js'
@@ -32,21 +33,19 @@ const RECORD_NAMES = 1000
 
 /**
  * Deletions that somebody confirms when all of them are known, and that wait until then. Memory: one record, and the
- * listings of what is counted; paths wait in a file without a name in the destination.
+ * listings of what is counted; paths wait in a file without a name.
  */
 export class Deletions {
-  readonly #spool: Spool
+  /** Not in the destination: a dry run writes nothing there, and its root may be one that nobody may write into. */
+  readonly #spool = new Spool(tmpdir())
   #deletedEntries = 0
   #metEntries = 0
 
   constructor(
     readonly root: number,
-    directory: string,
     readonly confirm: ConfirmDelete,
     readonly signal: AbortSignal | undefined
-  ) {
-    this.#spool = new Spool(directory)
-  }
+  ) {}
 
   /** Something there has the name of an entry. */
   met(): void {

@@ -42,9 +42,9 @@ export interface WriteOptions {
   readonly delete?: boolean | MayDelete | undefined
   /**
    * Called once when everything is written and before the first deletion, if there is something to delete: an error that
-   * it throws ends the run, and nothing is deleted. Deletions wait for it, their paths in a file without a name in the
-   * destination. It is also called before a directory that is not empty gives way to an entry of another type, which does
-   * not wait. Default: what is in a directory is deleted when the directory is left.
+   * it throws ends the run, and nothing is deleted. Deletions wait for it, their paths in a temporary file without a name.
+   * It is also called before a directory that is not empty gives way to an entry of another type, which does not wait.
+   * Default: what is in a directory is deleted when the directory is left.
    */
   readonly confirmDelete?: ConfirmDelete | undefined
   /** Writes, deletes and reads no content, and counts what it would do; a destination that is not there is not made. */
@@ -115,7 +115,7 @@ export function write(destination: string | Uint8Array, options: WriteOptions = 
         const existing = overwrite === undefined ? undefined : await opened.existing()
         if (existing !== undefined && places.isPlace(existing)) throw new RangeError(inPlace(opened.path))
         const { confirmDelete: confirm, costsEntry = () => false, keepsPartial = () => false } = options
-        const deletions = confirm && new Deletions(opened.root, opened.path, confirm, signal)
+        const deletions = confirm && new Deletions(opened.root, confirm, signal)
         const settings = {
           ...{ owners, overwrite, existing, deletes: isDeleted, deletions, isLeading, places, tally, signal },
           ...{ costsEntry, keepsPartial, isDry: dryRun }

@@ -60,6 +60,10 @@ test('a delta that makes no sense is an error or ends early, and never an endles
   for (const bytes of bad) {
     await assert.rejects(apply([Uint8Array.from(bytes)], [old]), { code: 'IBT_DELTA_CORRUPT' }, `${bytes}`)
   }
+  const ended = Uint8Array.from([...MAGIC, 69, 8, 2, 0])
+  for (const pieces of [[ended, Uint8Array.of(0)], [Uint8Array.of(...ended, 0)]]) {
+    await assert.rejects(apply(pieces, [old]), { code: 'IBT_DELTA_CORRUPT', message: /goes on behind its end/ })
+  }
   const far = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]
   assert.equal(String(await apply([Uint8Array.from([...MAGIC, 69, 8, 9, 69, 0, 9, 0])], [old])), '89')
   assert.equal(String(await apply([Uint8Array.from([...MAGIC, 84, ...far, ...far, 0])], [old])), '')

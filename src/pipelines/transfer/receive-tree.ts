@@ -83,7 +83,7 @@ export interface ReceiveTreeReport extends Written {
  * Memory: that of `write`, and `IN_FLIGHT_BYTES` of contents, 4 MiB of the listing and 1024 entries, about.
  *
  * @throws BackupError IBT_CONNECTION_LOST, IBT_NOT_ALLOWED if the sender makes backups, IBT_DELETE_LIMIT and
- * IBT_SOURCE_SHRUNK before anything is deleted, what `write` throws; the sender gets the same error. What the sender fails
+ * IBT_SOURCE_SHRUNK before anything is deleted but what gives way to an entry of another type, what `write` throws; the sender gets the same error. What the sender fails
  * with comes with its code.
  * @throws RangeError for a limit that makes no sense.
  */
@@ -200,14 +200,19 @@ function guard(
   { root, allowShrink: isAllowed = false }: TreeSenderHello,
   { maxDelete = Infinity, allowShrink = isAllowed }: ReceiveTreeOptions
 ): ConfirmDelete {
+  let gaveWay = false
   return ({ deletedEntries, existingEntries: had, isComplete }) => {
+    const deleted = gaveWay ? 'Only directories that gave way to other entries were deleted' : 'Nothing was deleted'
     if (isComplete && !allowShrink) {
-      const what = `of ${printPath(destination)}: is its disk mounted? Nothing was deleted; allowShrink (--allow-shrink) accepts it`
+      const what = `of ${printPath(destination)}: is its disk mounted? ${deleted}; allowShrink (--allow-shrink) accepts it`
       checkLeft(root, { had, has: receiver.listedEntries - 1 }, what)
     }
-    if (deletedEntries <= maxDelete) return
-    const message = `${deletedEntries}${isComplete ? '' : ' or more'} entries of ${printPath(destination)} would be deleted, and maxDelete (--max-delete) is ${maxDelete}: nothing was deleted; dryRun (--dry-run) lists them`
-    throw new BackupError('IBT_DELETE_LIMIT', message, { path: destination })
+    if (deletedEntries > maxDelete) {
+      const count = `${deletedEntries}${isComplete ? '' : ' or more'} entries`
+      const message = `${count} of ${printPath(destination)} would be deleted, and maxDelete (--max-delete) is ${maxDelete}: dryRun (--dry-run) lists them. ${deleted}`
+      throw new BackupError('IBT_DELETE_LIMIT', message, { path: destination })
+    }
+    gaveWay ||= !isComplete
   }
 }
 

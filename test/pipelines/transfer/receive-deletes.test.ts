@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -22,7 +23,7 @@ import {
   sendTree
 } from '../../../src/index.js'
 import { farLine } from '../../helpers/far-line.js'
-import { assertSameTree } from '../../helpers/judges.js'
+import { assertSameTree, run } from '../../helpers/judges.js'
 import { oracle } from '../../helpers/oracle.js'
 import { temporaryDirectory } from '../../native/tree.js'
 
@@ -103,6 +104,40 @@ test('what goes beyond maxDelete deletes nothing, and everything else is done', 
   assert.equal(received!.deletedEntries, 3)
   assertSameTree(into, source)
   assert.throws(() => receiveTree(farLine().far, into, { maxDelete: -1 }), RangeError)
+})
+
+test('a limit that is met when a directory has given way says so', async t => {
+  const { source, into } = places(t)
+  fill(source, ['becomes', 'same'])
+  fill(into, ['becomes/was/a', 'same', 'z'])
+  const { code, message } = await exchange(source, into, { delete: true, maxDelete: 2, allowShrink: true })
+  assert.equal(code, 'IBT_DELETE_LIMIT')
+  assert.match(message, /^3 entries of .*\. Only directories that gave way to other entries were deleted$/)
+  assert.deepEqual(readdirSync(into), ['becomes', 'same', 'z'])
+  assert.ok(lstatSync(join(into, 'becomes')).isFile())
+})
+
+/** Writes as somebody who is not root, for root may write everywhere. */
+const WRITE_AS_NOBODY = `
+  import { write } from ${JSON.stringify(import.meta.resolve('../../../src/stages/index.js'))}
+  if (process.geteuid() === 0) { process.setegid(65534); process.seteuid(65534) }
+  const root = { path: '.', type: 'directory', mode: 0o555, uid: 65534, gid: 65534, mtimeNs: 1n }
+  const counts = []
+  const confirmDelete = ({ deletedEntries }) => void counts.push(deletedEntries)
+  const { deletedEntries } = await write(process.argv[1], { overwrite: 'always', delete: true, confirmDelete })([root])
+  console.log(JSON.stringify([counts, deletedEntries]))
+`
+
+test('deletions wait also where the root may not be written into', t => {
+  const { base, into } = places(t)
+  fill(into, ['gone'])
+  if (process.geteuid?.() === 0) chownSync(into, 65534, 65534)
+  chmodSync(base, 0o755)
+  chmodSync(into, 0o555)
+  assert.equal(String(run(process.execPath, ['--input-type=module', '-e', WRITE_AS_NOBODY, into])).trim(), '[[1],1]')
+  assert.deepEqual(readdirSync(into), [])
+  assert.equal(lstatSync(into).mode & 0o777, 0o555)
+  chmodSync(into, 0o755)
 })
 
 test('deletions that come last leave times and modes of their directories right', oracle('rsync'), async t => {
