@@ -200,16 +200,17 @@ export class OpenDirectories {
     return isProtected || this.options.overwrite === 'never' || this.options.isLeading(restoration.entry)
   }
 
-  /** Deletes what a killed restore has left and what the backup does not have. Nothing where the backup could not look. */
+  /** Deletes what a killed restore has left and, except where the backup could not look, what the backup does not have. */
   async #delete(directory: OpenDirectory): Promise<void> {
     const { listing, isProtected, restoration } = directory
-    if (listing === undefined || restoration.entry.carried) return
+    if (listing === undefined) return
     const { deletes, deletions, isLeading, places, tally, owners } = this.options
+    const staysFull = restoration.entry.carried || isLeading(restoration.entry)
     const deferred: string[] = []
     for (const other of listing.others()) {
       const { path, type } = other
       const isLeftover = type === 'file' && (await isLeftBehind(other))
-      if (!isLeftover && isLeading(restoration.entry)) continue
+      if (!isLeftover && staysFull) continue
       const isDeleted = isLeftover || (await deletes(path, type))
       if (isDeleted === false) continue
       if (isDeleted === 'spare' || isProtected || places.leadsToPlace(other)) {

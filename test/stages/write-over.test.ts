@@ -299,6 +299,8 @@ test('only what may be deleted is: nothing without the option, nor what could no
   mkdirSync(join(to, 'kept/deep'), { recursive: true })
   const names = ['carried/x', 'extra', 'kept/x', 'lost', 'socket', 'zzz']
   for (const name of names) writeFileSync(join(to, name), name)
+  const leftBehind = join(to, 'carried/.ibt-partial-0123abcd.tmp')
+  writeFileSync(leftBehind, 'of a run that was cut off')
   const tree = [
     directory('.', own),
     { ...directory('carried', own), carried: true },
@@ -308,6 +310,7 @@ test('only what may be deleted is: nothing without the option, nor what could no
   const there = () => names.filter(name => existsSync(join(to, name)))
   await pipe(tree, write(to, { overwrite: 'always' }))
   assert.deepEqual(there(), names)
+  assert.equal(existsSync(leftBehind), false)
   const asked: string[] = []
   const select = (path: string) => asked.push(path) > 0 && path !== 'kept'
   const { deletedEntries, skippedEntries } = await pipe(tree, write(to, { overwrite: 'always', delete: select }))
