@@ -7,7 +7,7 @@
 
 namespace ibt {
 
-// What is written of an entry; src/native/run-writer.ts.
+// What is written of an entry; src/native/span-writer.ts.
 enum Treatment : uint8_t {
   // It was stored: all that is known now.
   TREAT_STORED = 0,

@@ -37,11 +37,11 @@ test('what breaks off leaves what was there, and nothing else', async t => {
   await assert.rejects(writeWhole(join(directory, 'none/file'), fail), code('IBT_WRITE_FAILED'))
 })
 
-test('what a killed process has left is removed by the next one that writes there, and nothing that may be in use', async t => {
+test('what a killed process has left of a file is removed by the next one that writes the file, and nothing else', async t => {
   const directory = temporaryDirectory(t)
   const script = `
     import { writeWhole } from ${JSON.stringify(new URL('../../src/native/whole-file.js', import.meta.url).href)}
-    await writeWhole(${JSON.stringify(join(directory, 'never'))}, async () => {
+    await writeWhole(${JSON.stringify(join(directory, 'file'))}, async () => {
       console.log('open')
       await new Promise(resolve => setTimeout(resolve, 60_000))
     })`
@@ -51,13 +51,15 @@ test('what a killed process has left is removed by the next one that writes ther
   const [left] = readdirSync(directory)
   const others = ['.ibt-0123456789abcdef.tmp', '.ibt-notes.tmp']
   for (const name of others) writeFileSync(join(directory, name), 'text')
-  const write = () => writeWhole(join(directory, 'file'), async fd => writeSync(fd, 'content'))
-  await write()
+  const write = (name: string) => writeWhole(join(directory, name), async fd => writeSync(fd, 'content'))
+  await write('file')
   assert.deepEqual(readdirSync(directory).sort(), [...others, left, 'file'].sort())
   child.kill('SIGKILL')
   await once(child, 'exit')
-  await write()
-  assert.deepEqual(readdirSync(directory).sort(), [...others, 'file'].sort())
+  await write('other')
+  assert.deepEqual(readdirSync(directory).sort(), [...others, left, 'file', 'other'].sort())
+  await write('file')
+  assert.deepEqual(readdirSync(directory).sort(), [...others, 'file', 'other'].sort())
 })
 
 test('what replaces a file has its mode from the first byte on', async t => {
