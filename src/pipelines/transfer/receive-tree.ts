@@ -197,9 +197,11 @@ function isDry(hello: TreeSenderHello, { dryRun = false }: ReceiveTreeOptions): 
 function guard(
   receiver: TreeReceiver,
   destination: string,
-  { root, allowShrink: isAllowed = false }: TreeSenderHello,
-  { maxDelete = Infinity, allowShrink = isAllowed }: ReceiveTreeOptions
+  hello: TreeSenderHello,
+  options: ReceiveTreeOptions
 ): ConfirmDelete {
+  const { root } = hello
+  const { maxDelete = Infinity, allowShrink = hello.allowShrink === true } = options
   let gaveWay = false
   return ({ deletedEntries, existingEntries: had, isComplete }) => {
     const deleted = gaveWay ? 'Only directories that gave way to other entries were deleted' : 'Nothing was deleted'
@@ -212,7 +214,7 @@ function guard(
       const message = `${count} of ${printPath(destination)} would be deleted, and maxDelete (--max-delete) is ${maxDelete}: dryRun (--dry-run) lists them. ${deleted}`
       throw new BackupError('IBT_DELETE_LIMIT', message, { path: destination })
     }
-    gaveWay ||= !isComplete
+    gaveWay ||= !isComplete && !isDry(hello, options)
   }
 }
 

@@ -110,7 +110,10 @@ test('a limit that is met when a directory has given way says so', async t => {
   const { source, into } = places(t)
   fill(source, ['becomes', 'same'])
   fill(into, ['becomes/was/a', 'same', 'z'])
-  const { code, message } = await exchange(source, into, { delete: true, maxDelete: 2, allowShrink: true })
+  const options = { delete: true, maxDelete: 2, allowShrink: true }
+  const dry = await exchange(source, into, { ...options, dryRun: true })
+  assert.match(dry.message, /^3 entries of .*\. Nothing was deleted$/)
+  const { code, message } = await exchange(source, into, options)
   assert.equal(code, 'IBT_DELETE_LIMIT')
   assert.match(message, /^3 entries of .*\. Only directories that gave way to other entries were deleted$/)
   assert.deepEqual(readdirSync(into), ['becomes', 'same', 'z'])
