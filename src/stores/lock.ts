@@ -50,8 +50,10 @@ export async function acquireLock(store: Store, key: string, options: LockOption
   const holder = await thisProcess()
   const lock = new HeldLock(store, name, holder)
   try {
-    await takeWithin(waitMs, () => take(store, name, holder, { signal }), signal)
+    const wasTakenOver = await takeWithin(waitMs, () => take(store, name, holder, { signal }), signal)
     signal?.throwIfAborted()
+    // Whoever died while it took the lock over left its holder gone.
+    if (wasTakenOver) await removeTakeOvers(store, key, { signal })
     return lock
   } catch (error) {
     // A call that was rejected or aborted may have stored the lock, or the one on taking it over.
@@ -92,6 +94,18 @@ export async function cleanTakeOvers(
     if (name === own || !isLockName(name, key)) continue
     const found = await readLock(store, name, options)
     if (found?.holder !== undefined && (await isFree(found.holder))) await store.delete(name, options)
+  }
+}
+
+/** As `cleanTakeOvers`. What cannot be removed stays until the next backup: it holds nothing. */
+async function removeTakeOvers(store: Store, key: string, options: StoreOptions): Promise<void> {
+  const { signal } = options
+  try {
+    const stored: StoredName[] = []
+    for await (const one of store.list(`${lockName(key)}.`, options)) stored.push(one)
+    await cleanTakeOvers(store, key, stored, options)
+  } catch {
+    signal?.throwIfAborted()
   }
 }
 
@@ -163,7 +177,7 @@ function unanswered(name: string): BackupError {
   return new BackupError('IBT_STORE_FAILED', `The store did not answer when ${name} was to be deleted`, { path: name })
 }
 
-async function takeWithin(waitMs: number, take: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+async function takeWithin<T>(waitMs: number, take: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   const until = Date.now() + waitMs
   for (;;) {
     try {
@@ -176,13 +190,14 @@ async function takeWithin(waitMs: number, take: () => Promise<void>, signal: Abo
   }
 }
 
-async function take(store: Store, name: string, holder: LockHolder, options: StoreOptions): Promise<void> {
+/** Resolves to whether somebody else's was taken over. */
+async function take(store: Store, name: string, holder: LockHolder, options: StoreOptions): Promise<boolean> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (await claim(store, name, holder, options)) return
+    if (await claim(store, name, holder, options)) return false
     const found = await readLock(store, name, options)
     if (found === undefined) continue
     if (found.holder === undefined || !(await isFree(found.holder))) throw locked(name, found.holder)
-    if (await takeOver(store, name, found.holder, holder, options)) return
+    if (await takeOver(store, name, found.holder, holder, options)) return true
   }
   throw locked(name, undefined)
 }

@@ -178,6 +178,14 @@ test('a take-over whose taker died is taken over', async () => {
   assert.deepEqual(await names(store), [])
 })
 
+test('a taker that died when it had taken over leaves nothing behind the next one', async () => {
+  const store = memoryStore()
+  await leave(store, { token: 'b'.repeat(32) })
+  await leave(store, { token: 'b'.repeat(32) }, `key.lock.${'a'.repeat(16)}`)
+  await (await acquireLock(store, 'key')).release()
+  assert.deepEqual(await names(store), [])
+})
+
 test('what take-overs have left when their process died is removed, and nothing else', async () => {
   const store = memoryStore()
   const [gate, other] = [`key.lock.${'a'.repeat(16)}`, `key.lock.${'b'.repeat(16)}`]
