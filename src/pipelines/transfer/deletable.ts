@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseArtifactName } from '../../format/names.js'
+import { parseArtifactName, parseRemovedName, parseSegmentName } from '../../format/names.js'
+import { parseVolumeName } from '../../format/volume-names.js'
 import { baseName, decodePath, encodePath, joinPath, parentPath } from '../../path.js'
 import type { Scope } from '../../rules.js'
 import { isOpaqueName } from '../../stores/decorators/opaque-names.js'
@@ -72,7 +73,9 @@ export class Deletable {
   }
 }
 
+const PARSERS = [parseArtifactName, parseRemovedName, parseSegmentName, parseVolumeName]
+
 /** Whether a file has the name of a part of a backup, in plain text or encrypted: as in a store, a cache or a local state. */
 function isArtifactName(name: string): boolean {
-  return parseArtifactName(name) !== undefined || isOpaqueName(name)
+  return isOpaqueName(name) || PARSERS.some(parse => parse(name) !== undefined)
 }

@@ -137,8 +137,10 @@ async function send(
     if (stages.walk === defaults.walk) await checkDirectory(readRoot)
     const digests: Stage<Entry> = checksum || isAsked ? addDigests : passAll
     const listing = pipe(stages.walk, stages.filter, addParents({}), digests, marked, stages.list, { signal })
-    // The other one stops by the signal.
-    await Promise.all([listing, answerAll(sender, stages, signal)].map(half => half.catch(fail)))
+    const halves = [listing, answerAll(sender, stages, signal)].map(half => half.catch(fail))
+    // Where one fails, the other one stops by the signal.
+    await Promise.allSettled(halves)
+    await Promise.all(halves)
     return { source: root, ...sender.totals, notWrittenEntries, leftOut, dryRun: answered.dryRun === true }
   } catch (error) {
     line.fail(error)

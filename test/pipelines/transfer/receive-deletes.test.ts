@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { volumeName } from '../../../src/format/volume-names.js'
 import {
   type Change,
   fullBackup,
@@ -197,14 +198,16 @@ test('backups that nothing names stay, and copies of a store follow their source
   fill(source, ['file'])
   const cache = join(into, 'caches/deep')
   await fullBackup(source, { store: join(into, 'backups'), cache, key: 'k' })
-  fill(into, ['gone', 'backups/notes', 'half/nothing'])
+  // Of an import that was cut off.
+  const volume = volumeName({ name: 'k.full.20260101T000000.000Z.tar.zst', volume: 1 })
+  fill(into, ['gone', 'backups/notes', 'half/nothing', `imports/${volume}`])
   const first = await exchange(source, into, { delete: true })
-  assert.deepEqual(readdirSync(into), ['backups', 'caches', 'file'])
-  assert.deepEqual([...first.received!.spared], ['backups', 'caches'])
+  assert.deepEqual(readdirSync(into), ['backups', 'caches', 'file', 'imports'])
+  assert.deepEqual([...first.received!.spared], ['backups', 'caches', 'imports'])
   assert.equal(first.received!.deletedEntries, 2)
   mkdirSync(join(source, 'backups'))
   const second = await exchange(source, into, { delete: true })
-  assert.equal(second.received!.sparedEntries, 1 + readdirSync(join(into, 'backups')).length)
+  assert.equal(second.received!.sparedEntries, 2 + readdirSync(join(into, 'backups')).length)
   // Whoever sends a store may remove backups from it.
   const [store, copy] = [join(base, 'store'), join(base, 'copy')]
   await fullBackup(source, { store, cache: false, key: 'k' })
