@@ -17,7 +17,8 @@ export const ENTRY_TYPES: readonly EntryType[] = [
   'unreadable'
 ]
 const KNOWN_TYPES: ReadonlySet<EntryType> = new Set(ENTRY_TYPES)
-const ARCHIVE_KINDS: ReadonlySet<ArchiveKind> = new Set<ArchiveKind>(['full', 'created', 'updated'])
+/** Archives that contents are in. */
+export const ARCHIVE_KINDS: readonly ArchiveKind[] = ['full', 'created', 'updated']
 const INT64_MAX = 2n ** 63n - 1n
 const INT64_MIN = -(2n ** 63n)
 const UINT64_MAX = 2n ** 64n - 1n
@@ -115,7 +116,7 @@ export function checkEntry(entry: StateEntry): void {
 }
 
 function checkPlace(path: string, place: Place): void {
-  if (!ARCHIVE_KINDS.has(place.in)) throw refused(path, `its content is in ${String(place.in)}`)
+  if (!ARCHIVE_KINDS.includes(place.in)) throw refused(path, `its content is in ${String(place.in)}`)
   checkWhole(path, 'offset', place.offset, Number.MAX_SAFE_INTEGER)
   if (place.path !== undefined) checkPath(place.path)
 }

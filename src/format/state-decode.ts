@@ -2,7 +2,6 @@ import { FORMAT_VERSION } from '../constants.js'
 import { BackupError } from '../errors.js'
 import { checkPath, printPath } from '../path.js'
 import type {
-  ArchiveKind,
   Artifact,
   ChainLink,
   EveryField,
@@ -18,7 +17,7 @@ import type {
   Totals
 } from '../types.js'
 import { isDate } from './dates.js'
-import { ENTRY_TYPES } from './entry-check.js'
+import { ARCHIVE_KINDS, ENTRY_TYPES } from './entry-check.js'
 import { Fields, invalid, parseLine } from './fields.js'
 import { checkKey, parseArtifactName } from './names.js'
 import { SIGNATURE_DIGEST, STATE_FORMAT } from './state-encode.js'
@@ -35,7 +34,6 @@ const SAFE_MAX = Number.MAX_SAFE_INTEGER
 const BLOCK_BYTES = 512
 const SIGNED_64 = { signed: 64 }
 const UNSIGNED_64 = { unsigned: 64 }
-const ARCHIVE_KINDS: readonly ArchiveKind[] = ['full', 'created', 'updated']
 const KINDS: readonly Kind[] = [...ARCHIVE_KINDS, 'sigvault', 'state']
 const TOTALS: readonly (keyof Totals)[] = [
   'entries',

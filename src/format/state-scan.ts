@@ -1,4 +1,5 @@
 import type { ArchiveKind, ChainLink, EntryType, EveryField, Place, SignaturePlace, StateEntry } from '../types.js'
+import { ARCHIVE_KINDS } from './entry-check.js'
 import { rememberLine } from './state-line.js'
 import type { Window } from './state-lines.js'
 import { bytesOf, choice, DOT, QUOTE, SLASH, StateTokens } from './state-tokens.js'
@@ -34,7 +35,7 @@ const NEXT = bytesOf(',')
 const LIST_END = bytesOf(']')
 const END = bytesOf('}')
 const TYPES = (['file', 'directory', 'symlink', 'fifo', 'socket', 'unreadable'] as const).map(choice)
-const KINDS = (['full', 'created', 'updated'] as const).map(choice)
+const KINDS = ARCHIVE_KINDS.map(choice)
 
 /**
  * Reads the lines of entries that are as `encodeStateEntry` writes them, ten times as fast as a parser of JSON.

@@ -1,7 +1,7 @@
 import { newestBackup } from '../../catalog/backups.js'
 import { printPath } from '../../path.js'
-import { type ArchiveReads, restoreBackup } from '../../pipelines/restore/restore.js'
-import { restoreTar } from '../../pipelines/restore/restore-tar.js'
+import { type ArchiveReads, type RestoreReport, restoreBackup } from '../../pipelines/restore/restore.js'
+import { restoreTar, type TarReport } from '../../pipelines/restore/restore-tar.js'
 import type { Overwrite, Written } from '../../stages/write.js'
 import { type CommonValues, toPlaceOptions } from '../common-options.js'
 import { Exit, UsageError } from '../exit.js'
@@ -20,18 +20,7 @@ export interface RestoreValues extends CommonValues {
 }
 
 /** What both kinds of restore report. */
-interface Report {
-  readonly date: string
-  readonly entries: number
-  readonly files: number
-  readonly sizeBytes: number
-  readonly skippedEntries: number
-  readonly erasedEntries: number
-  readonly suspectFiles: number
-  readonly incompleteEntries?: number
-  readonly dryRun?: boolean
-  readonly reads: ArchiveReads
-}
+type Report = TarReport & Partial<Pick<RestoreReport, 'incompleteEntries' | 'dryRun'>>
 
 /** `ibt restore`. */
 export async function runRestore(
