@@ -11,6 +11,8 @@ export type Ssh2 = typeof import('ssh2')
 
 /** A host-key algorithm for each type of key: RSA keys sign in more than one way. */
 const ALGORITHMS: Readonly<Record<string, readonly string[]>> = { 'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'] }
+/** What ssh2 says of it: for its level, it is a fault of the protocol. */
+const LOST_AT_ONCE = 'Connection lost before handshake'
 const SUPPORTED = /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|rsa-sha2-(256|512))$/
 
 /**
@@ -76,11 +78,15 @@ function algorithmsOf(types: readonly string[]): string[] {
 
 async function failed({ knownAs }: HostSettings, cause: SshError | undefined, transport: Transport): Promise<Error> {
   const said = await transport.said()
-  const why = [cause?.message ?? 'the connection was closed', ...(said === '' ? [] : [said])].join(': ')
-  const message = `Cannot connect to ${knownAs}: ${why}`
-  const mayPass = cause === undefined || cause.level === 'client-socket' || cause.level === 'client-timeout'
-  if (mayPass) return new ConnectionError(message, { cause })
+  const message = `Cannot connect to ${knownAs}${said === '' ? '' : `: ${said}`}`
+  if (cause === undefined || mayPass(cause))
+    return new ConnectionError(`${message}: ${cause?.message ?? 'the connection was closed'}`, { cause })
   return new BackupError('IBT_STORE_FAILED', message, { path: knownAs, cause })
+}
+
+/** Whether another attempt may succeed. A server or a proxy with too much to do ends connections before its first word. */
+function mayPass({ level = '', message }: SshError): boolean {
+  return ['client-socket', 'client-timeout'].includes(level) || message === LOST_AT_ONCE
 }
 
 function notLetIn({ knownAs, username }: HostSettings, { offered, skipped }: Logins, cause: Error): BackupError {

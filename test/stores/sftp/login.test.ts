@@ -34,7 +34,7 @@ async function connect(options: Partial<SftpStoreOptions> = {}): Promise<void> {
 
 async function failure(
   options?: Partial<SftpStoreOptions>
-): Promise<{ readonly code: string; readonly message: string }> {
+): Promise<{ readonly code: string; readonly message: string; readonly cause?: unknown }> {
   const error = await connect(options).then(
     () => undefined,
     error => error
@@ -184,8 +184,7 @@ test('jumps, proxy commands and included files count', withSshd, async () => {
   const lines = [
     ...[`Include ${included}`, 'Host jumped', `ProxyJump ${server.host}`, ...target, ...known],
     ...['Host twice', `ProxyJump ${server.host},${server.host}`, ...target, ...known],
-    ...['Host proxied', proxied, ...target, ...known],
-    ...['Host broken', 'ProxyCommand echo it is broken >&2', ...target, ...known]
+    ...['Host proxied', proxied, ...target, ...known]
   ]
   writeFileSync(config, `${lines.join('\n')}\n`)
   for (const [host, connections] of [
@@ -198,7 +197,23 @@ test('jumps, proxy commands and included files count', withSshd, async () => {
     await connect({ host, config })
     assert.equal(server.connections - earlier, connections, host)
   }
-  assert.match((await failure({ host: 'broken', config })).message, /it is broken/)
+})
+
+test('what a proxy says before it ends is in the error, and the connection is tried again', withSshd, async () => {
+  const config = join(base, 'broken')
+  const tries = join(base, 'tries')
+  // It ends before the first byte is written, or after.
+  for (const [name, wait] of [
+    ['at-once', ''],
+    ['late', 'sleep 0.2; ']
+  ] as const) {
+    const command = `echo x >> ${tries}-${name}; echo it is broken >&2; ${wait}exit 1`
+    writeFileSync(config, `Host ${name}\nProxyCommand sh -c '${command}'\n`)
+    const { code, cause } = await failure({ host: name, config, retries: 2, retryDelayMs: 1 })
+    assert.equal(code, 'IBT_STORE_FAILED')
+    assert.match(String(cause), /Cannot connect to .*: it is broken: ./)
+    assert.equal(readFileSync(`${tries}-${name}`, 'utf8'), 'x\nx\nx\n')
+  }
 })
 
 test('a configuration that ssh refuses is an error', withSshd, async () => {
