@@ -21,6 +21,11 @@ const FILE = { ...ROOT, path: 'file', type: 'file', mode: 0o644, sizeBytes: 4 }
 
 type Say = (line: Line) => Promise<unknown>
 
+/** As both sides do when they hear of a failure: the other one waits for it. */
+function hangUpWhenFailed(line: Line): void {
+  line.signal.addEventListener('abort', () => void line.close())
+}
+
 /** A sender that says what a test wants, and how the receiver takes it: the code of its error, or what it could not write. */
 async function receiveFrom(
   into: string,
@@ -33,6 +38,7 @@ async function receiveFrom(
     else if (kind === Kind.want) answer?.(line).catch(() => {})
     else if (kind === Kind.done) line.fail(new Error('done'))
   })
+  hangUpWhenFailed(line)
   line.send(Kind.hello, hello).catch(() => {})
   const errors: string[] = []
   const received = await receiveTree(far, into, {
@@ -182,6 +188,7 @@ test('a greeting that is none is refused by its code, and the sender of an older
   assert.equal(await receiveFrom(into, { hello: { ...HELLO, exclude: 'all' }, list }), 'IBT_ARCHIVE_CORRUPT')
   const { near, far } = farLine()
   const receiver: Line = new Line(far, 'sender', () => receiver.send(Kind.hello, { key: 'source', date: 'now' }))
+  hangUpWhenFailed(receiver)
   await assert.rejects(sendTree(near, into), { code: 'IBT_NOT_ALLOWED', message: /give it --into DIR/ })
   await receiver.close()
   assert.match(String(receiver.signal.reason), /The sender has failed: The receiver stores backups/)
@@ -200,6 +207,7 @@ test('a receiver gets only what is listed', async t => {
       else heard.push(Buffer.from(body))
       if (kind === Kind.answered) await receiver.send(Kind.done, decodeValue<object>(body))
     })
+    hangUpWhenFailed(receiver)
     const sent = await sendTree(near, into).then(
       ({ sentFiles }) => `${sentFiles} sent`,
       error => (isBackupError(error) ? error.code : String(error))
