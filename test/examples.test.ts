@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync
+} from 'node:fs'
 import { createServer, request } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -94,13 +104,16 @@ test('socket-to-tar sends what another tar unpacks', oracle('bsdtar', 'diff'), a
 
 test('web-server sends progress, and a client that goes away cancels its backup', async t => {
   const desk = makeDesk(t)
-  for (let i = 0; i < 400; i++) writeFileSync(desk.at('src', `large${i}`), Buffer.alloc(300_000, i))
+  // Without a hole it would fill a disk: nobody reads it to its end.
+  writeFileSync(desk.at('src/endless'), '')
+  truncateSync(desk.at('src/endless'), 2 ** 40)
   const port = await serve(t, desk, 'web-server.mjs', 'src', 'store', '0')
   const post = () => request({ port, host: '127.0.0.1', path: '/backup', method: 'POST' }).end()
   const first = post()
   const [cut] = await once(first, 'response')
   await once(cut, 'data')
   first.destroy()
+  rmSync(desk.at('src/endless'))
   // The next one gets the lock when the first has given it back, and makes the first backup.
   for (;;) {
     const [response] = await once(post(), 'response')
@@ -191,6 +204,8 @@ test('postgres makes increments that a server starts from', oracle('pg_basebacku
     PGHOST: desk.path,
     PGUSER: 'me',
     PGDATABASE: 'postgres',
+    // Seconds: the default is less than a loaded machine may take.
+    PGCTLTIMEOUT: '600',
     PATH: `/usr/lib/postgresql/${version}/bin:${process.env.PATH}`
   }
   const run = (...args: string[]) => {

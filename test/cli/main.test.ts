@@ -368,10 +368,9 @@ test('help tells every command and its options', () => {
 test('an interrupt in the middle of a full leaves nothing behind and ends with 130', async () => {
   const desk = makeDesk()
   for (let i = 0; i < 40; i++) writeFileSync(join(desk.path, 'src', `large ${i}`), randomBytes(4 << 20))
-  const child = spawn(process.execPath, [BIN, 'full', 'src', '--json', '--compress', 'zstd:15'], {
-    cwd: desk.path,
-    env: desk.env
-  })
+  // It takes some seconds at least: no interrupt comes too late.
+  const slow = ['--compress', 'zstd:15', '--limit-rate', '20M']
+  const child = spawn(process.execPath, [BIN, 'full', 'src', '--json', ...slow], { cwd: desk.path, env: desk.env })
   await firstOutput(child)
   child.kill('SIGINT')
   const code = await new Promise(resolve => child.on('exit', resolve))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { countBytes } from '../../src/cli/count-ahead.js'
@@ -58,14 +58,29 @@ test('a run tells what the newest backup counted as the total to come', async t 
 test(
   'on a terminal a full and an incremental say how far they are, a tar on stdout is left alone',
   oracle('script'),
-  t => {
+  async t => {
     const desk = makeDesk(t)
-    const drawn = (command: string) => {
+    const argumentsOf = (command: string) => {
       const line = `stty cols 80; ${command.replace('ibt', `'${process.execPath}' '${BIN}'`)}`
-      const { stdout } = spawnSync('script', ['-qec', line, '/dev/null'], { cwd: desk.path, env: desk.env })
+      return ['-qec', line, '/dev/null']
+    }
+    const drawn = (command: string) => {
+      const { stdout } = spawnSync('script', argumentsOf(command), { cwd: desk.path, env: desk.env })
       return stdout.toString()
     }
-    assert.match(drawn('ibt full src --compress zstd:12'), /\d+ % {2}.* left/)
+    // Nobody waits for the end of this file: what is to come is counted beside the run, sooner or later.
+    mkdirSync(desk.at('long'))
+    writeFileSync(desk.at('long/file'), '')
+    truncateSync(desk.at('long/file'), 2 ** 40)
+    const long = spawn('script', argumentsOf('exec ibt full long'), { cwd: desk.path, env: desk.env })
+    t.after(() => long.kill('SIGKILL'))
+    let said = ''
+    for await (const text of long.stdout) {
+      said += text
+      if (/\d+ % {2}.* left/.test(said) && !said.includes('Cancelled')) long.stdin.write('\x03')
+    }
+    assert.match(said, /Cancelled by SIGINT/)
+    assert.match(drawn('ibt full src'), /\d files? {2}/)
     assert.match(drawn('ibt backup src'), /\d+ % {2}/)
     const piped = drawn('ibt restore src - | cat > tar')
     assert.ok(piped.includes('as a tar') && !piped.includes('\x1b[K'), piped)

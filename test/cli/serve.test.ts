@@ -102,6 +102,7 @@ test('a store without a backup is served, and said', async t => {
   const base = await makeStore(t)
   mkdirSync(join(base, 'empty'))
   const { stderr, stop } = await start(t, base, ['--store', join(base, 'empty'), '--no-token'])
+  while (!stderr().includes('\n')) await setTimeout(5)
   assert.match(stderr(), /No backup yet in .*empty\n/)
   assert.equal((await stop()).code, 0)
 })

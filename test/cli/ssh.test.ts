@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { appendFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { BIN, Desk } from '../helpers/desk.js'
 import { assertSameTree } from '../helpers/judges.js'
@@ -21,7 +20,8 @@ async function sshDesk(t: TestContext, sizeBytes: number) {
   writeFileSync(desk.at('src/large'), createRandom(1).bytes(sizeBytes))
   const ibt = `'${process.execPath}' '${BIN}'`
   const ssh = (command: string) => `ssh -F '${server.config}' ${server.host} "${command}"`
-  const receive = ssh(`${ibt} receive --key key --store '${desk.at('store')}' --no-cache`)
+  // A receiver whose connection was cut may still be at its end when the next one comes.
+  const receive = ssh(`${ibt} receive --key key --store '${desk.at('store')}' --no-cache --lock-wait 600`)
   // The server is in this process: nothing may block it.
   const run = (...args: string[]) => desk.start(args).ended
   return { desk, server, ssh, ibt, receive, run }
@@ -42,7 +42,7 @@ test('ibt send reaches an ibt receive over ssh, and a cut of ssh leaves the back
 
   writeFileSync(desk.at('src/new'), createRandom(2).bytes(4_000_000))
   const sender = desk.start(['send', 'src', '--limit-rate', '1M', '--to-command', receive])
-  while (!readdirSync(desk.at('store')).some(name => /^\..*created/.test(name))) await setTimeout(10)
+  await sender.until(() => readdirSync(desk.at('store')).some(name => /^\..*created/.test(name)))
   server.kill()
   const { status, stderr } = await sender.ended
   assert.equal(status, 1, stderr)

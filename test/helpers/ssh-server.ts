@@ -117,7 +117,7 @@ export class SshServer {
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {
     for (const child of this.#children) {
       // The process that talks is a child of the one that watches it.
-      for (const pid of childrenOf(child.pid!)) process.kill(pid, signal)
+      for (const pid of childrenOf(child.pid!)) killIfThere(pid, signal)
       child.kill(signal)
     }
   }
@@ -127,6 +127,15 @@ export class SshServer {
     this.#listener?.close()
     this.kill()
     await Promise.all([...this.#children].map(child => once(child, 'exit')))
+  }
+}
+
+/** A connection that is over ends its processes by itself, maybe just now. */
+function killIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 
