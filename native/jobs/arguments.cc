@@ -118,6 +118,11 @@ std::string byte_string(const Napi::CallbackInfo& info, size_t index, const char
   return string_of(bytes(info, index, name, nullptr));
 }
 
+Root root_of(const Napi::CallbackInfo& info, size_t index) {
+  if (info[index].IsNumber()) return Root(own_descriptor(descriptor(info, index, "root")));
+  return Root(byte_string(info, index, "root"));
+}
+
 std::vector<std::string> strings(Napi::Env env, Span span, size_t count, const char* name) {
   std::vector<std::string> found;
   const char* at = reinterpret_cast<const char*>(span.data);

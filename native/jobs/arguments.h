@@ -2,8 +2,11 @@
 #pragma once
 #include <napi.h>
 
+#include <cstring>
 #include <string>
+#include <vector>
 
+#include "../fs/beneath.h"
 #include "../fs/cancel.h"
 #include "../fs/fd.h"
 #include "start.h"
@@ -42,6 +45,22 @@ Span bytes(const Napi::CallbackInfo& info, size_t index, const char* name, Held*
 Room room(const Napi::CallbackInfo& info, size_t index, const char* name);
 std::string string_of(Span span);
 std::string byte_string(const Napi::CallbackInfo& info, size_t index, const char* name);
+// A name, or a descriptor that stays the caller's.
+Root root_of(const Napi::CallbackInfo& info, size_t index);
+// A column of what a job is given, copied: JavaScript could change it while the job runs. Throws RangeError unless it has
+// `count` elements.
+template <class T>
+std::vector<T> column(const Napi::CallbackInfo& info, size_t index, const char* name, napi_typedarray_type type,
+                      size_t count) {
+  const Span span = typed(info[index], name, type, nullptr);
+  if (span.size != count * sizeof(T)) {
+    throw Napi::RangeError::New(info.Env(), std::string(name) + " does not have " + std::to_string(count) +
+                                                " elements");
+  }
+  std::vector<T> values(count);
+  if (count > 0) std::memcpy(values.data(), span.data, span.size);
+  return values;
+}
 // Strings that end in NUL each, exactly `count` of them.
 std::vector<std::string> strings(Napi::Env env, Span span, size_t count, const char* name);
 
