@@ -9,6 +9,7 @@ import { Desk } from './helpers/desk.js'
 import { filesWith, forgetPath } from './helpers/erased.js'
 import { assertSameTree, copyTree } from './helpers/judges.js'
 import { oracle } from './helpers/oracle.js'
+import { startParked } from './helpers/parked.js'
 import { createRandom, type Random } from './helpers/random.js'
 
 const SEED = Number(process.env.SEED ?? 1)
@@ -86,20 +87,35 @@ class Dates {
   }
 
   /** Starts a merge and kills it when so many segments are finished. Resolves to what is in the store then. */
-  async killBehind(segments: number, at: string, args: readonly string[]): Promise<ReadonlyMap<string, bigint>> {
+  async killBehind(
+    t: TestContext,
+    which: { readonly segments: number; readonly at: string; readonly segmentBytes: number }
+  ): Promise<ReadonlyMap<string, bigint>> {
     const { desk } = this
-    const run = desk.start(args, { stdio: 'ignore' })
-    const names = () => readdirSync(desk.at('store'))
-    while (names().filter(name => isRecord(name, at)).length < segments) {
-      assert.equal(run.child.exitCode, null, 'it is done already')
-      await setTimeout(1)
-    }
-    run.child.kill('SIGKILL')
-    await run.ended
+    const options = { ...which, key: 'src', store: desk.at('store'), cache: desk.at('cache') }
+    const kill = await startParked(t, MERGE, JSON.stringify(options))
+    await kill()
     const inode = (name: string) => statSync(desk.at('store', name), { bigint: true }).ino
-    return new Map(names().map(name => [name, inode(name)]))
+    return new Map(readdirSync(desk.at('store')).map(name => [name, inode(name)]))
   }
 }
+
+/** A merge that stands still when so many segments are finished: it puts nothing more. */
+const MERGE = `
+  import { mergeBackups } from ${JSON.stringify(import.meta.resolve('../src/index.js'))}
+  import { directoryStore, wrapStore } from ${JSON.stringify(import.meta.resolve('../src/stores/index.js'))}
+  const { key, segments, ...options } = JSON.parse(process.argv[1])
+  const real = directoryStore(options.store)
+  let finished = 0
+  const store = wrapStore(real, {
+    async put(name, ...call) {
+      if (finished === segments) await new Promise(() => {})
+      await real.put(name, ...call)
+      if (name.includes('.segment.') && ++finished === segments) console.log('in the middle')
+    }
+  })
+  await mergeBackups(key, { ...options, store })
+`
 
 test(`a merge that is killed at any moment leaves the chain as it was, with seed ${SEED}`, oracle('rsync'), async t => {
   const random = createRandom(SEED)
@@ -115,7 +131,7 @@ test(`a merge that is killed at any moment leaves the chain as it was, with seed
   // Each of the three large files is a segment. None of the merges before was of this date.
   const at = dates[1]!
   const merge = ['merge', 'src', '--at', at, '--segment', '1M']
-  const left = await chain.killBehind(2, at, merge)
+  const left = await chain.killBehind(t, { segments: 2, at, segmentBytes: 1 << 20 })
   const records = [...left.keys()].filter(name => isRecord(name, at))
   const { resumed, restarted } = JSON.parse(
     succeed(desk, ...merge, '--json')

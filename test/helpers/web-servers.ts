@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import http, { type RequestListener } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -16,14 +17,12 @@ export interface WebServer {
 
 /** nginx with a directory, which it lists in JSON or in pages. */
 export async function startNginx(root: string, work: string, { format = 'json' } = {}): Promise<WebServer> {
-  const port = await freePort()
   mkdirSync(work, { recursive: true })
   const config = join(work, 'nginx.conf')
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     name => `${name}_temp_path ${JSON.stringify(join(work, name))};`
   )
-  writeFileSync(
-    config,
+  const configOf = (port: number) =>
     `daemon off; pid ${JSON.stringify(join(work, 'pid'))}; error_log ${JSON.stringify(join(work, 'log'))};
     ${process.geteuid?.() === 0 ? 'user root;' : ''}
     events {}
@@ -35,50 +34,51 @@ export async function startNginx(root: string, work: string, { format = 'json' }
         location /unlisted/ { autoindex off; }
       }
     }`
-  )
-  return running(spawn('nginx', ['-p', work, '-c', config], { stdio: 'ignore' }), port)
+  return startServer(root, port => {
+    writeFileSync(config, configOf(port))
+    return spawn('nginx', ['-p', work, '-c', config], { stdio: 'ignore' })
+  })
 }
 
 /** Apache with a directory, which it lists in pages. */
 export async function startApache(root: string, work: string): Promise<WebServer> {
-  const port = await freePort()
   mkdirSync(work, { recursive: true })
   const config = join(work, 'apache.conf')
   const modules = ['mpm_event', 'authz_core', 'dir', 'autoindex'].map(
     name => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`
   )
-  writeFileSync(
-    config,
+  const configOf = (port: number) =>
     `ServerRoot "${work}"\nServerName 127.0.0.1\nListen 127.0.0.1:${port}\nPidFile "${work}/pid"\nErrorLog "${work}/log"
     DefaultRuntimeDir "${work}"\n${modules.join('\n')}\nDocumentRoot "${root}"
     <Directory "${root}">\nOptions Indexes\nIndexOptions FancyIndexing\nRequire all granted\n</Directory>\n`
-  )
-  return running(spawn('apache2', ['-D', 'FOREGROUND', '-f', config], { stdio: 'ignore' }), port)
+  return startServer(root, port => {
+    writeFileSync(config, configOf(port))
+    return spawn('apache2', ['-D', 'FOREGROUND', '-f', config], { stdio: 'ignore' })
+  })
 }
 
 /** Apache with a directory that anybody writes by WebDAV. Its processes, if root starts it, are of the user `nobody`. */
 export async function startDav(root: string, work: string): Promise<WebServer> {
-  const port = await freePort()
   for (const path of [root, work]) mkdirSync(path, { recursive: true })
   if (process.geteuid?.() === 0) for (const path of [root, work]) chownSync(path, NOBODY, NOBODY)
   const config = join(work, 'apache.conf')
   const modules = ['mpm_event', 'authz_core', 'dav', 'dav_fs'].map(
     name => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`
   )
-  writeFileSync(
-    config,
+  const configOf = (port: number) =>
     `ServerRoot "${work}"\nServerName 127.0.0.1\nListen 127.0.0.1:${port}\nPidFile "${work}/pid"\nErrorLog "${work}/log"
     User nobody\nGroup nogroup\nDefaultRuntimeDir "${work}"\n${modules.join('\n')}\nDocumentRoot "${root}"
     DAVLockDB "${work}/locks"\n<Directory "${root}">\nDav On\nRequire all granted\n</Directory>\n`
-  )
-  return running(spawn('apache2', ['-D', 'FOREGROUND', '-f', config], { stdio: 'ignore' }), port)
+  return startServer(root, port => {
+    writeFileSync(config, configOf(port))
+    return spawn('apache2', ['-D', 'FOREGROUND', '-f', config], { stdio: 'ignore' })
+  })
 }
 
 /** Python's server: it lists in pages, and ignores ranges. */
 export async function startPython(root: string): Promise<WebServer> {
-  const port = await freePort()
-  const args = ['-m', 'http.server', '--bind', '127.0.0.1', '--directory', root, `${port}`]
-  return running(spawn('python3', args, { stdio: 'ignore' }), port)
+  const args = ['-m', 'http.server', '--bind', '127.0.0.1', '--directory', root]
+  return startServer(root, port => spawn('python3', [...args, `${port}`], { stdio: 'ignore' }))
 }
 
 /** A server of this process, for answers that no other gives. */
@@ -87,6 +87,8 @@ export async function startHttp(
 ): Promise<WebServer & { readonly connections: () => number }> {
   let connections = 0
   const server = http.createServer(listener)
+  // A connection that waits for the next request is not closed, however long a test stands still.
+  server.keepAliveTimeout = 0
   server.on('connection', () => connections++)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -101,25 +103,39 @@ export async function startHttp(
   }
 }
 
-async function running(child: ChildProcess, port: number): Promise<WebServer> {
-  const url = `http://127.0.0.1:${port}/`
-  const ended = once(child, 'exit')
-  for (let tries = 0; ; tries++) {
-    const isUp = await fetch(url).then(
-      response => response.body?.cancel().then(() => true) ?? true,
-      () => false
+/** Starts a server of a directory on a port that is free, on another one if somebody else takes it first. */
+async function startServer(root: string, start: (port: number) => ChildProcess): Promise<WebServer> {
+  const proof = randomUUID()
+  writeFileSync(join(root, proof), '')
+  try {
+    for (let tries = 0; tries < 5; tries++) {
+      const port = await freePort()
+      const child = start(port)
+      const ended = once(child, 'exit')
+      const close = async () => {
+        child.kill('SIGTERM')
+        await ended
+      }
+      if (await serves(child, `http://127.0.0.1:${port}/${proof}`)) return { url: `http://127.0.0.1:${port}/`, close }
+      await close()
+    }
+  } finally {
+    rmSync(join(root, proof))
+  }
+  throw new Error(`No server of ${root} answers`)
+}
+
+/** Whether it is this server that answers, and not the one of another test. */
+async function serves(child: ChildProcess, url: string): Promise<boolean> {
+  for (let tries = 0; tries < 2400 && child.exitCode === null && child.signalCode === null; tries++) {
+    const isOk = await fetch(url).then(
+      response => response.body?.cancel().then(() => response.ok) ?? response.ok,
+      () => undefined
     )
-    if (isUp) break
-    if (tries === 2400 || child.exitCode !== null) throw new Error(`${child.spawnargs.join(' ')} does not answer`)
+    if (isOk !== undefined) return isOk
     await setTimeout(50)
   }
-  return {
-    url,
-    async close() {
-      child.kill('SIGTERM')
-      await ended
-    }
-  }
+  return false
 }
 
 /** Below the ports that the system gives to connections, which would take it before the server does. */

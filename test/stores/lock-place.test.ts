@@ -159,6 +159,6 @@ test('a process that lives in another namespace of this machine keeps its lock',
   assert.ok((await read(store)).pid < 100)
   await assert.rejects(acquireLock(store, 'key'), held)
   child.stdin.end()
-  await (await acquireLock(store, 'key', { waitMs: 20_000 })).release()
+  await (await acquireLock(store, 'key', { waitMs: 120_000 })).release()
   await exited
 })

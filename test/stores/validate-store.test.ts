@@ -7,6 +7,7 @@ import { directoryStore, memoryStore, readOnly, validateStore, wrapStore } from 
 import type { Store } from '../../src/types.js'
 import { Desk } from '../helpers/desk.js'
 import { collect } from '../helpers/entries.js'
+import { startParked } from '../helpers/parked.js'
 import { temporaryDirectory } from '../native/tree.js'
 
 const brokenIn = async (
@@ -174,21 +175,33 @@ test('ibt validate-store prints a line for each promise, and exits with 1 where 
   assert.deepEqual(readdirSync(desk.at('there')), [])
 })
 
+/** A trial that stands still when it has put a hundred names. */
+const TRIAL = `
+  import { directoryStore, validateStore, wrapStore } from ${JSON.stringify(import.meta.resolve('../../src/stores/index.js'))}
+  const real = directoryStore(process.argv[1])
+  let [begun, done] = [0, 0]
+  const store = wrapStore(real, {
+    async put(name, ...call) {
+      if (!name.includes('name-')) return real.put(name, ...call)
+      if (begun++ >= 100) await new Promise(() => {})
+      await real.put(name, ...call)
+      if (++done === 100) console.log('in the middle')
+    }
+  })
+  await validateStore(store, { many: true })
+`
+
 test('what a killed trial has left is deleted by the next one, and that of one under way is not', async t => {
-  const desk = new Desk(t)
-  mkdirSync(desk.at('there'))
-  const killed = desk.start(['validate-store', 'there', '--many', '--json'])
-  const isInTheMiddle = () => readdirSync(desk.at('there')).filter(name => name.includes('name-')).length > 20
-  await killed.until(isInTheMiddle)
-  await killed.stop()
-  const under = readdirSync(desk.at('there'))
-  await validateStore(directoryStore(desk.at('there')))
-  assert.deepEqual(readdirSync(desk.at('there')), under)
-  killed.child.kill('SIGKILL')
-  await killed.ended
+  const path = temporaryDirectory(t)
+  const kill = await startParked(t, TRIAL, path)
+  const under = readdirSync(path)
+  const names = under.filter(name => name.includes('name-'))
+  assert.ok(names.length > 20, `${names.length} names`)
+  await validateStore(directoryStore(path))
+  assert.deepEqual(readdirSync(path), under)
+  await kill()
   // As a put leaves it that was cut off.
-  const [name] = under.filter(name => name.includes('name-') && !name.startsWith('.'))
-  writeFileSync(desk.at('there', `.${name}.0123456789abcdef.tmp`), 'left')
-  await validateStore(directoryStore(desk.at('there')))
-  assert.deepEqual(readdirSync(desk.at('there')), [])
+  writeFileSync(join(path, `.${names[0]}.0123456789abcdef.tmp`), 'left')
+  await validateStore(directoryStore(path))
+  assert.deepEqual(readdirSync(path), [])
 })

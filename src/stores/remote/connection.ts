@@ -135,8 +135,13 @@ export class Connection {
 
   #keepAlive(): void {
     if (this.#heard) this.send(Frame.ping, 0)
-    else this.destroy(new Error('Nothing was heard of the other side'))
+    else setImmediate(() => this.#giveUp())
     this.#heard = false
+  }
+
+  /** Where this process itself stood still, what has arrived meanwhile is read first. */
+  #giveUp(): void {
+    if (!this.#heard) this.destroy(new Error('Nothing was heard of the other side'))
   }
 }
 

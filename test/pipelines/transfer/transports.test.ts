@@ -206,5 +206,7 @@ test('a bundle goes through the stdin of a program, and comes back', oracle('zst
   assert.equal(dates.length, 2)
   // A program that ends early fails the export.
   const failing = spawn('head', ['-c', '100000'], { stdio: ['pipe', 'ignore', 'inherit'] })
-  await assert.rejects(exportBackups('key', failing.stdin, { store: here, cache: false, all: true }), { code: 'EPIPE' })
+  const exported = exportBackups('key', failing.stdin, { store: here, cache: false, all: true })
+  // A write that is under way when the program ends may hear of it in the other way.
+  await assert.rejects(exported, (error: NodeJS.ErrnoException) => /^(EPIPE|ECONNRESET)$/.test(String(error.code)))
 })

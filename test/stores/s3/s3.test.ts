@@ -226,7 +226,8 @@ test('a connection on which nothing moves is given up: the request is sent again
   ]
   await store.put('name', [bytes])
   assert.equal(sha256(await read(store, 'name')), sha256(bytes))
-  assert.equal(proxy.count('GetObject'), 2)
+  // A machine on which nothing moves for that long gives up more often.
+  assert.ok(proxy.count('GetObject') >= 2)
 })
 
 test('clean ends the uploads that a killed run has left, of the key and of no other', async () => {

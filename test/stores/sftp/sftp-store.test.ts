@@ -212,7 +212,7 @@ test('an abort ends a call although the server is silent, and nothing is written
     store.put('other', [Buffer.from('x')], { signal }),
     digestOf(store.get('name', undefined, { signal }))
   ]
-  for (const call of calls) await assert.rejects(call, error => error === signal.reason)
+  await Promise.all(calls.map(call => assert.rejects(call, error => error === signal.reason)))
   server.kill('SIGCONT')
   for (let i = 0; i < 3; i++) assert.equal((await listed(store)).length, 1)
   assert.deepEqual(readdirSync(path), ['name'])
