@@ -169,10 +169,11 @@ function toFailed(error: unknown): Failed {
   return isBackupError(error) ? { code: error.code, message, path: error.path?.slice(0, 4096) } : { message }
 }
 
+/** What has come by then counts, too: a process that was held up for so long has not looked yet. */
 async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, ms)
+    timer = setTimeout(() => setImmediate(resolve), ms)
   })
   try {
     await Promise.race([promise, late])

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
+import { crossed } from '../helpers/crossed.js'
 import { BIN, Desk } from '../helpers/desk.js'
 import { assertSameTree } from '../helpers/judges.js'
 import { oracle } from '../helpers/oracle.js'
@@ -82,10 +83,7 @@ for (const victim of ['sender', 'receiver'] as const) {
     for (let i = 0; i < 2; i++) {
       const sender = desk.start(['send', 'src', '--tree'])
       const receiver = desk.start(['receive', '--into', 'into'])
-      for (const { child } of [sender, receiver])
-        for (const end of [child.stdin!, child.stdout!]) end.on('error', () => {})
-      sender.child.stdout!.pipe(receiver.child.stdin!)
-      receiver.child.stdout!.pipe(sender.child.stdin!)
+      crossed(sender.child, receiver.child)
       const [killed, other] = victim === 'sender' ? [sender, receiver] : [receiver, sender]
       let passedBytes = 0
       sender.child.stdout!.on('data', chunk => {
@@ -114,8 +112,7 @@ test('SIGINT of the receiver cancels both', async t => {
   const desk = deskWithSource(t, 25_000_000)
   const sender = desk.start(['send', 'src', '--tree'])
   const receiver = desk.start(['receive', '--into', 'into'])
-  sender.child.stdout!.pipe(receiver.child.stdin!)
-  receiver.child.stdout!.pipe(sender.child.stdin!)
+  crossed(sender.child, receiver.child)
   let passedBytes = 0
   sender.child.stdout!.on('data', chunk => {
     passedBytes += chunk.length

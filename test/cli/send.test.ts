@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { listBackups, restoreBackup, verifyBackup } from '../../src/index.js'
+import { crossed } from '../helpers/crossed.js'
 import { collect } from '../helpers/entries.js'
 import { assertSameTree } from '../helpers/judges.js'
 import { oracle } from '../helpers/oracle.js'
@@ -101,8 +102,7 @@ test('ibt send and ibt receive talk over stdin and stdout', async t => {
   const { source, store } = makeSource(t)
   const sender = start('send', source)
   const receiver = start('receive', '--no-cache', '--store', store)
-  sender.child.stdout!.pipe(receiver.child.stdin!)
-  receiver.child.stdout!.pipe(sender.child.stdin!)
+  crossed(sender.child, receiver.child)
   const [sent, received] = await Promise.all([sender.ended, receiver.ended])
   assert.equal(sent.code, 0, sent.stderr)
   assert.equal(received.code, 0, received.stderr)
@@ -135,10 +135,7 @@ for (const victim of ['sender', 'receiver'] as const) {
     for (let i = 0; i < 2; i++) {
       const sender = start('send', source, '--key', 'key')
       const receiver = start('receive', '--no-cache', '--store', store)
-      for (const { child } of [sender, receiver])
-        for (const end of [child.stdin!, child.stdout!]) end.on('error', () => {})
-      sender.child.stdout!.pipe(receiver.child.stdin!)
-      receiver.child.stdout!.pipe(sender.child.stdin!)
+      crossed(sender.child, receiver.child)
       const killed = victim === 'sender' ? sender : receiver
       const other = victim === 'sender' ? receiver : sender
       let passedBytes = 0
@@ -176,8 +173,7 @@ test('SIGINT of the sender cancels both', async t => {
   const { source, store } = makeSource(t, 25_000_000)
   const sender = start('send', source)
   const receiver = start('receive', '--no-cache', '--store', store)
-  sender.child.stdout!.pipe(receiver.child.stdin!)
-  receiver.child.stdout!.pipe(sender.child.stdin!)
+  crossed(sender.child, receiver.child)
   sender.child.stdout!.once('data', () => sender.child.kill('SIGINT'))
   const [sent, received] = await Promise.all([sender.ended, receiver.ended])
   assert.equal(sent.code, 130, sent.stderr)
