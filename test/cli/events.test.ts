@@ -33,7 +33,7 @@ function check(command: string, line: string): void {
   seen.add(`event ${JSON.parse(line).event}`)
 }
 
-test('the schema and the page are as the types of the events say', { timeout: 120_000 }, () => {
+test('the schema and the page are as the types of the events say', { timeout: 600_000 }, () => {
   const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/events.mjs'), '--check'], {
     encoding: 'utf8'
   })

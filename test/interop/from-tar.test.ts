@@ -23,7 +23,7 @@ import { oracle } from '../helpers/oracle.js'
 import { oldSparseTar, retyped, tarOf } from '../helpers/tars.js'
 import { temporaryDirectory } from '../native/tree.js'
 
-test('undrained contents above the buffer size do not stall the tar', { timeout: 120_000 }, async () => {
+test('undrained contents above the buffer size do not stall the tar', { timeout: 600_000 }, async () => {
   const body = Buffer.alloc(300_000, 7)
   const tar = await tarOf([{ name: 'a' }, body], [{ name: 'b' }, body], [{ name: 'c' }, body])
   const paths: string[] = []
@@ -32,7 +32,7 @@ test('undrained contents above the buffer size do not stall the tar', { timeout:
 })
 
 test('a content that is left half read is drained at the next pull and refused afterwards', {
-  timeout: 120_000
+  timeout: 600_000
 }, async () => {
   const body = Buffer.alloc(300_000, 7)
   const tar = await tarOf([{ name: 'a' }, body], [{ name: 'b' }, body])
@@ -47,7 +47,7 @@ test('a content that is left half read is drained at the next pull and refused a
   assert.equal((await entries.next()).done, true)
 })
 
-test('a reader that breaks out of a content does not end the tar', { timeout: 120_000 }, async () => {
+test('a reader that breaks out of a content does not end the tar', { timeout: 600_000 }, async () => {
   const body = Buffer.alloc(300_000, 7)
   const tar = await tarOf([{ name: 'a' }, body], [{ name: 'b' }, 'end'])
   const texts: string[] = []
@@ -276,7 +276,7 @@ test('a large entry that nobody opens is skipped, a hole of 8 TiB without making
   await assert.rejects(bytesOf(second.content!.open()), code('IBT_READ_FAILED'))
 })
 
-test('leaving a tar does not wait for a content whose bytes never come', { timeout: 120_000 }, async () => {
+test('leaving a tar does not wait for a content whose bytes never come', { timeout: 600_000 }, async () => {
   const tar = await tarOf([{ name: 'a' }, Buffer.alloc(300_000)])
   let isClosed = false
   const source: AsyncIterable<Uint8Array> = {

@@ -174,7 +174,7 @@ async function isOpen(stream: ReadableStream): Promise<boolean> {
   return Promise.race([reader.closed.then(() => false), setImmediate(true)]).catch(() => false)
 }
 
-const EVERY = { timeout: 120_000 }
+const EVERY = { timeout: 600_000 }
 
 test('every item arrives through streams of every kind in every place', EVERY, async () => {
   for (const joint of everyJoint()) {

@@ -611,6 +611,7 @@ test('an answer that nobody reads is ended after a time, and one that is read sl
   }
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   t.after(() => socket.destroy())
+  socket.on('error', () => {})
   socket.write('GET /key/latest/large HTTP/1.1\r\nhost: localhost\r\n\r\n')
   await once(socket, 'data')
   socket.pause()
