@@ -98,11 +98,11 @@ async function endAtEveryWrite(t: TestContext, end: (controller: AbortController
   assert.ok(ended > 3, `${ended} runs were ended`)
 }
 
-test('after an abort has rejected a run, nothing is written into the store or the cache', { timeout: 120_000 }, t =>
+test('after an abort has rejected a run, nothing is written into the store or the cache', { timeout: 300_000 }, t =>
   endAtEveryWrite(t, controller => controller.abort(new Error('enough')))
 )
 
-test('after an error has rejected a run, nothing is written into the store or the cache', { timeout: 120_000 }, t =>
+test('after an error has rejected a run, nothing is written into the store or the cache', { timeout: 300_000 }, t =>
   endAtEveryWrite(t, () => {
     throw new Error('The store fails')
   })

@@ -203,7 +203,7 @@ test('an error of the previous state passes unchanged', async () => {
   await assert.rejects(collect(diff(previous as never)(tree)), thrown => thrown === error)
 })
 
-test('an abort is noticed while the previous state is parked', { timeout: 120_000 }, async () => {
+test('an abort is noticed while the previous state is parked', { timeout: 300_000 }, async () => {
   const controller = new AbortController()
   const reason = new Error('enough')
   const previous = new WatchedSource([], () => {
@@ -215,7 +215,7 @@ test('an abort is noticed while the previous state is parked', { timeout: 120_00
   assert.equal(previous.returns, 1)
 })
 
-test('many deleted entries leave the event loop free', { timeout: 60_000 }, async () => {
+test('many deleted entries leave the event loop free', { timeout: 300_000 }, async () => {
   function* many() {
     for (let i = 0; i < 100_000; i++) yield known(file(`f${String(i).padStart(7, '0')}`, ''))
   }

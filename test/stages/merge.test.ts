@@ -73,7 +73,7 @@ test('names that are no paths, equal paths and unsorted sources are refused', as
   await assert.rejects(collect(merge({ a: [entry('b'), entry('a')] })), code('IBT_OUT_OF_ORDER'))
 })
 
-test('a source that is parked does not keep an abort waiting, and is closed', { timeout: 120_000 }, async () => {
+test('a source that is parked does not keep an abort waiting, and is closed', { timeout: 300_000 }, async () => {
   const controller = new AbortController()
   let pulls = 0
   let isClosed = false

@@ -329,7 +329,7 @@ test('options that make no sense are refused', async () => {
   assert.deepEqual(await collect(pack({ whole: 'full' })([])), [])
 })
 
-test('an abort is noticed while a content is parked', { timeout: 120_000 }, async () => {
+test('an abort is noticed while a content is parked', { timeout: 300_000 }, async () => {
   for (const size of [20, PART_BYTES * 2]) {
     const controller = new AbortController()
     const reason = new Error('enough')

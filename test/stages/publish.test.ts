@@ -141,7 +141,7 @@ test('who asked is asked when all but the state is stored, and can withdraw all'
   assert.deepEqual(await names(store), [])
 })
 
-test('an abort withdraws all, also while a put is parked', { timeout: 120_000 }, async () => {
+test('an abort withdraws all, also while a put is parked', { timeout: 300_000 }, async () => {
   for (const at of ['source', 'put'] as const) {
     const controller = new AbortController()
     const reason = { at }

@@ -459,7 +459,7 @@ test('unchanged entries behind a file that is sought wait up to a limit of memor
   assert.equal(seen, 1001)
 })
 
-test('an abort is noticed while a content is parked', { timeout: 120_000 }, async () => {
+test('an abort is noticed while a content is parked', { timeout: 300_000 }, async () => {
   for (const size of [20, PART_BYTES * 2]) {
     const controller = new AbortController()
     const reason = new Error('enough')

@@ -277,7 +277,7 @@ test('an abort in the middle of a large file leaves no temporary name', async t 
   )
 })
 
-test('an abort is noticed while a content is parked', { timeout: 120_000 }, async t => {
+test('an abort is noticed while a content is parked', { timeout: 300_000 }, async t => {
   for (const size of [20, PART_BYTES * 2]) {
     const controller = new AbortController()
     const reason = new Error('enough')

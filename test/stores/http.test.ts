@@ -116,7 +116,7 @@ test('one connection serves many requests', async t => {
   assert.equal(server.connections(), 1)
 })
 
-test('a server that says nothing is given up, and a slow reader is not', { timeout: 120_000 }, async t => {
+test('a server that says nothing is given up, and a slow reader is not', { timeout: 300_000 }, async t => {
   const silent = await faulty(t, () => {}, { timeoutMs: 500, retries: 1 })
   await assert.rejects(gather(silent.store.get('a')), failsWith(/No answer within 500 ms/))
   // The server may hear of a request only when the client has given it up.

@@ -146,7 +146,9 @@ test('a few changed bytes of large files cost their deltas and signatures', orac
   assertSameTree(into, source)
 })
 
-test('many small files cost few ways there and back: no question waits for an answer', { timeout: 300_000 }, async t => {
+test('many small files cost few ways there and back: no question waits for an answer', {
+  timeout: 300_000
+}, async t => {
   const { source, into } = places(t)
   const random = createRandom(2)
   for (let i = 0; i < 300; i++) writeFileSync(join(source, `file${i}`), random.bytes(i % 2 === 0 ? 30_000 : 300))
