@@ -14,6 +14,8 @@ const PRIVILEGE_SEPARATION = '/run/sshd'
 export interface SshServerOptions {
   /** Arguments of OpenSSH's SFTP server: `-R` lets nobody write, `-P` takes away requests. */
   readonly sftp?: string
+  /** Default: any that is free. */
+  readonly port?: number
 }
 
 /**
@@ -41,7 +43,7 @@ export class SshServer {
     this.#sshdConfig = join(directory, 'sshd_config')
   }
 
-  static async start(directory: string, { sftp = '' }: SshServerOptions = {}): Promise<SshServer> {
+  static async start(directory: string, { sftp = '', port = 0 }: SshServerOptions = {}): Promise<SshServer> {
     if (userInfo().uid === 0) mkdirSync(PRIVILEGE_SEPARATION, { recursive: true, mode: 0o755 })
     mkdirSync(directory, { recursive: true })
     const server = new SshServer(directory)
@@ -59,7 +61,7 @@ export class SshServer {
       `Subsystem sftp internal-sftp ${sftp}`
     ]
     writeFileSync(server.#sshdConfig, `${lines.join('\n')}\n`)
-    await server.listen()
+    await server.listen(port)
     server.writeConfig()
     return server
   }

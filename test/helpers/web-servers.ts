@@ -139,7 +139,7 @@ async function serves(child: ChildProcess, url: string): Promise<boolean> {
 }
 
 /** Below the ports that the system gives to connections, which would take it before the server does. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 12_000 + Math.floor(Math.random() * 20_000)
     const server = createServer().listen(port, '127.0.0.1')

@@ -10,6 +10,7 @@ import {
   statfsSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync
 } from 'node:fs'
@@ -81,11 +82,12 @@ class Shared {
     return restoreBackup('key', this.target, { store: this.store, cache: false, overwrite: 'if-changed', ...options })
   }
 
-  /** Puts an old version into the destination. */
+  /** Puts an old version into the destination: in the same moment, its time would be that of the new one. */
   put(bytes: Uint8Array): void {
     rmSync(this.target, { recursive: true, force: true })
     mkdirSync(this.target)
     writeFileSync(this.large, bytes)
+    utimesSync(this.large, 1, 1)
     this.onRead = () => {}
   }
 
@@ -96,7 +98,9 @@ class Shared {
   }
 
   assertHolds(content: Uint8Array): void {
-    assert.ok(readFileSync(this.large).equals(content))
+    const found = readFileSync(this.large)
+    const at = found.findIndex((byte, i) => byte !== content[i])
+    assert.ok(found.equals(content), `${found.length} bytes, another one at ${at}`)
     assert.deepEqual(readdirSync(this.target), ['large'])
   }
 }

@@ -55,7 +55,9 @@ async function listen(t: TestContext, serve: (socket: Socket) => Promise<unknown
   const { port } = server.address() as AddressInfo
   const open = () => {
     const socket =
-      pem === undefined ? connectTcp(port, '127.0.0.1') : connectTls({ port, ca: pem, servername: 'localhost' })
+      pem === undefined
+        ? connectTcp(port, '127.0.0.1')
+        : connectTls({ port, host: '127.0.0.1', ca: pem, servername: 'localhost' })
     t.after(() => socket.destroy())
     return socket
   }

@@ -23,6 +23,7 @@ import { type SftpStore, type SftpStoreOptions, sftpStore } from '../../../src/s
 import type { Store } from '../../../src/types.js'
 import { oracle } from '../../helpers/oracle.js'
 import { SshServer, type SshServerOptions } from '../../helpers/ssh-server.js'
+import { freePort } from '../../helpers/web-servers.js'
 
 const withSshd = oracle('sshd', 'ssh', 'ssh-keygen')
 const asRoot = userInfo().uid === 0 ? {} : { skip: 'only root mounts a file system' }
@@ -191,9 +192,10 @@ test('a put whose connection breaks publishes nothing, and cleaning removes what
 })
 
 test('a server that comes back is found, one that does not is an error', withSshd, async () => {
-  const { store, server } = await makeStore({ server: await newServer(), retries: 3 })
+  // Nobody else is given it meanwhile.
+  const port = await freePort()
+  const { store, server } = await makeStore({ server: await newServer({ port }), retries: 3 })
   await store.put('name', [Buffer.from('x')])
-  const { port } = server
   await server.stop()
   await assert.rejects(listed(store), failed)
   const listing = listed(store)
