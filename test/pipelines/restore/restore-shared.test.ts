@@ -99,8 +99,10 @@ class Shared {
 
   assertHolds(content: Uint8Array): void {
     const found = readFileSync(this.large)
-    const at = found.findIndex((byte, i) => byte !== content[i])
-    assert.ok(found.equals(content), `${found.length} bytes, another one at ${at}`)
+    if (!found.equals(content)) {
+      const at = found.findIndex((byte, i) => byte !== content[i])
+      assert.fail(`${found.length} bytes, another one at ${at}`)
+    }
     assert.deepEqual(readdirSync(this.target), ['large'])
   }
 }
