@@ -49,6 +49,8 @@ export class S3Proxy {
 
   static async start(target: string): Promise<S3Proxy> {
     const server = createServer()
+    // A connection that is closed while a client uses it again would be one failure more than a test wants.
+    server.keepAliveTimeout = 0
     const proxy = new S3Proxy(target, server)
     server.on('request', (asked, answer) => {
       proxy.#serve(asked, answer).catch(() => answer.destroy())
