@@ -20,7 +20,7 @@ function makeDesk(t: TestContext): Desk {
   desk.env.HOME = desk.path
   desk.env.TERM = 'xterm'
   // A machine that is loaded completes nothing in the time of a TAB.
-  desk.env.IBT_COMPLETION_MS = '120000'
+  desk.env.IBT_COMPLETION_MS = '600000'
   assert.equal(desk.ibt('full', 'src').status, 0)
   return desk
 }
