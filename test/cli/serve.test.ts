@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -74,7 +74,8 @@ test('ibt serve makes a token, serves, and ends with a signal', oracle('curl'), 
 test('the token comes from a file or the environment, and is printed nowhere', oracle('curl'), async t => {
   const base = await makeStore(t)
   const file = join(base, 'token')
-  writeFileSync(file, 'word\n', { mode: 0o644 })
+  writeFileSync(file, 'word\n')
+  chmodSync(file, 0o644)
   const first = await start(t, base, ['--token-file', file], { IBT_SERVE_TOKEN: 'other' })
   assert.equal(curl('-u', ':word', `${first.url}key/latest/file`), 'some text')
   const { stderr } = await first.stop('SIGTERM')

@@ -124,12 +124,16 @@ class Receiver {
     const { signal } = line
     if (!options.init) await checkMounted(places, key, { signal })
     const lock = await acquireLock(places.store, key, { signal, waitMs: options.lockWaitMs })
+    let report: ReceiveReport
     try {
-      return await this.#receive(hello, key, places, lock)
+      report = await this.#receive(hello, key, places, lock)
     } finally {
       await this.#answers?.close()
       await releaseLock(lock, options.onError)
     }
+    // The sender may come again at once: the key is free. What is stored stays, whether or not the sender hears of it.
+    await line.send(Kind.done, { isStored: report.isStored }).catch(() => {})
+    return report
   }
 
   async #receive(hello: SenderHello, key: string, places: Places, lock: Lock): Promise<ReceiveReport> {
@@ -171,8 +175,6 @@ class Receiver {
     )
     const { artifacts: files, totals, isCommitted: isStored } = published
     if (isStored && parent === undefined) await removeSuperfluous(chain, places, published, { ...options, signal })
-    // What is stored stays, whether or not the sender hears of it.
-    await line.send(Kind.done, { isStored }).catch(() => {})
     const storedBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
     return { key, date, kind: expected.kind, parent: parent?.date, files, storedBytes, totals, isStored }
   }
