@@ -73,17 +73,6 @@ export function killedAfter(store: Store, puts: number): Store {
   })
 }
 
-/** A store that does something else first when the first name but a lock is put. */
-export function interrupted(store: Store, interrupt: () => Promise<void>): Store {
-  let first: Promise<void> | undefined
-  return wrapStore(store, {
-    async put(name, source, options) {
-      if (!name.includes('.lock')) await (first ??= interrupt())
-      await store.put(name, source, options)
-    }
-  })
-}
-
 /** A store that remembers what is put. */
 export function puttingStore(chain: NaiveChain): { readonly store: Store; readonly puts: string[] } {
   const real = directoryStore(chain.storePath)

@@ -34,10 +34,7 @@ export async function startNginx(root: string, work: string, { format = 'json' }
         location /unlisted/ { autoindex off; }
       }
     }`
-  return startServer(root, port => {
-    writeFileSync(config, configOf(port))
-    return spawn('nginx', ['-p', work, '-c', config], { stdio: 'ignore' })
-  })
+  return startConfigured(root, config, configOf, 'nginx', '-p', work, '-c', config)
 }
 
 /** Apache with a directory, which it lists in pages. */
@@ -51,10 +48,7 @@ export async function startApache(root: string, work: string): Promise<WebServer
     `ServerRoot "${work}"\nServerName 127.0.0.1\nListen 127.0.0.1:${port}\nPidFile "${work}/pid"\nErrorLog "${work}/log"
     DefaultRuntimeDir "${work}"\n${modules.join('\n')}\nDocumentRoot "${root}"
     <Directory "${root}">\nOptions Indexes\nIndexOptions FancyIndexing\nRequire all granted\n</Directory>\n`
-  return startServer(root, port => {
-    writeFileSync(config, configOf(port))
-    return spawn('apache2', ['-D', 'FOREGROUND', '-f', config], { stdio: 'ignore' })
-  })
+  return startConfigured(root, config, configOf, 'apache2', '-D', 'FOREGROUND', '-f', config)
 }
 
 /** Apache with a directory that anybody writes by WebDAV. Its processes, if root starts it, are of the user `nobody`. */
@@ -69,10 +63,7 @@ export async function startDav(root: string, work: string): Promise<WebServer> {
     `ServerRoot "${work}"\nServerName 127.0.0.1\nListen 127.0.0.1:${port}\nPidFile "${work}/pid"\nErrorLog "${work}/log"
     User nobody\nGroup nogroup\nDefaultRuntimeDir "${work}"\n${modules.join('\n')}\nDocumentRoot "${root}"
     DAVLockDB "${work}/locks"\n<Directory "${root}">\nDav On\nRequire all granted\n</Directory>\n`
-  return startServer(root, port => {
-    writeFileSync(config, configOf(port))
-    return spawn('apache2', ['-D', 'FOREGROUND', '-f', config], { stdio: 'ignore' })
-  })
+  return startConfigured(root, config, configOf, 'apache2', '-D', 'FOREGROUND', '-f', config)
 }
 
 /** Python's server: it lists in pages, and ignores ranges. */
@@ -101,6 +92,20 @@ export async function startHttp(
       await once(server, 'close')
     }
   }
+}
+
+/** A server whose configuration says the port. */
+function startConfigured(
+  root: string,
+  config: string,
+  configOf: (port: number) => string,
+  program: string,
+  ...args: string[]
+): Promise<WebServer> {
+  return startServer(root, port => {
+    writeFileSync(config, configOf(port))
+    return spawn(program, args, { stdio: 'ignore' })
+  })
 }
 
 /** Starts a server of a directory on a port that is free, on another one if somebody else takes it first. */

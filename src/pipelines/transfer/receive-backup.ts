@@ -124,13 +124,10 @@ class Receiver {
     const { signal } = line
     if (!options.init) await checkMounted(places, key, { signal })
     const lock = await acquireLock(places.store, key, { signal, waitMs: options.lockWaitMs })
-    let report: ReceiveReport
-    try {
-      report = await this.#receive(hello, key, places, lock)
-    } finally {
+    const report = await this.#receive(hello, key, places, lock).finally(async () => {
       await this.#answers?.close()
       await releaseLock(lock, options.onError)
-    }
+    })
     // The sender may come again at once: the key is free. What is stored stays, whether or not the sender hears of it.
     await line.send(Kind.done, { isStored: report.isStored }).catch(() => {})
     return report

@@ -26,16 +26,9 @@ import { directoryStore, memoryStore } from '../../../src/stores/index.js'
 import { assertRestoresByHand, BY_HAND_TOOLS } from '../../helpers/by-hand.js'
 import type { NaiveChain } from '../../helpers/chain.js'
 import { code, collect } from '../../helpers/entries.js'
+import { interrupted } from '../../helpers/interrupted.js'
 import { makeKeyPair } from '../../helpers/keys.js'
-import {
-  interrupted,
-  keepStore,
-  killedAfter,
-  makeSegmented,
-  mergeSmall,
-  puttingStore,
-  records
-} from '../../helpers/merging.js'
+import { keepStore, killedAfter, makeSegmented, mergeSmall, puttingStore, records } from '../../helpers/merging.js'
 import { oracle } from '../../helpers/oracle.js'
 import { Tree } from '../../helpers/tree.js'
 
